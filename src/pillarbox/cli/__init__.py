@@ -1,0 +1,3 @@
+"""The commands: ``pillarbox`` and ``pillarbox-sendmail``."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The socket by which the command line steers a running node."""
+
+from __future__ import annotations

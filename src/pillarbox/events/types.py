@@ -1,0 +1,367 @@
+"""Events: what happened, when, to what; one frozen type each.
+
+The tag of a type (``area.what_happened``) is its name in logs and histories, and part
+of the public surface: never rename one. Fields are plain values, so that an event can be
+encoded as JSON without looking at it. Times are wall-clock seconds. Secrets never get in
+here: no password, no key, no token, no body.
+
+They are msgspec structs and not dataclasses, because some are made for every message:
+making and encoding one costs about a microsecond instead of ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct, field
+
+__all__ = [
+    "ALL_EVENTS",
+    "AttemptMade",
+    "AuthAccepted",
+    "AuthRefused",
+    "CommandRefused",
+    "ConfigurationReloaded",
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "ConnectionRefused",
+    "DsnCreated",
+    "Event",
+    "ListenerStarted",
+    "MessageAccepted",
+    "MessageDamaged",
+    "MessageRefused",
+    "NodeStarted",
+    "NodeStopped",
+    "NodeStopping",
+    "RecipientBounced",
+    "RecipientCanceled",
+    "RecipientDeferred",
+    "RecipientDelivered",
+    "RecipientHeld",
+    "RecipientRefused",
+    "RecipientReleased",
+    "RecipientRetried",
+    "RecipientUncertain",
+    "Sink",
+    "SiteBackedOff",
+    "SiteRecovered",
+    "StoreFailed",
+    "StoreRecovered",
+    "TlsNegotiated",
+]
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    """Something that happened at ``at`` (wall clock, seconds)."""
+
+    at: float
+
+
+Sink = Callable[[Event], None]
+"""Where events go. It never blocks and never raises."""
+
+
+# --- the node ----------------------------------------------------------------------
+
+
+class NodeStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="node.started"):
+    """The node is ready: store open, listeners bound, delivery running."""
+
+    node: str
+    version: str
+    store: str
+    queued: int = 0
+    seconds: float = 0.0  # from the start of the process to here
+
+
+class NodeStopping(Event, frozen=True, kw_only=True, omit_defaults=True, tag="node.stopping"):
+    """The node has been asked to stop, and takes no new connections."""
+
+    reason: str
+
+
+class NodeStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag="node.stopped"):
+    """The node has stopped."""
+
+    is_clean: bool
+
+
+class ConfigurationReloaded(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="configuration.reloaded"
+):
+    """The configuration or a certificate was read again."""
+
+    changed: list[str] = field(default_factory=list)
+    error: str = ""  # why nothing was changed
+
+
+class StoreFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="store.failed"):
+    """The store refused a write; new mail is answered with 4xx until it recovers."""
+
+    reason: str
+    is_full: bool = False
+
+
+class StoreRecovered(Event, frozen=True, kw_only=True, omit_defaults=True, tag="store.recovered"):
+    """The store takes writes again."""
+
+    seconds: float  # how long it did not
+
+
+# --- receiving ---------------------------------------------------------------------
+
+
+class ListenerStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="listener.started"):
+    """A listener is bound."""
+
+    listener: str
+    kind: str
+    address: str
+
+
+class ConnectionOpened(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="connection.opened"
+):
+    """A client has connected and is served."""
+
+    session: str
+    listener: str
+    client: str
+
+
+class ConnectionRefused(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="connection.refused"
+):
+    """A client was turned away before its first command."""
+
+    listener: str
+    client: str
+    reply: str
+    reason: str
+
+
+class ConnectionClosed(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="connection.closed"
+):
+    """A client's connection has ended."""
+
+    session: str
+    listener: str
+    client: str
+    reason: str  # "quit", "lost", "time-out: command", "too many errors", ...
+    messages: int = 0
+    seconds: float = 0.0
+
+
+class TlsNegotiated(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.negotiated"):
+    """A client and we agreed on TLS."""
+
+    session: str
+    version: str
+    cipher: str
+
+
+class CommandRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="command.refused"):
+    """A command got a 4xx or 5xx reply that no other event tells of."""
+
+    session: str
+    command: str  # the verb, or the escaped start of what was sent instead of one
+    reply: str
+
+
+class AuthAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.accepted"):
+    """A client has shown who it is."""
+
+    session: str
+    client: str
+    mechanism: str
+    identity: str
+
+
+class AuthRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.refused"):
+    """A client could not show who it is."""
+
+    session: str
+    client: str
+    mechanism: str
+    identity: str  # as claimed
+    reason: str  # for the operator; the client is never told
+
+
+class RecipientRefused(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.refused"
+):
+    """A RCPT command was refused."""
+
+    session: str
+    client: str
+    sender: str
+    recipient: str
+    reply: str
+    reason: str
+
+
+class MessageRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.refused"):
+    """A message was refused after its content, or before it for what it would be."""
+
+    session: str
+    client: str
+    sender: str
+    recipients: list[str]
+    reply: str
+    reason: str
+
+
+class MessageAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.accepted"):
+    """A message is on disk, and its sender has been told so."""
+
+    message: str
+    session: str
+    listener: str
+    client: str
+    sender: str
+    recipients: list[str]
+    size: int
+    message_id: str = ""
+    identity: str = ""
+    helo: str = ""
+    tls: str = ""
+
+
+# --- delivering --------------------------------------------------------------------
+
+
+class AttemptMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="attempt.made"):
+    """A delivery was attempted; the whole conversation, bodies and secrets left out."""
+
+    message: str
+    recipients: list[str]
+    route: str
+    host: str = ""
+    address: str = ""
+    source: str = ""
+    tls: str = ""
+    seconds: float = 0.0
+    conversation: list[str] = field(default_factory=list)  # "> MAIL FROM:<a@b>", "< 250 ..."
+
+
+class _Result(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of an attempt for one recipient."""
+
+    message: str
+    recipient: str
+    sender: str = ""
+    route: str = ""
+    host: str = ""
+    address: str = ""
+    reply: str = ""
+    attempt: int = 0
+    delay: float = 0.0  # seconds since the message was accepted
+
+
+class RecipientDelivered(
+    _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.delivered"
+):
+    """The other side has taken the message for this recipient."""
+
+
+class RecipientDeferred(
+    _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.deferred"
+):
+    """It did not work now, and will be tried again."""
+
+    next_attempt_at: float = 0.0
+    stage: str = ""
+    reason: str = ""
+
+
+class RecipientUncertain(
+    _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.uncertain"
+):
+    """The final dot was sent and no reply came: the message may have arrived."""
+
+    next_attempt_at: float | None = None
+
+
+class RecipientBounced(
+    _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.bounced"
+):
+    """It will never work; the sender is told unless it asked not to be."""
+
+    stage: str = ""
+    reason: str = ""
+
+
+class RecipientHeld(Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.held"):
+    """A recipient is kept back until somebody releases it."""
+
+    message: str
+    recipient: str
+    reason: str
+
+
+class RecipientReleased(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.released"
+):
+    """A held recipient is queued again."""
+
+    message: str
+    recipient: str
+
+
+class RecipientRetried(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.retried"
+):
+    """An operator made a recipient due now."""
+
+    message: str
+    recipient: str
+
+
+class RecipientCanceled(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.canceled"
+):
+    """An operator gave up a recipient; nobody is told."""
+
+    message: str
+    recipient: str
+
+
+class DsnCreated(Event, frozen=True, kw_only=True, omit_defaults=True, tag="dsn.created"):
+    """A delivery status notification was queued (RFC 3464)."""
+
+    message: str  # the message that it reports on
+    dsn: str  # its own id
+    recipient: str  # who is told
+    action: str  # failed, delayed, delivered, relayed, expanded
+
+
+class MessageDamaged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.damaged"):
+    """A stored body does not match its checksum; the message is held."""
+
+    message: str
+    reason: str
+
+
+class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):
+    """A site is left alone for a while."""
+
+    site: str
+    reason: str
+    seconds: float
+
+
+class SiteRecovered(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.recovered"):
+    """A site takes mail again."""
+
+    site: str
+
+
+ALL_EVENTS: Final[tuple[type[Event], ...]] = tuple(
+    kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Event) and kind not in {Event, _Result}
+)
+"""Every event type, in the order of this file."""

@@ -1,0 +1,78 @@
+"""The resolver port: what pillarbox asks of DNS, and the answers it tells apart.
+
+``pillarbox.dns`` implements it over the network, ``pillarbox.lab`` from a zone file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+__all__ = ["Answer", "MxRecord", "Outcome", "Resolver", "TlsaRecord"]
+
+Record_co = TypeVar("Record_co", covariant=True)
+
+
+class Outcome(Enum):
+    """What came of a question. Only the last one may be another the next minute."""
+
+    FOUND = "found"
+    NO_SUCH_NAME = "no such name"  # NXDOMAIN (RFC 8020)
+    NO_SUCH_DATA = "no such data"  # the name exists, without this type (RFC 2308 §2.2)
+    UNAVAILABLE = "no answer"  # SERVFAIL, refused, time-out, malformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[Record_co]):
+    """The answer to one question, with what is needed to show it as evidence."""
+
+    name: str
+    type: str  # "MX", "A", "AAAA", "TXT", "PTR", "TLSA"
+    outcome: Outcome
+    records: tuple[Record_co, ...] = ()
+    ttl: float = 0.0  # seconds for which this may be kept, negative answers included
+    is_authenticated: bool = False  # the AD bit of a resolver that is declared trusted
+    reason: str = ""  # for UNAVAILABLE: what happened, in words
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MxRecord:
+    """One mail exchanger (RFC 5321 §5.1). The host is "" for a null MX (RFC 7505)."""
+
+    preference: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsaRecord:
+    """One TLSA record (RFC 6698 §2.1)."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+
+class Resolver(Protocol):
+    """Asks DNS. It never raises for what DNS says; it says so in the answer's outcome."""
+
+    async def mx(self, name: str) -> Answer[MxRecord]:
+        """Return the mail exchangers of a domain, sorted by preference."""
+        ...
+
+    async def addresses(self, name: str) -> Answer[str]:
+        """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
+        ...
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """Return the TXT records of a name, each with its strings joined."""
+        ...
+
+    async def ptr(self, address: str) -> Answer[str]:
+        """Return the host names of an IP address, in lower case without the last dot."""
+        ...
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
+        ...

@@ -1,0 +1,64 @@
+"""The envelope: who sent a message, who is to get it, and what was asked for on the way.
+
+RFC 5321 §2.3.1; parameters of RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 3030
+(BINARYMIME), RFC 6531 (SMTPUTF8) and RFC 3461 (DSN).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+
+from pillarbox.smtp.address import Mailbox, ReversePath
+
+__all__ = ["BodyType", "Envelope", "Notify", "Recipient", "Ret"]
+
+
+class BodyType(Enum):
+    """What kind of octets the content holds (RFC 6152 §3, RFC 3030 §3)."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT_MIME = "8BITMIME"
+    BINARY_MIME = "BINARYMIME"
+
+
+class Ret(Enum):
+    """How much of the message a failure notification returns (RFC 3461 §4.3)."""
+
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+class Notify(Flag):
+    """When the sender wants to hear of a recipient (RFC 3461 §4.1)."""
+
+    NEVER = auto()
+    SUCCESS = auto()
+    FAILURE = auto()
+    DELAY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One forward-path with its DSN parameters.
+
+    ``notify`` is None where the client did not say, which means failure and, if the
+    server likes, delay (RFC 3461 §4.1). ``original`` is ORCPT as it is to be passed
+    on, address type and xtext included, such as ``rfc822;Bob@example.org`` (§4.2).
+    """
+
+    address: Mailbox
+    notify: Notify | None = None
+    original: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What goes before the content in a mail transaction."""
+
+    reverse_path: ReversePath
+    recipients: tuple[Recipient, ...]
+    body: BodyType = BodyType.SEVEN_BIT
+    smtputf8: bool = False
+    ret: Ret | None = None
+    envelope_id: str | None = None  # ENVID, decoded from xtext (RFC 3461 §4.4)

@@ -1,0 +1,186 @@
+"""What a connection tells the code that drives it (server side).
+
+The driver feeds octets in and takes events out::
+
+    connection.receive_data(octets)
+    while (event := connection.next_event()) is not None:
+        ...  # decide: connection.accept() or .refuse(reply)
+    transport.write(connection.data_to_send())
+
+Events marked *asks* stop the connection until the driver has called ``accept`` or
+``refuse`` once: ``next_event`` returns None meanwhile, and what the client pipelines is
+kept (bounded: the driver stops reading). The driver may take as long as it needs, so the
+answer to ``MessageEnded`` can wait for the disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pillarbox.smtp.address import ReversePath
+from pillarbox.smtp.envelope import BodyType, Envelope, Recipient, Ret
+from pillarbox.smtp.reply import Reply
+
+__all__ = [
+    "AuthAttempted",
+    "AuthFailed",
+    "CommandFailed",
+    "ContentDiscarded",
+    "ContentFacts",
+    "ContentReceived",
+    "ContentStarted",
+    "HelloReceived",
+    "MailReceived",
+    "MessageEnded",
+    "RecipientReceived",
+    "ServerEvent",
+    "SessionEnded",
+    "TlsRequested",
+    "TransactionReset",
+    "VerifyReceived",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class HelloReceived:
+    """EHLO, HELO or LHLO came. *Asks*; accepting sends the built-in greeting and extensions."""
+
+    name: str
+    is_extended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TlsRequested:
+    """STARTTLS came. *Asks*; after accepting and sending, the driver upgrades the transport
+    and calls ``tls_started``. Octets that came behind the command are thrown away.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class AuthAttempted:
+    """A mechanism has brought a password. *Asks*; ``accept`` means authenticated."""
+
+    mechanism: str
+    authorization_identity: str  # "" if the client gave none
+    identity: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"AuthAttempted({self.mechanism!r}, {self.identity!r}, password=***)"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFailed:
+    """An AUTH exchange ended without a password: cancelled, malformed, unknown mechanism."""
+
+    mechanism: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class MailReceived:
+    """MAIL came, well formed, allowed and within the size limit. *Asks*."""
+
+    reverse_path: ReversePath
+    size: int | None  # as declared (RFC 1870)
+    body: BodyType
+    smtputf8: bool
+    ret: Ret | None
+    envelope_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReceived:
+    """RCPT came. *Asks*; accepting adds it to the envelope."""
+
+    recipient: Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class ContentStarted:
+    """DATA or the first BDAT came with at least one recipient. *Asks*; accepting sends 354
+    for DATA, and nothing for BDAT. ``size`` is what MAIL declared.
+    """
+
+    envelope: Envelope
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentReceived:
+    """A piece of the content, dots already removed, every line end a CRLF."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContentFacts:
+    """What was seen while the content came in, each octet looked at once."""
+
+    size: int
+    has_8bit: bool
+    has_nul: bool
+    has_long_lines: bool  # over 998 octets without CRLF (RFC 5322 §2.1.1)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnded:
+    """The content is complete and well framed. *Asks*; accepting means: it is on disk."""
+
+    envelope: Envelope
+    facts: ContentFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ContentDiscarded:
+    """The content that was coming in is refused by the connection itself (too large, bare CR
+    or LF, NUL) or was cut off; ``reply`` is what the client gets, None if nothing.
+    """
+
+    reply: Reply | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionReset:
+    """A transaction was dropped before its content: RSET, EHLO, or the end of the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReceived:
+    """VRFY came. *Asks*; accepting sends 252 2.0.0 (RFC 5321 §3.5.3)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFailed:
+    """The connection has refused a command by itself."""
+
+    command: str  # the verb, or the escaped start of the line; never an AUTH argument
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """There is nothing more to read: send what is left, then close."""
+
+    reason: str  # "quit", "end of input", "too many errors", "not smtp", ...
+
+
+ServerEvent = (
+    HelloReceived
+    | TlsRequested
+    | AuthAttempted
+    | AuthFailed
+    | MailReceived
+    | RecipientReceived
+    | ContentStarted
+    | ContentReceived
+    | MessageEnded
+    | ContentDiscarded
+    | TransactionReset
+    | VerifyReceived
+    | CommandFailed
+    | SessionEnded
+)
