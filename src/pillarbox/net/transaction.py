@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.envelope import Envelope
-from pillarbox.smtp.reply import Reply
 
 __all__ = ["Content", "RecipientOutcome", "Stage", "Transaction", "TransactionResult"]
-
-
-class Stage(Enum):
-    """How far an attempt had come; failures are explained by it."""
-
-    RESOLVE = "resolve"
-    CONNECT = "connect"
-    GREETING = "greeting"
-    TLS = "tls"
-    HELLO = "hello"
-    AUTH = "auth"
-    MAIL = "mail"
-    RECIPIENT = "recipient"
-    DATA = "data"  # DATA or BDAT was sent, the content perhaps in part
-    FINAL = "final"  # the whole content was sent, the final dot included
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +33,15 @@ class Transaction:
     has_8bit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientOutcome:
-    """What came of one recipient.
-
-    ``reply`` is the peer's, or None where the connection failed; then ``reason`` says how.
-    ``is_uncertain``: the whole content was sent, and no reply came to its end.
-    ``is_local``: the failure is of our own making (cannot be sent to this peer as it is);
-    ``reply`` then is ours and permanent.
-    """
-
-    is_delivered: bool
-    stage: Stage
-    reply: Reply | None
-    reason: str = ""
-    is_uncertain: bool = False
-    is_local: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionResult:
-    """What came of a transaction: one outcome for each recipient, in the envelope's order."""
+    """What came of a transaction: one outcome for each recipient, in the envelope's order.
+
+    ``conversation`` holds this transaction's lines, such as ``> MAIL FROM:<a@b>`` and
+    ``< 250 ok``; what a ``Channel`` returns is formatted when it is first looked at.
+    """
 
     outcomes: tuple[RecipientOutcome, ...]
     is_reusable: bool  # whether the connection can take another transaction
     dsn_passed_on: bool = False  # whether the peer offered DSN and got the parameters
-    conversation: tuple[str, ...] = ()  # this transaction's lines: "> MAIL FROM:<a@b>", "< 250 ok"
+    conversation: Sequence[str] = ()

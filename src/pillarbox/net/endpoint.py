@@ -1,0 +1,55 @@
+"""Where a connection goes, and on what terms.
+
+A pooled connection is known by both values and used for nothing else: both are frozen and
+hashable, so ``(endpoint, options)`` is the key of a pool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pillarbox.config.settings import DeliverySettings, TlsMode
+
+__all__ = ["ChannelOptions", "Endpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of one server.
+
+    ``host`` is the name by which people, and certificates, know it. ``address`` is an IP
+    address, or the path of a Unix socket; then ``port`` is 0.
+    """
+
+    host: str
+    address: str
+    port: int = 25
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether the server listens on a Unix socket (usual for LMTP)."""
+        return self.address.startswith("/")
+
+    def __str__(self) -> str:
+        if self.is_unix:
+            return self.address
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.host} {address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOptions:
+    """How we greet, secure and use a connection."""
+
+    hello_name: str
+    tls: TlsMode = TlsMode.OPPORTUNISTIC
+    tls_name: str = ""  # name the certificate must be for; "": the endpoint's host
+    tls_ca: Path | None = None  # PEM file of the authorities to trust; None: the system's
+    source: str = ""  # address to connect from
+    user: str = ""  # "": no AUTH
+    password: str = field(default="", repr=False)
+    auth_in_clear: bool = False  # log in without TLS; for loopback
+    is_lmtp: bool = False  # RFC 2033
+    use_chunking: bool = True  # use BDAT where it is offered (RFC 3030)
+    timeouts: DeliverySettings = field(default_factory=DeliverySettings)

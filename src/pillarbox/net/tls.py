@@ -1,0 +1,125 @@
+"""TLS as a client: the contexts, made once for each policy, and what was agreed on.
+
+``opportunistic`` trusts any certificate, since mail would go in the clear otherwise (RFC 3207
+§4.1 leaves it to local policy); ``verified`` wants a chain to a trusted authority and the
+name (RFC 9525). TLS 1.2 is the least in both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from pillarbox.errors import TemporaryError
+
+__all__ = ["TlsContexts", "TlsFailed", "TlsState", "describe", "handshake"]
+
+
+class TlsFailed(TemporaryError):  # noqa: N818 - a handshake fails, it does not err
+    """No TLS could be agreed on, or the certificate is not what it has to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsState:
+    """What was agreed on."""
+
+    version: str
+    cipher: str
+    is_verified: bool
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.cipher}"
+
+
+class TlsContexts:
+    """The client contexts of a process."""
+
+    def __init__(self) -> None:
+        self._opportunistic: ssl.SSLContext | None = None
+        self._verified: dict[Path | None, ssl.SSLContext] = {}
+
+    def opportunistic(self) -> ssl.SSLContext:
+        """Return the context that takes any certificate."""
+        if self._opportunistic is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self._opportunistic = context
+        return self._opportunistic
+
+    def verified(self, authorities: Path | None = None) -> ssl.SSLContext:
+        """Return the context that verifies chain and name.
+
+        Args:
+            authorities: PEM file of the authorities to trust; None means the system's.
+
+        Raises:
+            TlsFailed: The file cannot be read or holds no certificate.
+        """
+        context = self._verified.get(authorities)
+        if context is None:
+            try:
+                context = ssl.create_default_context(cafile=authorities)
+            except (OSError, ssl.SSLError) as error:
+                raise TlsFailed(f"cannot read the authorities in {authorities}: {error}") from error
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            self._verified[authorities] = context
+        return context
+
+
+def describe(transport: asyncio.BaseTransport) -> TlsState | None:
+    """Return what a transport's TLS was agreed on, None for one without TLS."""
+    session: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if session is None:
+        return None
+    cipher = session.cipher()
+    return TlsState(
+        session.version() or "TLS",
+        cipher[0] if cipher else "",
+        session.context.verify_mode is ssl.CERT_REQUIRED,
+    )
+
+
+async def handshake(
+    transport: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    *,
+    name: str,
+    limit: float,
+) -> asyncio.Transport:
+    """Turn a connection to TLS and return its new transport.
+
+    Args:
+        transport: The open connection in the clear; it is used up, also by a failure.
+        protocol: Who is told of what arrives inside of TLS.
+        context: One of ``TlsContexts``.
+        name: Name for SNI and, where the context verifies, for the certificate.
+        limit: Seconds for the handshake.
+
+    Raises:
+        TlsFailed: The handshake failed; the message says why.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        upgraded = await loop.start_tls(
+            transport,
+            protocol,
+            context,
+            server_hostname=name,
+            ssl_handshake_timeout=limit,
+        )
+    except ssl.SSLCertVerificationError as error:
+        raise TlsFailed(f"certificate not valid for {name}: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        words = (error.reason or str(error)).replace("_", " ").lower()
+        raise TlsFailed(f"TLS handshake failed: {words}") from error
+    except (OSError, ValueError) as error:  # reset, timed out; a name that SNI cannot carry
+        words = str(error) or type(error).__name__
+        raise TlsFailed(f"TLS handshake failed: {words}") from error
+    if upgraded is None:  # asyncio's way to say that the connection went away meanwhile
+        raise TlsFailed("TLS handshake failed: connection closed")
+    return upgraded

@@ -1,0 +1,43 @@
+"""What comes of sending: how far an attempt came, and what each recipient got."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["RecipientOutcome", "Stage"]
+
+
+class Stage(Enum):
+    """How far an attempt had come; failures are explained by it."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    GREETING = "greeting"
+    TLS = "tls"
+    HELLO = "hello"
+    AUTH = "auth"
+    MAIL = "mail"
+    RECIPIENT = "recipient"
+    DATA = "data"  # DATA or BDAT was sent, the content perhaps in part
+    FINAL = "final"  # the whole content was sent, the final dot included
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientOutcome:
+    """What came of one recipient.
+
+    ``reply`` is the peer's, or None where the connection failed; then ``reason`` says how.
+    ``is_uncertain``: the whole content was sent, and no reply came to its end.
+    ``is_local``: the failure is of our own making (cannot be sent to this peer as it is);
+    ``reply`` then is ours and permanent.
+    """
+
+    is_delivered: bool
+    stage: Stage
+    reply: Reply | None
+    reason: str = ""
+    is_uncertain: bool = False
+    is_local: bool = False
