@@ -28,6 +28,7 @@ __all__ = [
     "ConnectionRefused",
     "DsnCreated",
     "Event",
+    "EventsDropped",
     "ListenerStarted",
     "MessageAccepted",
     "MessageDamaged",
@@ -95,6 +96,12 @@ class ConfigurationReloaded(
 
     changed: list[str] = field(default_factory=list)
     error: str = ""  # why nothing was changed
+
+
+class EventsDropped(Event, frozen=True, kw_only=True, omit_defaults=True, tag="log.dropped"):
+    """The log could not be written for a while, and events were left out of it."""
+
+    count: int
 
 
 class StoreFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="store.failed"):

@@ -1,0 +1,70 @@
+"""Events as JSON: one encoding, used for the log line and for the message's history.
+
+Guarantees: ``encode`` gives one line in which every character that could steer a terminal
+is escaped, never raises, and costs well under a microsecond; ``decode`` gives back an equal
+event. It fails, by returning None, only for a payload that this version does not know, such
+as one written by a newer pillarbox.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Union
+
+import msgspec
+
+from pillarbox.events.text import UNSAFE
+from pillarbox.events.types import ALL_EVENTS, Event
+
+__all__ = ["decode", "encode", "message_of"]
+
+_encode: Final = msgspec.json.Encoder().encode
+_decoder: Final = msgspec.json.Decoder(Union[ALL_EVENTS])  # noqa: UP007 - made at run time
+
+
+def encode(event: Event) -> bytes:
+    """Return an event as one line of JSON, without a line end."""
+    try:
+        line = _encode(event)
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot say
+        line = _encode(_without_surrogates(event))
+    if line.isascii():
+        return line
+    # JSON itself escapes only C0 controls; outside of strings all is ASCII.
+    return UNSAFE.sub(_escape_one, line.decode()).encode()
+
+
+def decode(payload: bytes) -> Event | None:
+    """Return the event that ``encode`` wrote, or None for a kind that is not known here."""
+    try:
+        event: Event = _decoder.decode(payload)
+    except msgspec.MsgspecError:
+        return None
+    return event
+
+
+def message_of(event: Event) -> str:
+    """Return the id of the message whose history an event belongs to, or ""."""
+    message: str = getattr(event, "message", "")
+    return message
+
+
+def _escape_one(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    if number <= 0xFFFF:  # noqa: PLR2004 - beyond it, JSON wants a surrogate pair
+        return f"\\u{number:04x}"
+    number -= 0x10000
+    return f"\\u{0xD800 + (number >> 10):04x}\\u{0xDC00 + (number & 0x3FF):04x}"
+
+
+def _without_surrogates(event: Event) -> Event:
+    fields = {name: _printable(value) for name, value in msgspec.structs.asdict(event).items()}
+    return type(event)(**fields)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return value
