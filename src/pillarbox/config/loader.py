@@ -9,8 +9,9 @@ Relative paths are relative to the directory in which pillarbox is started.
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ __all__ = ["Loaded", "find_file", "load", "show_address"]
 DEFAULT: Final = "default"
 _MAX_FILE: Final = 4 * 1024 * 1024  # a list of recipients belongs in a file of its own
 _MAX_SECRET: Final = 64 * 1024
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Address = tuple[str, ...]  # ("node", "name") or ("listener", "submission", "bind")
 
@@ -116,6 +118,7 @@ class _Reading:
     secret_files: dict[Address, Path] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     lines: dict[Address, int] = field(default_factory=dict)
+    wrong: set[Address] = field(default_factory=set)  # keys that are there with a wrong value
 
     # --- the file -----------------------------------------------------------------
 
@@ -176,7 +179,7 @@ class _Reading:
         try:
             self.values[place] = convert(value, key)
         except WrongValue as expected:
-            self._wrong(place, "…" if key.is_secret else value, str(expected))
+            self._wrong(place, None if key.is_secret else value, str(expected), expected.hint)
         else:
             self.origins[place] = self._where(place)
 
@@ -200,7 +203,8 @@ class _Reading:
             self.values[place] = convert_text(text, key)
         except WrongValue as expected:
             shown = "" if key.is_secret else f", not {show_value(text)}"
-            self._find("005", f"${variable.name} takes {expected}{shown}.", key.doc)
+            self.wrong.add(place)
+            self._find("005", f"${variable.name} takes {expected}{shown}.", expected.hint)
         else:
             self.origins[place] = f"${variable.name}"
 
@@ -213,8 +217,10 @@ class _Reading:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             what = f"{show_address(place)} cannot be read from {file}: {reason}."
+            self.wrong.add(place)
             self._find("007", what, f"Put the value into {file}, mode 0600.", origin)
         except WrongValue as expected:
+            self.wrong.add(place)
             self._find("005", f"{file} must hold {expected}.", key.doc, origin)
         else:
             self.origins[place] = origin
@@ -244,21 +250,22 @@ class _Reading:
             key for key in section.keys.values() if key.is_required and key.name not in given
         ]
         for key in missing:
-            if not any((*address, key.name) == place for place in self._complained()):
-                what = f"{show_address((*address, key.name))} is missing."
+            if (place := (*address, key.name)) not in self.wrong:
+                what = f"{show_address(place)} is missing."
                 self._find("006", what, f"{key.name}: {key.doc}", self._where(address))
         return None if missing else section.type(**given)
-
-    def _complained(self) -> Iterator[Address]:
-        """Yield the keys that are there with a wrong value: they are not missing as well."""
-        yield from (place for place in self.lines if place not in self.values)
 
     # --- findings -----------------------------------------------------------------
 
     def _name(self, section: Section, name: str) -> None:
         names = self.tables.setdefault(section.name, [])
-        if name not in names:
-            names.append(name)
+        if name in names:
+            return
+        names.append(name)
+        # Names of listeners and routes are stored with messages and shown in logs.
+        if section.name != "domain" and not _NAME.fullmatch(name):
+            what = f"{name!r} cannot be the name of a {section.name}."
+            self._find("009", what, _FIX_NAME, self._where((section.name, name)))
 
     def _where(self, address: Address) -> str:
         line = line_of(address, self.lines)
@@ -269,9 +276,11 @@ class _Reading:
         what = f"{show_address(address)} is not a {kind} that pillarbox knows."
         self._find(code, what, nearest(address[-1], known), self._where(address))
 
-    def _wrong(self, address: Address, value: object, expected: str) -> None:
-        what = f"{show_address(address)} takes {expected}, not {show_value(value)}."
-        self._find("005", what.replace("..", "."), "", self._where(address))
+    def _wrong(self, address: Address, value: object, expected: str, hint: str = "") -> None:
+        self.wrong.add(address)
+        shown = "" if value is None else f", not {show_value(value)}"
+        what = f"{show_address(address)} takes {expected}{shown}."
+        self._find("005", what, hint, self._where(address))
 
     def _find(self, code: str, what: str, fix: str, *evidence: str) -> None:
         self.findings.append(
@@ -294,3 +303,4 @@ def _secret_in_file(section: Section, word: str) -> Key | None:
 _FIX_UNREADABLE: Final = "Give the file with --config, or write one with `pillarbox init`."
 _FIX_LARGE: Final = "Put lists of recipients into files of their own (recipients_file)."
 _FIX_SYNTAX: Final = "Texts and paths need quotes; a key may stand only once; https://toml.io"
+_FIX_NAME: Final = "Use letters, digits, - and _, 64 at most."
