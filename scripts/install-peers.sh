@@ -1,0 +1,79 @@
+#!/bin/bash
+# Install the other people's programs that the tests and the benchmark use (Debian 12, root).
+#
+# Postfix, swaks, curl and the rest come as packages. OpenSMTPD and Exim conflict with
+# Postfix, so they are unpacked beside it, into a folder that tests/peers.py knows.
+# Running it again is quick. What cannot be had is named and left out: the tests that
+# need it are then skipped by name, so this script never fails a build.
+set -uo pipefail
+
+peers=/var/cache/pillarbox-peers  # readable by the daemons' own users
+packages=(
+  postfix swaks curl openssl strace faketime libfaketime iptables
+  fuse3 libfuse2 util-linux procps                # the lossy file system
+  libevent-2.1-7 libdb5.3 libgnutls-dane0 libidn12 libnsl2  # for what is unpacked
+)
+users=(Debian-exim opensmtpd opensmtpq)
+
+say() { echo "install-peers: $*"; }
+has_package() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installed$'; }
+has_postgresql() {
+  command -v pg_ctl >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null
+}
+
+update_once() {
+  [ -n "${updated:-}" ] || apt-get -qq update || say "apt-get update failed; trying what is known"
+  updated=yes
+}
+
+install_package() {
+  has_package "$1" && return 0
+  update_once
+  apt-get -qq install -y --no-install-recommends "$1" >/dev/null || say "$1 is missing"
+}
+
+unpack() { # FILE-TO-EXPECT PACKAGE...
+  local expected="$1" downloads package
+  shift
+  [ -e "$peers/$expected" ] && return 0
+  update_once
+  downloads="$(mktemp -d)"
+  chmod 755 "$downloads"
+  (cd "$downloads" && apt-get -qq download "$@" 2>/dev/null)
+  for package in "$downloads"/*.deb; do
+    [ -e "$package" ] && dpkg -x "$package" "$peers"
+  done
+  rm -rf "$downloads"
+  [ -e "$peers/$expected" ] || say "$* is missing"
+}
+
+add_user() {
+  id "$1" >/dev/null 2>&1 && return 0
+  useradd --system --user-group --no-create-home --home-dir /nonexistent \
+    --shell /usr/sbin/nologin "$1" 2>/dev/null || say "user $1 is missing"
+}
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  say "needs root and apt-get; nothing was installed"
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+if ! has_package postfix; then
+  echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+fi
+for package in "${packages[@]}"; do
+  install_package "$package"
+done
+has_postgresql || install_package postgresql-15
+
+mkdir -p "$peers"
+unpack usr/sbin/smtpd opensmtpd
+unpack usr/sbin/exim4 exim4-daemon-light exim4-base
+for user in "${users[@]}"; do
+  add_user "$user"
+done
+if [ -e "$peers/usr/sbin/smtpctl" ] && id opensmtpq >/dev/null 2>&1; then
+  chgrp opensmtpq "$peers/usr/sbin/smtpctl" && chmod 2555 "$peers/usr/sbin/smtpctl"
+fi
+say "done ($peers)"
+exit 0
