@@ -1,0 +1,264 @@
+"""What is said on the control socket: one JSON object a line, requests in, rows out.
+
+A client sends one request and gets rows until ``Done`` or ``Failure``; then it may send the
+next. The types are msgspec structs with a tag; a request with a field or a tag that is not
+known here is refused, a row with an additional field is read without it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+__all__ = [
+    "MAX_LINE",
+    "Backup",
+    "ChangeQueue",
+    "CountQueue",
+    "DestinationRow",
+    "Done",
+    "EventRow",
+    "Failure",
+    "Filter",
+    "FindingRow",
+    "ListQueue",
+    "MessageRow",
+    "Pause",
+    "RecipientRow",
+    "Reload",
+    "Request",
+    "Resume",
+    "Row",
+    "ShowLog",
+    "ShowMessage",
+    "ShowStatus",
+    "StatusRow",
+    "Stop",
+    "SummarizeQueue",
+    "Verify",
+    "decode_request",
+    "decode_row",
+    "encode",
+]
+
+MAX_LINE: Final = 256 * 1024
+"""Octets of a request; it holds at most some thousand message ids."""
+
+
+# --- requests ----------------------------------------------------------------------
+
+
+class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
+    """Something that an operator asks for."""
+
+
+class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which recipients are meant; every field that is set must match."""
+
+    messages: list[str] | None = None  # ids as people see them
+    recipient: str | None = None
+    domain: str | None = None  # of the recipient
+    sender: str | None = None  # "" for the null reverse-path
+    states: list[str] | None = None  # names of ``RecipientState`` in lower case
+    older: float | None = None  # seconds since it was accepted, at least
+    newer: float | None = None  # seconds since it was accepted, at most
+    message_id: str | None = None  # the Message-ID header, with its angle brackets
+
+
+class ShowStatus(_Request, frozen=True, kw_only=True, tag="status"):
+    """How is the node? Answered by one ``StatusRow``."""
+
+
+class SummarizeQueue(_Request, frozen=True, kw_only=True, tag="queue.summary"):
+    """What waits for where, and how long? Answered by ``DestinationRow``."""
+
+
+class ListQueue(_Request, frozen=True, kw_only=True, tag="queue.list"):
+    """Which messages are in the queue? Answered by ``MessageRow``, oldest first."""
+
+    filter: Filter = Filter()
+    limit: int = 1000  # messages
+
+
+class CountQueue(_Request, frozen=True, kw_only=True, tag="queue.count"):
+    """How many recipients would a change reach? Answered by ``Done``."""
+
+    filter: Filter
+    change: str
+
+
+class ChangeQueue(_Request, frozen=True, kw_only=True, tag="queue.change"):
+    """Retry, hold, release or cancel. Answered by ``Done`` with the number of recipients."""
+
+    filter: Filter
+    change: str  # a value of ``Change``
+
+
+class ShowMessage(_Request, frozen=True, kw_only=True, tag="queue.show"):
+    """Where does this message stand? Answered by one ``MessageRow``."""
+
+    message: str
+
+
+class ShowLog(_Request, frozen=True, kw_only=True, tag="log"):
+    """What happened to it? Answered by a ``MessageRow`` and its ``EventRow`` each.
+
+    ``what`` is a message id, the address of a recipient, or a Message-ID header.
+    """
+
+    what: str
+    limit: int = 20  # messages, the newest
+
+
+class Backup(_Request, frozen=True, kw_only=True, tag="backup"):
+    """Write a copy of the store to a new file on the node's machine."""
+
+    path: str
+
+
+class Verify(_Request, frozen=True, kw_only=True, tag="verify"):
+    """Is the store whole? Answered by ``FindingRow``."""
+
+
+class Reload(_Request, frozen=True, kw_only=True, tag="reload"):
+    """Read the configuration and the certificates again."""
+
+
+class Pause(_Request, frozen=True, kw_only=True, tag="pause"):
+    """Start no more deliveries; mail is still taken."""
+
+
+class Resume(_Request, frozen=True, kw_only=True, tag="resume"):
+    """Deliver again."""
+
+
+class Stop(_Request, frozen=True, kw_only=True, tag="stop"):
+    """Stop the node as SIGTERM does."""
+
+
+Request = (
+    ShowStatus
+    | SummarizeQueue
+    | ListQueue
+    | CountQueue
+    | ChangeQueue
+    | ShowMessage
+    | ShowLog
+    | Backup
+    | Verify
+    | Reload
+    | Pause
+    | Resume
+    | Stop
+)
+
+
+# --- rows --------------------------------------------------------------------------
+
+
+class _Row(Struct, frozen=True, kw_only=True, tag_field="row"):
+    """A part of an answer."""
+
+
+class StatusRow(_Row, frozen=True, kw_only=True, tag="status"):
+    """How a node is."""
+
+    is_running: bool
+    node: str
+    version: str
+    pid: int = 0
+    started_at: float = 0.0  # wall clock
+    store: str = ""
+    listeners: list[str] = []  # "submission 127.0.0.1:2525"
+    connections: int = 0  # open now, from clients
+    accepted: int = 0  # messages since the start
+    delivered: int = 0  # recipients since the start
+    in_flight: int = 0  # recipients being delivered now
+    is_paused: bool = False
+    queue: dict[str, int] = {}  # recipients by state, final states left out
+    oldest_accepted_at: float | None = None
+    free_octets: int | None = None  # on the store's disk
+    problems: list[str] = []  # what somebody should look at, in sentences
+
+
+class DestinationRow(_Row, frozen=True, kw_only=True, tag="destination"):
+    """What waits for one destination in one state, by the age of the messages."""
+
+    destination: str
+    state: str
+    ages: list[int]  # as in ``QueueCount``
+    oldest_accepted_at: float
+
+
+class RecipientRow(Struct, frozen=True, kw_only=True):
+    """Where one recipient stands."""
+
+    address: str
+    state: str
+    destination: str
+    route: str
+    attempts: int
+    next_attempt_at: float | None
+    last_reply: str
+
+
+class MessageRow(_Row, frozen=True, kw_only=True, tag="message"):
+    """One message with the recipients that were asked for."""
+
+    message: str
+    accepted_at: float
+    sender: str
+    size: int
+    message_id: str
+    origin: str
+    identity: str
+    client: str
+    bounce_of: str
+    recipients: list[RecipientRow]
+
+
+class EventRow(_Row, frozen=True, kw_only=True, tag="event"):
+    """One entry of a message's history."""
+
+    message: str
+    event: msgspec.Raw
+
+
+class FindingRow(_Row, frozen=True, kw_only=True, tag="finding"):
+    """One finding (``pillarbox.findings``)."""
+
+    level: int
+    code: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    evidence: list[str] = []
+
+
+class Done(_Row, frozen=True, kw_only=True, tag="done"):
+    """The answer is complete."""
+
+    count: int = 0  # rows, or what was changed
+    text: str = ""
+
+
+class Failure(_Row, frozen=True, kw_only=True, tag="failure"):
+    """It could not be done; what was done before is in the rows and in ``count``."""
+
+    text: str
+    is_temporary: bool = False
+    count: int = 0
+
+
+Row = StatusRow | DestinationRow | MessageRow | EventRow | FindingRow | Done | Failure
+
+encode: Final = msgspec.json.Encoder().encode
+"""Return a request or a row as one line, without its line end."""
+
+decode_request: Final = msgspec.json.Decoder(Request).decode
+"""Return a request; raises ``msgspec.MsgspecError`` for what is none."""
+
+decode_row: Final = msgspec.json.Decoder(Row).decode
+"""Return a row; raises ``msgspec.MsgspecError`` for what is none."""

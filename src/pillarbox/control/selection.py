@@ -1,0 +1,81 @@
+"""From the filters that an operator gives to the selection that the store understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pillarbox.control.protocol import Filter
+from pillarbox.errors import PermanentError
+from pillarbox.policy.queue import FINAL_STATES, RecipientState
+from pillarbox.smtp.address import ascii_domain
+from pillarbox.store.ids import parse_id
+from pillarbox.store.port import Change, KeptMessage, KeptRecipient, Selection
+
+__all__ = ["CHANGES", "matches", "selection_of", "states_of"]
+
+_S = RecipientState
+
+CHANGES: Final[dict[str, frozenset[RecipientState]]] = {
+    Change.RETRY.value: frozenset({_S.QUEUED, _S.UNCERTAIN}),
+    Change.HOLD.value: frozenset({_S.QUEUED, _S.UNCERTAIN}),
+    Change.RELEASE.value: frozenset({_S.HELD}),
+    Change.CANCEL.value: frozenset({_S.QUEUED, _S.UNCERTAIN, _S.HELD}),
+}
+"""The states in which a recipient can be changed (``policy.queue.TRANSITIONS``)."""
+
+
+def states_of(chosen: Filter, allowed: frozenset[RecipientState]) -> list[str]:
+    """Return the states that are both asked for and allowed, as names.
+
+    Raises:
+        PermanentError: There are none, so that nothing could match.
+    """
+    asked = allowed if chosen.states is None else allowed & _states(chosen.states)
+    if not asked:
+        names = ", ".join(sorted(state.name.lower() for state in allowed))
+        raise PermanentError(f"only recipients in these states can be changed so: {names}")
+    return sorted(state.name.lower() for state in asked)
+
+
+def selection_of(chosen: Filter, now: float) -> Selection:
+    """Return the selection that a filter means at this time of the wall clock.
+
+    Raises:
+        PermanentError: A state or a message id in it is none.
+    """
+    messages = chosen.messages
+    return Selection(
+        messages=None if messages is None else frozenset(map(parse_id, messages)),
+        recipient=chosen.recipient,
+        recipient_domain=None if chosen.domain is None else ascii_domain(chosen.domain),
+        sender=chosen.sender,
+        states=None if chosen.states is None else _states(chosen.states),
+        accepted_before=None if chosen.older is None else now - chosen.older,
+        accepted_after=None if chosen.newer is None else now - chosen.newer,
+        message_id_header=chosen.message_id,
+    )
+
+
+def matches(message: KeptMessage, selection: Selection) -> Iterator[KeptRecipient]:
+    """Yield the recipients of a message that was found by a selection for which it was."""
+    states = (
+        frozenset(RecipientState) - FINAL_STATES if selection.states is None else selection.states
+    )
+    wanted = None if selection.recipient is None else selection.recipient.lower()
+    for kept in message.recipients:
+        address = message.envelope.recipients[kept.index].address
+        if (
+            kept.state in states
+            and wanted in {None, str(address).lower()}
+            and selection.recipient_domain in {None, address.ascii_domain}
+        ):
+            yield kept
+
+
+def _states(names: list[str]) -> frozenset[RecipientState]:
+    known = {state.name.lower(): state for state in RecipientState}
+    for name in names:
+        if name not in known:
+            raise PermanentError(f"{name!r} is not a state; there are {', '.join(known)}")
+    return frozenset(known[name] for name in names)
