@@ -1,0 +1,188 @@
+"""The header scanner: which fields a message has, and where they are.
+
+One pass over the octets, in time linear in their number whatever they are, and nothing is
+decoded. Any octets have a header, perhaps an empty one: it ends at the empty line, or before
+the first line that is no field, as it does for real servers (RFC 5322 §2.2, §3.6.8, §4.5).
+What breaks a limit raises ``HeaderRefused``, which carries the reply; nothing else is raised.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from pillarbox.errors import PermanentError
+from pillarbox.smtp.reply import Reply
+
+__all__ = [
+    "DEFAULT_HEADER_LIMITS",
+    "Field",
+    "Header",
+    "HeaderEnd",
+    "HeaderLimits",
+    "HeaderRefused",
+    "scan_header",
+    "unfold",
+]
+
+# RFC 5322 §2.2: a name of printable characters without the colon; §4.5.8 allows blanks before
+# the colon. The value ends at a CRLF that no blank follows (§2.2.3), or at the end of the
+# octets; a bare CR or LF is a part of it. Possessive quantifiers: no octet is read twice.
+_FIELD: Final = re.compile(
+    rb"([!-9;-~]++)[ \t]*+:([^\r]*+(?:\r(?!\n(?![ \t]))[^\r]*+)*+)(?:\r\n|\Z)"
+)
+_FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
+
+_TOO_LARGE: Final = Reply.of(552, "5.3.4", "The header of the message is too large")
+_TOO_MANY: Final = Reply.of(550, "5.6.0", "The message has too many header fields")
+_TOO_LONG: Final = Reply.of(550, "5.6.0", "A header field of the message is too long")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLimits:
+    """What a header may be at most; the scan of what is larger costs no more than this."""
+
+    max_size: int = 256 * 1024  # octets of the whole header
+    max_fields: int = 1_000
+    max_field_size: int = 100 * 1024  # octets of one field, folds included (as in Postfix)
+
+
+DEFAULT_HEADER_LIMITS: Final = HeaderLimits()
+
+
+class HeaderRefused(PermanentError):  # noqa: N818 - reads as what it says
+    """A header breaks a limit; ``reply`` is what the client gets."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+class HeaderEnd(Enum):
+    """What the header was ended by."""
+
+    EMPTY_LINE = "empty line"
+    NO_FIELD = "no field"  # a line that is neither a field nor empty: the body starts with it
+    END_OF_OCTETS = "end of octets"  # of a message cut there, more of the header may follow
+
+
+class Field(NamedTuple):
+    """One header field, as it stands in the octets that were scanned."""
+
+    name: bytes  # in lower case
+    value: bytes  # what follows the colon, folds included, without the last CRLF
+    start: int  # offset of its first octet
+    end: int  # offset behind its CRLF
+
+
+class Header:
+    """The fields of a header in their order. Names to look for are given in lower case."""
+
+    __slots__ = ("_matches", "_names", "end", "first_field", "size")
+
+    def __init__(
+        self, matches: list[re.Match[bytes]], first_field: int, size: int, end: HeaderEnd
+    ) -> None:
+        """Keep what ``scan_header`` found.
+
+        Args:
+            matches: One match of the field pattern for each field.
+            first_field: Octets before the first field: 0, or those of an mbox "From " line.
+            size: Octets up to the body, with the empty line.
+            end: What ended the header.
+        """
+        self._matches = matches
+        self._names = [match[1].lower() for match in matches]
+        self.first_field = first_field
+        self.size = size
+        self.end = end
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._names
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The names of all fields in lower case."""
+        return tuple(self._names)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """All fields, with their offsets."""
+        return tuple(
+            Field(name, match[2], *match.span())
+            for name, match in zip(self._names, self._matches, strict=True)
+        )
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the unfolded value of the first field of this name, without outer blanks."""
+        if name not in self._names:
+            return None
+        return unfold(self._matches[self._names.index(name)][2])
+
+    def get_all(self, name: bytes) -> tuple[bytes, ...]:
+        """Return the unfolded values of all fields of this name."""
+        return tuple(
+            unfold(match[2])
+            for found, match in zip(self._names, self._matches, strict=True)
+            if found == name
+        )
+
+    def count(self, name: bytes) -> int:
+        """Return how many fields have this name, such as the hops in ``received``."""
+        return self._names.count(name)
+
+
+def unfold(value: bytes) -> bytes:
+    """Return a field's value in one line, without outer blanks (RFC 5322 §2.2.3)."""
+    if b"\r" in value:
+        value = _FOLD.sub(b"", value)
+    return value.strip(b" \t\r\n")
+
+
+def scan_header(content: bytes, limits: HeaderLimits = DEFAULT_HEADER_LIMITS) -> Header:
+    """Find the fields of the header that ``content`` starts with.
+
+    Args:
+        content: A message, or its first octets; if the header may be longer than them,
+            ``end`` is ``END_OF_OCTETS``, and the scan is to be repeated with more.
+        limits: What is refused.
+
+    Raises:
+        HeaderRefused: The header is larger than the limits allow.
+    """
+    position = first_field = _mbox_line(content)
+    matches: list[re.Match[bytes]] = []
+    # One octet more than allowed is looked at, so that what is too large shows.
+    bound = limits.max_size + 1
+    most, longest = limits.max_fields, limits.max_field_size
+    match_field = _FIELD.match
+    while (match := match_field(content, position, bound)) is not None:
+        end = match.end()
+        if end - position > longest:
+            raise HeaderRefused(_TOO_LONG)
+        position = end
+        matches.append(match)
+        if len(matches) > most:
+            raise HeaderRefused(_TOO_MANY)
+    if content.startswith(b"\r\n", position):
+        position += 2
+        end_by = HeaderEnd.EMPTY_LINE
+    elif content.find(b"\r\n", position, bound) < 0:
+        end_by = HeaderEnd.END_OF_OCTETS
+    else:
+        end_by = HeaderEnd.NO_FIELD
+    if position > limits.max_size:
+        raise HeaderRefused(_TOO_LARGE)
+    return Header(matches, first_field, position, end_by)
+
+
+def _mbox_line(content: bytes) -> int:
+    """Return the size of an mbox "From " line at the start, which is no part of the message."""
+    if not content.startswith((b"From ", b">From ")):
+        return 0
+    return content.find(b"\r\n", 0, 1_000) + 2 if b"\r\n" in content[:1_000] else 0
