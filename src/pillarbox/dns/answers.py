@@ -1,0 +1,166 @@
+"""Turn DNS records into answers, and leave out what no honest name server says.
+
+What comes from DNS is written by strangers: host names with control characters, a thousand
+mail exchangers, a chain of aliases without end. Names are checked here before anything else
+sees them; a record with a bad name is dropped, and an answer of which nothing is left counts
+as malformed, which is never a reason to bounce mail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdatatype
+import dns.reversename
+
+from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
+from pillarbox.smtp.address import ascii_domain
+
+__all__ = ["ADDRESS", "ADDRESS_6", "MX", "PTR", "TLSA", "TXT", "Kind", "both_families"]
+
+Record = TypeVar("Record")
+
+_MAX_HOSTS: Final = 25  # mail exchangers looked at; a domain that needs more has not been seen
+_MAX_RECORDS: Final = 100  # records of any other type
+# Letters, digits and hyphens (RFC 952, RFC 1123 §2.1); real names hold underscores as well.
+_LABEL: Final = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = re.compile(rb"(?=.{1,253}\Z)" + _LABEL + rb"(?:\." + _LABEL + rb")*")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Record]):
+    """One type of record: its name, and how a record is read (None: drop it)."""
+
+    type: str
+    read: Callable[[Any], Record | None]
+    limit: int = _MAX_RECORDS
+    is_sorted: bool = False
+
+    @property
+    def rdatatype(self) -> dns.rdatatype.RdataType:
+        """The number of the type on the wire."""
+        return dns.rdatatype.RdataType[self.type]
+
+    def found(
+        self, name: str, rdatas: Iterable[dns.rdata.Rdata], ttl: float, *, authenticated: bool
+    ) -> Answer[Record]:
+        """Return the answer that holds what can be used of ``rdatas``."""
+        read = (self.read(rdata) for rdata in rdatas)
+        records = [record for record in read if record is not None]
+        if not records:
+            return self.unavailable(name, f"{self.type} records with names that cannot be")
+        if self.is_sorted:
+            records.sort()
+        return Answer(
+            name=name,
+            type=self.type,
+            outcome=Outcome.FOUND,
+            records=tuple(records[: self.limit]),
+            ttl=ttl,
+            is_authenticated=authenticated,
+        )
+
+    def missing(
+        self, name: str, outcome: Outcome, ttl: float, *, authenticated: bool = False
+    ) -> Answer[Record]:
+        """Return a negative answer."""
+        return Answer(
+            name=name, type=self.type, outcome=outcome, ttl=ttl, is_authenticated=authenticated
+        )
+
+    def unavailable(self, name: str, reason: str) -> Answer[Record]:
+        """Return the answer that says there is none, and why."""
+        return Answer(name=name, type=self.type, outcome=Outcome.UNAVAILABLE, reason=reason)
+
+
+def question_name(name: str) -> dns.name.Name | None:
+    """Return a name to ask for, or None for one that cannot be in DNS (RFC 1035 §2.3.4)."""
+    try:
+        octets = ascii_domain(name).rstrip(".").encode("ascii")
+        if not _HOST.fullmatch(octets):
+            return None
+        return dns.name.from_text(octets.decode("ascii"))
+    except (dns.exception.DNSException, UnicodeEncodeError):
+        return None
+
+
+def reverse_name(address: str) -> dns.name.Name | None:
+    """Return the name below which the host names of an IP address stand, None if it is none."""
+    try:
+        return dns.reversename.from_address(address)
+    except (dns.exception.DNSException, ValueError):
+        return None
+
+
+def both_families(six: Answer[str], four: Answer[str]) -> Answer[str]:
+    """Join the answers for AAAA and A, IPv6 first.
+
+    One family without an answer spoils only what the other cannot stand in for.
+    """
+    records = six.records + four.records
+    found = [answer for answer in (six, four) if answer.outcome is Outcome.FOUND]
+    outcomes = {six.outcome, four.outcome}
+    if found:
+        outcome = Outcome.FOUND
+    elif Outcome.UNAVAILABLE in outcomes:
+        outcome = Outcome.UNAVAILABLE
+    elif Outcome.NO_SUCH_NAME in outcomes:
+        outcome = Outcome.NO_SUCH_NAME
+    else:
+        outcome = Outcome.NO_SUCH_DATA
+    return Answer(
+        name=six.name,
+        type="AAAA/A",
+        outcome=outcome,
+        records=records,
+        ttl=min(answer.ttl for answer in found or (six, four)),
+        is_authenticated=all(answer.is_authenticated for answer in found or (six, four)),
+        reason=six.reason or four.reason,
+    )
+
+
+def host_text(name: dns.name.Name) -> str | None:
+    """Return a host name from the wire in lower case, or None for one that cannot be."""
+    labels = name.labels[:-1] if name.is_absolute() else name.labels
+    octets = b".".join(labels)
+    # A dot inside of a label would move the borders between labels.
+    if any(b"." in label for label in labels) or not _HOST.fullmatch(octets):
+        return None
+    return octets.decode("ascii").lower()
+
+
+def _mx(rdata: Any) -> MxRecord | None:
+    if rdata.exchange == dns.name.root:
+        return MxRecord(rdata.preference, "")  # RFC 7505 §3
+    host = host_text(rdata.exchange)
+    return None if host is None else MxRecord(rdata.preference, host)
+
+
+def _address(rdata: Any) -> str:
+    return str(rdata.address)
+
+
+def _txt(rdata: Any) -> bytes:
+    return b"".join(rdata.strings)
+
+
+def _ptr(rdata: Any) -> str | None:
+    return host_text(rdata.target)
+
+
+def _tlsa(rdata: Any) -> TlsaRecord:
+    return TlsaRecord(rdata.usage, rdata.selector, rdata.mtype, rdata.cert)
+
+
+MX: Final = Kind("MX", _mx, limit=_MAX_HOSTS, is_sorted=True)
+ADDRESS: Final = Kind("A", _address)
+ADDRESS_6: Final = Kind("AAAA", _address)
+TXT: Final = Kind("TXT", _txt)
+PTR: Final = Kind("PTR", _ptr)
+TLSA: Final = Kind("TLSA", _tlsa)

@@ -1,0 +1,102 @@
+"""A cache in front of any resolver.
+
+It keeps an answer, also a negative one (RFC 2308 §5), for the time that the answer itself
+allows, within bounds; that there was no answer (RFC 2308 §7) only for a moment, so that a
+thousand messages to one dead domain ask once. Equal questions that are asked at the same
+time become one. It holds a bounded number of answers and forgets the least used first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar, cast
+
+from pillarbox.clock import Clock
+from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, Resolver, TlsaRecord
+
+__all__ = ["CachingResolver"]
+
+Record = TypeVar("Record")
+_Key = tuple[str, str]
+
+_LONGEST: Final[dict[Outcome, float]] = {
+    Outcome.FOUND: 86_400.0,  # RFC 8767 §4 thinks of seven days; a day is what others keep
+    Outcome.NO_SUCH_NAME: 3_600.0,  # RFC 2308 §5: one to three hours
+    Outcome.NO_SUCH_DATA: 3_600.0,
+    Outcome.UNAVAILABLE: 10.0,  # RFC 2308 §7.1: at most five minutes
+}
+
+
+class CachingResolver:
+    """Answers from memory what was asked before."""
+
+    def __init__(self, resolver: Resolver, clock: Clock, *, capacity: int = 50_000) -> None:
+        """Ask ``resolver`` for what is not among the last ``capacity`` answers."""
+        self._resolver = resolver
+        self._clock = clock
+        self._capacity = capacity
+        self._answers: OrderedDict[_Key, tuple[float, Answer[Any]]] = OrderedDict()
+        self._asked: dict[_Key, asyncio.Task[Answer[Any]]] = {}
+
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._answers.clear()
+
+    async def mx(self, name: str) -> Answer[MxRecord]:
+        """Return the mail exchangers of a domain, sorted by preference."""
+        return await self._get("MX", name, self._resolver.mx)
+
+    async def addresses(self, name: str) -> Answer[str]:
+        """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
+        return await self._get("A", name, self._resolver.addresses)
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """Return the TXT records of a name, each with its strings joined."""
+        return await self._get("TXT", name, self._resolver.txt)
+
+    async def ptr(self, address: str) -> Answer[str]:
+        """Return the host names of an IP address, in lower case without the last dot."""
+        return await self._get("PTR", address, self._resolver.ptr)
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
+        return await self._get("TLSA", name, self._resolver.tlsa)
+
+    async def _get(
+        self,
+        type_: str,
+        name: str,
+        ask: Callable[[str], Coroutine[Any, Any, Answer[Record]]],
+    ) -> Answer[Record]:
+        key = (type_, name.lower().rstrip("."))
+        kept = self._answers.get(key)
+        if kept is not None and kept[0] > self._clock.monotonic():
+            self._answers.move_to_end(key)
+            return cast("Answer[Record]", kept[1])
+        task = self._asked.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._ask(key, ask(name)))
+            self._asked[key] = task
+        # Whoever gives up waiting does not spoil the answer for the others.
+        return cast("Answer[Record]", await asyncio.shield(task))
+
+    async def _ask(
+        self, key: _Key, question: Coroutine[Any, Any, Answer[Record]]
+    ) -> Answer[Record]:
+        try:
+            answer = await question
+        finally:
+            del self._asked[key]
+        self._keep(key, answer)
+        return answer
+
+    def _keep(self, key: _Key, answer: Answer[Any]) -> None:
+        longest = _LONGEST[answer.outcome]
+        ttl = longest if answer.outcome is Outcome.UNAVAILABLE else min(answer.ttl, longest)
+        if ttl > 0:
+            self._answers[key] = (self._clock.monotonic() + ttl, answer)
+            self._answers.move_to_end(key)
+            while len(self._answers) > self._capacity:
+                self._answers.popitem(last=False)

@@ -1,0 +1,182 @@
+"""The resolver over the network: questions to the configured recursive resolvers.
+
+* Each question has a random id and a socket (so a port) of its own; an answer from
+  elsewhere, to another question, or that cannot be parsed is not listened to (RFC 5452 §9).
+* UDP with EDNS (RFC 6891) of 1,232 octets, again over TCP when the answer was cut off.
+* A server that is silent or fails goes to the end of the list, and the next one is asked.
+* The AD bit is asked for (RFC 6840 §5.7), and believed only where the settings say so.
+
+It never raises: what goes wrong is an answer with the outcome ``UNAVAILABLE``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import dns.asyncquery
+import dns.exception
+import dns.flags
+import dns.inet
+import dns.message
+import dns.name
+import dns.rcode
+import dns.resolver
+
+from pillarbox.dns.answers import (
+    ADDRESS,
+    ADDRESS_6,
+    MX,
+    PTR,
+    TLSA,
+    TXT,
+    Kind,
+    both_families,
+    question_name,
+    reverse_name,
+)
+from pillarbox.errors import PermanentError
+from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
+
+__all__ = ["NetworkResolver"]
+
+Record = TypeVar("Record")
+
+_PORT: Final = 53
+_PAYLOAD: Final = 1232  # fits every path without fragments
+_TRIES: Final = 3
+_QUESTIONS_AT_ONCE: Final = 256  # each holds a socket
+_NEVER_EXISTS_TTL: Final = 3600.0
+
+
+class NetworkResolver:
+    """Asks recursive resolvers, one after the other."""
+
+    def __init__(
+        self, *, servers: Sequence[str] = (), timeout: float = 5.0, trust_ad: bool = False
+    ) -> None:
+        """Ask ``servers`` (``ADDRESS`` or ``ADDRESS:PORT``); without any, the system's.
+
+        Args:
+            servers: Where to ask; an IPv6 address with a port needs brackets.
+            timeout: Seconds to wait for one server.
+            trust_ad: Whether the way to the servers, and they themselves, can be trusted.
+
+        Raises:
+            PermanentError: An entry of ``servers`` is no address.
+        """
+        names = tuple(servers) or _system_servers()
+        self._servers = [_server(name) for name in names]
+        self._timeout = timeout
+        self._trust_ad = trust_ad
+        self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+
+    async def mx(self, name: str) -> Answer[MxRecord]:
+        """Return the mail exchangers of a domain, sorted by preference, at most 25."""
+        return await self._ask(name, question_name(name), MX)
+
+    async def addresses(self, name: str) -> Answer[str]:
+        """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
+        question = question_name(name)
+        six, four = await asyncio.gather(
+            self._ask(name, question, ADDRESS_6), self._ask(name, question, ADDRESS)
+        )
+        return both_families(six, four)
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """Return the TXT records of a name, each with its strings joined."""
+        return await self._ask(name, question_name(name), TXT)
+
+    async def ptr(self, address: str) -> Answer[str]:
+        """Return the host names of an IP address, in lower case without the last dot."""
+        return await self._ask(address, reverse_name(address), PTR)
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
+        return await self._ask(name, question_name(name), TLSA)
+
+    async def _ask(
+        self, name: str, question: dns.name.Name | None, kind: Kind[Record]
+    ) -> Answer[Record]:
+        if question is None:
+            return kind.missing(name, Outcome.NO_SUCH_NAME, _NEVER_EXISTS_TTL)
+        reason = "no server to ask"
+        for _ in range(max(_TRIES, len(self._servers)) if self._servers else 0):
+            server = self._servers[0]
+            try:
+                async with self._slots:
+                    response = await self._exchange(question, kind, server)
+                return self._read(name, response, kind)
+            except (dns.exception.DNSException, OSError, EOFError, ValueError, TypeError) as error:
+                reason = f"{server[0]}: {_words(error)}"
+                self._put_last(server)
+        return kind.unavailable(name, reason)
+
+    async def _exchange(
+        self, question: dns.name.Name, kind: Kind[Record], server: tuple[str, int]
+    ) -> dns.message.Message:
+        address, port = server
+        query = dns.message.make_query(question, kind.rdatatype, use_edns=0, payload=_PAYLOAD)
+        query.flags |= dns.flags.AD
+        response = await self._send(query, address, port)
+        if response.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP}:
+            # Some forwarders know no EDNS (RFC 6891 §7).
+            plain = dns.message.make_query(question, kind.rdatatype)
+            response = await self._send(plain, address, port)
+        return response
+
+    async def _send(
+        self, query: dns.message.Message, address: str, port: int
+    ) -> dns.message.Message:
+        response, _ = await dns.asyncquery.udp_with_fallback(
+            query, address, timeout=self._timeout, port=port, ignore_errors=True
+        )
+        return response
+
+    def _read(self, name: str, response: dns.message.Message, kind: Kind[Record]) -> Answer[Record]:
+        rcode = response.rcode()
+        if rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+            raise ValueError(f"answered {dns.rcode.to_text(rcode)}")
+        if not isinstance(response, dns.message.QueryMessage):
+            raise TypeError("not an answer to a question")  # an update, say
+        authenticated = self._trust_ad and bool(response.flags & dns.flags.AD)
+        chain = response.resolve_chaining()
+        ttl = float(chain.minimum_ttl)
+        if chain.answer is not None:
+            return kind.found(name, chain.answer, ttl, authenticated=authenticated)
+        missing = rcode == dns.rcode.NXDOMAIN
+        outcome = Outcome.NO_SUCH_NAME if missing else Outcome.NO_SUCH_DATA
+        return kind.missing(name, outcome, ttl, authenticated=authenticated)
+
+    def _put_last(self, server: tuple[str, int]) -> None:
+        # Another question may have moved it meanwhile.
+        if self._servers[0] == server:
+            self._servers.append(self._servers.pop(0))
+
+
+def _system_servers() -> tuple[str, ...]:
+    try:
+        configured = dns.resolver.Resolver(configure=True).nameservers
+    except (dns.exception.DNSException, OSError):
+        return ("127.0.0.1",)  # what the C library asks without resolv.conf
+    return tuple(str(server) for server in configured)
+
+
+def _server(text: str) -> tuple[str, int]:
+    """Read ``ADDRESS``, ``ADDRESS:PORT``, or ``[ADDRESS]:PORT``."""
+    address, port = text, str(_PORT)
+    if text.startswith("["):
+        address, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        address, _, port = text.partition(":")
+    if not dns.inet.is_address(address) or not (port.isascii() and port.isdigit()):
+        raise PermanentError(f"{text!r} is not the address of a DNS server")
+    return address, int(port)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, dns.exception.Timeout):
+        return "timed out"
+    return str(error) or type(error).__name__

@@ -1,0 +1,244 @@
+"""A resolver that answers from a zone file, and asks nobody.
+
+The file is a master file (RFC 1035 §5.1) with ``$ORIGIN`` and ``$TTL``; it may hold any
+number of zones. Wildcards (RFC 4592) and aliases work as in DNS. Two comments make names
+fail, with everything below them::
+
+    ;! fail broken.example      ; SERVFAIL
+    ;! timeout silent.example   ; no answer, after the time-out
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import dns.exception
+import dns.name
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+import dns.tokenizer
+import dns.ttl
+import dns.zonefile
+
+from pillarbox.dns.answers import (
+    ADDRESS,
+    ADDRESS_6,
+    MX,
+    PTR,
+    TLSA,
+    TXT,
+    Kind,
+    both_families,
+    question_name,
+    reverse_name,
+)
+from pillarbox.errors import PermanentError
+from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
+
+__all__ = ["ZoneResolver"]
+
+Record = TypeVar("Record")
+
+_DEFAULT_TTL: Final = 300
+_MAX_ALIASES: Final = 16
+_MAX_TTL: Final = 2.0**31 - 1  # RFC 2181 §8
+_MARK: Final = re.compile(r"^\s*;!\s*(fail|timeout)\s+(\S+)", re.MULTILINE)
+_WILDCARD: Final = b"*"
+
+
+@dataclass(slots=True)
+class _Zones:
+    """What a file says."""
+
+    records: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset]
+    names: set[dns.name.Name] = field(default_factory=set)  # all that exist, empty ones too
+    marks: dict[dns.name.Name, str] = field(default_factory=dict)
+
+
+class ZoneResolver:
+    """Answers from the text of a zone file."""
+
+    def __init__(self, text: str, *, timeout: float = 5.0) -> None:
+        """Answer from ``text``; names marked ``timeout`` take ``timeout`` seconds.
+
+        Raises:
+            PermanentError: The text is not a zone file; the message names the line.
+        """
+        self._zones = _parse(text)
+        self._timeout = timeout
+        self._path: Path | None = None
+
+    @classmethod
+    def from_file(cls, path: Path, *, timeout: float = 5.0) -> Self:
+        """Answer from a file.
+
+        Raises:
+            PermanentError: The file cannot be read or is not a zone file.
+        """
+        resolver = cls(_read(path), timeout=timeout)
+        resolver._path = path
+        return resolver
+
+    def reload(self) -> None:
+        """Read the file again; when that fails, the old answers stay.
+
+        Raises:
+            PermanentError: The file cannot be read or is not a zone file.
+        """
+        if self._path is not None:
+            self.replace(_read(self._path))
+
+    def replace(self, text: str) -> None:
+        """Answer from another text from now on.
+
+        Raises:
+            PermanentError: The text is not a zone file.
+        """
+        self._zones = _parse(text)
+
+    async def mx(self, name: str) -> Answer[MxRecord]:
+        """Return the mail exchangers of a domain, sorted by preference."""
+        return await self._ask(name, question_name(name), MX)
+
+    async def addresses(self, name: str) -> Answer[str]:
+        """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
+        question = question_name(name)
+        six = await self._ask(name, question, ADDRESS_6)
+        if six.outcome is Outcome.UNAVAILABLE:
+            return six
+        return both_families(six, await self._ask(name, question, ADDRESS))
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """Return the TXT records of a name, each with its strings joined."""
+        return await self._ask(name, question_name(name), TXT)
+
+    async def ptr(self, address: str) -> Answer[str]:
+        """Return the host names of an IP address, in lower case without the last dot."""
+        return await self._ask(address, reverse_name(address), PTR)
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
+        return await self._ask(name, question_name(name), TLSA)
+
+    async def _ask(
+        self, name: str, question: dns.name.Name | None, kind: Kind[Record]
+    ) -> Answer[Record]:
+        zones = self._zones
+        if question is None:
+            return kind.missing(name, Outcome.NO_SUCH_NAME, _DEFAULT_TTL)
+        ttl = _MAX_TTL
+        for _ in range(_MAX_ALIASES):
+            match _mark(zones, question):
+                case "fail":
+                    return kind.unavailable(name, "answered SERVFAIL")
+                case "timeout":
+                    await asyncio.sleep(self._timeout)
+                    return kind.unavailable(name, "timed out")
+            owner = _owner(zones, question)
+            if owner is None:
+                return kind.missing(name, Outcome.NO_SUCH_NAME, _negative_ttl(zones, question))
+            if (rrset := zones.records.get((owner, kind.rdatatype))) is not None:
+                return kind.found(name, rrset, min(ttl, rrset.ttl), authenticated=False)
+            alias = zones.records.get((owner, dns.rdatatype.CNAME))
+            if alias is None:
+                return kind.missing(name, Outcome.NO_SUCH_DATA, _negative_ttl(zones, question))
+            ttl = min(ttl, alias.ttl)
+            target: Any = alias[0]
+            question = target.target
+        return kind.unavailable(name, f"more than {_MAX_ALIASES} aliases")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise PermanentError(f"cannot read the zone file {path}: {error}") from error
+
+
+def _parse(text: str) -> _Zones:
+    zones = _Zones({})
+    try:
+        for origin, ttl, section in _sections(text):
+            for rrset in _rrsets(origin, ttl, section):
+                kept = zones.records.setdefault((rrset.name, rrset.rdtype), rrset)
+                kept.update(rrset)  # type: ignore[no-untyped-call]
+                zones.names.update(_upward(rrset.name))
+        for mark, name in _MARK.findall(text):
+            zones.marks[dns.name.from_text(name)] = mark
+    except (dns.exception.DNSException, ValueError) as error:
+        raise PermanentError(f"not a zone file: {error}") from error
+    return zones
+
+
+def _sections(text: str) -> Iterator[tuple[dns.name.Name, str, str]]:
+    """Split a file where its origin changes, for dnspython reads one zone at a time.
+
+    Yields the origin, the default TTL, and the text, with its lines where they were, so
+    that an error names the right one.
+    """
+    origin, ttl = dns.name.root, str(_DEFAULT_TTL)
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines()):
+        directive = line.split(";")[0].split()
+        if directive[:1] == ["$ORIGIN"] and len(directive) == 2:  # noqa: PLR2004 - and its name
+            yield origin, ttl, "\n".join(lines)
+            origin = dns.name.from_text(directive[1], origin)
+            lines = [""] * (number + 1)
+        else:
+            lines.append(line)
+            if directive[:1] == ["$TTL"] and len(directive) == 2:  # noqa: PLR2004
+                ttl = directive[1]
+    yield origin, ttl, "\n".join(lines)
+
+
+def _rrsets(origin: dns.name.Name, ttl: str, text: str) -> list[dns.rrset.RRset]:
+    manager = dns.zonefile.RRSetsReaderManager(origin, relativize=False)
+    writer: Any = manager.writer  # not typed by dnspython
+    with writer(True) as transaction:  # noqa: FBT003 - what it reads replaces what was there
+        dns.zonefile.Reader(
+            dns.tokenizer.Tokenizer(text, "line"),
+            dns.rdataclass.IN,
+            transaction,
+            allow_directives={"$TTL"},
+            default_ttl=dns.ttl.from_text(ttl),
+        ).read()
+    return manager.rrsets
+
+
+def _upward(name: dns.name.Name) -> Iterator[dns.name.Name]:
+    """Yield a name and all above it, the root left out."""
+    while name != dns.name.root:
+        yield name
+        name = name.parent()
+
+
+def _mark(zones: _Zones, question: dns.name.Name) -> str | None:
+    if not zones.marks:
+        return None
+    return next((mark for name in _upward(question) if (mark := zones.marks.get(name))), None)
+
+
+def _owner(zones: _Zones, question: dns.name.Name) -> dns.name.Name | None:
+    """Return the name whose records answer: itself, or the wildcard that covers it."""
+    if question in zones.names:
+        return question
+    for above in _upward(question.parent()):
+        if above in zones.names:  # the closest encloser (RFC 4592 §3.3.1)
+            wildcard = dns.name.Name((_WILDCARD, *above.labels))
+            return wildcard if wildcard in zones.names else None
+    return None
+
+
+def _negative_ttl(zones: _Zones, question: dns.name.Name) -> float:
+    """Return how long a negative answer may be kept (RFC 2308 §5)."""
+    for name in _upward(question):
+        if (rrset := zones.records.get((name, dns.rdatatype.SOA))) is not None:
+            soa: Any = rrset[0]
+            return float(min(rrset.ttl, soa.minimum))
+    return float(_DEFAULT_TTL)
