@@ -1,0 +1,22 @@
+"""What types cannot say about a configuration: settings that do not fit the world or each other.
+
+Every check is a function from what was loaded to findings; ``check`` runs them all. Errors
+keep a node from starting, warnings are for the operator to decide.
+"""
+
+from __future__ import annotations
+
+from pillarbox.config.check.files import FILE_CHECKS
+from pillarbox.config.check.receiving import RECEIVING_CHECKS
+from pillarbox.config.check.sending import SENDING_CHECKS
+from pillarbox.config.loader import Loaded
+from pillarbox.findings import Finding
+
+__all__ = ["check"]
+
+
+def check(loaded: Loaded) -> tuple[Finding, ...]:
+    """Return everything that is wrong or doubtful in a configuration, the worst first."""
+    checks = (*RECEIVING_CHECKS, *SENDING_CHECKS, *FILE_CHECKS)
+    findings = [finding for each in checks for finding in each(loaded)]
+    return tuple(sorted(findings, key=lambda finding: -finding.level))
