@@ -13,7 +13,7 @@ from typing import Final
 from pillarbox.errors import PermanentError
 from pillarbox.store.port import MessageId
 
-__all__ = ["IdMaker", "id_time", "parse_id", "show_id"]
+__all__ = ["IdMaker", "first_id_at", "id_time", "parse_id", "show_id"]
 
 _EPOCH_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _SHARD_BITS: Final = 10
@@ -57,6 +57,11 @@ class IdMaker:
 def id_time(message: MessageId) -> float:
     """Return the wall clock (seconds since 1970) at which an id was made."""
     return ((message >> _TIME_SHIFT) + _EPOCH_MS) / 1000
+
+
+def first_id_at(at: float) -> MessageId:
+    """Return the lowest id that any shard can make at a wall clock (seconds since 1970)."""
+    return MessageId(max(int(at * 1000) - _EPOCH_MS, 0) << _TIME_SHIFT)
 
 
 def show_id(message: MessageId) -> str:

@@ -208,6 +208,11 @@ class Store(Protocol):
 
     # --- life ---------------------------------------------------------------------
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the disk failed, so that nothing is written until the store is opened again."""
+        ...
+
     async def open(self) -> None:
         """Open as the node given to the constructor, in a new epoch; migrate if needed.
 
@@ -221,6 +226,26 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Close cleanly: there are no suspects at the next opening. Safe to call twice."""
+        ...
+
+    async def heartbeat(self, *, now: float) -> None:
+        """Say that this node lives, for the nodes that share the store.
+
+        Raises:
+            Fenced: Another process owns this node's mail now.
+        """
+        ...
+
+    async def adopt(self, *, now: float, dead_after: float) -> tuple[str, ...]:
+        """Take over the mail of nodes that died; return their names.
+
+        What they had in flight is queued again, due now. A node that was adopted and
+        comes back begins with an empty queue.
+
+        Args:
+            now: The wall clock.
+            dead_after: Seconds without a heartbeat after which a node is dead.
+        """
         ...
 
     async def free_octets(self) -> int | None:
@@ -265,8 +290,9 @@ class Store(Protocol):
             limit: At most this many recipients in all.
             per_queue: At most this many recipients of one queue, the longest due first.
             exclude: Recipients that the caller holds in memory already.
-            after: Go on behind this queue (in the order of lane, destination, route,
-                source), and wrap around at the end, so that every queue gets its turn.
+            after: Go on behind this queue (in the order of destination, route, source),
+                and wrap around at the end, so that every queue gets its turn. Lanes share
+                ``limit`` evenly, and each goes on behind the same place.
         """
         ...
 
@@ -310,7 +336,11 @@ class Store(Protocol):
         ...
 
     async def count(self, *, now: float) -> tuple[QueueCount, ...]:
-        """Return the numbers behind ``pillarbox queue summary``, final states left out."""
+        """Return the numbers behind ``pillarbox queue summary``.
+
+        Final states are left out, uncertain deliveries that are not tried again too. A
+        message's age is that of its id.
+        """
         ...
 
     async def history(self, message: MessageId) -> tuple[bytes, ...]:

@@ -1,0 +1,8 @@
+"""The store that forgets: the shipped fake, for tests, the lab and ``memory:``."""
+
+from __future__ import annotations
+
+from pillarbox.store.memory.disk import MemoryDisk
+from pillarbox.store.memory.store import MemoryStore
+
+__all__ = ["MemoryDisk", "MemoryStore"]

@@ -1,0 +1,35 @@
+"""Choosing a store by its URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pillarbox.clock import Clock
+from pillarbox.errors import PermanentError
+from pillarbox.store.memory import MemoryStore
+from pillarbox.store.port import Store
+from pillarbox.store.sqlite import SqliteStore
+
+__all__ = ["open_store"]
+
+
+def open_store(url: str, *, directory: Path, node: str, clock: Clock) -> Store:
+    """Make the store that a URL names; ``await store.open()`` opens it.
+
+    Args:
+        url: ``sqlite:PATH``, ``postgresql://USER@HOST/DATABASE``, or ``memory:``.
+        directory: What a relative path starts from; made if it does not exist.
+        node: The name under which mail is kept.
+        clock: The wall clock.
+
+    Raises:
+        PermanentError: There is no such kind of store.
+    """
+    scheme, separator, rest = url.partition(":")
+    if separator and scheme == "memory" and not rest:
+        return MemoryStore(node, clock.now)
+    if scheme == "sqlite" and rest:
+        return SqliteStore(directory / rest, node=node, now=clock.now)
+    shown = urlsplit(url)._replace(netloc="...").geturl()  # never the password
+    raise PermanentError(f"{shown!r} is not sqlite:PATH, postgresql://... or memory:")

@@ -1,0 +1,71 @@
+"""Checking a whole file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+import apsw
+
+from pillarbox.findings import Finding, Level
+from pillarbox.store.ids import show_id
+from pillarbox.store.statements import statements
+
+__all__ = ["verify_file"]
+
+SQL: Final = statements("pillarbox.store.sqlite", "verify.sql")
+
+
+def verify_file(connection: apsw.Connection) -> tuple[Finding, ...]:
+    """Check structure, references and checksums; return findings for what is wrong."""
+    return (*_structure(connection), *_references(connection), *_bodies(connection))
+
+
+def _structure(connection: apsw.Connection) -> Iterator[Finding]:
+    for (result,) in connection.execute(SQL["integrity_check"]):
+        if result != "ok":
+            yield Finding(
+                level=Level.ERROR,
+                code="PB-STORE-001",
+                what=f"The file is damaged: {result}",
+                why="Mail in the damaged part cannot be read, and may be lost.",
+                fix="Stop the node and restore a copy.",
+            )
+
+
+def _references(connection: apsw.Connection) -> Iterator[Finding]:
+    for statement in ("recipients_without_message", "recipients_without_queue", "unknown_states"):
+        for message, position in connection.execute(SQL[statement]):
+            yield Finding(
+                level=Level.ERROR,
+                code="PB-STORE-002",
+                what=f"Recipient {position} of {show_id(message)}: {statement.replace('_', ' ')}.",
+                why="It will never be delivered.",
+                fix="Restore a copy, or send the message again.",
+            )
+    for (message,) in connection.execute(SQL["messages_without_body"]):
+        yield _damaged(message, "there is none")
+
+
+def _bodies(connection: apsw.Connection) -> Iterator[Finding]:
+    for message, size, checksum, content in connection.execute(SQL["bodies"]):
+        if len(content) != size or zlib.crc32(content) != checksum:
+            yield _damaged(message, "it does not match its checksum")
+    for message, size, checksum in connection.execute(SQL["large_messages"]):
+        found, crc = 0, 0
+        for (chunk,) in connection.execute(SQL["chunks"], (message,)):
+            found += len(chunk)
+            crc = zlib.crc32(chunk, crc)
+        if (found, crc) != (size, checksum):
+            yield _damaged(message, "it does not match its checksum")
+
+
+def _damaged(message: int, reason: str) -> Finding:
+    return Finding(
+        level=Level.ERROR,
+        code="PB-STORE-003",
+        what=f"The body of {show_id(message)} is damaged: {reason}.",
+        why="The message cannot be delivered.",
+        fix="Send the message again, and check the disk.",
+    )
