@@ -1,0 +1,49 @@
+"""What a connection to a server tells the code that drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["ClientEvent", "CommandAnswered", "ConnectionEnded", "ContentWanted", "MessageSettled"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswered:
+    """The server has greeted (``GREETING``) or answered EHLO (``HELLO``), STARTTLS (``TLS``)
+    or AUTH (``AUTH``). After a positive reply to STARTTLS the driver makes the handshake and
+    calls ``tls_started``.
+    """
+
+    stage: Stage
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ContentWanted:
+    """The server waits for the content: call ``send_content`` until ``end_content``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSettled:
+    """A transaction is over: one outcome for each recipient, in the envelope's order."""
+
+    outcomes: tuple[RecipientOutcome, ...]
+    is_reusable: bool
+    dsn_passed_on: bool
+    conversation: Sequence[str]
+    chunking_failed: bool = False  # CHUNKING is a lie, nobody got the message: use DATA instead
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEnded:
+    """The connection is of no more use; ``reply`` is a 421, where the server sent one."""
+
+    reason: str
+    reply: Reply | None = None
+
+
+ClientEvent = CommandAnswered | ContentWanted | MessageSettled | ConnectionEnded
