@@ -1,0 +1,16 @@
+"""How code inside this room says no: an error that carries the reply to send."""
+
+from __future__ import annotations
+
+from pillarbox.errors import PermanentError
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["RefusedError"]
+
+
+class RefusedError(PermanentError):
+    """What was sent cannot be taken; ``reply`` is the answer to it."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply

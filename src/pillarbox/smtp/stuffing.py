@@ -1,0 +1,61 @@
+"""Content on its way out in DATA: CRLF line ends only, dots stuffed, one end.
+
+``DotStuffer`` takes the content in pieces of any size and never emits a CR or LF that is
+not part of a CRLF: a lone LF becomes CRLF, and so does a lone CR (RFC 5321 §2.3.8,
+§4.5.2). What it emits holds CRLF.CRLF at its very end and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["DotStuffer", "dot_stuff"]
+
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_ALL_BUT_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
+
+
+class DotStuffer:
+    """Stuffs one message; make a new one for the next."""
+
+    __slots__ = ("_is_line_start", "_saw_cr")
+
+    def __init__(self) -> None:
+        self._is_line_start = True
+        self._saw_cr = False  # a CR came last; it is kept back until its LF is seen, or not
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what to send for the next piece of the content."""
+        if self._saw_cr:
+            data = b"\r" + data
+        self._saw_cr = data.endswith(b"\r")
+        if self._saw_cr:
+            data = data[:-1]
+        if not data:
+            return b""
+        if not _is_clean(data):
+            data = _LINE_END.sub(b"\r\n", data)
+        stuffed = data.replace(b"\n.", b"\n..")
+        if self._is_line_start and stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
+        self._is_line_start = stuffed.endswith(b"\n")
+        return stuffed
+
+    def finish(self) -> bytes:
+        """Return the rest: the end of the last line where it had none, and the final dot."""
+        if self._is_line_start and not self._saw_cr:
+            return b".\r\n"
+        return b"\r\n.\r\n"
+
+
+def dot_stuff(content: bytes) -> bytes:
+    """Return a whole content as it goes over the wire, final dot included."""
+    stuffer = DotStuffer()
+    return stuffer.feed(content) + stuffer.finish()
+
+
+def _is_clean(data: bytes) -> bool:
+    """Whether every CR and LF in ``data`` is part of a CRLF."""
+    line_ends = data.translate(None, _ALL_BUT_LINE_ENDS)
+    return line_ends == b"\r\n" * (len(line_ends) // 2)
