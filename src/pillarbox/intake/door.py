@@ -1,0 +1,293 @@
+"""The one door: every message that this node keeps comes through here.
+
+A message that gets the answer ``Kept`` is on disk. It has been held to the limits, carries
+the trace field of this hop, and every recipient of it stands in a queue. Whoever brings it
+(SMTP, sendmail, later HTTP) has decided before that its sender may send and that its
+recipients are taken. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+from zlib import crc32
+
+from pillarbox.clock import Clock
+from pillarbox.errors import PermanentError
+from pillarbox.events.types import (
+    MessageAccepted,
+    MessageRefused,
+    Sink,
+    StoreFailed,
+    StoreRecovered,
+)
+from pillarbox.intake.draft import Answer, Draft, Kept, Origin, without_doubles
+from pillarbox.intake.guards import Guards
+from pillarbox.intake.large import LargeContent, Written
+from pillarbox.intake.refusals import refusal_of
+from pillarbox.intake.stamp import Stamper
+from pillarbox.policy.queue import QueueKey
+from pillarbox.smtp.address import Mailbox, ReversePath
+from pillarbox.smtp.envelope import Envelope
+from pillarbox.smtp.events import ContentFacts
+from pillarbox.smtp.reply import Reply
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.ids import IdMaker, show_id
+from pillarbox.store.port import (
+    INLINE_BODY,
+    KeptMessage,
+    KeptRecipient,
+    Store,
+    StoreFull,
+    StoreUnavailable,
+)
+
+__all__ = ["SMALL_CONTENT", "Door", "QueueFor"]
+
+SMALL_CONTENT: Final = INLINE_BODY - 4096
+"""Octets of a content that is kept in one piece: the trace field, Date and Message-ID that
+are added to it always fit into the rest of ``INLINE_BODY``."""
+
+QueueFor = Callable[[ReversePath, Mailbox], QueueKey]
+"""Says in which queue a sender's mail for a recipient waits."""
+
+
+class Door:
+    """Takes messages in, and tells those who wait for them."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        group: GroupCommit,
+        ids: IdMaker,
+        clock: Clock,
+        stamper: Stamper,
+        queue_for: QueueFor,
+        guards: Guards,
+        sink: Sink,
+        on_kept: Callable[[KeptMessage], None],
+    ) -> None:
+        """Wire the door.
+
+        Args:
+            store: Where the chunks of large contents go.
+            group: Where messages are kept, in the same store.
+            ids: Makes their ids.
+            clock: Says when they came.
+            stamper: Checks and completes their headers.
+            queue_for: Says where each recipient waits.
+            guards: Room on disk and in memory.
+            sink: Hears what was accepted and refused.
+            on_kept: Called with each message after its commit.
+        """
+        self._store = store
+        self._group = group
+        self._ids = ids
+        self._clock = clock
+        self._stamper = stamper
+        self._queue_for = queue_for
+        self.guards = guards
+        self._sink = sink
+        self._on_kept = on_kept
+        self._failing_since: float | None = None
+
+    def use(self, stamper: Stamper, queue_for: QueueFor) -> None:
+        """Go on with a new configuration; messages that are coming in keep the old one."""
+        self._stamper = stamper
+        self._queue_for = queue_for
+
+    def refusal(self) -> Reply | None:
+        """Return why no new message may begin now, or None."""
+        return self.guards.refusal(self._clock.monotonic())
+
+    def keep(
+        self,
+        origin: Origin,
+        envelope: Envelope,
+        content: bytes,
+        facts: ContentFacts,
+        answer: Answer,
+    ) -> None:
+        """Keep a message of at most ``SMALL_CONTENT`` octets.
+
+        Args:
+            origin: Who brings it.
+            envelope: Its sender and recipients; double recipients are kept once.
+            content: All of it; every line end is a CRLF.
+            facts: What was seen while it came in.
+            answer: Called with what came of it, perhaps before this returns.
+        """
+        draft = self._draft(origin, envelope)
+        stamped = self._stamper.stamp(content, draft)
+        if isinstance(stamped, Reply):
+            self._refuse(draft, stamped, stamped.text, answer)
+            return
+        octets = stamped.octets
+        self._keep(
+            draft,
+            KeptMessage(
+                id=draft.message,
+                accepted_at=draft.at,
+                envelope=draft.envelope,
+                recipients=self._recipients(draft),
+                size=len(octets),
+                content=octets,
+                checksum=crc32(octets),
+                header_size=stamped.header_size,
+                has_8bit=facts.has_8bit,
+                has_long_lines=facts.has_long_lines,
+                message_id_header=stamped.message_id_header,
+                origin=origin.name,
+                identity=origin.identity,
+                client=origin.client,
+            ),
+            answer,
+        )
+
+    def begin_large(
+        self, origin: Origin, envelope: Envelope, on_room: Callable[[], None]
+    ) -> LargeContent:
+        """Begin a message that is written to the store while it comes in.
+
+        Args:
+            origin: Who brings it.
+            envelope: Its sender and recipients.
+            on_room: Called when a content that was congested can take more.
+        """
+        return LargeContent(self._store, self._stamper, self._draft(origin, envelope), on_room)
+
+    def keep_large(self, large: LargeContent, facts: ContentFacts, answer: Answer) -> None:
+        """Keep a message whose last octets have been fed.
+
+        Args:
+            large: What ``begin_large`` returned.
+            facts: What was seen while it came in.
+            answer: Called with what came of it, perhaps before this returns.
+        """
+        large.end(partial(self._keep_written, large, facts, answer))
+
+    def _keep_written(
+        self, large: LargeContent, facts: ContentFacts, answer: Answer, written: Written
+    ) -> None:
+        draft = large.draft
+        if isinstance(written, Reply):
+            self._refuse(draft, written, written.text, answer)
+            return
+        if isinstance(written, BaseException):
+            self._refuse_for(written, draft, answer)
+            return
+        self._keep(
+            draft,
+            KeptMessage(
+                id=draft.message,
+                accepted_at=draft.at,
+                envelope=draft.envelope,
+                recipients=self._recipients(draft),
+                size=large.size,
+                content=None,
+                checksum=large.checksum,
+                header_size=written.header_size,
+                has_8bit=facts.has_8bit,
+                has_long_lines=facts.has_long_lines,
+                message_id_header=written.message_id_header,
+                origin=draft.origin.name,
+                identity=draft.origin.identity,
+                client=draft.origin.client,
+            ),
+            answer,
+            large,
+        )
+
+    def _draft(self, origin: Origin, envelope: Envelope) -> Draft:
+        message = self._ids.next()
+        return Draft(
+            message=message,
+            shown=show_id(message),
+            at=self._clock.now(),
+            origin=origin,
+            envelope=without_doubles(envelope),
+        )
+
+    def _recipients(self, draft: Draft) -> tuple[KeptRecipient, ...]:
+        sender, queue_for, at = draft.envelope.reverse_path, self._queue_for, draft.at
+        return tuple(
+            KeptRecipient(index=index, queue=queue_for(sender, each.address), next_attempt_at=at)
+            for index, each in enumerate(draft.envelope.recipients)
+        )
+
+    def _keep(
+        self, draft: Draft, message: KeptMessage, answer: Answer, large: LargeContent | None = None
+    ) -> None:
+        self.guards.reserve.spend(message.size)
+        future = self._group.keep(message)
+        future.add_done_callback(partial(self._kept, draft, message, answer, large))
+
+    def _kept(
+        self,
+        draft: Draft,
+        message: KeptMessage,
+        answer: Answer,
+        large: LargeContent | None,
+        future: asyncio.Future[None],
+    ) -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is not None:
+            # After a commit that nobody answered (StoreUnavailable) the message may be there,
+            # and must keep its chunks; the store removes them in its sweep if it is not.
+            if large is not None and not _may_be_kept(error):
+                large.discard()
+            self._refuse_for(error, draft, answer)
+            return
+        answer(Kept(draft.message, draft.shown))
+        self._note_success(draft.at)
+        origin, envelope = draft.origin, draft.envelope
+        self._sink(
+            MessageAccepted(
+                at=draft.at,
+                message=draft.shown,
+                session=origin.session,
+                listener=origin.name,
+                client=origin.client,
+                sender=str(envelope.reverse_path or ""),
+                recipients=[str(each.address) for each in envelope.recipients],
+                size=message.size,
+                message_id=message.message_id_header,
+                identity=origin.identity,
+                helo=origin.helo,
+                tls=origin.tls,
+            )
+        )
+        self._on_kept(message)
+
+    def _refuse_for(self, error: BaseException, draft: Draft, answer: Answer) -> None:
+        if isinstance(error, StoreUnavailable) and self._failing_since is None:
+            self._failing_since = draft.at
+            is_full = isinstance(error, StoreFull)
+            self._sink(StoreFailed(at=draft.at, reason=str(error), is_full=is_full))
+        self._refuse(draft, refusal_of(error), str(error) or type(error).__name__, answer)
+
+    def _note_success(self, at: float) -> None:
+        if self._failing_since is not None:
+            self._sink(StoreRecovered(at=at, seconds=max(at - self._failing_since, 0.0)))
+            self._failing_since = None
+
+    def _refuse(self, draft: Draft, reply: Reply, reason: str, answer: Answer) -> None:
+        answer(reply)
+        self._sink(
+            MessageRefused(
+                at=draft.at,
+                session=draft.origin.session,
+                client=draft.origin.client,
+                sender=str(draft.envelope.reverse_path or ""),
+                recipients=[str(each.address) for each in draft.envelope.recipients],
+                reply=str(reply),
+                reason=reason,
+            )
+        )
+
+
+def _may_be_kept(error: BaseException) -> bool:
+    return not isinstance(error, StoreFull) and not isinstance(error, PermanentError)

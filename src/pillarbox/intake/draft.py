@@ -1,0 +1,63 @@
+"""A message on its way through the door: who brings it, to whom, under which id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pillarbox.message.trace import ReceivedTrace
+from pillarbox.smtp.envelope import Envelope, Recipient
+from pillarbox.smtp.reply import Reply
+from pillarbox.store.port import MessageId
+
+__all__ = ["Answer", "Draft", "Kept", "Origin", "without_doubles"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where messages come from; made once for all messages of a session."""
+
+    name: str  # the listener's name, or "sendmail"
+    is_submission: bool  # whether the message is new here, so that we complete its header
+    trace: ReceivedTrace
+    session: str = ""
+    client: str = ""  # the peer's address, as text
+    identity: str = ""  # who authenticated, "" for nobody
+    helo: str = ""
+    tls: str = ""  # version and cipher, "" without TLS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message that has an id, and is not kept yet."""
+
+    message: MessageId
+    shown: str  # the id as people see it
+    at: float  # when it came, seconds since 1970
+    origin: Origin
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The message is on disk under this id."""
+
+    message: MessageId
+    shown: str  # the id as people see it
+
+
+Answer = Callable[[Kept | Reply], None]
+"""Called once: with ``Kept`` after the commit, or with the reply that refuses the message."""
+
+
+def without_doubles(envelope: Envelope) -> Envelope:
+    """Return an envelope that names each mailbox once; the first naming's parameters stay."""
+    if len(envelope.recipients) == 1:
+        return envelope
+    once: dict[tuple[str, str], Recipient] = {}
+    for recipient in envelope.recipients:
+        address = recipient.address
+        once.setdefault((address.local_part, address.ascii_domain), recipient)
+    if len(once) == len(envelope.recipients):
+        return envelope
+    return replace(envelope, recipients=tuple(once.values()))

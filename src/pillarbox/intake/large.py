@@ -1,0 +1,150 @@
+"""A content that is too large for memory: it goes to the store in chunks while it comes in.
+
+At most three chunks of it are in memory: one that is being written, one that waits, and
+what has just come. The first chunk waits for the whole header, so that the trace field
+and the edits of a submission are in it. Nothing of it can be seen in the store until its
+message is kept; what is given up is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+from zlib import crc32
+
+from pillarbox.errors import PillarboxError
+from pillarbox.intake.draft import Draft
+from pillarbox.intake.stamp import Stamped, Stamper
+from pillarbox.smtp.reply import Reply
+from pillarbox.store.port import INLINE_BODY, Store
+
+__all__ = ["LargeContent", "Written"]
+
+_CHUNK: Final = INLINE_BODY
+_HEADER_END: Final = b"\r\n\r\n"
+
+Written = Stamped | Reply | BaseException
+"""What came of writing: all is in the store, the header was refused, or the store failed."""
+
+# Tasks must be held by somebody, or the garbage collector may take them while they wait.
+_under_way: Final[set[asyncio.Task[None]]] = set()
+
+
+class LargeContent:
+    """One large content on its way into the store."""
+
+    def __init__(
+        self, store: Store, stamper: Stamper, draft: Draft, on_room: Callable[[], None]
+    ) -> None:
+        """Begin; ``on_room`` is called when a content that was congested can take more."""
+        self.draft = draft
+        self.size = 0  # octets in the store or on their way there, added fields included
+        self.checksum = 0
+        self._store = store
+        self._stamper = stamper
+        self._on_room = on_room
+        self._waiting = bytearray()  # before the header is complete: all that came
+        self._result: Stamped | Reply | None = None
+        self._error: BaseException | None = None
+        self._chunks = 0
+        self._is_writing = False
+        self._is_over = False  # ended or given up
+        self._on_written: Callable[[Written], None] | None = None
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the sender should wait until ``on_room`` is called."""
+        return self._is_writing and len(self._waiting) >= _CHUNK
+
+    def feed(self, data: bytes) -> None:
+        """Take octets that have come in. After a refusal or failure they are thrown away."""
+        if isinstance(self._result, Reply) or self._error is not None:
+            return
+        seen = max(len(self._waiting) - len(_HEADER_END) + 1, 0)
+        self._waiting += data
+        if self._result is None:
+            is_complete = self._waiting.find(_HEADER_END, seen) >= 0
+            if not is_complete and len(self._waiting) <= self._stamper.limits.max_size:
+                return
+            self._stamp()
+        self._write()
+
+    def end(self, on_written: Callable[[Written], None]) -> None:
+        """Write the rest; ``on_written`` is called once with what came of it."""
+        if self._result is None:
+            self._stamp()
+        self._is_over = True
+        self._on_written = on_written
+        self._write()
+
+    def abort(self) -> None:
+        """Give the content up, and remove what the store has of it."""
+        self._is_over = True
+        self._on_written = None
+        self._waiting.clear()
+        if not self._is_writing:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what the store has of a content that will certainly not be kept."""
+        if self._chunks:
+            _run(self._discard())
+
+    def _stamp(self) -> None:
+        stamped = self._stamper.stamp(bytes(self._waiting), self.draft)
+        self._result = stamped
+        self._waiting = bytearray() if isinstance(stamped, Reply) else bytearray(stamped.octets)
+
+    def _write(self) -> None:
+        if self._is_writing:
+            return
+        if self._error is None and (
+            len(self._waiting) >= _CHUNK or (self._is_over and self._waiting)
+        ):
+            chunk = bytes(self._waiting[:_CHUNK])
+            del self._waiting[:_CHUNK]
+            self.checksum = crc32(chunk, self.checksum)
+            self.size += len(chunk)
+            self._is_writing = True
+            _run(self._write_chunk(chunk))
+        elif self._on_written is not None:
+            self._tell(self._on_written)
+
+    def _tell(self, on_written: Callable[[Written], None]) -> None:
+        self._on_written = None
+        outcome = self._error or self._result
+        if outcome is None:  # there is nothing to keep before `end` has stamped it
+            return
+        if not isinstance(outcome, Stamped):
+            self.discard()
+        on_written(outcome)
+
+    async def _write_chunk(self, chunk: bytes) -> None:
+        number, self._chunks = self._chunks, self._chunks + 1
+        try:
+            await self._store.write_chunk(self.draft.message, number, chunk)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must hear of it
+            self._error = error
+            self._waiting.clear()
+        self._is_writing = False
+        if self._is_over and self._on_written is None:  # given up meanwhile
+            self.discard()
+            return
+        was_congested = len(self._waiting) >= _CHUNK
+        self._write()
+        if was_congested and not self.is_congested and not self._is_over:
+            self._on_room()
+
+    async def _discard(self) -> None:
+        self._chunks = 0
+        # Where it fails, the store removes orphans when it is opened, and in its sweep.
+        with suppress(PillarboxError):
+            await self._store.discard_chunks(self.draft.message)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)

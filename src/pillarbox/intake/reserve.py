@@ -1,0 +1,72 @@
+"""The reserve on the store's disk: below it new mail waits outside, and delivery goes on.
+
+Results of deliveries need room to be written, so new mail must not take the last of it.
+The free room is looked at every second; what has been accepted since is taken off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from pillarbox.errors import PillarboxError
+from pillarbox.store.port import Store
+
+__all__ = ["DiskReserve", "reserve_for"]
+
+_LOOK_EVERY: Final = 1.0  # seconds
+_SHARE_OF_DISK: Final = 20  # a twentieth: 5 %
+
+
+def reserve_for(*, free: int, disk: int, max_message_size: int) -> int:
+    """Return the octets to keep free where the configuration does not say.
+
+    Twice the largest message or 5 % of the disk, whichever is more, but at most half of
+    what is free at the start, so that a full disk does not lock mail out for ever.
+    """
+    return min(max(2 * max_message_size, disk // _SHARE_OF_DISK), free // 2)
+
+
+class DiskReserve:
+    """Knows whether the store's disk has room for new mail."""
+
+    def __init__(self, store: Store, reserve: int) -> None:
+        """Keep ``reserve`` octets of the disk of ``store`` free."""
+        self._store = store
+        self._reserve = reserve
+        self._free: int | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def is_low(self) -> bool:
+        """Whether there is less room than the reserve. False where the store cannot tell."""
+        return self._free is not None and self._free < self._reserve
+
+    def spend(self, octets: int) -> None:
+        """Take what is being written off what was free at the last look."""
+        if self._free is not None:
+            self._free -= octets
+
+    async def look(self) -> None:
+        """Ask the store how much room there is."""
+        try:
+            self._free = await self._store.free_octets()
+        except PillarboxError:  # it will say so itself when it is asked to keep something
+            self._free = None
+
+    async def start(self) -> None:
+        """Look now, and then every second until ``stop``."""
+        await self.look()
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            await self.look()

@@ -1,0 +1,74 @@
+"""What the door does to the header of a message, once for each message.
+
+It is looked at for loops and limits, completed where the message is new here, and gets the
+trace field of this hop on top (RFC 5321 §4.4, §6.3; RFC 6409 §8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pillarbox.config.settings import IntakeSettings
+from pillarbox.intake.draft import Draft
+from pillarbox.intake.refusals import LOOP
+from pillarbox.message.header import HeaderLimits, HeaderRefused, scan_header
+from pillarbox.message.identification import make_message_id, read_message_id
+from pillarbox.message.submission import check_submission, fix_submission
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["Stamped", "Stamper"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A message, or its start with the whole header, as it is going to be kept."""
+
+    octets: bytes
+    header_size: int
+    message_id_header: str
+
+
+class Stamper:
+    """Stamps messages for one node."""
+
+    def __init__(self, settings: IntakeSettings, hostname: str) -> None:
+        """Hold messages to the limits in ``settings``; ``hostname`` makes their Message-ID."""
+        self._hostname = hostname
+        self._max_hops = settings.max_hops
+        self.limits = HeaderLimits(
+            max_size=settings.max_header_size, max_fields=settings.max_header_fields
+        )
+
+    def stamp(self, start: bytes, draft: Draft) -> Stamped | Reply:
+        """Return the message as it is to be kept, or the reply that refuses it.
+
+        Args:
+            start: The content, or its first octets with the whole header.
+            draft: Who brings it to whom, and its id.
+        """
+        try:
+            header = scan_header(start, self.limits)
+        except HeaderRefused as refused:
+            return refused.reply
+        if header.count(b"received") > self._max_hops:
+            return LOOP
+        body = len(start) - header.size
+        message_id = read_message_id(header)
+        if draft.origin.is_submission:
+            refusal = check_submission(header)
+            if refusal is not None:
+                return refusal
+            made = make_message_id(draft.shown, self._hostname)
+            if b"message-id" not in header:
+                message_id = made.decode("ascii")
+            start = fix_submission(header, message_id=made, at=draft.at).apply(start)
+        octets = self._trace(draft) + start
+        return Stamped(octets, len(octets) - body, message_id)
+
+    @staticmethod
+    def _trace(draft: Draft) -> bytes:
+        recipients = draft.envelope.recipients
+        only = recipients[0].address if len(recipients) == 1 else None
+        return draft.origin.trace.field(
+            queue_id=draft.shown, at=draft.at, recipient=only, is_utf8=draft.envelope.smtputf8
+        )

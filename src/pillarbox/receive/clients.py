@@ -1,0 +1,100 @@
+"""How many connections one client may hold and open: the table of clients.
+
+A client is an IPv4 address or an IPv6 /64, since whoever has one address of a /64 has all
+of them. The table is bounded; who is forgotten first has no connection open and has been
+quiet for longest.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+__all__ = ["ClientTable", "client_key", "plain_address"]
+
+_MAPPED: Final = "::ffff:"
+_PREFIX_OCTETS: Final = 8  # of an IPv6 address: its /64
+_TABLE_SIZE: Final = 100_000
+_MINUTE: Final = 60.0
+_STEPS: Final = 8
+
+
+def plain_address(address: str) -> str:
+    """Return an address without a zone, and one that is IPv4 inside IPv6 as IPv4."""
+    address = address.partition("%")[0]
+    return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
+
+
+def client_key(address: str) -> str | bytes:
+    """Return what one client is known by: its IPv4 address, or the /64 of its IPv6 address."""
+    if ":" not in address:
+        return address
+    try:
+        return socket.inet_pton(socket.AF_INET6, address)[:_PREFIX_OCTETS]
+    except OSError:
+        return address
+
+
+class _Client:
+    __slots__ = ("open", "paid_until")
+
+    def __init__(self) -> None:
+        self.open = 0
+        # The time up to which its connections use up its rate (a leaky bucket in one number).
+        self.paid_until = 0.0
+
+
+class ClientTable:
+    """Counts the connections of each client."""
+
+    __slots__ = ("_clients", "_most_open", "_rate", "_size")
+
+    def __init__(self, *, most_open: int, rate: int, size: int = _TABLE_SIZE) -> None:
+        """Allow ``most_open`` connections and ``rate`` new ones a minute for each client."""
+        self._clients: dict[str | bytes, _Client] = {}
+        self._most_open = most_open
+        self._rate = rate
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def limit(self, *, most_open: int, rate: int) -> None:
+        """Change the limits; connections that are open stay."""
+        self._most_open, self._rate = most_open, rate
+
+    def admit(self, key: str | bytes, now: float) -> str:
+        """Count a new connection, and return "", or the reason for which it is refused.
+
+        Args:
+            key: The client (``client_key``). An admitted one must be released later.
+            now: The monotonic clock, seconds.
+        """
+        client = self._clients.pop(key, None) or _Client()
+        self._clients[key] = client  # at the end: the most recent
+        if len(self._clients) > self._size:
+            self._forget()
+        if client.open >= self._most_open:
+            return "too many connections"
+        paid_until = max(client.paid_until, now) + _MINUTE / self._rate
+        if paid_until - now > _MINUTE + 1e-9:
+            return "too many new connections"
+        client.paid_until = paid_until
+        client.open += 1
+        return ""
+
+    def release(self, key: str | bytes) -> None:
+        """Count the end of an admitted connection."""
+        client = self._clients.get(key)
+        if client is not None and client.open:
+            client.open -= 1
+
+    def _forget(self) -> None:
+        # A few steps only: clients with open connections, which cannot be forgotten, go to
+        # the end, so that a flood is never answered with a walk over the whole table.
+        for _ in range(_STEPS):
+            key = next(iter(self._clients))
+            client = self._clients.pop(key)
+            if not client.open:
+                return
+            self._clients[key] = client

@@ -1,0 +1,122 @@
+"""The content of one message while it comes in: in memory first, in the store when it grows.
+
+Its share of the memory budget is taken before it begins and given back when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from pillarbox.intake.door import SMALL_CONTENT, Door
+from pillarbox.intake.draft import Answer, Kept, Origin
+from pillarbox.intake.large import LargeContent
+from pillarbox.smtp.envelope import Envelope
+from pillarbox.smtp.events import ContentFacts
+from pillarbox.smtp.reply import Reply
+from pillarbox.store.port import INLINE_BODY
+
+__all__ = ["Content", "share_of"]
+
+# A large content holds a chunk that is written, one that waits, and one that comes in.
+_LARGE_SHARE: Final = 4 * INLINE_BODY
+
+
+def share_of(size: int | None) -> int:
+    """Return the octets of memory that a content takes, by what MAIL said of its size."""
+    return SMALL_CONTENT if size is None or size <= SMALL_CONTENT else _LARGE_SHARE
+
+
+class Content:
+    """Gathers a content, and hands it to the door."""
+
+    __slots__ = (
+        "_door",
+        "_envelope",
+        "_large",
+        "_on_room",
+        "_origin",
+        "_pieces",
+        "_share",
+        "size",
+        "started_at",
+    )
+
+    def __init__(
+        self,
+        door: Door,
+        origin: Origin,
+        envelope: Envelope,
+        *,
+        share: int,
+        started_at: float,
+        on_room: Callable[[], None],
+    ) -> None:
+        """Begin a content.
+
+        Args:
+            door: Where it goes.
+            origin: Who brings it.
+            envelope: Its envelope, aliases followed.
+            share: What was taken from the budget for it.
+            started_at: The monotonic clock, seconds.
+            on_room: Called when a congested content can take more.
+        """
+        self._door = door
+        self._origin = origin
+        self._envelope = envelope
+        self._share = share
+        self._on_room = on_room
+        self._pieces: list[bytes] = []
+        self._large: LargeContent | None = None
+        self.size = 0
+        self.started_at = started_at
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client should send no more until ``on_room`` is called."""
+        return self._large is not None and self._large.is_congested
+
+    def add(self, data: bytes) -> None:
+        """Take the next octets."""
+        self.size += len(data)
+        if self._large is not None:
+            self._large.feed(data)
+            return
+        self._pieces.append(data)
+        if self.size > SMALL_CONTENT:
+            self._grow()
+
+    def end(self, facts: ContentFacts, answer: Answer) -> None:
+        """Have the content kept; ``answer`` is called with what came of it."""
+        answer = partial(self._answered, answer)
+        if self._large is not None:
+            self._door.keep_large(self._large, facts, answer)
+            return
+        pieces = self._pieces
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._door.keep(self._origin, self._envelope, content, facts, answer)
+
+    def abort(self) -> None:
+        """Forget what has come."""
+        self._give_back()
+        if self._large is not None:
+            self._large.abort()
+
+    def _answered(self, answer: Answer, outcome: Kept | Reply) -> None:
+        self._give_back()
+        answer(outcome)
+
+    def _grow(self) -> None:
+        if self._share < _LARGE_SHARE:
+            self._door.guards.budget.charge(_LARGE_SHARE - self._share)
+            self._share = _LARGE_SHARE
+        self._large = self._door.begin_large(self._origin, self._envelope, self._on_room)
+        for piece in self._pieces:
+            self._large.feed(piece)
+        self._pieces = []
+
+    def _give_back(self) -> None:
+        self._door.guards.budget.give_back(self._share)
+        self._share = 0
