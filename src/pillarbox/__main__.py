@@ -1,0 +1,7 @@
+"""``python -m pillarbox`` is ``pillarbox``."""
+
+from __future__ import annotations
+
+from pillarbox.cli.main import main
+
+main()

@@ -1,0 +1,87 @@
+"""``pillarbox log``: the story of a message, with the conversation of every attempt."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+import msgspec
+from rich.text import Text
+
+from pillarbox.cli.access import reach
+from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.cli.message import message_lines
+from pillarbox.control import protocol as p
+from pillarbox.events.history import Chapter, tell
+from pillarbox.events.text import show_time
+
+__all__ = ["log"]
+
+_STYLES: Final = {
+    "accepted": "strong",
+    "delivered": "good",
+    "bounced": "bad",
+    "deferred": "doubt",
+    "uncertain": "doubt",
+    "held": "doubt",
+    "damaged": "bad",
+    "attempt": "",
+}
+
+
+@click.command()
+@click.argument("what", metavar="ID|MESSAGE-ID|RECIPIENT")
+@click.option("--limit", type=int, default=20, show_default=True, help="The newest messages.")
+@click.option("--brief", is_flag=True, help="Without the conversations.")
+@click.option("--json", "as_json", is_flag=True, help="The events, a JSON object a line.")
+@pass_context
+def log(context: Context, what: str, limit: int, brief: bool, as_json: bool) -> None:  # noqa: FBT001 - click
+    """Tell what happened to a message, or to all mail for a recipient.
+
+    \b
+    Examples:
+      pillarbox log 01hzy3r8k4c2d
+      pillarbox log '<20261121.4711@example.org>'
+      pillarbox log ann@example.org --brief
+    """  # noqa: D301 - click's mark: do not wrap
+    found = False
+    with context.errors(), reach(context.load()) as access:
+        for row in access.run(p.ShowLog(what=what, limit=limit)):
+            if isinstance(row, p.MessageRow):
+                if as_json:
+                    context.out.json(msgspec.to_builtins(row))
+                else:
+                    _begin(context, row, is_first=not found)
+            elif isinstance(row, p.EventRow):
+                payload = bytes(row.event)
+                if as_json:
+                    context.out.raw(payload.decode() + "\n")
+                else:
+                    for chapter in tell([payload]):
+                        _show(context, chapter, brief=brief)
+            else:
+                continue
+            found = True
+    if not found:
+        context.out.error(
+            f"nothing is known of {what!r}",
+            "It takes a message id, a Message-ID header or the address of a recipient; "
+            "records are kept for store.keep_final.",
+        )
+        raise click.exceptions.Exit(FAILED)
+
+
+def _begin(context: Context, row: p.MessageRow, *, is_first: bool) -> None:
+    if not is_first:
+        context.out.line()
+    message_lines(context.out, row)
+    context.out.line()
+
+
+def _show(context: Context, chapter: Chapter, *, brief: bool) -> None:
+    style = _STYLES.get(chapter.what, "quiet")
+    time = show_time(chapter.at).replace("T", " ")
+    line = Text.assemble((f"  {time}  ", "quiet"), (f"{chapter.what:10}", style), chapter.text)
+    context.out.line(line)
+    for said in () if brief else chapter.conversation:
+        context.out.line(Text.assemble(" " * 28, (said, "quiet")))

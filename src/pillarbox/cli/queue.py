@@ -1,0 +1,231 @@
+"""``pillarbox queue``: see what waits and why, and do something about it."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.table import Column
+from rich.text import Text
+
+from pillarbox.cli.access import Access, reach
+from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.cli.filters import filter_of, filter_options
+from pillarbox.cli.message import message_lines
+from pillarbox.cli.output import safe, show_age, show_size, state_text
+from pillarbox.clock import SystemClock
+from pillarbox.control import protocol as p
+
+__all__ = ["queue"]
+
+_BUCKETS: Final = ("5m", "10m", "20m", "40m", "80m", "160m", "320m", "640m", "21h", "older")
+_SAMPLE: Final = 5
+_LIMIT: Final = 1000
+
+
+@click.group()
+def queue() -> None:
+    """See and steer what waits to be delivered."""
+
+
+@queue.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@pass_context
+def summary(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
+    """Show how much waits for which destination, by age.
+
+    A column counts recipients whose message is younger than its heading and not younger
+    than the heading before it.
+    """
+    with context.errors(), reach(context.load()) as access:
+        rows = [row for row in access.run(p.SummarizeQueue()) if isinstance(row, p.DestinationRow)]
+    if as_json:
+        for row in rows:
+            context.out.json(msgspec.to_builtins(row))
+        return
+    if not rows:
+        context.out.say("The queue is empty.")
+        return
+    _show_summary(context, rows)
+
+
+def _show_summary(context: Context, rows: list[p.DestinationRow]) -> None:
+    now = SystemClock().now()
+    merged: dict[str, list[p.DestinationRow]] = defaultdict(list)
+    for row in rows:
+        merged[row.destination].append(row)
+    columns = [Column("destination", overflow="fold"), Column("total", justify="right")]
+    columns += [Column(name, justify="right") for name in _BUCKETS]
+    columns += [Column("oldest", justify="right", no_wrap=True), Column("states")]
+    body = [_summary_line("TOTAL", rows, now, style="strong")] if len(merged) > 1 else []
+    body += [_summary_line(safe(name), group, now) for name, group in merged.items()]
+    context.out.table(columns, body)
+
+
+def _summary_line(
+    name: str, rows: list[p.DestinationRow], now: float, style: str = ""
+) -> list[str | Text]:
+    ages = [sum(counts) for counts in zip(*(row.ages for row in rows), strict=True)]
+    states: dict[str, int] = defaultdict(int)
+    for row in rows:
+        states[row.state] += sum(row.ages)
+    others = ", ".join(
+        f"{count:,} {state.replace('_', ' ')}"
+        for state, count in states.items()
+        if state != "queued"
+    )
+    oldest = min(row.oldest_accepted_at for row in rows)
+    return [
+        Text(name, style=style),
+        Text(f"{sum(ages):,}", style="strong"),
+        *(f"{count:,}" if count else Text("·", style="quiet") for count in ages),
+        show_age(now - oldest),
+        Text(others, style="doubt"),
+    ]
+
+
+@queue.command("list")
+@filter_options
+@click.option("--limit", type=int, default=_LIMIT, show_default=True, help="Messages.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each message.")
+@pass_context
+def list_(context: Context, limit: int, as_json: bool, **options: Any) -> None:  # noqa: FBT001 - click
+    """List messages with at least one recipient that matches, the oldest first."""
+    request = p.ListQueue(filter=filter_of(options), limit=limit)
+    with context.errors(), reach(context.load()) as access:
+        messages = (row for row in access.run(request) if isinstance(row, p.MessageRow))
+        if as_json:
+            for message in messages:
+                context.out.json(msgspec.to_builtins(message))
+            return
+        _show_list(context, list(messages), limit)
+
+
+def _show_list(context: Context, messages: list[p.MessageRow], limit: int) -> None:
+    if not messages:
+        context.out.say("Nothing in the queue matches.")
+        return
+    columns = (
+        Column("id", no_wrap=True),
+        Column("age", justify="right", no_wrap=True),
+        Column("size", justify="right", no_wrap=True),
+        Column("sender → recipient", overflow="fold", ratio=2),
+        Column("state", no_wrap=True),
+        Column("next", justify="right", no_wrap=True),
+        Column("last reply", overflow="fold", ratio=3),
+    )
+    now = SystemClock().now()
+    context.out.table(columns, (line for item in messages for line in _list_lines(item, now)))
+    recipients = sum(len(message.recipients) for message in messages)
+    context.out.say(f"{len(messages):,} messages, {recipients:,} recipients")
+    if len(messages) == limit:
+        context.out.say(f"There may be more; --limit shows more than {limit:,}.")
+
+
+def _list_lines(message: p.MessageRow, now: float) -> Iterator[list[str | Text]]:
+    head: list[str | Text] = [
+        Text(message.message, style="id"),
+        show_age(now - message.accepted_at),
+        show_size(message.size),
+    ]
+    for number, recipient in enumerate(message.recipients):
+        sender = Text(safe(message.sender) or "<>", style="quiet") if number == 0 else Text("")
+        who = Text.assemble(
+            sender, (" → " if number == 0 else "→ ", "quiet"), safe(recipient.address)
+        )
+        yield [
+            *(head if number == 0 else ("", "", "")),
+            who,
+            state_text(recipient.state),
+            _next(recipient.next_attempt_at, now),
+            Text(safe(recipient.last_reply), style="quiet"),
+        ]
+
+
+def _next(at: float | None, now: float) -> str:
+    if at is None:
+        return "-"
+    return "now" if at <= now else show_age(at - now)
+
+
+@queue.command()
+@click.argument("message", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@pass_context
+def show(context: Context, message: str, as_json: bool) -> None:  # noqa: FBT001 - click
+    """Show one message with all its recipients; `pillarbox log ID` shows what happened to it."""
+    with context.errors(), reach(context.load()) as access:
+        for row in access.run(p.ShowMessage(message=message)):
+            if isinstance(row, p.MessageRow):
+                if as_json:
+                    context.out.json(msgspec.to_builtins(row))
+                else:
+                    message_lines(context.out, row)
+
+
+def _change_command(change: str, doc: str, verb: str) -> None:
+    @queue.command(change, help=doc)
+    @filter_options
+    @click.option("--all", "is_all", is_flag=True, help="Everything that can be changed so.")
+    @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+    @click.option("--confirm", type=int, metavar="N", help="Do not ask if it is N recipients.")
+    @pass_context
+    def command(
+        context: Context,
+        is_all: bool,  # noqa: FBT001 - click
+        yes: bool,  # noqa: FBT001 - click
+        confirm: int | None,
+        **options: Any,
+    ) -> None:
+        chosen = filter_of(options)
+        if chosen == p.Filter() and not is_all:
+            raise click.UsageError("say which: message ids, filters, or --all")
+        with context.errors(), reach(context.load()) as access:
+            if chosen.messages is None and not yes:
+                _ask_first(context, access, chosen, change, confirm)
+            rows = list(access.run(p.ChangeQueue(filter=chosen, change=change)))
+        count = sum(row.count for row in rows if isinstance(row, p.Done))
+        context.out.say(f"{count:,} recipients {verb}.")
+        if not count:
+            raise click.exceptions.Exit(FAILED)
+
+
+def _ask_first(
+    context: Context, access: Access, chosen: p.Filter, change: str, confirm: int | None
+) -> None:
+    """Show what a filter reaches, and go on only with somebody's consent."""
+    rows = access.run(p.CountQueue(filter=chosen, change=change))
+    count = sum(row.count for row in rows if isinstance(row, p.Done))
+    if confirm is not None:
+        if count == confirm:
+            return
+        context.out.error(f"{count:,} recipients match, not {confirm:,}; nothing was changed")
+        raise click.exceptions.Exit(FAILED)
+    if count == 0:
+        context.out.say("Nothing in the queue matches.")
+        raise click.exceptions.Exit(FAILED)
+    for row in access.run(p.ListQueue(filter=chosen, limit=_SAMPLE)):
+        if isinstance(row, p.MessageRow):
+            to = ", ".join(safe(recipient.address) for recipient in row.recipients[:3])
+            context.out.say(f"  {row.message}  {safe(row.sender) or '<>'} → {to}", style="quiet")
+    if not sys.stdin.isatty():
+        context.out.error(
+            f"{count:,} recipients match, and nobody is there to ask",
+            f"Add --confirm {count} or --yes.",
+        )
+        raise click.exceptions.Exit(FAILED)
+    if not click.confirm(f"{change.capitalize()} {count:,} recipients?", err=True):
+        raise click.exceptions.Exit(FAILED)
+
+
+for _change, _doc, _verb in (
+    ("retry", "Make recipients due now.", "are due now"),
+    ("hold", "Keep recipients back until they are released.", "are held"),
+    ("release", "Queue held recipients again.", "are queued again"),
+    ("cancel", "Give recipients up; nobody is told.", "are given up"),
+):
+    _change_command(_change, _doc, _verb)

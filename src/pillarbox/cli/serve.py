@@ -1,0 +1,49 @@
+"""``pillarbox serve``: run the node until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import click
+
+from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.config.check import check
+from pillarbox.findings import Level
+
+__all__ = ["notify_manager", "serve"]
+
+
+@click.command()
+@pass_context
+def serve(context: Context) -> None:
+    """Run the node: SIGTERM stops it, SIGHUP reads configuration and certificates again."""
+    with context.errors():
+        loaded = context.load()
+        findings = check(loaded)
+        context.out.findings(findings, as_talk=True)
+        if any(finding.level is Level.ERROR for finding in findings):
+            context.out.error("the configuration has errors; nothing was started")
+            raise click.exceptions.Exit(FAILED)
+        # Imported here, so that `--help` and `config check` do not wait for it.
+        from pillarbox.node import run_node  # noqa: PLC0415
+
+        run_node(loaded, reload=context.load, notify=notify_manager)
+
+
+def notify_manager(state: str) -> None:
+    """Tell systemd how the service is: ``READY=1``, ``RELOADING=1``, ``STOPPING=1``.
+
+    Without systemd (no ``$NOTIFY_SOCKET``) nothing happens; nor does it when systemd does
+    not listen, because a mail server must not stop for that.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    if address.startswith("@"):  # an abstract socket
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.sendto(state.encode(), address)
+    except OSError:
+        return
