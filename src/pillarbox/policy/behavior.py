@@ -78,8 +78,16 @@ def _reply(code: int) -> Reply:
     return Reply.of(code, enhanced, text, closes=code == 421)  # noqa: PLR2004 - RFC 5321 §3.8
 
 
-def _by_code(match: re.Match[str]) -> Behavior:
-    reply = _reply(int(match["code"]))
+def _rate_reply(code: int) -> Reply:
+    return Reply.of(
+        code,
+        "4.7.28",
+        "Rate limit exceeded, try again in 60 seconds",
+        closes=code == 421,  # noqa: PLR2004
+    )
+
+
+def _close_if_421(reply: Reply) -> Behavior:
     return Behavior(reply=reply, ends_by=Break.CLOSE if reply.closes else Break.NONE)
 
 
@@ -93,10 +101,16 @@ def _row(
 BEHAVIORS: Final[tuple[NamedBehavior, ...]] = (
     _row("accept", r"accept", "Takes the message.", ACCEPT),
     _row(
-        "NNN, rejectNNN, deferNNN, rateNNN",
-        r"(?:reject|defer|rate)?-?(?P<code>[45]\d\d)",
+        "rateNNN",
+        r"rate-?(?P<code>4\d\d)",
+        "Answers RCPT with this code and 4.7.28, as a server that gets too much mail.",
+        lambda match: _close_if_421(_rate_reply(int(match["code"]))),
+    ),
+    _row(
+        "NNN, rejectNNN, deferNNN",
+        r"(?:reject|defer)?-?(?P<code>[45]\d\d)",
         "Answers RCPT with this code; 421 closes the connection.",
-        _by_code,
+        lambda match: _close_if_421(_reply(int(match["code"]))),
     ),
     _row("reject", r"reject", "Answers RCPT with 550 5.1.1.", Behavior(reply=_reply(550))),
     _row("defer", r"defer", "Answers RCPT with 450 4.2.1.", Behavior(reply=_reply(450))),

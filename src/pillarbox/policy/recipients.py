@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from pillarbox.findings import Finding, Level
 from pillarbox.smtp.address import Mailbox, ascii_domain
 from pillarbox.smtp.reply import Reply
 
@@ -139,6 +140,16 @@ class LocalDomains:
             return Resolution(ResolutionKind.UNKNOWN, reply=_UNKNOWN)
         return self._expand(recipient, found)
 
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what is wrong with the aliases: those that loop, grow too far or lead nowhere."""
+        found = []
+        for domain in self._domains.values():
+            for alias in domain.aliases:
+                resolution = self.resolve(Mailbox(alias, domain.name))
+                if resolution.reply is not None:
+                    found.append(_alias_finding(f"{alias}@{domain.name}", resolution.reply))
+        return tuple(found)
+
     def _resolve_postmaster(self, recipient: Mailbox) -> Resolution:
         """Resolve an address without domain; only ``<postmaster>`` exists (RFC 5321 §4.5.1)."""
         if fold_local_part(recipient.local_part) != "postmaster" or self._postmaster is None:
@@ -200,6 +211,16 @@ class LocalDomains:
     def _lists(self, address: Mailbox) -> bool:
         domain = self._domains.get(address.ascii_domain)
         return domain is not None and fold_local_part(address.local_part) in domain.recipients
+
+
+def _alias_finding(alias: str, reply: Reply) -> Finding:
+    return Finding(
+        level=Level.ERROR,
+        code="PB-RECIPIENTS-003",
+        what=f"The alias {alias} cannot be delivered: {reply.text}.",
+        why=f"Mail for it is answered with {reply}.",
+        fix="Let it name a recipient that is listed, or an address outside.",
+    )
 
 
 def _key(address: Mailbox) -> tuple[str, str]:
