@@ -18,6 +18,9 @@ AGE_LIMITS: Final = tuple(minutes * 60.0 for minutes in (5, 10, 20, 40, 80, 160,
 """Seconds; ``QueueCount.ages`` has one number for each, and one for what is older."""
 
 
+_TICK: Final = 0.001  # the time in an id counts milliseconds
+
+
 def age_bucket(age: float) -> int:
     """Return the place in ``QueueCount.ages`` of a message that is ``age`` seconds old."""
     return bisect_right(AGE_LIMITS, age)
@@ -25,4 +28,4 @@ def age_bucket(age: float) -> int:
 
 def age_bounds(now: float) -> tuple[MessageId, ...]:
     """Return, for each limit, the lowest id of the messages that are younger than it."""
-    return tuple(MessageId(first_id_at(now - limit)) for limit in AGE_LIMITS)
+    return tuple(first_id_at(now - limit + _TICK) for limit in AGE_LIMITS)

@@ -2,21 +2,25 @@
 
 While a commit is under way, everything that is asked for meanwhile gathers for the next
 one. Each caller gets a future that is done when its part is on disk, or that holds the
-error which kept it from getting there.
+error which kept it from getting there; none is ever left waiting.
 
 New mail and results of deliveries fail apart from each other: when the disk has no room
-for both, new mail is refused, and results are written alone, out of the reserve.
+for both, new mail is refused, and results are written alone, out of the reserve. What
+cannot be stored at all is found out by writing each part by itself, so that one bad
+message does not refuse the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from pillarbox.errors import PillarboxError
 from pillarbox.store.port import (
     Batch,
+    Fenced,
     JournalEntry,
     KeptMessage,
     Settlement,
@@ -28,15 +32,45 @@ from pillarbox.store.port import (
 
 __all__ = ["GroupCommit"]
 
+_MOST_MESSAGES: Final = 500  # in one commit, so that the first of them need not wait long
+
+_Waiter = asyncio.Future[None]
+
 
 @dataclass(slots=True)
 class _Gathering:
-    """What waits for the next commit."""
+    """What waits for the next commit: parts, each kept whole, and who waits for which."""
 
-    mail: list[KeptMessage] = field(default_factory=list)
-    senders: list[asyncio.Future[None]] = field(default_factory=list)  # one a message
-    results: Batch = field(default_factory=Batch)  # marks, settlements, their DSNs, events
-    settlers: list[asyncio.Future[None]] = field(default_factory=list)
+    mail: list[tuple[KeptMessage, _Waiter]] = field(default_factory=list)
+    results: list[tuple[Batch, _Waiter]] = field(default_factory=list)  # with their DSNs
+    record: list[JournalEntry] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.mail or self.results or self.record)
+
+    def waiters(self) -> Iterable[_Waiter]:
+        """Everybody who waits."""
+        yield from self.senders()
+        yield from self.settlers()
+
+    def senders(self) -> Iterable[_Waiter]:
+        """Those who wait for new mail to be kept."""
+        return (waiter for _, waiter in self.mail)
+
+    def settlers(self) -> Iterable[_Waiter]:
+        """Those who wait for results to be written."""
+        return (waiter for _, waiter in self.results)
+
+    def batch(self, *, with_mail: bool) -> Batch:
+        """Put the parts together."""
+        whole = Batch(record=self.record)
+        if with_mail:
+            whole.keep += [message for message, _ in self.mail]
+        for part, _ in self.results:
+            whole.keep += part.keep
+            whole.start += part.start
+            whole.settle += part.settle
+        return whole
 
 
 class GroupCommit:
@@ -56,27 +90,23 @@ class GroupCommit:
         ``PillarboxError`` where the store cannot hold this very message.
         """
         future = self._loop.create_future()
-        self._next.mail.append(message)
-        self._next.senders.append(future)
+        self._next.mail.append((message, future))
         self._wake()
         return future
 
     def start(self, marks: Sequence[StartMark]) -> asyncio.Future[None]:
         """Ask for start marks to be written; the future is done once they are on disk."""
-        self._next.results.start.extend(marks)
-        return self._settler()
+        return self._write(Batch(start=list(marks)))
 
     def settle(
         self, settlements: Sequence[Settlement], new: Sequence[KeptMessage] = ()
     ) -> asyncio.Future[None]:
         """Ask for results to be written, in one commit with the messages they give rise to."""
-        self._next.results.settle.extend(settlements)
-        self._next.results.keep.extend(new)
-        return self._settler()
+        return self._write(Batch(settle=list(settlements), keep=list(new)))
 
     def record(self, entries: Sequence[JournalEntry]) -> None:
         """Let journal entries go with the next commit. They may be lost in a crash."""
-        self._next.results.record.extend(entries)
+        self._next.record.extend(entries)
         self._wake()
 
     async def drain(self) -> None:
@@ -84,9 +114,9 @@ class GroupCommit:
         while self._committer is not None:
             await asyncio.shield(self._committer)
 
-    def _settler(self) -> asyncio.Future[None]:
+    def _write(self, part: Batch) -> _Waiter:
         future = self._loop.create_future()
-        self._next.settlers.append(future)
+        self._next.results.append((part, future))
         self._wake()
         return future
 
@@ -99,61 +129,61 @@ class GroupCommit:
         # get into this commit instead of waiting for the next one.
         try:
             await asyncio.sleep(0)
-            while self._next.senders or self._next.settlers or self._next.results.record:
+            while self._next:
                 gathered, self._next = self._next, _Gathering()
-                await self._commit(gathered)
+                self._next.mail = gathered.mail[_MOST_MESSAGES:]
+                del gathered.mail[_MOST_MESSAGES:]
+                try:
+                    await self._commit(gathered)
+                finally:
+                    # A defect or a cancellation: what is not known to be kept is not kept.
+                    _fail(gathered.waiters(), StoreUnavailable("the commit was broken off"))
         finally:
             self._committer = None
+            if self._next:  # only when it was broken off
+                _fail(self._next.waiters(), StoreUnavailable("the commit was broken off"))
+                self._next = _Gathering()
 
     async def _commit(self, gathered: _Gathering) -> None:
-        results = gathered.results
-        everything = Batch(
-            keep=gathered.mail + results.keep,
-            start=results.start,
-            settle=results.settle,
-            record=results.record,
-        )
         try:
-            await self._store.commit(everything)
+            await self._store.commit(gathered.batch(with_mail=True))
         except StoreFull as error:
-            _fail(gathered.senders, error)
+            _fail(gathered.senders(), error)
             await self._commit_results(gathered)
-        except StoreUnavailable as error:
-            _fail(gathered.senders, error)
-            _fail(gathered.settlers, error)
+        except (StoreUnavailable, Fenced) as error:
+            _fail(gathered.waiters(), error)
         except PillarboxError:
-            # Something in it cannot be stored at all; find out what, and keep the rest.
             await self._commit_apart(gathered)
         else:
-            _succeed(gathered.senders)
-            _succeed(gathered.settlers)
+            _succeed(gathered.waiters())
 
     async def _commit_results(self, gathered: _Gathering) -> None:
-        try:
-            await self._store.commit(gathered.results)
-        except PillarboxError as error:
-            _fail(gathered.settlers, error)
-        else:
-            _succeed(gathered.settlers)
+        if gathered.results:
+            try:
+                await self._store.commit(gathered.batch(with_mail=False))
+            except PillarboxError as error:
+                _fail(gathered.settlers(), error)
+            else:
+                _succeed(gathered.settlers())
 
     async def _commit_apart(self, gathered: _Gathering) -> None:
-        for message, sender in zip(gathered.mail, gathered.senders, strict=True):
+        parts = [(Batch(keep=[message]), sender) for message, sender in gathered.mail]
+        for part, waiter in (*parts, *gathered.results):
             try:
-                await self._store.commit(Batch(keep=[message]))
+                await self._store.commit(part)
             except PillarboxError as error:
-                _fail([sender], error)
+                _fail((waiter,), error)
             else:
-                _succeed([sender])
-        await self._commit_results(gathered)
+                _succeed((waiter,))
 
 
-def _succeed(waiters: Sequence[asyncio.Future[None]]) -> None:
+def _succeed(waiters: Iterable[_Waiter]) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(None)
 
 
-def _fail(waiters: Sequence[asyncio.Future[None]], error: PillarboxError) -> None:
+def _fail(waiters: Iterable[_Waiter], error: PillarboxError) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_exception(error)

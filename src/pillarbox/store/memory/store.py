@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
@@ -120,9 +121,7 @@ class MemoryStore:
             self._replace(mark.message, mark.indexes, start)
         finished: set[MessageId] = set()
         for result in batch.settle:
-            self._replace(
-                result.message, (result.index,), lambda old, result=result: settle(old, result)
-            )
+            self._replace(result.message, (result.index,), partial(settle, result=result))
             finished.add(result.message)
         self._finish(finished)
         self._disk.journal.extend(batch.record)
@@ -161,8 +160,8 @@ class MemoryStore:
             if found:
                 due[queue] = [(message, index) for _, message, index in found[:per_queue]]
         work: list[Work] = []
-        for queue in fair_share({queue: len(keys) for queue, keys in due.items()}, limit, after):
-            work.extend(self._work(queue.key, due[queue.key][: queue.share]))
+        for share in fair_share({queue: len(keys) for queue, keys in due.items()}, limit, after):
+            work.extend(self._work(share.key, due[share.key][: share.share]))
         return tuple(work)
 
     async def next_due_at(self, *, after: float) -> float | None:
@@ -233,7 +232,7 @@ class MemoryStore:
                     continue
                 new = change_recipient(old, change, now)
                 if new is not None:
-                    self._replace(message.id, (old.index,), lambda _, new=new: new)
+                    self._replace(message.id, (old.index,), partial(_becomes, new=new))
                     reached.append(
                         Changed(message.id, new.index, new.queue, new.state, new.next_attempt_at)
                     )
@@ -319,8 +318,8 @@ class MemoryStore:
             if message.content is None and message.id not in self._disk.chunks:
                 raise PermanentError(f"message {show_id(message.id)} has no content")
         for result in batch.settle:
-            message = new.get(result.message) or kept.get(result.message)
-            if message is None or result.index >= len(message.recipients):
+            settled = new.get(result.message) or kept.get(result.message)
+            if settled is None or result.index >= len(settled.recipients):
                 raise PermanentError(f"nothing to settle in {show_id(result.message)}")
         if batch.keep:
             self._check_room(sum(len(message.content or b"") for message in batch.keep))
@@ -377,6 +376,11 @@ class MemoryStore:
             )
             for message, members in indexes.items()
         ]
+
+
+def _becomes(old: KeptRecipient, new: KeptRecipient) -> KeptRecipient:
+    del old
+    return new
 
 
 def _requeue(old: KeptRecipient, now: float) -> KeptRecipient:

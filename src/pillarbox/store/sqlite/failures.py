@@ -69,11 +69,12 @@ class FailureGuard:
             raise
 
     def _disk_failed(self, connection: apsw.Connection, error: apsw.IOError) -> StoreUnavailable:
-        number = connection.system_errno()
+        number = connection.system_errno
+        extended: int = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
         self._roll_back(connection)
-        if number in _NO_ROOM and error.extendedresult not in _SYNC_FAILED:
+        if number in _NO_ROOM and extended not in _SYNC_FAILED:
             return StoreFull(f"{error}: {errno.errorcode[number]}")
-        name = apsw.mapping_extended_result_codes.get(error.extendedresult, "")
+        name = apsw.mapping_extended_result_codes.get(extended, "")
         return self._latch(f"{error} ({name}, {errno.errorcode.get(number, number)})")
 
     def _latch(self, reason: str) -> StoreUnavailable:

@@ -89,7 +89,7 @@ def _quick_check(connection: apsw.Connection, path: Path) -> None:
     deadline = time.monotonic() + _CHECK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)
     try:
-        result = connection.pragma("quick_check(1)")
+        ((result,),) = connection.execute(SQL["quick_check"]).fetchall()
     except apsw.InterruptError:
         return
     finally:

@@ -7,11 +7,11 @@ that reading never waits for a commit, nor a commit for reading.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -43,7 +43,7 @@ class Reader:
     def __init__(self, connection: apsw.Connection) -> None:
         """Read with ``connection``."""
         self._connection = connection
-        self._execute = connection.execute
+        self._execute: Callable[..., Any] = connection.execute  # rows are of the schema's types
         self._queues: dict[int, QueueKey] = {}
 
     @contextmanager
@@ -110,14 +110,16 @@ class Reader:
     ) -> Iterator[tuple[int, QueueKey]]:
         for name in ("due_queues_after", "due_queues_until"):
             # Not `self._execute`: each has to have a cursor that goes on while others run.
-            for number, *key in self._connection.cursor().execute(SQL[name], (lane, *start, now)):
+            cursor: Any = self._connection.cursor()
+            for number, *key in cursor.execute(SQL[name], (lane, *start, now)):
                 yield number, QueueKey(lane, *key)
 
     def _due_in_queue(
         self, number: int, now: float, per_queue: int, exclude: frozenset[Key]
     ) -> list[Key]:
         keys: list[Key] = []
-        for key in self._connection.cursor().execute(SQL["due_in_queue"], (number, now)):
+        cursor: Any = self._connection.cursor()
+        for key in cursor.execute(SQL["due_in_queue"], (number, now)):
             if key not in exclude:
                 keys.append(key)
                 if len(keys) == per_queue:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import apsw
 
 from pillarbox.findings import Finding, Level
 from pillarbox.store.ids import show_id
+from pillarbox.store.port import MessageId
 from pillarbox.store.statements import statements
 
 __all__ = ["verify_file"]
+
+_Execute = Callable[..., Any]  # rows are of the schema's types
 
 SQL: Final = statements("pillarbox.store.sqlite", "verify.sql")
 
 
 def verify_file(connection: apsw.Connection) -> tuple[Finding, ...]:
     """Check structure, references and checksums; return findings for what is wrong."""
-    return (*_structure(connection), *_references(connection), *_bodies(connection))
+    execute: _Execute = connection.execute
+    return (*_structure(execute), *_references(execute), *_bodies(execute))
 
 
-def _structure(connection: apsw.Connection) -> Iterator[Finding]:
-    for (result,) in connection.execute(SQL["integrity_check"]):
+def _structure(execute: _Execute) -> Iterator[Finding]:
+    for (result,) in execute(SQL["integrity_check"]):
         if result != "ok":
             yield Finding(
                 level=Level.ERROR,
@@ -34,9 +38,9 @@ def _structure(connection: apsw.Connection) -> Iterator[Finding]:
             )
 
 
-def _references(connection: apsw.Connection) -> Iterator[Finding]:
+def _references(execute: _Execute) -> Iterator[Finding]:
     for statement in ("recipients_without_message", "recipients_without_queue", "unknown_states"):
-        for message, position in connection.execute(SQL[statement]):
+        for message, position in execute(SQL[statement]):
             yield Finding(
                 level=Level.ERROR,
                 code="PB-STORE-002",
@@ -44,24 +48,24 @@ def _references(connection: apsw.Connection) -> Iterator[Finding]:
                 why="It will never be delivered.",
                 fix="Restore a copy, or send the message again.",
             )
-    for (message,) in connection.execute(SQL["messages_without_body"]):
+    for (message,) in execute(SQL["messages_without_body"]):
         yield _damaged(message, "there is none")
 
 
-def _bodies(connection: apsw.Connection) -> Iterator[Finding]:
-    for message, size, checksum, content in connection.execute(SQL["bodies"]):
+def _bodies(execute: _Execute) -> Iterator[Finding]:
+    for message, size, checksum, content in execute(SQL["bodies"]):
         if len(content) != size or zlib.crc32(content) != checksum:
             yield _damaged(message, "it does not match its checksum")
-    for message, size, checksum in connection.execute(SQL["large_messages"]):
+    for message, size, checksum in execute(SQL["large_messages"]):
         found, crc = 0, 0
-        for (chunk,) in connection.execute(SQL["chunks"], (message,)):
+        for (chunk,) in execute(SQL["chunks"], (message,)):
             found += len(chunk)
             crc = zlib.crc32(chunk, crc)
         if (found, crc) != (size, checksum):
             yield _damaged(message, "it does not match its checksum")
 
 
-def _damaged(message: int, reason: str) -> Finding:
+def _damaged(message: MessageId, reason: str) -> Finding:
     return Finding(
         level=Level.ERROR,
         code="PB-STORE-003",

@@ -1,3 +1,7 @@
+-- name: quick_check
+-- Look for damage, up to the first that is found.
+PRAGMA quick_check(1);
+
 -- name: read_node
 -- How a node was left.
 SELECT epoch, is_clean FROM node WHERE name = ?;

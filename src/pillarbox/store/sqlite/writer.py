@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final
 
 import apsw
@@ -59,7 +58,7 @@ class Writer:
         """Write as ``node`` in ``epoch``; ``now`` is the wall clock."""
         self.guard = FailureGuard()
         self._connection = connection
-        self._execute = connection.execute
+        self._execute: Callable[..., Any] = connection.execute  # rows are of the schema's types
         self._owner = (node, epoch)
         self._now = now
         self._queues: dict[QueueKey, int] = {}
@@ -215,16 +214,20 @@ class Writer:
     def recover(self) -> list[tuple[MessageId, int]]:
         """Queue again what was in flight when the process died; return what it was."""
         with self._transaction():
-            return self._execute(SQL["recover"], (self._now(),)).fetchall()
+            found: list[tuple[MessageId, int]] = self._execute(
+                SQL["recover"], (self._now(),)
+            ).fetchall()
+            return found
 
     def count_crash(self, message: MessageId, indexes: Sequence[int]) -> int:
         """Add one to the crash count of a suspect; return the highest new count."""
         with self._transaction():
-            return max(
-                crashes
+            counts = [
+                int(crashes)
                 for index in indexes
                 for (crashes,) in self._execute(SQL["count_crash"], (message, index)).fetchall()
-            )
+            ]
+        return max(counts)
 
     def change(
         self, steps: Sequence[tuple[KeptMessage, KeptRecipient, KeptRecipient]]
