@@ -84,12 +84,19 @@ class Out:
         """Write text as it is."""
         sys.stdout.write(text)
 
-    def table(self, columns: Iterable[Column], rows: Iterable[Iterable[str | Text]]) -> None:
+    def table(
+        self, columns: Iterable[Column], rows: Iterable[Iterable[str | Text]], *, gap: int = 2
+    ) -> None:
         """Write a table without lines; a column's heading is dim and its own is not."""
-        table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="head")
+        table = Table(
+            *columns, box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="head"
+        )
         for row in rows:
             table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-        self._results.print(table)
+        # Rich fills up the last column; in a file or a pipe, that is only noise.
+        with self._results.capture() as drawn:
+            self._results.print(table)
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
     def say(self, text: str, style: str = "") -> None:
         """Tell the person something that is not a result."""
@@ -138,7 +145,7 @@ def safe(text: str) -> str:
 
 def state_text(state: str) -> Text:
     """Return a recipient's state in its color."""
-    return Text(state.replace("_", " "), style=_STATES.get(state, ""))
+    return Text(state.replace("_", " "), style=_STATES.get(state.strip(), ""))
 
 
 def show_age(seconds: float) -> str:

@@ -25,6 +25,7 @@ __all__ = ["queue"]
 _BUCKETS: Final = ("5m", "10m", "20m", "40m", "80m", "160m", "320m", "640m", "21h", "older")
 _SAMPLE: Final = 5
 _LIMIT: Final = 1000
+_ADDRESS_WIDTH: Final = 40
 
 
 @click.group()
@@ -58,12 +59,12 @@ def _show_summary(context: Context, rows: list[p.DestinationRow]) -> None:
     merged: dict[str, list[p.DestinationRow]] = defaultdict(list)
     for row in rows:
         merged[row.destination].append(row)
-    columns = [Column("destination", overflow="fold"), Column("total", justify="right")]
+    columns = [Column("destination", no_wrap=True), Column("total", justify="right")]
     columns += [Column(name, justify="right") for name in _BUCKETS]
-    columns += [Column("oldest", justify="right", no_wrap=True), Column("states")]
+    columns += [Column("oldest", justify="right", no_wrap=True), Column("of these", no_wrap=True)]
     body = [_summary_line("TOTAL", rows, now, style="strong")] if len(merged) > 1 else []
     body += [_summary_line(safe(name), group, now) for name, group in merged.items()]
-    context.out.table(columns, body)
+    context.out.table(columns, body, gap=1)
 
 
 def _summary_line(
@@ -109,47 +110,36 @@ def _show_list(context: Context, messages: list[p.MessageRow], limit: int) -> No
     if not messages:
         context.out.say("Nothing in the queue matches.")
         return
-    columns = (
-        Column("id", no_wrap=True),
-        Column("age", justify="right", no_wrap=True),
-        Column("size", justify="right", no_wrap=True),
-        Column("sender → recipient", overflow="fold", ratio=2),
-        Column("state", no_wrap=True),
-        Column("next", justify="right", no_wrap=True),
-        Column("last reply", overflow="fold", ratio=3),
-    )
     now = SystemClock().now()
-    context.out.table(columns, (line for item in messages for line in _list_lines(item, now)))
+    addresses = [safe(each.address) for message in messages for each in message.recipients]
+    width = min(max(map(len, addresses), default=0), _ADDRESS_WIDTH)
+    for message in messages:
+        for line in _list_lines(message, now, width):
+            context.out.line(line)
     recipients = sum(len(message.recipients) for message in messages)
     context.out.say(f"{len(messages):,} messages, {recipients:,} recipients")
     if len(messages) == limit:
         context.out.say(f"There may be more; --limit shows more than {limit:,}.")
 
 
-def _list_lines(message: p.MessageRow, now: float) -> Iterator[list[str | Text]]:
-    head: list[str | Text] = [
-        Text(message.message, style="id"),
-        show_age(now - message.accepted_at),
-        show_size(message.size),
-    ]
-    for number, recipient in enumerate(message.recipients):
-        sender = Text(safe(message.sender) or "<>", style="quiet") if number == 0 else Text("")
-        who = Text.assemble(
-            sender, (" → " if number == 0 else "→ ", "quiet"), safe(recipient.address)
+def _list_lines(message: p.MessageRow, now: float, width: int) -> Iterator[Text]:
+    """Yield a line for the message, and one below it for each recipient."""
+    facts = f"{show_age(now - message.accepted_at):>12} {show_size(message.size):>9}  "
+    yield Text.assemble((message.message, "id"), (facts, "quiet"), safe(message.sender) or "<>")
+    for recipient in message.recipients:
+        yield Text.assemble(
+            "    ",
+            state_text(f"{recipient.state:11}"),
+            f"{safe(recipient.address):{width}}  ",
+            (f"{_next(recipient.next_attempt_at, now):>9}  ", "quiet"),
+            (safe(recipient.last_reply), "quiet"),
         )
-        yield [
-            *(head if number == 0 else ("", "", "")),
-            who,
-            state_text(recipient.state),
-            _next(recipient.next_attempt_at, now),
-            Text(safe(recipient.last_reply), style="quiet"),
-        ]
 
 
 def _next(at: float | None, now: float) -> str:
     if at is None:
-        return "-"
-    return "now" if at <= now else show_age(at - now)
+        return ""
+    return "now" if at <= now else f"in {show_age(at - now)}"
 
 
 @queue.command()
