@@ -43,7 +43,6 @@ MAX_RETURNED: Final = 64 * 1024
 
 _LONGEST_LINE: Final = 998  # RFC 5322 §2.1.1
 _FOLDED_LINE: Final = 76
-_LONG_LINE: Final = re.compile(rb"[^\n]{999}")  # 998 octets and a CR
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
 # RFC 6533 §3, utf-8-addr-xtext: these would be read as something else.
 _NOT_XTEXT: Final = re.compile(r"[^!-*,-<>-\[\]-~]")
@@ -95,6 +94,10 @@ def _header(report: Report, boundary: str) -> str:
     return "".join(f"{field}\r\n" for field in [*fields, ""])
 
 
+def _has_long_lines(content: bytes) -> bool:
+    return max(map(len, content.split(b"\r\n"))) > _LONGEST_LINE
+
+
 def _boundary(message_id: str, parts: tuple[bytes, ...]) -> str:
     """Return a boundary that no part contains (RFC 2046 §5.1.1)."""
     unique = re.sub(r"[^A-Za-z0-9]", "", message_id)[:40]
@@ -107,7 +110,7 @@ def _boundary(message_id: str, parts: tuple[bytes, ...]) -> str:
 def _part(content_type: str, content: bytes) -> bytes:
     """Return a MIME part in ASCII and short lines (RFC 2045 §6)."""
     encoding = "7bit"
-    if not content.isascii() or _LONG_LINE.search(content):
+    if not content.isascii() or _has_long_lines(content):
         encoding = "quoted-printable"
         content = b2a_qp(content, istext=True)
     return (
@@ -141,7 +144,7 @@ def _returns_all(report: Report) -> bool:
         original.is_whole
         and len(original.octets) <= MAX_RETURNED
         and original.octets.isascii()
-        and not _LONG_LINE.search(original.octets)
+        and not _has_long_lines(original.octets)
         and not re.search(rb"\r(?!\n)|(?<!\r)\n|\x00", original.octets)
     )
 

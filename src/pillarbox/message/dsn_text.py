@@ -24,19 +24,19 @@ _ORDER: Final = tuple(_SUBJECTS)  # the first that occurs gives the subject
 
 _HEADINGS: Final = {
     Action.FAILED: (
-        "It could not be delivered to this recipient. It will not be tried again, "
-        "and the recipient has not got it:"
+        "It could not be delivered to the address below. It will not be tried again there, "
+        "and was not received:"
     ),
     Action.DELAYED: (
-        "It could not be delivered to this recipient yet. It will be tried again; "
+        "It could not be delivered to the address below yet. It will be tried again; "
         "you need not do anything:"
     ),
-    Action.DELIVERED: "It is in the mailbox of this recipient:",
+    Action.DELIVERED: "It is in the mailbox of the address below:",
     Action.RELAYED: (
-        "It was taken for this recipient by a server that does not report deliveries, "
+        "It was taken for the address below by a server that does not report deliveries, "
         "so this is the last you hear of it:"
     ),
-    Action.EXPANDED: "This address stands for others, to which it was sent on:",
+    Action.EXPANDED: "The address below stands for others, to which it was sent on:",
 }
 
 # RFC 3463 §3, by subject and detail; then by subject alone.
@@ -116,7 +116,7 @@ def _advice(report: RecipientReport) -> str:
     return exact or _ADVICE_BY_SUBJECT.get(status.subject, _DEFAULT_ADVICE)
 
 
-def _wrap(text: str, indent: str = "", width: int = 76) -> list[str]:
+def _wrap(text: str, indent: str = "", width: int = 72) -> list[str]:
     """Break a text at blanks; a word that is too long for a line gets its own."""
     lines: list[str] = []
     line = ""
