@@ -1,0 +1,3 @@
+"""Measure pillarbox and, where installed, Postfix, side by side in one run."""
+
+from __future__ import annotations

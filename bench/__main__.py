@@ -1,0 +1,62 @@
+"""``python -m bench [--quick]``: measure, print a table, write ``var/bench.json``."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from tests.loopback import own_address
+
+from bench.load import Sink
+from bench.phases import FULL, QUICK, Bench, MakeTarget
+from bench.rows import Row, show, write
+from bench.targets import Mode, PillarboxTarget, PostfixTarget
+
+_FILE: Final = Path("var/bench.json")
+_DESCRIPTORS: Final = 20_000
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="The figures that matter, within five minutes.")
+def main(*, quick: bool) -> None:
+    """Measure pillarbox and, where installed, Postfix, interleaved in one run."""
+    console = Console()
+    if shutil.which("smtp-source") is None:
+        raise click.ClickException(
+            "smtp-source and smtp-sink come with Postfix: run scripts/install-peers.sh first"
+        )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, most), most))
+    makers: list[MakeTarget] = [PillarboxTarget]
+    if PostfixTarget.is_installed():
+        makers.append(PostfixTarget)
+    else:
+        console.print("Postfix is not installed, or this is not root: nothing to compare with")
+    with (
+        tempfile.TemporaryDirectory(prefix="pillarbox-bench-") as folder,
+        Sink(own_address()) as sink,
+    ):
+        rows = _measure(Bench(Path(folder), sink, console), makers, quick=quick)
+    write(rows, _FILE)
+    show(rows, console)
+    console.print(f"written to {_FILE}")
+
+
+def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row]:
+    plan = QUICK if quick else FULL
+    rows: list[Row] = []
+    for load in plan.acceptance:
+        rows += bench.throughput(makers, Mode.ACCEPT, load, plan)
+    for load in plan.relay:
+        rows += bench.throughput(makers, Mode.RELAY, load, plan)
+    rows += bench.latency(makers, plan)
+    rows.append(bench.idle(PillarboxTarget))
+    return rows
+
+
+main()
