@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.client_dialog import Driver, envelope, mailbox, play, play_from_ready
 
 from pillarbox.smtp.client import ClientConnection
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.client_plan import BARE_LINE_END
 from pillarbox.smtp.envelope import BodyType, Notify, Recipient, Ret
-from tests.client_dialog import Driver, envelope, mailbox, play, play_from_ready
 
 
 def driver(*recipients: str, **more: object) -> Driver:

@@ -187,6 +187,7 @@ class Channel(asyncio.Protocol):
         """
         stage = self.connection.stage
         self._pass_on()
+        self._set_deadline()
         while not self._answers:
             if self.connection.is_closed:
                 raise OpenFailed(stage, self.closing_reason, self.closing_reply, self.opening)

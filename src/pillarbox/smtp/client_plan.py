@@ -41,6 +41,7 @@ _BAD_SENDER: Final = _local(Stage.MAIL, 553, "5.1.7", "The sender's address cann
 _BAD_RECIPIENT: Final = _local(
     Stage.RECIPIENT, 553, "5.1.3", "The recipient's address cannot be written"
 )
+_ALL_BUT_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
 BARE_LINE_END: Final = _local(
     Stage.DATA, 554, "5.6.0", "The content has a CR or LF that is not a line end"
 )
@@ -61,8 +62,8 @@ class Plan:
 
 def has_bare_line_ends(octets: bytes) -> bool:
     """Whether a CR or LF stands alone; some servers would take one for the end of the content."""
-    pairs = octets.count(b"\r\n")
-    return octets.count(b"\n") != pairs or octets.count(b"\r") != pairs
+    line_ends = octets.translate(None, _ALL_BUT_LINE_ENDS)
+    return line_ends != b"\r\n" * (len(line_ends) // 2)
 
 
 def plan(

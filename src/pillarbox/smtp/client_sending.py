@@ -20,6 +20,7 @@ from pillarbox.smtp.client_extensions import Extensions
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.client_plan import BARE_LINE_END, Plan, has_bare_line_ends
 from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.stuffing import DotStuffer, dot_stuff
 
 __all__ = ["Patience", "Sending"]
 
@@ -63,6 +64,7 @@ class Sending:
     __slots__ = (
         "_accepted",
         "_answered",
+        "_ends_in_cr",
         "_expected",
         "_groups",
         "_is_complete",
@@ -72,7 +74,7 @@ class Sending:
         "_recipients",
         "_remaining",
         "_streams_chunks",
-        "_tail",
+        "_stuffer",
         "chunking_failed",
         "closing_reply",
         "data_to_send",
@@ -112,7 +114,8 @@ class Sending:
         self._remaining = size
         self._is_complete = False  # the content was sent to its end
         self._is_lmtp = is_lmtp
-        self._tail = b"\r\n"  # the last octets of the content sent so far
+        self._stuffer = DotStuffer()
+        self._ends_in_cr = False  # the content sent so far does
         self._expected: deque[_Awaited] = deque()
         # A chunk is sent before the reply to the one before it, which takes PIPELINING. The
         # replies of LMTP to BDAT are not told apart where recipients were refused.
@@ -153,7 +156,9 @@ class Sending:
     @property
     def stage(self) -> Stage:
         """How far the transaction has come."""
-        return self._expected[0].stage if self._expected else Stage.DATA
+        if self.wants_content or not self._expected:
+            return Stage.DATA
+        return self._expected[0].stage
 
     @property
     def outcomes(self) -> tuple[RecipientOutcome, ...]:
@@ -177,28 +182,28 @@ class Sending:
         if not octets:
             return
         # A CR whose LF may come with the next piece is judged with that.
-        joint = b"\r" + octets if self._tail.endswith(b"\r") else octets
+        joint = b"\r" + octets if self._ends_in_cr else octets
+        self._ends_in_cr = octets.endswith(b"\r")
         if has_bare_line_ends(joint.removesuffix(b"\r")):
             self.abandon(BARE_LINE_END)
             return
-        before, self._tail = self._tail, (self._tail + octets[-2:])[-2:]
         self._remaining -= len(octets)
         if self._streams_chunks:
             self._send_chunk(octets, is_last=self._remaining <= 0)
         else:
             self.record.sent_content(len(octets))
-            self.data_to_send.append(_stuff(octets, before))
+            self.data_to_send.append(self._stuffer.feed(octets))
 
     def end_content(self) -> None:
         """Say that the content is complete; harmless when that was said already."""
         if not self.wants_content:
             return
-        if self._tail.endswith(b"\r"):
+        if self._ends_in_cr:
             self.abandon(BARE_LINE_END)
         elif self._streams_chunks:
             self._send_chunk(b"", is_last=True)
         else:
-            self.data_to_send.append(b".\r\n" if self._tail == b"\r\n" else b"\r\n.\r\n")
+            self.data_to_send.append(self._stuffer.finish())
             self._end()
 
     def _end(self) -> None:
@@ -278,10 +283,8 @@ class Sending:
         if self._octets is None:
             self.wants_content = True
             return None
-        octets = self._octets
-        self.record.sent_content(len(octets))
-        end = b".\r\n" if octets.endswith(b"\r\n") or not octets else b"\r\n.\r\n"
-        self.data_to_send += (_stuff(octets, b"\r\n"), end)
+        self.record.sent_content(len(self._octets))
+        self.data_to_send.append(dot_stuff(self._octets))
         self._is_complete = True
         return None
 
@@ -386,17 +389,6 @@ def _refused(stage: Stage, reply: Reply) -> RecipientOutcome:
 
 def _answered(reply: Reply) -> RecipientOutcome:
     return RecipientOutcome(is_delivered=reply.is_positive, stage=Stage.FINAL, reply=reply)
-
-
-def _stuff(octets: bytes, before: bytes) -> bytes:
-    """Double each dot that starts a line (RFC 5321 §4.5.2); ``before`` is what came before."""
-    # The guard costs a tenth of a replace; few contents have such a line.
-    stuffed = octets.replace(b"\r\n.", b"\r\n..") if b"\r\n." in octets else octets
-    starts_line = before.endswith(b"\r\n") and octets.startswith(b".")
-    splits_pair = before.endswith(b"\r") and octets.startswith(b"\n.")
-    if starts_line:
-        return b"." + stuffed
-    return b"\n.." + stuffed[2:] if splits_pair else stuffed
 
 
 def _awaited(
