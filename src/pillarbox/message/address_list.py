@@ -64,6 +64,7 @@ _TOKEN: Final = re.compile(
 _COMMENT: Final = re.compile(r"[^()\\\x00]++|\\[^\x00]|[()]")
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _LONGEST_CACHED: Final = 512
+_LONGEST: Final = 100 * 1024  # as long as a header field may be (``HeaderLimits``)
 
 
 def parse_address_list(value: bytes) -> AddressList:
@@ -76,6 +77,8 @@ def parse_address_list(value: bytes) -> AddressList:
 
 
 def _parse(value: bytes) -> AddressList:
+    if len(value) > _LONGEST:
+        return AddressList(error=f"longer than {_LONGEST} octets")
     try:
         text = value.decode()
     except UnicodeDecodeError as error:

@@ -118,6 +118,11 @@ class Header:
             for name, match in zip(self._names, self._matches, strict=True)
         )
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the octets end within the last field, before its CRLF."""
+        return bool(self._matches) and not self._matches[-1][0].endswith(b"\r\n")
+
     def get(self, name: bytes) -> bytes | None:
         """Return the unfolded value of the first field of this name, without outer blanks."""
         if name not in self._names:

@@ -70,6 +70,8 @@ def fix_submission(header: Header, *, message_id: bytes, at: float) -> HeaderEdi
     if b"date" not in header:
         prefix += b"Date: " + format_date(at).encode() + b"\r\n"
     separator = b"" if header.end is HeaderEnd.EMPTY_LINE else b"\r\n"
+    if header.is_cut and header.names[-1] not in _REMOVED:
+        separator += b"\r\n"
     return HeaderEdit(prefix, _kept(header), separator, header.size)
 
 
