@@ -1,0 +1,145 @@
+"""The check: settings that do not fit the world or each other, each with reason and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pillarbox.config.check import check
+from pillarbox.config.loader import load
+from pillarbox.findings import Finding, Level
+
+LISTENER = "[listener.in]\nkind='submission'\nbind=['127.0.0.1:2525']\n"
+TRUSTED = LISTENER + "trusted_networks=['127.0.0.1']\n"
+OUT = "[route.out]\nkind='mx'\nrecipients=['*']\n"
+MX = "[listener.in]\nkind='mx'\nbind=['127.0.0.1:25']\n"
+LOCAL = "[domain.'example.org']\nrecipients=['postmaster']\nroute='out'\n"
+
+
+def checked(tmp_path: Path, text: str) -> tuple[Finding, ...]:
+    path = tmp_path / "pillarbox.toml"
+    path.write_text(f"[node]\ndirectory='{tmp_path}'\n{text}")
+    return check(load(path, {}))
+
+
+def codes(tmp_path: Path, text: str) -> set[int]:
+    found = checked(tmp_path, text)
+    assert all(each.why and each.fix for each in found), "every finding has a reason and a remedy"
+    return {int(each.code.removeprefix("PB-CONFIG-")) for each in found}
+
+
+@pytest.mark.parametrize("text", [TRUSTED + OUT, MX + LOCAL + OUT])
+def test_sound_configurations_pass(tmp_path: Path, text: str) -> None:
+    """A relay and a mail exchanger have nothing to complain about."""
+    assert checked(tmp_path, text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("[node]\nshard = 1024", 20),
+        ("[node]\nhostname = 'a_b..c'", 21),
+        ("", 22),
+        ("[listener.in]\nkind='mx'\nbind=[]", 23),
+        ("[listener.in]\nkind='mx'\nbind=['localhost:25']", 24),
+        ("[listener.in]\nkind='mx'\nbind=['127.0.0.1']", 24),
+        ("[listener.in]\nkind='mx'\nbind=['127.0.0.1:99999']", 24),
+        (MX + "[listener.b]\nkind='mx'\nbind=['127.0.0.1:25']", 25),
+        (LISTENER + "trusted_networks=['10.0.0.1/8']", 26),
+        (LISTENER + "trusted_networks=['0.0.0.0/0']", 27),
+        (LISTENER + "trusted_networks=['0.0.0.0/1']", 27),
+        (LISTENER + "trusted_networks=['8.8.8.0/24']", 27),
+        (LISTENER + "trusted_networks=['::/0']", 27),
+        (MX + "normalize_line_ends=true", 28),
+        (MX, 29),
+        (LISTENER + OUT, 30),
+        ("[listener.in]\nkind='submission'\nbind=['0.0.0.0:587']\nrequire_auth=false", 31),
+        ("[limits]\nrecipients=50", 32),
+        ("[limits]\nconnections=0", 33),
+        (OUT + "[domain.localhost]\nrecipients=['a']\nroute='out'", 34),
+        (OUT + "[domain.'example.org']\nrecipients=['a']\nroute='outt'", 35),
+        (OUT + "[domain.'example.org']\nroute='out'", 36),
+        (OUT + LOCAL + "subaddress_separator='++'", 37),
+        ("[node]\npostmaster='ann'", 38),
+        (OUT + "[domain.'example.org']\nrecipients=['a']\nroute='out'", 39),
+        (TRUSTED, 40),
+        (OUT + "[route.b]\nkind='mx'\nrecipients=['example.org']", 41),
+        ("[route.a]\nkind='smarthost'", 42),
+        ("[route.a]\nkind='lmtp'\nhost='a b:c'", 43),
+        ("[route.a]\nkind='mx'\nhost='x:25'", 44),
+        ("[route.a]\nkind='maildir'", 45),
+        ("[route.a]\nkind='maildir'\npath='/var/mail'", 46),
+        ("[route.a]\nkind='smarthost'\nhost='h:25'\npassword='x'", 47),
+        ("[route.a]\nkind='smarthost'\nhost='h:25'\nuser='u'\npassword='x'\ntls='none'", 48),
+        ("[route.a]\nkind='smarthost'\nhost='h:25'\nuser='u'\npassword='x'\ntls='may'", 48),
+        ("[route.a]\nkind='smarthost'\nhost='h:25'\ntls='none'", 49),
+        ("[route.a]\nkind='mx'\nrecipients=['ann@example.org']", 50),
+        ("[route.a]\nkind='mx'\nsenders=['ann']", 51),
+        ("[route.a]\nkind='mx'\nsource='eth0'", 52),
+        ("[queue]\nfirst_retry='5 h'", 53),
+        ("[queue]\nlifetime=10", 54),
+        ("[store]\nurl='mysql://x'", 55),
+        ("[tls]\nminimum_version='1.1'", 56),
+        ("[log]\nlevel='debug'", 56),
+        ("[dns]\nservers=['dns.example.org']", 57),
+        ("[tls]\ncertificate='/nonexistent'", 60),
+        ("[dns]\nzone_file='/nonexistent'", 61),
+    ],
+)
+def test_each_trap_is_found(tmp_path: Path, text: str, code: int) -> None:
+    """What cannot work, or would be an open relay, is found before anything is started."""
+    # TOML allows a table once; the helper has written [node] already.
+    text = text.replace("[node]\n", "") if text.startswith("[node]") else text
+    assert code in codes(tmp_path, text)
+
+
+def test_a_remote_password_by_starttls_is_fine(tmp_path: Path) -> None:
+    """The default for a smart host is STARTTLS with a verified certificate."""
+    path = tmp_path / "pillarbox.toml"
+    text = "[route.a]\nkind='smarthost'\nhost='h:587'\nuser='u'\npassword='x'\nrecipients=['*']\n"
+    path.write_text(f"[node]\ndirectory='{tmp_path}'\n{TRUSTED}{text}")
+    path.chmod(0o600)
+    assert check(load(path, {})) == ()
+
+
+def test_secrets_that_everybody_can_read_are_refused(tmp_path: Path) -> None:
+    """Key, password and user files, and a configuration with a password, must be private."""
+    for name in ("key", "users", "secret", "certificate"):
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o644)
+    path = tmp_path / "pillarbox.toml"
+    path.write_text(
+        f"{TRUSTED}{OUT}[node]\ndirectory='{tmp_path}'\n"
+        f"[tls]\nkey='{tmp_path}/key'\ncertificate='{tmp_path}/certificate'\n"
+        f"[auth]\nfile='{tmp_path}/users'\n"
+        f"[route.a]\nkind='smarthost'\nhost='h:587'\nuser='u'\npassword_file='{tmp_path}/secret'\n"
+        "[route.b]\nkind='smarthost'\nhost='h:587'\nuser='u'\npassword='x'\n"
+    )
+    path.chmod(0o644)
+    loose = [each for each in check(load(path, {})) if each.code == "PB-CONFIG-062"]
+    assert len(loose) == 4
+    assert all(each.level is Level.ERROR for each in loose)
+    for name in ("key", "users", "secret", "pillarbox.toml"):
+        (tmp_path / name).chmod(0o640)
+    assert "PB-CONFIG-062" not in {each.code for each in check(load(path, {}))}
+
+
+def test_a_configuration_that_everybody_can_write_is_refused(tmp_path: Path) -> None:
+    """Whoever can write it decides where all mail goes."""
+    path = tmp_path / "pillarbox.toml"
+    path.write_text(f"[node]\ndirectory='{tmp_path}'\n{TRUSTED}{OUT}")
+    path.chmod(0o666)
+    assert [each.code for each in check(load(path, {}))] == ["PB-CONFIG-063"]
+
+
+def test_the_place_of_the_value_is_evidence(tmp_path: Path) -> None:
+    """A finding says on which line the value stands, or which variable holds it."""
+    found = checked(tmp_path, "[tls]\nminimum_version = '1.1'\n" + TRUSTED + OUT)
+    assert found[0].evidence == (f"{tmp_path}/pillarbox.toml:4",)
+
+
+@pytest.mark.parametrize("example", sorted(Path("examples").glob("*.toml")), ids=str)
+def test_the_examples_pass(example: Path) -> None:
+    """The example configurations have nothing to complain about."""
+    assert check(load(example, {})) == ()
