@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
+
+import asyncpg
 
 from pillarbox.store.memory import MemoryDisk, MemoryStore
 from pillarbox.store.port import Store
+from pillarbox.store.postgres import PostgresStore
 from pillarbox.store.sqlite import SqliteStore
 from tests.mail import NOW
+from tests.postgres import shared_server
 
 
 class Place(Protocol):
@@ -68,9 +74,43 @@ class SqlitePlace:
         self.path.write_bytes(content.replace(old, new))
 
 
+class PostgresPlace:
+    """A database on the server that the tests of this process share."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def store(self) -> Store:
+        return PostgresStore(self.url, node="main", now=lambda: NOW)
+
+    def after_crash(self) -> Place:
+        return self  # opening it again takes it from the store that is open
+
+    def damage(self, old: bytes, new: bytes) -> None:
+        async def change() -> None:
+            connection = await asyncpg.connect(self.url)
+            await connection.execute(
+                "UPDATE body SET content = overlay(content PLACING $2 FROM position($1 IN content))"
+                " WHERE position($1 IN content) > 0",
+                old,
+                new,
+            )
+            await connection.close()
+
+        in_thread(change)
+
+
+def in_thread(main: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run a coroutine to its end, whether or not a loop is running here."""
+    thread = Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    thread.join()
+
+
 Places = dict[str, Callable[[Path], Place]]
 
 PLACES: Places = {
     "memory": lambda _: MemoryPlace(),
     "sqlite": lambda folder: SqlitePlace(folder / "pillarbox.db"),
+    "postgres": lambda _: PostgresPlace(shared_server().database()),
 }

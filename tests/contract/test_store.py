@@ -252,9 +252,9 @@ def test_chunks_of_a_dead_process_are_swept(place: Place) -> None:
         async with opened(place) as store:
             await store.write_chunk(message.id, 0, b"x" * 70_000)
             crashed = place.after_crash()
-        async with opened(crashed) as store:
-            with pytest.raises(PermanentError):
-                await store.commit(Batch(keep=[message]))
+            async with opened(crashed) as again:
+                with pytest.raises(PermanentError):
+                    await again.commit(Batch(keep=[message]))
 
     asyncio.run(main())
 
@@ -422,22 +422,22 @@ def test_what_was_in_flight_at_a_crash_is_due_and_suspect(place: Place) -> None:
             await store.commit(Batch(keep=[flying, waiting]))
             await store.commit(Batch(start=[StartMark(flying.id, (0, 1))]))
             crashed = place.after_crash()
-        async with opened(crashed) as store:
-            suspects = await store.suspects()
-            assert {(w.message.id, w.queue.destination) for w in suspects} == {
-                (flying.id, "x.example"),
-                (flying.id, "y.example"),
-            }
-            assert await states(store, flying) == [_S.QUEUED, _S.QUEUED]
-            assert len(await due(store)) == 3
-            assert await store.count_crash(flying.id, (0, 1)) == 1
-            assert await store.count_crash(flying.id, (0,)) == 2
-            kept = await store.message(flying.id)
-            assert kept is not None
-            assert [r.crashes for r in kept.recipients] == [2, 1]
-            assert [r.attempts for r in kept.recipients] == [1, 1]
-        async with opened(crashed) as store:
-            assert await store.suspects() == ()
+            async with opened(crashed) as again:
+                suspects = await again.suspects()
+                assert {(w.message.id, w.queue.destination) for w in suspects} == {
+                    (flying.id, "x.example"),
+                    (flying.id, "y.example"),
+                }
+                assert await states(again, flying) == [_S.QUEUED, _S.QUEUED]
+                assert len(await due(again)) == 3
+                assert await again.count_crash(flying.id, (0, 1)) == 1
+                assert await again.count_crash(flying.id, (0,)) == 2
+                kept = await again.message(flying.id)
+                assert kept is not None
+                assert [r.crashes for r in kept.recipients] == [2, 1]
+                assert [r.attempts for r in kept.recipients] == [1, 1]
+            async with opened(crashed) as again:
+                assert await again.suspects() == ()
 
     asyncio.run(main())
 

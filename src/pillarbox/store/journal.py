@@ -10,24 +10,20 @@ import msgspec
 
 from pillarbox.store.port import JournalEntry, MessageId
 
-__all__ = ["DAY", "pack", "payloads_of", "segments"]
+__all__ = ["DAY", "FLUSH_AFTER", "JournalBuffer", "messages_of", "pack", "payloads_of"]
 
 DAY: Final = 86400
 """Seconds of a segment; retention drops whole ones."""
 
+FLUSH_AFTER: Final = 1.0
+"""Seconds that an entry may wait to be written: what a crash can lose."""
+
+_ENOUGH: Final = 256 * 1024  # octets that are written without waiting
 _LEVEL: Final = 1  # a higher one costs three times as much, and saves a tenth
 
 _Packed = list[tuple[MessageId | None, bytes]]
 _DECODER: Final = msgspec.msgpack.Decoder(_Packed)
 _ENCODER: Final = msgspec.msgpack.Encoder()
-
-
-def segments(entries: Iterable[JournalEntry]) -> dict[int, list[JournalEntry]]:
-    """Sort entries by the day that they belong to, in the order they came."""
-    days: dict[int, list[JournalEntry]] = {}
-    for entry in entries:
-        days.setdefault(int(entry.at // DAY), []).append(entry)
-    return days
 
 
 def pack(entries: Sequence[JournalEntry]) -> bytes:
@@ -40,3 +36,30 @@ def payloads_of(message: MessageId, part: bytes) -> Iterator[bytes]:
     for owner, payload in _DECODER.decode(zlib.decompress(part)):
         if owner == message:
             yield payload
+
+
+class JournalBuffer:
+    """Gathers entries, so that a part is worth compressing and writing."""
+
+    def __init__(self) -> None:
+        self._entries: list[JournalEntry] = []
+        self._octets = 0
+
+    def add(self, entries: Sequence[JournalEntry]) -> bool:
+        """Take entries; return whether enough have come together to be written."""
+        self._entries += entries
+        self._octets += sum(len(entry.payload) for entry in entries)
+        return self._octets >= _ENOUGH
+
+    def take(self) -> dict[int, list[JournalEntry]]:
+        """Return what has come together, by day, and begin anew."""
+        entries, self._entries, self._octets = self._entries, [], 0
+        days: dict[int, list[JournalEntry]] = {}
+        for entry in entries:
+            days.setdefault(int(entry.at // DAY), []).append(entry)
+        return days
+
+
+def messages_of(entries: Iterable[JournalEntry]) -> list[MessageId]:
+    """Return the messages that entries speak of."""
+    return sorted({entry.message for entry in entries if entry.message is not None})

@@ -9,6 +9,7 @@ from pillarbox.clock import Clock
 from pillarbox.errors import PermanentError
 from pillarbox.store.memory import MemoryStore
 from pillarbox.store.port import Store
+from pillarbox.store.postgres import PostgresStore
 from pillarbox.store.sqlite import SqliteStore
 
 __all__ = ["open_store"]
@@ -31,5 +32,7 @@ def open_store(url: str, *, directory: Path, node: str, clock: Clock) -> Store:
         return MemoryStore(node, clock.now)
     if scheme == "sqlite" and rest:
         return SqliteStore(directory / rest, node=node, now=clock.now)
+    if scheme in {"postgresql", "postgres"} and rest.startswith("//"):
+        return PostgresStore(url, node=node, now=clock.now)
     shown = urlsplit(url)._replace(netloc="...").geturl()  # never the password
     raise PermanentError(f"{shown!r} is not sqlite:PATH, postgresql://... or memory:")

@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from pillarbox.errors import PermanentError
-from pillarbox.findings import Finding, Level
+from pillarbox.findings import Finding
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.store.ages import AGE_LIMITS, age_bucket
 from pillarbox.store.bodies import checked
@@ -37,6 +37,7 @@ from pillarbox.store.port import (
 )
 from pillarbox.store.recipients import change_recipient, is_done, matches, settle, start
 from pillarbox.store.rotation import fair_share
+from pillarbox.store.verification import body_damaged
 
 __all__ = ["MemoryStore"]
 
@@ -289,8 +290,8 @@ class MemoryStore:
             try:
                 async for _ in self.body(message):
                     pass
-            except BodyDamaged as error:
-                findings.append(Finding(level=Level.ERROR, code="PB-STORE-003", what=str(error)))
+            except BodyDamaged:
+                findings.append(body_damaged(message))
         return tuple(findings)
 
     # --- inside -------------------------------------------------------------------

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
 
@@ -49,13 +49,14 @@ def open_file(path: Path, node: str, now: Callable[[], float], synchronous: str)
     except apsw.Error as error:
         raise PermanentError(f"cannot open {path}: {error}") from error
     try:
+        execute: Callable[..., Any] = connection.execute
         migrate(connection, path, migrations("pillarbox.store.sqlite"))
-        (unclean,) = connection.execute(SQL["unclean_nodes"]).fetchone()
+        (unclean,) = execute(SQL["unclean_nodes"]).fetchone()
         if unclean:
             _quick_check(connection, path)
         with connection:
             connection.execute(SQL["others_are_clean"], (node,))
-            (epoch,) = connection.execute(SQL["begin_epoch"], (node,)).fetchone()
+            (epoch,) = execute(SQL["begin_epoch"], (node,)).fetchone()
         writer = Writer(connection, node, epoch, now)
         writer.discard_orphans(_EVERY_ID)
         suspects = writer.recover()

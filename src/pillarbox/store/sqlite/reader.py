@@ -17,8 +17,7 @@ import apsw
 
 from pillarbox.policy.queue import FINAL_STATES, QueueKey, RecipientState
 from pillarbox.smtp.address import ascii_domain
-from pillarbox.store.ages import age_bounds, age_bucket
-from pillarbox.store.ids import id_time
+from pillarbox.store.ages import AgeTally, age_bounds
 from pillarbox.store.journal import payloads_of
 from pillarbox.store.port import KeptMessage, MessageId, QueueCount, Selection, Work
 from pillarbox.store.recipients import SelectedAddress, matches
@@ -26,6 +25,7 @@ from pillarbox.store.rotation import fair_share
 from pillarbox.store.rows import read_message
 from pillarbox.store.sqlite.failures import FailureGuard
 from pillarbox.store.statements import statements
+from pillarbox.store.work import Key, by_queue, join_work
 
 __all__ = ["Reader"]
 
@@ -33,7 +33,6 @@ SQL: Final = statements("pillarbox.store.sqlite", "read.sql")
 
 _MOST_QUEUES: Final = 100_000  # whose keys are remembered
 
-Key = tuple[MessageId, int]
 Due = dict[QueueKey, list[Key]]
 
 
@@ -129,22 +128,18 @@ class Reader:
     def next_due_at(self, after: float) -> float | None:
         """Return the earliest time later than ``after`` at which something is due."""
         with self._snapshot():
-            return self._execute(SQL["next_due_at"], (after,)).fetchone()[0]
+            (at,) = self._execute(SQL["next_due_at"], (after,)).fetchone()
+            return None if at is None else float(at)
 
     def work(self, keys: Iterable[Key]) -> tuple[Work, ...]:
         """Return the work that certain recipients are."""
         with self._snapshot():
             messages = self._messages(sorted({message for message, _ in keys}))
-            queued: dict[QueueKey, list[Key]] = {}
-            for message, position in keys:
-                if message in messages:
-                    queue = messages[message].recipients[position].queue
-                    queued.setdefault(queue, []).append((message, position))
-            return _join(messages, queued.items())
+            return join_work(messages, by_queue(messages, keys).items())
 
     def _work(self, chosen: Sequence[tuple[QueueKey, list[Key]]]) -> tuple[Work, ...]:
         ids = sorted({message for _, keys in chosen for message, _ in keys})
-        return _join(self._messages(ids), chosen)
+        return join_work(self._messages(ids), chosen)
 
     # --- seeing -----------------------------------------------------------------------
 
@@ -193,14 +188,14 @@ class Reader:
 
     def count(self, now: float) -> tuple[QueueCount, ...]:
         """Return how many recipients of each destination are in which state, by age."""
-        tally = _Tally(now)
+        tally = AgeTally(now)
         with self._snapshot():
             queued = self._execute(SQL["count_queued"], age_bounds(now)).fetchall()
             unsettled = self._execute(SQL["count_unsettled"]).fetchall()
             self._learn_queues([row[0] for row in (*queued, *unsettled)])
             destination = {number: key.destination for number, key in self._queues.items()}
         for number, total, *younger, oldest in queued:
-            tally.add_queue(destination[number], total, younger, oldest)
+            tally.add_many(destination[number], RecipientState.QUEUED, total, younger, oldest)
         for number, state, message, is_due in unsettled:
             tally.add_one(destination[number], RecipientState(state), message, is_due=bool(is_due))
         return tally.result()
@@ -220,7 +215,9 @@ class Reader:
     def body(self, message: MessageId) -> tuple[int, int, bytes | None] | None:
         """Return a body's size, its checksum, and its octets where it is small."""
         with self._snapshot():
-            return self._execute(SQL["body"], (message,)).fetchone()
+            found: tuple[int, int, bytes | None] | None
+            found = self._execute(SQL["body"], (message,)).fetchone()
+            return found
 
     def chunk(self, message: MessageId, number: int) -> bytes | None:
         """Return one chunk of a large body, or None behind the last."""
@@ -231,20 +228,6 @@ class Reader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-
-
-def _join(
-    messages: dict[MessageId, KeptMessage], chosen: Iterable[tuple[QueueKey, list[Key]]]
-) -> tuple[Work, ...]:
-    work: list[Work] = []
-    for queue, keys in chosen:
-        positions: dict[MessageId, list[int]] = {}
-        for message, position in keys:
-            positions.setdefault(message, []).append(position)
-        for message, members in positions.items():
-            kept = messages[message]
-            work.append(Work(kept, queue, tuple(kept.recipients[i] for i in members)))
-    return tuple(work)
 
 
 def _conditions(selection: Selection, limit: int, after: MessageId | None) -> dict[str, object]:
@@ -268,41 +251,3 @@ def _conditions(selection: Selection, limit: int, after: MessageId | None) -> di
         "domain": None if domain is None else ascii_domain(domain),
         "limit": limit,
     }
-
-
-class _Tally:
-    """Adds up what ``count`` returns."""
-
-    def __init__(self, now: float) -> None:
-        self._now = now
-        self._ages: dict[tuple[str, RecipientState], list[int]] = {}
-        self._oldest: dict[tuple[str, RecipientState], MessageId] = {}
-
-    def add_queue(
-        self, destination: str, total: int, younger: Sequence[int], oldest: MessageId
-    ) -> None:
-        key = destination, RecipientState.QUEUED
-        ages = self._counts(key, oldest)
-        for bucket, (upper, lower) in enumerate(zip((*younger, total), (0, *younger), strict=True)):
-            ages[bucket] += upper - lower
-
-    def add_one(
-        self, destination: str, state: RecipientState, message: MessageId, *, is_due: bool
-    ) -> None:
-        bucket = age_bucket(self._now - id_time(message))
-        if is_due:  # it was counted with what is queued
-            self._ages[destination, RecipientState.QUEUED][bucket] -= 1
-        elif state is RecipientState.UNCERTAIN:
-            return  # for good: it counts as final
-        self._counts((destination, state), message)[bucket] += 1
-
-    def _counts(self, key: tuple[str, RecipientState], message: MessageId) -> list[int]:
-        self._oldest[key] = min(self._oldest.get(key, message), message)
-        return self._ages.setdefault(key, [0] * 10)
-
-    def result(self) -> tuple[QueueCount, ...]:
-        return tuple(
-            QueueCount(*key, tuple(ages), id_time(self._oldest[key]))
-            for key, ages in sorted(self._ages.items())
-            if any(ages)
-        )

@@ -20,6 +20,7 @@ from pillarbox.findings import Finding
 from pillarbox.policy.queue import QueueKey
 from pillarbox.store.bodies import checked
 from pillarbox.store.ids import show_id
+from pillarbox.store.journal import FLUSH_AFTER
 from pillarbox.store.port import (
     Batch,
     BodyDamaged,
@@ -43,7 +44,6 @@ __all__ = ["SqliteStore"]
 
 _T = TypeVar("_T")
 
-_FLUSH_AFTER: Final = 1.0  # seconds that a journal entry may wait
 _CHANGE_AT_ONCE: Final = 500  # messages of an operator's change in one transaction
 
 
@@ -155,7 +155,7 @@ class SqliteStore:
         """Write a batch durably, all or nothing."""
         session = self._session
         if batch.record and self._flush is None:
-            self._flush = asyncio.get_running_loop().call_later(_FLUSH_AFTER, self._flush_now)
+            self._flush = asyncio.get_running_loop().call_later(FLUSH_AFTER, self._flush_now)
         await session.writing.run(session.file.writer.commit, batch)
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:

@@ -17,7 +17,7 @@ import apsw
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.policy.queue import FINAL_STATES, QueueKey, RecipientState
 from pillarbox.store.ids import first_id_at, show_id
-from pillarbox.store.journal import DAY, pack, segments
+from pillarbox.store.journal import DAY, JournalBuffer, messages_of, pack
 from pillarbox.store.port import (
     INLINE_BODY,
     Batch,
@@ -41,7 +41,6 @@ SQL: Final = statements("pillarbox.store.sqlite", "write.sql")
 _MOST_ROWS: Final = 64  # in one statement; what does not fit goes in halves of it
 _MOST_QUEUES: Final = 100_000  # whose numbers are remembered
 _CHECKPOINT_PAGES: Final = 4_000  # of the write-ahead log
-_JOURNAL_OCTETS: Final = 256 * 1024  # that gather before they are written
 _SWEEP: Final = 2_000  # rows a call
 _LONGEST_TRANSFER: Final = 86_400.0  # seconds after which nobody is still sending a body
 
@@ -64,8 +63,7 @@ class Writer:
         self._queues: dict[QueueKey, int] = {}
         self._new_queues: dict[QueueKey, int] = {}  # of the transaction under way
         self._wal_pages = 0
-        self._journal: list[JournalEntry] = []
-        self._journal_octets = 0
+        self._journal = JournalBuffer()
         connection.set_wal_hook(self._note_wal)
 
     # --- transactions -------------------------------------------------------------
@@ -258,27 +256,23 @@ class Writer:
 
     def record(self, entries: Sequence[JournalEntry]) -> None:
         """Take entries, to be written when enough have come together, or by ``flush``."""
-        if entries:
-            self._journal += entries
-            self._journal_octets += sum(len(entry.payload) for entry in entries)
-            if self._journal_octets >= _JOURNAL_OCTETS:
-                # The batch is on disk already; its journal may be lost, and the next
-                # write tells what is wrong.
-                with suppress(PillarboxError):
-                    self.flush()
+        if entries and self._journal.add(entries):
+            # The batch is on disk already; its journal may be lost, and the next write
+            # tells what is wrong.
+            with suppress(PillarboxError):
+                self.flush()
 
     def flush(self) -> None:
         """Write the entries that have come together."""
-        if not self._journal:
+        days = self._journal.take()
+        if not days:
             return
-        entries, self._journal = self._journal, []
-        self._journal_octets = 0
         with self._transaction():
-            for day, group in segments(entries).items():
+            for day, entries in days.items():
                 (number,) = self._execute(SQL["next_journal_number"], (day,)).fetchone()
-                self._execute(SQL["write_journal"], (day, number, pack(group)))
-                messages = sorted({e.message for e in group if e.message is not None})
-                self._many("index_journal", [(day, message, number) for message in messages])
+                self._execute(SQL["write_journal"], (day, number, pack(entries)))
+                rows = [(day, message, number) for message in messages_of(entries)]
+                self._many("index_journal", rows)
 
     # --- upkeep ---------------------------------------------------------------------
 
