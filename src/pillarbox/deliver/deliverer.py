@@ -1,0 +1,320 @@
+"""The service that delivers: it takes what was committed, and sees it off.
+
+* A message is in the store before it comes here; whatever happens here, it stays there
+  until its result is on disk.
+* Nothing is sent before its start mark is on disk; results are written right after, in
+  batches. When the store fails, delivery stands still until it takes results again.
+* What was in flight when the process died is tried one at a time; what was there three
+  times when it died is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from pillarbox.clock import Clock
+from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
+from pillarbox.deliver.dispatch import Dispatcher
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.lanes import MailQueue
+from pillarbox.deliver.notices import Notices, QueueOf
+from pillarbox.deliver.recorder import Recorder
+from pillarbox.deliver.resolve import Resolution, Whereabouts
+from pillarbox.deliver.routes import SiteMap
+from pillarbox.deliver.scheduler import Scheduler
+from pillarbox.deliver.sites import Site
+from pillarbox.deliver.smtp import Dialing
+from pillarbox.deliver.steady import SteadyClock
+from pillarbox.deliver.suspects import Suspects
+from pillarbox.deliver.verdict import Judge, schedule_of
+from pillarbox.errors import PermanentError
+from pillarbox.events.types import Sink
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.dialer import Dialer
+from pillarbox.net.tls import TlsContexts
+from pillarbox.policy.queue import QueueKey, RecipientState
+from pillarbox.smtp.address import Mailbox
+from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
+from pillarbox.smtp.reply import Reply
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.ids import IdMaker
+from pillarbox.store.port import Changed, KeptMessage, MessageId, Store
+
+__all__ = ["Deliverer", "DeliveryStatus", "SiteStatus"]
+
+_LOOKUPS_AT_ONCE: Final = 200
+_HELD: Final = frozenset({RecipientState.HELD, RecipientState.CANCELED})
+
+
+@dataclass(frozen=True, slots=True)
+class SiteStatus:
+    """How one site does."""
+
+    key: str
+    connections: int
+    allowed: int
+    closed_for: float  # seconds for which it is left alone; 0: it is not
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """How delivery does."""
+
+    is_paused: bool
+    is_store_down: bool
+    in_memory: int  # recipients
+    content_in_memory: int  # octets
+    connections: int
+    unrecorded: int  # results that wait for the store
+    sites: tuple[SiteStatus, ...]
+
+
+class Deliverer:
+    """Delivers mail."""
+
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        delivery: DeliverySettings,
+        queue: QueueSettings,
+        routes: Mapping[str, RouteSettings],
+        store: Store,
+        group: GroupCommit,
+        resolver: Resolver,
+        dialer: Dialer,
+        clock: Clock,
+        sink: Sink,
+        ids: IdMaker,
+        queue_of: QueueOf,
+        random: Random,
+        own_addresses: frozenset[str] = frozenset(),
+        author: Mailbox | None = None,
+        contexts: TlsContexts | None = None,
+    ) -> None:
+        """Deliver from ``store`` by ``routes``; needs the running event loop.
+
+        Args:
+            hostname: Our name in EHLO and notifications.
+            delivery: Time-outs and limits of connections.
+            queue: How long, how often, how much in memory.
+            routes: The ways out, by name.
+            store: Where mail is kept.
+            group: The group commit of that store.
+            resolver: Who answers for DNS.
+            dialer: Who opens connections.
+            clock: The time.
+            sink: Is told of everything that happens.
+            ids: Makes the ids of notifications.
+            queue_of: Chooses the queue of a notification.
+            random: Spreads retries and equal mail exchangers.
+            own_addresses: This machine's addresses, as text: mail for them would loop.
+            author: Who notifications are from; postmaster at our hostname if None.
+            contexts: TLS as a client.
+        """
+        self._routes = routes
+        self._clock = clock
+        self._sink = sink
+        steady = SteadyClock(clock)
+        self._recorder = Recorder(group, clock, sink, self._recorded)
+        self._scheduler = Scheduler(
+            store,
+            steady,
+            recipients=queue.in_memory,
+            octets=queue.content_in_memory,
+            place=self._place,
+        )
+        notices = Notices(
+            hostname=hostname,
+            author=author or Mailbox("postmaster", hostname),
+            store=store,
+            schedule=schedule_of(queue),
+            clock=steady,
+            ids=ids,
+            queue_of=queue_of,
+            sink=sink,
+        )
+        self._dispatcher = Dispatcher(
+            delivery,
+            queue,
+            store=store,
+            recorder=self._recorder,
+            judge=Judge(queue, steady, random),
+            notices=notices,
+            clock=clock,
+            steady=steady,
+            random=random,
+            sink=sink,
+        )
+        self._sites = SiteMap(
+            routes,
+            delivery,
+            Whereabouts(hostname, own_addresses),
+            resolver,
+            Dialing(dialer, contexts or TlsContexts(), clock, random),
+            self._scheduler.queue_idle,
+        )
+        self._suspects = Suspects(store, self._scheduler, self._dispatcher)
+        self._lookups = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- life -----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start delivering; the store is open.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        await self._suspects.find()
+        self._recorder.run()
+        self._spawn(self._scheduler.run(), "deliver: reading back")
+        self._spawn(self._suspects.run(), "deliver: suspects")
+
+    async def stop(self, grace: float = 30.0) -> None:
+        """Stop; what is under way may end within ``grace`` seconds.
+
+        What is not tried any more is queued again, and what cannot be recorded in time is
+        left in flight, for the next start.
+        """
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._dispatcher.stop(self._sites.known(), grace)
+        try:
+            async with asyncio.timeout(max(grace, 1.0)):
+                await self._recorder.drain()
+        except TimeoutError:
+            pass
+        await self._recorder.stop()
+        self._sites.close()
+
+    def pause(self) -> None:
+        """Start no more attempts; what is under way ends."""
+        self._dispatcher.is_paused = True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._dispatcher.is_paused = False
+        for site in self._sites.known():
+            self._dispatcher.serve(site)
+        self._scheduler.place_all()
+        self._scheduler.refresh()
+
+    # --- what others tell -----------------------------------------------------------
+
+    def offer(self, message: KeptMessage) -> None:
+        """Take a message that was just committed. Never blocks, never fails."""
+        self._scheduler.offer(message)
+
+    def changed(self, changes: Sequence[Changed]) -> None:
+        """Follow what an operator has changed in the store."""
+        gone: dict[QueueKey, set[tuple[MessageId, int]]] = {}
+        for change in changes:
+            if change.state in _HELD:
+                gone.setdefault(change.queue, set()).add((change.message, change.index))
+        for key, recipients in gone.items():
+            self._scheduler.forget(key, recipients)
+        if len(changes) > sum(map(len, gone.values())):
+            # Somebody wants to see mail tried now, also where a site is left alone.
+            for site in self._sites.known():
+                site.reopen()
+        self._scheduler.refresh()
+
+    def status(self) -> DeliveryStatus:
+        """Return how delivery does."""
+        now = self._clock.monotonic()
+        return DeliveryStatus(
+            is_paused=self._dispatcher.is_paused,
+            is_store_down=self._recorder.is_down,
+            in_memory=self._scheduler.held,
+            content_in_memory=self._scheduler.octets,
+            connections=self._dispatcher.connections,
+            unrecorded=self._recorder.unrecorded,
+            sites=tuple(_site_status(site, now) for site in self._sites.known()),
+        )
+
+    # --- queues and their sites -----------------------------------------------------
+
+    def _place(self, queue: MailQueue) -> None:
+        if queue.lanes is not None:
+            site = self._sites.get(queue.site)
+            if site is not None:
+                self._dispatcher.serve(site)
+            return
+        if queue.is_resolving or self._dispatcher.is_paused:
+            return
+        route = self._routes.get(queue.key.route)
+        if route is None:
+            self._fail(queue, _no_route(f"There is no route {queue.key.route!r}"))
+        elif route.kind is RouteKind.HOLD:
+            for found in list(queue.empty()):
+                self._dispatcher.hold(Job(*found), f"route {queue.key.route} holds mail")
+            self._scheduler.queue_idle(queue)
+        elif route.kind is RouteKind.MX:
+            queue.is_resolving = True
+            self._spawn(self._resolve(queue), "deliver: resolving")
+        else:
+            self._place_fixed(queue)
+
+    def _place_fixed(self, queue: MailQueue) -> None:
+        try:
+            site = self._sites.fixed(queue.key.route)
+        except PermanentError as error:
+            self._fail(queue, _no_route(str(error)))
+        else:
+            self._attach(queue, site)
+
+    async def _resolve(self, queue: MailQueue) -> None:
+        async with self._lookups:
+            found = await self._sites.exchangers(queue.key.destination, queue.key.route)
+        queue.is_resolving = False
+        if isinstance(found, Resolution):
+            self._fail(queue, found.failure or _no_route("There is no host"))
+        else:
+            self._attach(queue, found)
+
+    def _attach(self, queue: MailQueue, site: Site) -> None:
+        queue.site = site.key
+        site.lanes.attach(queue)
+        self._dispatcher.serve(site)
+
+    def _fail(self, queue: MailQueue, outcome: RecipientOutcome) -> None:
+        jobs = [Job(*found) for found in queue.empty()]
+        self._scheduler.queue_idle(queue)
+        self._dispatcher.fail(jobs, outcome)
+
+    def _recorded(self, done: Sequence[Job], new: Sequence[KeptMessage]) -> None:
+        for job in done:
+            self._scheduler.release(job)
+            self._suspects.released(job)
+        for message in new:
+            self._scheduler.offer(message)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _no_route(text: str) -> RecipientOutcome:
+    """Return the outcome for what the configuration lacks; mail waits until it is put right."""
+    reply = Reply.of(451, "4.3.5", text)  # RFC 3463 §3.4: system incorrectly configured
+    return RecipientOutcome(
+        is_delivered=False, stage=Stage.RESOLVE, reply=reply, reason=text, is_local=True
+    )
+
+
+def _site_status(site: Site, now: float) -> SiteStatus:
+    return SiteStatus(
+        key=site.key,
+        connections=site.connected,
+        allowed=site.allowed,
+        closed_for=round(max(site.closed_until - now, 0.0), 3),
+        reason=site.reason if site.is_closed(now) else "",
+    )

@@ -1,0 +1,486 @@
+"""Brings together what waits and who carries it: sites, connections, workers, results.
+
+A worker is a long-lived task that holds one carrier of one site and pulls jobs that are
+marked on disk; no task, no lock and no wait belongs to a single message. What comes of a
+job goes to the recorder; what it says of the site goes to the site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from pillarbox.clock import Clock
+from pillarbox.config.settings import DeliverySettings, QueueSettings
+from pillarbox.deliver.content import content_of
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.notices import Notices
+from pillarbox.deliver.recorder import Recorder
+from pillarbox.deliver.sites import Site
+from pillarbox.deliver.slots import Slots
+from pillarbox.deliver.steady import SteadyClock
+from pillarbox.deliver.transport import Carrier, NoCarrier, Peer
+from pillarbox.deliver.verdict import Judge, Ruling
+from pillarbox.events.types import AttemptMade, MessageDamaged, Sink, SiteBackedOff, SiteRecovered
+from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
+from pillarbox.policy.notify import action_for_delivery
+from pillarbox.policy.replies import Scope, classify
+from pillarbox.smtp.client_outcome import Stage
+from pillarbox.smtp.envelope import Notify
+from pillarbox.smtp.reply import Reply
+from pillarbox.store.port import (
+    BodyDamaged,
+    KeptMessage,
+    KeptRecipient,
+    Settlement,
+    Store,
+    StoreUnavailable,
+)
+
+__all__ = ["Dispatcher"]
+
+_TURN: Final = 50
+"""Messages after which a worker gives its slot to who waits for one."""
+
+_LONG_LINE: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.DATA,
+    reply=Reply.of(550, "5.6.0", "The content has a line of more than 998 octets"),
+    reason="a line of more than 998 octets (RFC 5321 §4.5.3.1.6)",
+    is_local=True,
+)
+_UNREADABLE: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.DATA,
+    reply=Reply.of(451, "4.3.0", "The content could not be read from the store"),
+    reason="the store does not answer",
+    is_local=True,
+)
+_DEFECT: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.DATA,
+    reply=Reply.of(451, "4.3.0", "An error of this server"),
+    reason="a defect of pillarbox; see the log of errors",
+    is_local=True,
+)
+
+
+@dataclass(slots=True)
+class _Hands:
+    """What a worker holds."""
+
+    site: Site
+    carrier: Carrier | None = None
+    carried: int = 0  # messages with this carrier
+    turn: int = 0  # messages in this turn
+
+
+class Dispatcher:
+    """Runs the workers of all sites."""
+
+    def __init__(
+        self,
+        delivery: DeliverySettings,
+        queue: QueueSettings,
+        *,
+        store: Store,
+        recorder: Recorder,
+        judge: Judge,
+        notices: Notices,
+        clock: Clock,
+        steady: SteadyClock,
+        random: Random,
+        sink: Sink,
+    ) -> None:
+        self._delivery = delivery
+        self._queue = queue
+        self._store = store
+        self._recorder = recorder
+        self._judge = judge
+        self._notices = notices
+        self._clock = clock
+        self._steady = steady
+        self._random = random
+        self._sink = sink
+        self._slots = Slots(delivery.connections)
+        self._workers: set[asyncio.Task[None]] = set()
+        self.is_paused = delivery.paused
+
+    @property
+    def connections(self) -> int:
+        """How many slots are in use."""
+        return self._slots.used
+
+    # --- what moves a site on -------------------------------------------------------
+
+    def serve(self, site: Site) -> None:
+        """Move on whatever can: mark what is next, wake or hire workers, defer if closed."""
+        if site.is_closed(self._clock.monotonic()):
+            if site.lanes or site.ready:
+                self._defer_all(site)
+            return
+        if site.lanes and not self.is_paused and (room := site.room()):
+            for job in site.take(room):
+                self.start(site, job)
+        if site.ready:
+            self._staff(site)
+
+    def start(self, site: Site, job: Job) -> None:
+        """Have a job marked, and tried by the site's workers after that."""
+        site.marking += 1
+
+        def marked(job: Job) -> None:
+            site.marking -= 1
+            site.ready.append(job)
+            self.serve(site)
+
+        self._recorder.start(job, marked)
+
+    def _staff(self, site: Site) -> None:
+        site.wake()
+        while site.wants_worker() and self._slots.take(site, self._lane(site)):
+            self._hire(site)
+
+    def _lane(self, site: Site) -> str:
+        return site.ready[0].recipients[0].queue.lane
+
+    def _hire(self, site: Site) -> None:
+        site.workers += 1
+        task = asyncio.get_running_loop().create_task(self._work(site), name=f"deliver: {site.key}")
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
+
+    def _slot_is_free(self) -> None:
+        while (site := self._slots.next()) is not None:
+            if site.wants_worker():
+                self._hire(site)
+            else:
+                self._slots.release()
+
+    async def stop(self, sites: Sequence[Site], grace: float) -> None:
+        """Let the messages under way end, for ``grace`` seconds at most."""
+        self.is_paused = True
+        for site in sites:
+            while site.ready:
+                self._put_back(site.ready.popleft())
+            site.dismiss()
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _put_back(self, job: Job) -> None:
+        self._recorder.settle(
+            [self._judge.untouched(job, recipient) for recipient in job.recipients], done=job
+        )
+
+    # --- a worker -------------------------------------------------------------------
+
+    async def _work(self, site: Site) -> None:
+        hands = _Hands(site)
+        try:
+            while await self._next_job(hands):
+                job = site.ready.popleft()
+                self.serve(site)
+                await self._deliver(hands, job)
+                hands.turn += 1
+        finally:
+            site.workers -= 1
+            await asyncio.shield(self._let_go(hands))
+            self._slots.release()
+            self._slot_is_free()
+            self.serve(site)
+
+    async def _next_job(self, hands: _Hands) -> bool:
+        """Wait until a job is ready; return whether the worker goes on."""
+        site = hands.site
+        if site.workers > site.allowed:
+            return False
+        if hands.turn >= _TURN and self._slots.is_contested:
+            return False
+        if not site.ready:
+            if hands.carrier is None or self.is_paused:
+                return False
+            await site.wait(self._delivery.idle_timeout)
+        return bool(site.ready)
+
+    async def _let_go(self, hands: _Hands) -> None:
+        carrier, hands.carrier = hands.carrier, None
+        if carrier is not None:
+            hands.site.connected -= 1
+            await carrier.close()
+
+    async def _deliver(self, hands: _Hands, job: Job) -> None:
+        """Try a job; every recipient is settled, or the job is back in the line."""
+        site = hands.site
+        if job.message.has_long_lines and not site.transport.takes_long_lines:
+            await self._settle_all(job, _LONG_LINE, Peer())
+            return
+        try:
+            content = await content_of(job.message, self._store)
+            transaction = Transaction(
+                envelope=job.envelope(), content=content, has_8bit=job.message.has_8bit
+            )
+            await self._carry(hands, job, transaction)
+        except NoCarrier as failure:
+            await self._not_opened(site, job, failure)
+        except BodyDamaged as damage:
+            await self._let_go(hands)
+            reason = f"the stored content is damaged: {damage}"
+            self._sink(MessageDamaged(at=self._clock.now(), message=job.id_text, reason=reason))
+            self.hold(job, reason)
+        except StoreUnavailable:
+            await self._settle_all(job, _UNREADABLE, Peer(), was_tried=False)
+        except Exception as error:  # noqa: BLE001 - a defect of ours costs one attempt, no mail
+            await self._let_go(hands)
+            _report(error, job)
+            await self._settle_all(job, _DEFECT, Peer())
+
+    async def _carry(self, hands: _Hands, job: Job, transaction: Transaction) -> None:
+        carrier = await self._carrier(hands)
+        is_reused = hands.carried > 0
+        started = self._clock.monotonic()
+        result = await carrier.carry(transaction)
+        if is_reused and _was_gone(result):
+            # The peer closed the connection while it was idle: nothing was tried yet.
+            await self._let_go(hands)
+            carrier = await self._carrier(hands)
+            result = await carrier.carry(transaction)
+        hands.carried += 1
+        seconds = self._clock.monotonic() - started
+        if not result.is_reusable:
+            await self._let_go(hands)
+        await self._conclude(hands.site, job, result, carrier.peer, seconds)
+
+    async def _carrier(self, hands: _Hands) -> Carrier:
+        limit = hands.site.route.messages_per_connection
+        if hands.carrier is not None and (
+            not hands.carrier.is_usable or 0 < limit <= hands.carried
+        ):
+            await self._let_go(hands)
+        if hands.carrier is None:
+            hands.carrier = await hands.site.transport.open()
+            hands.site.connected += 1
+            hands.carried = 0
+        return hands.carrier
+
+    # --- what comes of it -----------------------------------------------------------
+
+    async def _conclude(
+        self, site: Site, job: Job, result: TransactionResult, peer: Peer, seconds: float
+    ) -> None:
+        """Settle what an attempt has brought, recipient by recipient."""
+        now = self._clock.now()
+        self._tell_attempt(job, peer, seconds, result.conversation, now)
+        settlements: list[Settlement] = []
+        rulings: list[Ruling] = []
+        again: list[KeptRecipient] = []
+        recipients = job.message.envelope.recipients
+        some_taken = False
+        for kept, outcome in zip(job.recipients, result.outcomes, strict=True):
+            if outcome.is_delivered:
+                some_taken = True
+                ruling = self._judge.delivered(job, kept, outcome, peer, now)
+                notify = recipients[kept.index].notify
+                if notify is not None and Notify.SUCCESS in notify:
+                    action = action_for_delivery(
+                        is_final=site.transport.is_final, dsn_passed_on=result.dsn_passed_on
+                    )
+                    rulings.append(replace(ruling, action=action))
+            elif _is_for_another_transaction(outcome, result):
+                again.append(kept)
+                continue
+            else:
+                ruling = self._judge.failed(job, kept, outcome, peer)
+                rulings.append(ruling)
+            settlements.append(ruling.settlement)
+            self._sink(ruling.event)
+        if again:
+            job = self._split(site, job, again)
+        new = await self._notices.make(job, rulings, peer) if rulings else ()
+        self._recorder.settle(settlements, new, job)
+        self._judge_site(site, rulings, some_taken=some_taken)
+
+    def _split(self, site: Site, job: Job, again: Sequence[KeptRecipient]) -> Job:
+        """Put the recipients that were too many into a job of their own; it is marked already."""
+        site.ready.appendleft(Job(job.message, tuple(again), job.octets))
+        left = tuple(kept for kept in job.recipients if kept not in again)
+        return Job(job.message, left, 0)
+
+    def _judge_site(self, site: Site, rulings: Sequence[Ruling], *, some_taken: bool) -> None:
+        now = self._clock.monotonic()
+        blaming = next((ruling for ruling in rulings if ruling.blames_site), None)
+        if blaming is not None:
+            if not site.shrink(now, self._delivery.site_backoff):
+                self._back_off(site, blaming.settlement.last_reply)
+        elif (some_taken or rulings) and site.succeeded(now):
+            self._sink(SiteRecovered(at=self._clock.now(), site=site.key))
+
+    async def _not_opened(self, site: Site, job: Job, failure: NoCarrier) -> None:
+        outcome = failure.outcome
+        now = self._clock.monotonic()
+        verdict = classify(outcome.stage, outcome.reply)
+        if site.connected > 0 and not verdict.is_permanent:
+            # Others are being served: the site gives no more connections, and that is all.
+            site.limit_to_connected(now, self._delivery.site_backoff)
+            site.ready.appendleft(job)
+            site.wake()
+            return
+        self._tell_attempt(
+            job,
+            failure.peer,
+            0.0,
+            failure.conversation or (f"* {outcome.reason}",),
+            self._clock.now(),
+        )
+        reopen_at = 0.0
+        if verdict.scope is Scope.SITE and not verdict.is_permanent:
+            reopen_at = self._back_off(site, outcome.reason)
+        await self._settle_all(job, outcome, failure.peer, not_before=reopen_at)
+
+    def _back_off(self, site: Site, reason: str) -> float:
+        """Leave a site alone; return the wall clock at which it is tried again."""
+        seconds = site.close(
+            self._clock.monotonic(),
+            first=self._delivery.site_backoff,
+            longest=self._queue.max_retry,
+            jitter=self._random.random(),
+            reason=reason,
+        )
+        self._sink(
+            SiteBackedOff(
+                at=self._clock.now(), site=site.key, reason=reason, seconds=round(seconds, 3)
+            )
+        )
+        if site.lanes or site.ready:
+            self._defer_all(site)
+        return self._steady.now() + seconds
+
+    def _defer_all(self, site: Site) -> None:
+        """Put off what waits for a closed site, untried, until it is tried again."""
+        jobs = [*site.ready, *(Job(*found) for found in site.lanes.drain())]
+        site.ready.clear()
+        outcome = RecipientOutcome(
+            is_delivered=False, stage=Stage.CONNECT, reply=None, reason=site.reason
+        )
+        self._defer(site, jobs, outcome)
+
+    def _defer(self, site: Site, jobs: Sequence[Job], outcome: RecipientOutcome) -> None:
+        wait = max(site.closed_until - self._clock.monotonic(), 0.0)
+        # Spread a little, so that what waited together does not come at once.
+        due = self._steady.now() + wait * (1 + self._random.random() / 10)
+        self._settle_untried(jobs, outcome, was_tried=False, not_before=due)
+
+    def fail(self, jobs: Sequence[Job], outcome: RecipientOutcome) -> None:
+        """Settle jobs that nobody carries, for their destination is known to fail.
+
+        It counts as an attempt, so that waits for a name server grow as well.
+        """
+        self._settle_untried(jobs, outcome, was_tried=True, not_before=0.0)
+
+    def _settle_untried(
+        self, jobs: Sequence[Job], outcome: RecipientOutcome, *, was_tried: bool, not_before: float
+    ) -> None:
+        peer = Peer()
+        with_notice: list[tuple[Job, list[Ruling]]] = []
+        for job in jobs:
+            rulings = [
+                self._judge.failed(
+                    job, kept, outcome, peer, was_tried=was_tried, not_before=not_before
+                )
+                for kept in job.recipients
+            ]
+            if any(ruling.action is not None for ruling in rulings):
+                with_notice.append((job, rulings))
+                continue
+            for ruling in rulings:
+                self._sink(ruling.event)
+            self._recorder.settle([ruling.settlement for ruling in rulings], done=job)
+        if with_notice:
+            task = asyncio.get_running_loop().create_task(self._notify(with_notice))
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+
+    async def _notify(self, judged: Sequence[tuple[Job, list[Ruling]]]) -> None:
+        for job, rulings in judged:
+            await self._settle(job, rulings, Peer())
+
+    def hold(self, job: Job, reason: str) -> None:
+        """Keep the recipients of a job back until somebody releases them."""
+        rulings = [self._judge.held(job, recipient, reason) for recipient in job.recipients]
+        for ruling in rulings:
+            self._sink(ruling.event)
+        self._recorder.settle([ruling.settlement for ruling in rulings], done=job)
+
+    async def _settle_all(
+        self,
+        job: Job,
+        outcome: RecipientOutcome,
+        peer: Peer,
+        *,
+        was_tried: bool = True,
+        not_before: float = 0.0,
+    ) -> None:
+        if not was_tried:
+            not_before = self._steady.now() + self._delivery.site_backoff
+        rulings = [
+            self._judge.failed(job, kept, outcome, peer, was_tried=was_tried, not_before=not_before)
+            for kept in job.recipients
+        ]
+        await self._settle(job, rulings, peer)
+
+    async def _settle(self, job: Job, rulings: Sequence[Ruling], peer: Peer) -> None:
+        for ruling in rulings:
+            self._sink(ruling.event)
+        new: Sequence[KeptMessage] = await self._notices.make(job, rulings, peer)
+        self._recorder.settle([ruling.settlement for ruling in rulings], new, job)
+
+    def _tell_attempt(
+        self, job: Job, peer: Peer, seconds: float, conversation: Sequence[str], now: float
+    ) -> None:
+        recipients = job.message.envelope.recipients
+        self._sink(
+            AttemptMade(
+                at=now,
+                message=job.id_text,
+                recipients=[str(recipients[kept.index].address) for kept in job.recipients],
+                route=job.recipients[0].queue.route,
+                host=peer.host,
+                address=peer.address,
+                source=peer.source,
+                tls=peer.tls,
+                seconds=round(seconds, 6),
+                conversation=list(conversation),
+            )
+        )
+
+
+def _report(error: Exception, job: Job) -> None:
+    """Let the event loop's handler tell of a defect."""
+    context = {"message": f"delivering {job.id_text} failed", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _was_gone(result: TransactionResult) -> bool:
+    """Whether the peer had closed the connection, so that nothing of the message was said."""
+    if result.is_reusable or not result.outcomes:
+        return False
+    for outcome in result.outcomes:
+        if outcome.is_delivered or outcome.is_local or outcome.stage is not Stage.MAIL:
+            return False
+        if outcome.reply is not None and outcome.reply.code != 421:  # noqa: PLR2004 - it closes
+            return False
+    return True
+
+
+def _is_for_another_transaction(outcome: RecipientOutcome, result: TransactionResult) -> bool:
+    """Whether a recipient was one too many for a transaction that others got through."""
+    if outcome.stage is not Stage.RECIPIENT or outcome.is_local:
+        return False
+    if not classify(outcome.stage, outcome.reply).has_too_many_recipients:
+        return False
+    return any(other.is_delivered for other in result.outcomes)

@@ -1,0 +1,174 @@
+"""Notifications to senders, made from rulings (RFC 3461, RFC 3464).
+
+A notification is a new message from the null sender. It is kept in the same commit as the
+result that it tells of, so that neither is on disk without the other.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from pillarbox.deliver.content import read_start
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.steady import SteadyClock
+from pillarbox.deliver.transport import Peer
+from pillarbox.deliver.verdict import Ruling
+from pillarbox.errors import PillarboxError
+from pillarbox.events.types import DsnCreated, Sink
+from pillarbox.message.dsn import (
+    MAX_RETURNED,
+    Action,
+    Original,
+    RecipientReport,
+    Report,
+    build_dsn,
+    status_of,
+)
+from pillarbox.policy.notify import is_dsn_owed
+from pillarbox.policy.queue import QueueKey
+from pillarbox.policy.retry import RetrySchedule
+from pillarbox.smtp.address import Mailbox, ReversePath
+from pillarbox.smtp.envelope import Envelope, Notify, Recipient
+from pillarbox.smtp.reply import EnhancedCode
+from pillarbox.store.ids import IdMaker, show_id
+from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Store
+
+__all__ = ["Notices", "QueueOf"]
+
+QueueOf = Callable[[Mailbox, ReversePath], QueueKey]
+"""Chooses the queue of a new message's recipient, given its sender."""
+
+_DELIVERED = EnhancedCode(2, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """Makes notifications."""
+
+    hostname: str
+    author: Mailbox
+    store: Store
+    schedule: RetrySchedule
+    clock: SteadyClock
+    ids: IdMaker
+    queue_of: QueueOf
+    sink: Sink
+
+    async def make(self, job: Job, rulings: Sequence[Ruling], peer: Peer) -> list[KeptMessage]:
+        """Return what is owed to the sender of a job for these rulings: one for each action."""
+        sender = job.message.envelope.reverse_path
+        owed = [
+            ruling
+            for ruling in rulings
+            if ruling.action is not None
+            and is_dsn_owed(
+                ruling.action,
+                sender,
+                job.message.envelope.recipients[ruling.recipient.index].notify,
+            )
+        ]
+        if sender is None or not owed:
+            return []
+        original = await self._original(job.message)
+        return [
+            self._notify(job.message, sender, list(group), peer, original)
+            for _, group in groupby(sorted(owed, key=_action), key=_action)
+        ]
+
+    def _notify(
+        self,
+        message: KeptMessage,
+        sender: Mailbox,
+        rulings: Sequence[Ruling],
+        peer: Peer,
+        original: Original,
+    ) -> KeptMessage:
+        number = self.ids.next()
+        report = Report(
+            message_id=f"<{show_id(number)}@{self.hostname}>",
+            hostname=self.hostname,
+            author=self.author,
+            to=sender,
+            at=self.clock.now(),
+            arrived_at=message.accepted_at,
+            recipients=tuple(self._recipient(message, ruling, peer) for ruling in rulings),
+            original=original,
+            envelope_id=message.envelope.envelope_id,
+            ret=message.envelope.ret,
+        )
+        self.sink(
+            DsnCreated(
+                at=report.at,
+                message=show_id(message.id),
+                dsn=show_id(number),
+                recipient=str(sender),
+                action=report.recipients[0].action.value,
+            )
+        )
+        return self._kept(number, message, report)
+
+    def _recipient(self, message: KeptMessage, ruling: Ruling, peer: Peer) -> RecipientReport:
+        action = ruling.action or Action.FAILED
+        outcome = ruling.outcome
+        words = ruling.settlement.last_reply
+        is_theirs = outcome is not None and outcome.reply is not None and not outcome.is_local
+        status = status_of(words, is_permanent=action is Action.FAILED)
+        if action in {Action.DELIVERED, Action.RELAYED}:
+            status = _DELIVERED
+        elif action is Action.FAILED and outcome is not None and ruling.is_too_old:
+            status = EnhancedCode(5, 4, 7)  # RFC 3463 §3.5: delivery time expired
+        until = None
+        if action is Action.DELAYED:
+            until = self.schedule.expires_at(message.accepted_at, is_bounce=False)
+        return RecipientReport(
+            recipient=message.envelope.recipients[ruling.recipient.index],
+            action=action,
+            status=status,
+            diagnostic=words,
+            remote=peer.host if is_theirs else "",
+            last_attempt_at=self.clock.now(),
+            will_retry_until=until,
+        )
+
+    async def _original(self, message: KeptMessage) -> Original:
+        size = message.size if message.size <= MAX_RETURNED else message.header_size
+        try:
+            octets = await read_start(message, self.store, size)
+        except PillarboxError:  # the sender hears of the failure without it
+            octets = b""
+        return Original(
+            octets=octets,
+            header_size=min(message.header_size, len(octets)),
+            is_whole=len(octets) == message.size,
+            has_long_lines=message.has_long_lines,
+            message_id=message.message_id_header,
+        )
+
+    def _kept(self, number: MessageId, message: KeptMessage, report: Report) -> KeptMessage:
+        dsn = build_dsn(report)
+        key = self.queue_of(report.to, None)
+        return KeptMessage(
+            id=number,
+            accepted_at=report.at,
+            envelope=Envelope(
+                reverse_path=None,
+                recipients=(Recipient(report.to, notify=Notify.NEVER),),
+                smtputf8=dsn.needs_smtputf8,
+            ),
+            recipients=(KeptRecipient(index=0, queue=key, next_attempt_at=report.at),),
+            size=len(dsn.content),
+            content=dsn.content,
+            checksum=zlib.crc32(dsn.content),
+            header_size=dsn.header_size,
+            has_8bit=not dsn.content.isascii(),
+            message_id_header=report.message_id,
+            origin="dsn",
+            bounce_of=message.id,
+        )
+
+
+def _action(ruling: Ruling) -> str:
+    return "" if ruling.action is None else ruling.action.value

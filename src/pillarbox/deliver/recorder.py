@@ -1,0 +1,173 @@
+"""Start marks and results, written in batches: nothing is sent before its mark is on disk.
+
+Two long-lived tasks gather what the workers ask for; each has one write under way and
+collects the next meanwhile. When the store fails, results are kept and written again until
+they are recorded, and no mark is written before: delivery stands still, so that no success
+is forgotten and repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pillarbox.clock import Clock
+from pillarbox.deliver.job import Job
+from pillarbox.errors import PillarboxError
+from pillarbox.events.types import Sink, StoreFailed, StoreRecovered
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.port import Fenced, KeptMessage, Settlement, StoreFull
+
+__all__ = ["Recorder"]
+
+_FIRST_WAIT: Final = 0.25
+_LONGEST_WAIT: Final = 5.0
+
+Started = Callable[[Job], None]
+
+
+class Recorder:
+    """Writes marks before and results after."""
+
+    def __init__(
+        self,
+        group: GroupCommit,
+        clock: Clock,
+        sink: Sink,
+        on_recorded: Callable[[Sequence[Job], Sequence[KeptMessage]], None],
+    ) -> None:
+        """Write through ``group``.
+
+        Args:
+            group: The group commit of the store.
+            clock: For the times of events.
+            sink: Is told when the store fails and recovers.
+            on_recorded: Is told which jobs are on disk with their results, and which new
+                messages came to be with them.
+        """
+        self._group = group
+        self._clock = clock
+        self._sink = sink
+        self._on_recorded = on_recorded
+        self._to_start: list[tuple[Started, Job]] = []
+        self._settlements: list[Settlement] = []
+        self._new: list[KeptMessage] = []
+        self._done: list[Job] = []
+        self._has_starts = asyncio.Event()
+        self._has_results = asyncio.Event()
+        self._is_up = asyncio.Event()
+        self._is_up.set()
+        self._failed_at = 0.0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self.is_fenced = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the store fails, so that delivery stands still."""
+        return not self._is_up.is_set()
+
+    @property
+    def unrecorded(self) -> int:
+        """How many results wait to be written."""
+        return len(self._settlements)
+
+    def run(self) -> None:
+        """Start writing."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._write_starts(), name="deliver: start marks"),
+            loop.create_task(self._write_results(), name="deliver: results"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop at once; what is not on disk is found as a suspect, or queued, at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Wait until all that was asked for is on disk."""
+        await self._is_idle.wait()
+
+    def start(self, job: Job, started: Started) -> None:
+        """Have a job marked; ``started`` is called once the mark is on disk."""
+        self._to_start.append((started, job))
+        self._has_starts.set()
+
+    def settle(
+        self,
+        settlements: Sequence[Settlement],
+        new: Sequence[KeptMessage] = (),
+        done: Job | None = None,
+    ) -> None:
+        """Have results written, and the messages that they give rise to, in one commit.
+
+        Args:
+            settlements: The results.
+            new: Notifications to keep with them.
+            done: The job that is over with them.
+        """
+        self._settlements += settlements
+        self._new += new
+        if done is not None:
+            self._done.append(done)
+        self._has_results.set()
+        self._is_idle.clear()
+
+    async def _write_starts(self) -> None:
+        while True:
+            await self._has_starts.wait()
+            await self._is_up.wait()
+            self._has_starts.clear()
+            batch, self._to_start = self._to_start, []
+            marks = [job.start_mark() for _, job in batch]
+            await self._persist(lambda marks=marks: self._group.start(marks))  # type: ignore[misc]
+            for started, job in batch:
+                started(job)
+
+    async def _write_results(self) -> None:
+        while True:
+            await self._has_results.wait()
+            self._has_results.clear()
+            settlements, self._settlements = self._settlements, []
+            new, self._new = self._new, []
+            done, self._done = self._done, []
+            await self._persist(
+                lambda settlements=settlements, new=new: self._group.settle(settlements, new)  # type: ignore[misc]
+            )
+            self._on_recorded(done, new)
+            if not self._has_results.is_set():
+                self._is_idle.set()
+
+    async def _persist(self, write: Callable[[], asyncio.Future[None]]) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                await write()
+            except Fenced as error:
+                self._fail(error)
+                self.is_fenced = True
+                await asyncio.get_running_loop().create_future()  # the mail is another's now
+            except PillarboxError as error:
+                self._fail(error)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+            else:
+                if not self._is_up.is_set():
+                    self._recover()
+                return
+
+    def _fail(self, error: PillarboxError) -> None:
+        if self._is_up.is_set():
+            self._is_up.clear()
+            self._failed_at = self._clock.monotonic()
+            is_full = isinstance(error, StoreFull)
+            self._sink(StoreFailed(at=self._clock.now(), reason=str(error), is_full=is_full))
+
+    def _recover(self) -> None:
+        self._is_up.set()
+        seconds = round(self._clock.monotonic() - self._failed_at, 3)
+        self._sink(StoreRecovered(at=self._clock.now(), seconds=seconds))

@@ -1,0 +1,209 @@
+"""From a destination to the hosts that take its mail (RFC 5321 §5.1).
+
+What is known for good (no such domain, a null MX, a loop to ourselves) is a permanent
+failure without an attempt. What DNS did not answer is temporary, always: a DNS outage
+bounces nothing. Hosts at addresses that no other's mail belongs to (loopback, private, our
+own) are refused unless the route allows them, so that a hostile zone cannot point us at
+machines inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, Resolver
+from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["Host", "Resolution", "Whereabouts", "destination_hosts", "named_host", "site_key"]
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_SHORTEST_TTL: Final = 60.0
+_LONGEST_TTL: Final = 3_600.0
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One mail exchanger with its addresses, IPv6 first."""
+
+    name: str
+    preference: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The hosts of a destination by preference, or the failure that stands for them."""
+
+    hosts: tuple[Host, ...] = ()
+    failure: RecipientOutcome | None = None
+    ttl: float = _SHORTEST_TTL  # seconds for which this may be used
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Who we are, so that mail to ourselves is noticed."""
+
+    hostname: str
+    addresses: frozenset[str] = frozenset()
+    allow_private: bool = False
+
+
+def _failure(code: int, enhanced: str, text: str, reason: str = "") -> Resolution:
+    reply = Reply.of(code, enhanced, text)
+    outcome = RecipientOutcome(
+        is_delivered=False, stage=Stage.RESOLVE, reply=reply, reason=reason or text, is_local=True
+    )
+    return Resolution(failure=outcome)
+
+
+def site_key(hosts: Sequence[Host]) -> str:
+    """Return the normal form of a set of hosts: destinations with the same one are one site.
+
+    The numbers of preferences do not matter, only their order.
+    """
+    ordered = sorted(hosts, key=lambda host: (host.preference, host.name))
+    groups = groupby(ordered, key=lambda host: host.preference)
+    return ";".join(",".join(host.name for host in group) for _, group in groups)
+
+
+async def destination_hosts(resolver: Resolver, destination: str, where: Whereabouts) -> Resolution:
+    """Return where the mail of a recipient domain, or of an address literal, goes."""
+    if destination.startswith("["):
+        return _literal(destination, where)
+    answer = await resolver.mx(destination)
+    if answer.outcome is Outcome.UNAVAILABLE:
+        return _no_answer(destination, answer.reason)
+    if answer.outcome is Outcome.NO_SUCH_NAME:
+        return _failure(550, "5.1.2", f"The domain {destination} does not exist")
+    # RFC 7505 §3: beside others, an empty exchanger means nothing.
+    records = [record for record in answer.records if record.host]
+    if answer.outcome is Outcome.NO_SUCH_DATA:
+        records = [MxRecord(0, destination)]  # the implicit MX of RFC 5321 §5.1
+    if not records:
+        return _failure(556, "5.1.10", f"The domain {destination} takes no mail")
+    resolution = await _with_addresses(resolver, destination, records, where)
+    ttl = min(resolution.ttl, answer.ttl) if answer.records else resolution.ttl
+    return replace(resolution, ttl=min(max(ttl, _SHORTEST_TTL), _LONGEST_TTL))
+
+
+async def named_host(resolver: Resolver, name: str) -> Resolution:
+    """Return a host that the configuration names, by its addresses alone.
+
+    A name without addresses is a temporary failure: the mistake is the operator's, and
+    mail waits until it is put right.
+    """
+    if _address(name) is not None:
+        return Resolution(hosts=(Host(name, 0, (name,)),), ttl=_LONGEST_TTL)
+    answer = await resolver.addresses(name)
+    if answer.outcome is Outcome.FOUND:
+        ttl = min(max(answer.ttl, _SHORTEST_TTL), _LONGEST_TTL)
+        return Resolution(hosts=(Host(name, 0, answer.records),), ttl=ttl)
+    return _failure(451, "4.4.4", f"The configured host {name} has no address", answer.reason)
+
+
+def _no_answer(name: str, reason: str) -> Resolution:
+    text = f"No answer from DNS for {name}"
+    return _failure(451, "4.4.3", text, f"{text}: {reason}" if reason else text)
+
+
+def _literal(destination: str, where: Whereabouts) -> Resolution:
+    text = destination.strip("[]")
+    address = _address(text[5:] if text[:5].lower() == "ipv6:" else text)
+    if address is None:
+        return _failure(550, "5.1.2", f"{destination} is not an address")
+    host = Host(destination, 0, (str(address),))
+    return _checked(destination, [host], where)
+
+
+async def _with_addresses(
+    resolver: Resolver, destination: str, records: Sequence[MxRecord], where: Whereabouts
+) -> Resolution:
+    answers = await asyncio.gather(*(resolver.addresses(record.host) for record in records))
+    pairs = list(zip(records, answers, strict=True))
+    hosts = [
+        Host(record.host, record.preference, answer.records)
+        for record, answer in pairs
+        if answer.records
+    ]
+    # An exchanger of which DNS is silent may be a better one, or we: without it the rest
+    # can be tried, but nothing can be said for good.
+    silent = next((answer for answer in answers if answer.outcome is Outcome.UNAVAILABLE), None)
+    if not hosts:
+        return _without_address(destination, records, silent)
+    resolution = _checked(destination, hosts, where)
+    if resolution.failure is not None and silent is not None:
+        return _no_answer(silent.name, silent.reason)
+    return replace(resolution, ttl=min(answer.ttl for answer in answers if answer.records))
+
+
+def _without_address(
+    destination: str, records: Sequence[MxRecord], silent: Answer[str] | None
+) -> Resolution:
+    if silent is not None:
+        return _no_answer(silent.name, silent.reason)
+    if records[0].host == destination:
+        return _failure(550, "5.4.4", f"{destination} has neither mail exchangers nor an address")
+    return _failure(550, "5.4.4", f"No mail exchanger of {destination} has an address")
+
+
+def _checked(destination: str, hosts: Sequence[Host], where: Whereabouts) -> Resolution:
+    """Leave out what is not to be dialed: ourselves, all behind us, and machines inside."""
+    if where.allow_private:
+        return Resolution(hosts=tuple(hosts))
+    ours = min((host.preference for host in hosts if _is_us(host, where)), default=None)
+    if ours is not None:
+        # RFC 5321 §5.1: at or above our own preference mail would only come back.
+        hosts = [host for host in hosts if host.preference < ours]
+        if not hosts:
+            return _failure(554, "5.4.6", f"Mail for {destination} loops back to this server")
+    public = [
+        Host(host.name, host.preference, addresses)
+        for host in hosts
+        if (addresses := tuple(filter(_is_public, host.addresses)))
+    ]
+    if not public:
+        return _failure(
+            550, "5.4.4", f"The mail exchangers of {destination} are at addresses not to be used"
+        )
+    return Resolution(hosts=tuple(public))
+
+
+def _is_us(host: Host, where: Whereabouts) -> bool:
+    if host.name == where.hostname.lower():
+        return True
+    return any(_is_own(address, where.addresses) for address in host.addresses)
+
+
+def _is_own(text: str, own: Collection[str]) -> bool:
+    address = _embedded(text)
+    return address.is_loopback or address.is_unspecified or str(address) in own
+
+
+def _is_public(text: str) -> bool:
+    address = _embedded(text)
+    return address.is_global and not address.is_multicast
+
+
+def _address(text: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _embedded(text: str) -> _Address:
+    """Return the address that is reached in the end: IPv6 has ways to write IPv4."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address

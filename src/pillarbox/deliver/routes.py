@@ -1,0 +1,161 @@
+"""From the routes of the configuration to sites and their transports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from pillarbox.config.endpoints import is_loopback, parse_endpoint
+from pillarbox.config.settings import DeliverySettings, RouteKind, RouteSettings, TlsMode
+from pillarbox.deliver.discard import DiscardTransport
+from pillarbox.deliver.lanes import MailQueue
+from pillarbox.deliver.maildir import MaildirTransport
+from pillarbox.deliver.resolve import (
+    Host,
+    Resolution,
+    Whereabouts,
+    destination_hosts,
+    named_host,
+    site_key,
+)
+from pillarbox.deliver.sites import Site
+from pillarbox.deliver.smtp import Dialing, SmtpTransport
+from pillarbox.deliver.transport import Transport
+from pillarbox.errors import PermanentError
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.endpoint import ChannelOptions
+
+__all__ = ["SiteMap"]
+
+_LMTP_PORT: Final = 24  # RFC 2033 §2: by agreement; 24 is what others use
+_SUBMISSIONS_PORT: Final = 465
+_MOST_SITES: Final = 2_000  # remembered; beyond, those without anything to tell are forgotten
+_FOREVER: Final = 3_600.0
+
+
+class SiteMap:
+    """Finds, makes and forgets sites."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, RouteSettings],
+        delivery: DeliverySettings,
+        where: Whereabouts,
+        resolver: Resolver,
+        dialing: Dialing,
+        on_idle_queue: Callable[[MailQueue], None],
+    ) -> None:
+        """Make sites by ``routes``; mail to ourselves is noticed by ``where``."""
+        self._routes = routes
+        self._delivery = delivery
+        self._where = where
+        self._resolver = resolver
+        self._dialing = dialing
+        self._on_idle_queue = on_idle_queue
+        self._sites: dict[str, Site] = {}
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="maildir")
+
+    def known(self) -> list[Site]:
+        """Return the sites that there are."""
+        return list(self._sites.values())
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False)
+
+    def get(self, key: str) -> Site | None:
+        """Return a known site."""
+        return self._sites.get(key)
+
+    def fixed(self, name: str) -> Site:
+        """Return the only site of a route that does not ask DNS for mail exchangers.
+
+        Raises:
+            PermanentError: The route lacks what it needs.
+        """
+        site = self._sites.get(name)
+        return self._make(name, name, self._fixed_transport(name)) if site is None else site
+
+    async def exchangers(self, destination: str, name: str) -> Site | Resolution:
+        """Return the site of a destination by its mail exchangers, or why there is none."""
+        route = self._routes[name]
+
+        async def locate() -> Resolution:
+            where = Whereabouts(self._where.hostname, self._where.addresses, route.allow_private)
+            return await destination_hosts(self._resolver, destination, where)
+
+        resolution = await locate()
+        if resolution.failure is not None:
+            return resolution
+        key = f"{name} {site_key(resolution.hosts)}"
+        site = self._sites.get(key)
+        if site is None:
+            options = self._options(route, route.tls or TlsMode.OPPORTUNISTIC)
+            site = self._make(key, name, SmtpTransport(locate, route.port, options, self._dialing))
+        if isinstance(site.transport, SmtpTransport):
+            site.transport.know(resolution)
+        return site
+
+    def _make(self, key: str, name: str, transport: Transport) -> Site:
+        if len(self._sites) >= _MOST_SITES:
+            for old in [old for old in self._sites.values() if old.is_forgettable]:
+                del self._sites[old.key]
+        site = self._sites[key] = Site(key, self._routes[name], transport, self._on_idle_queue)
+        return site
+
+    def _fixed_transport(self, name: str) -> Transport:
+        route = self._routes[name]
+        if route.kind is RouteKind.DISCARD:
+            return DiscardTransport()
+        if route.kind is RouteKind.MAILDIR:
+            if route.path is None:
+                raise PermanentError(f"route {name} has no path")
+            return MaildirTransport(route.path, self._dialing.clock.now, self._threads)
+        return self._server(name, route)
+
+    def _server(self, name: str, route: RouteSettings) -> SmtpTransport:
+        is_lmtp = route.kind is RouteKind.LMTP
+        if route.host.startswith("/"):
+            resolution = Resolution(hosts=(Host("localhost", 0, (route.host,)),), ttl=_FOREVER)
+
+            async def known() -> Resolution:
+                return resolution
+
+            options = self._options(route, route.tls or TlsMode.NONE, is_local=True)
+            return SmtpTransport(known, 0, options, self._dialing)
+        endpoint = parse_endpoint(route.host)
+        if endpoint is None:
+            raise PermanentError(f"route {name}: {route.host!r} is not a host")
+        is_local = is_loopback(endpoint.host)
+        default = TlsMode.NONE if is_local or is_lmtp else TlsMode.STARTTLS
+        tls = route.tls or default
+        port = endpoint.port or _default_port(tls, is_lmtp=is_lmtp)
+
+        async def locate() -> Resolution:
+            return await named_host(self._resolver, endpoint.host)
+
+        options = self._options(route, tls, is_local=is_local)
+        return SmtpTransport(locate, port, options, self._dialing)
+
+    def _options(
+        self, route: RouteSettings, tls: TlsMode, *, is_local: bool = False
+    ) -> ChannelOptions:
+        return ChannelOptions(
+            hello_name=route.ehlo or self._where.hostname,
+            tls=tls,
+            tls_name=route.tls_name,
+            tls_ca=route.tls_ca,
+            source=route.source,
+            user=route.user,
+            password=route.password,
+            auth_in_clear=is_local,
+            is_lmtp=route.kind is RouteKind.LMTP,
+            timeouts=self._delivery,
+        )
+
+
+def _default_port(tls: TlsMode, *, is_lmtp: bool) -> int:
+    if is_lmtp:
+        return _LMTP_PORT
+    return _SUBMISSIONS_PORT if tls is TlsMode.IMPLICIT else 25

@@ -1,0 +1,249 @@
+"""What is held in memory for delivery, and how the rest is read back when its time comes.
+
+Mail comes here right after its commit. What does not fit stays in the store, and so does
+what is due later: it is found by its due time. So a backlog of a million costs no more
+memory than the scheduler's bounds. Reading back goes round the queues, an equal share each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Set as AbstractSet
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.lanes import Entry, MailQueue
+from pillarbox.deliver.steady import SteadyClock
+from pillarbox.policy.queue import QueueKey
+from pillarbox.store.port import (
+    KeptMessage,
+    KeptRecipient,
+    MessageId,
+    Store,
+    StoreUnavailable,
+    Work,
+)
+
+__all__ = ["Scheduler"]
+
+_LONGEST_SLEEP: Final = 15.0  # seconds; the wall clock may jump meanwhile
+_STORE_DOWN: Final = 1.0  # seconds before a store that failed is asked again
+_NOTHING_NEW: Final = 0.2  # seconds before looking again, when all that is due is here
+_QUEUES_AT_ONCE: Final = 20  # no queue takes more than a twentieth of the memory from others
+_QUEUE_OF = attrgetter("queue")
+
+
+class Scheduler:
+    """The bounded part of the queue that is in memory."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: SteadyClock,
+        *,
+        recipients: int,
+        octets: int,
+        place: Callable[[MailQueue], None],
+    ) -> None:
+        """Hold what is due.
+
+        Args:
+            store: Where everything is.
+            clock: The time of schedules.
+            recipients: Recipients to hold at most.
+            octets: Octets of contents to hold at most; beyond, contents are read again.
+            place: Is told of each queue that has got mail and takes no turns yet.
+        """
+        self._store = store
+        self._clock = clock
+        self._most_recipients = recipients
+        self._most_octets = octets
+        self._most_of_queue = max(recipients // _QUEUES_AT_ONCE, 1)
+        self._place = place
+        self._queues: dict[QueueKey, MailQueue] = {}
+        self._held: set[tuple[MessageId, int]] = set()
+        self._octets = 0
+        self._cursor: QueueKey | None = None
+        self._is_complete = False  # whether all that is due is in memory
+        self._wake = asyncio.Event()
+        self._due_at: float | None = None
+
+    @property
+    def held(self) -> int:
+        """How many recipients are in memory, those in flight included."""
+        return len(self._held)
+
+    @property
+    def octets(self) -> int:
+        """How many octets of contents are in memory."""
+        return self._octets
+
+    # --- in -------------------------------------------------------------------------
+
+    def offer(self, message: KeptMessage) -> None:
+        """Take a message that was just committed, if there is room."""
+        recipients = message.recipients
+        room = self._most_recipients - len(self._held) - len(recipients)
+        if room < 0 or (2 * room < self._most_recipients and self._is_crowded(recipients[0].queue)):
+            self._is_complete = False
+            return
+        message = self._lighten(message)
+        if len(recipients) == 1:
+            if _is_due_now(recipients[0]):
+                self._add(message, recipients)
+            return
+        due = sorted(filter(_is_due_now, recipients), key=_queue_order)
+        for _, group in groupby(due, key=_QUEUE_OF):
+            self._add(message, tuple(group))
+
+    def reserve(self, work: Work) -> None:
+        """Keep work from being loaded until it is restored."""
+        for recipient in work.recipients:
+            self._held.add((work.message.id, recipient.index))
+
+    def release(self, job: Job) -> None:
+        """Forget a job whose result is on disk."""
+        number = job.message.id
+        for recipient in job.recipients:
+            self._held.discard((number, recipient.index))
+        self._octets -= job.octets
+        if not self._is_complete and 2 * len(self._held) < self._most_recipients:
+            self._wake.set()
+
+    def forget(self, key: QueueKey, gone: AbstractSet[tuple[MessageId, int]]) -> None:
+        """Take recipients out of a queue: an operator holds or cancels them."""
+        queue = self._queues.get(key)
+        for entry in () if queue is None else queue.entries:
+            number = entry.message.id
+            left = tuple(kept for kept in entry.recipients if (number, kept.index) not in gone)
+            if len(left) == len(entry.recipients):
+                continue
+            for kept in entry.recipients:
+                if kept not in left:
+                    self._held.discard((number, kept.index))
+            entry.recipients = left
+            if not left:
+                self._octets -= entry.octets
+                entry.octets = 0
+
+    def restore(self, work: Work) -> None:
+        """Take work that was held before, as if it had been loaded."""
+        self._add(work.message, work.recipients)
+
+    def place_all(self) -> None:
+        """Offer all queues for their turns again: delivery goes on after a pause."""
+        for queue in list(self._queues.values()):
+            self._place(queue)
+
+    def queue(self, key: QueueKey) -> MailQueue | None:
+        """Return a queue that is in memory."""
+        return self._queues.get(key)
+
+    def refresh(self) -> None:
+        """Look into the store soon: something in it has become due."""
+        self._is_complete = False
+        self._wake.set()
+
+    def queue_idle(self, queue: MailQueue) -> None:
+        """Forget a queue that holds nothing."""
+        if self._queues.get(queue.key) is queue:
+            del self._queues[queue.key]
+
+    # --- reading back ---------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read back what is due, until canceled."""
+        while True:
+            try:
+                await self._load()
+                await self._sleep()
+            except StoreUnavailable:
+                await asyncio.sleep(_STORE_DOWN)
+
+    async def _load(self) -> None:
+        room = self._most_recipients - len(self._held)
+        if self._is_complete or room <= 0 or 2 * room < self._most_recipients:
+            return
+        self._is_complete = True  # an offer that finds no room meanwhile takes it back
+        works = await self._store.load(
+            now=self._clock.now(),
+            limit=room,
+            per_queue=self._most_of_queue,
+            exclude=frozenset(self._held),
+            after=self._cursor,
+        )
+        held = len(self._held)
+        for work in works:
+            # There may be more: of the queues that gave their share, or of those behind.
+            self._is_complete = False
+            self._cursor = work.queue
+            if not self._is_crowded(work.queue):
+                self._add(self._lighten(work.message), self._fresh(work))
+        if len(self._held) == held and works:
+            await asyncio.sleep(_NOTHING_NEW)
+        elif works and 2 * len(self._held) < self._most_recipients:
+            self._wake.set()
+
+    async def _sleep(self) -> None:
+        now = self._clock.now()
+        if self._due_at is None or self._due_at <= now:
+            self._due_at = await self._store.next_due_at(after=now)
+        wait = _LONGEST_SLEEP
+        if self._due_at is not None:
+            wait = min(max(self._due_at - now, 0.01), wait)
+        try:
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+        if self._due_at is not None and self._due_at <= self._clock.now():
+            self._due_at = None
+            self._is_complete = False
+
+    def _is_crowded(self, key: QueueKey) -> bool:
+        """Whether a queue has its part of the memory: a slow one must leave room for others."""
+        queue = self._queues.get(key)
+        return queue is not None and len(queue.entries) >= self._most_of_queue
+
+    def _fresh(self, work: Work) -> tuple[KeptRecipient, ...]:
+        """Return what is not here already: it may have been offered while the store read."""
+        number = work.message.id
+        return tuple(kept for kept in work.recipients if (number, kept.index) not in self._held)
+
+    def _lighten(self, message: KeptMessage) -> KeptMessage:
+        """Leave the content in the store when there is no room for it here."""
+        if message.content is not None and self._octets + message.size > self._most_octets:
+            return replace(message, content=None)
+        return message
+
+    def _add(self, message: KeptMessage, recipients: tuple[KeptRecipient, ...]) -> None:
+        if not recipients:
+            return
+        number = message.id
+        for recipient in recipients:
+            self._held.add((number, recipient.index))
+        octets = 0 if message.content is None else message.size
+        self._octets += octets
+        key = recipients[0].queue
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = MailQueue(key)
+        entry = Entry(message, recipients, octets)
+        queue.entries.append(entry)
+        if queue.lanes is not None:
+            queue.lanes.note(entry)
+        self._place(queue)
+
+
+def _is_due_now(recipient: KeptRecipient) -> bool:
+    """Whether a recipient of a new message is to be tried at once (a held one is not)."""
+    return recipient.state.value == 0
+
+
+def _queue_order(recipient: KeptRecipient) -> tuple[str, str, str, str]:
+    key = recipient.queue
+    return key.lane, key.destination, key.route, key.source

@@ -1,0 +1,177 @@
+"""Sites: how many connections each may have now, and when it is left alone.
+
+A site is a set of hosts that share their fate: the same mail exchangers, or one configured
+host. It starts with a few connections, gets more as they succeed, fewer when it asks us to
+slow down, and none for a while when it cannot be reached at all; then one connection tries
+before the others may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from pillarbox.config.settings import RouteSettings
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.lanes import Lanes, MailQueue
+from pillarbox.deliver.transport import Transport
+
+__all__ = ["Site"]
+
+_FIRST_CONNECTIONS: Final = 5
+_AHEAD: Final = 4
+"""Jobs that are marked ahead for each connection, so that none waits for the disk."""
+_LEAST_AHEAD: Final = 4
+
+
+class Site:
+    """What is known of one site, and what waits for it."""
+
+    def __init__(
+        self,
+        key: str,
+        route: RouteSettings,
+        transport: Transport,
+        on_idle_queue: Callable[[MailQueue], None],
+    ) -> None:
+        self.key = key
+        self.route = route
+        self.transport = transport
+        self.lanes = Lanes(on_idle_queue)
+        self.ready: deque[Job] = deque()  # marked on disk, for the next free connection
+        self.marking = 0  # jobs whose mark is being written
+        self.workers = 0
+        self.connected = 0  # workers with an open carrier
+        self.is_waiting = False  # for a slot among all connections
+        self.closed_until = 0.0  # monotonic
+        self.reason = ""  # why it is closed
+        self._allowed = min(_FIRST_CONNECTIONS, route.connections)
+        self._failures = 0
+        self._may_grow_at = 0.0
+        self._idle: deque[asyncio.Future[bool]] = deque()
+
+    @property
+    def allowed(self) -> int:
+        """Return how many connections it may have now."""
+        return self._allowed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it could not be reached when it was last tried."""
+        return self._failures > 0
+
+    @property
+    def is_forgettable(self) -> bool:
+        """Whether nothing would be lost with it."""
+        return not (self.lanes or self.ready or self.marking or self.workers or self._failures)
+
+    def is_closed(self, now: float) -> bool:
+        """Whether it is left alone at ``now`` (monotonic)."""
+        return now < self.closed_until
+
+    # --- work -----------------------------------------------------------------------
+
+    def room(self) -> int:
+        """Return how many jobs to mark now: none, or enough to be worth a write."""
+        target = max(self._allowed * _AHEAD, _LEAST_AHEAD)
+        ahead = len(self.ready) + self.marking
+        return target - ahead if ahead <= target // 2 else 0
+
+    def take(self, count: int) -> list[Job]:
+        """Take up to ``count`` jobs in their turns."""
+        limit = self.route.recipients_per_message
+        jobs: list[Job] = []
+        while len(jobs) < count and (found := self.lanes.next(limit)) is not None:
+            jobs.append(Job(*found))
+        return jobs
+
+    def wants_worker(self) -> bool:
+        """Whether more connections would help, and may be."""
+        return self.workers < self._allowed and len(self.ready) > len(self._idle)
+
+    def wake(self) -> None:
+        """Wake as many idle workers as there are jobs ready."""
+        for _ in range(min(len(self.ready), len(self._idle))):
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(True)
+
+    def dismiss(self) -> None:
+        """Send idle workers home."""
+        while self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(False)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for a job to be ready, at most ``seconds``."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bool] = loop.create_future()
+        self._idle.append(waiter)
+        timer = loop.call_later(seconds, _give_up, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            if waiter in self._idle:
+                self._idle.remove(waiter)
+
+    # --- pace -----------------------------------------------------------------------
+
+    def succeeded(self, now: float) -> bool:
+        """Hear of a message that was taken; return whether the site has come back."""
+        if self._allowed < self.route.connections and now >= self._may_grow_at:
+            self._allowed += 1
+        recovered = self._failures > 0
+        self._failures = 0
+        return recovered
+
+    def shrink(self, now: float, pause: float) -> bool:
+        """Slow down; return whether that was still possible.
+
+        Args:
+            now: Monotonic.
+            pause: Seconds before it may grow again.
+        """
+        if self._allowed <= 1:
+            return False
+        self._allowed //= 2
+        self._may_grow_at = now + pause
+        return True
+
+    def limit_to_connected(self, now: float, pause: float) -> None:
+        """Stay with the connections that there are: the site gives no more."""
+        self._allowed = max(self.connected, 1)
+        self._may_grow_at = now + pause
+
+    def close(
+        self, now: float, *, first: float, longest: float, jitter: float, reason: str
+    ) -> float:
+        """Leave the site alone; return for how many seconds.
+
+        Args:
+            now: Monotonic.
+            first: Seconds after the first failure; they double with each further one.
+            longest: Seconds at most.
+            jitter: A random number in [0, 1), which spreads the wait by a quarter.
+            reason: Why.
+        """
+        wait = min(first * 2.0 ** min(self._failures, 30), longest)
+        wait *= 0.75 + jitter / 2
+        self._failures += 1
+        self._allowed = 1
+        self._may_grow_at = 0.0
+        self.closed_until = now + wait
+        self.reason = reason
+        return wait
+
+    def reopen(self) -> None:
+        """Try again now: an operator wants to see."""
+        self.closed_until = 0.0
+
+
+def _give_up(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(False)

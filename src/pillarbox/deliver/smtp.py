@@ -1,0 +1,173 @@
+"""Delivery by SMTP to the hosts of a site, and by LMTP (RFC 2033) to a mail store.
+
+Hosts are tried by preference, equal ones in random order (RFC 5321 §5.1), each at all of its
+addresses, until one takes us. An address that could not be reached is tried last for a while,
+so that a dead first exchanger does not cost every connection its time-out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from pillarbox.clock import Clock
+from pillarbox.deliver.resolve import Host, Resolution
+from pillarbox.deliver.transport import NoCarrier, Peer
+from pillarbox.net.channel import Channel, OpenFailed
+from pillarbox.net.dialer import Dialer
+from pillarbox.net.endpoint import ChannelOptions, Endpoint
+from pillarbox.net.opening import open_channel
+from pillarbox.net.tls import TlsContexts
+from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
+from pillarbox.smtp.client_outcome import Stage
+
+__all__ = ["Dialing", "SmtpCarrier", "SmtpTransport"]
+
+_MAX_ADDRESSES: Final = 10  # tried for one connection; RFC 5321 §5.1 asks for two at least
+_AVOIDED_FOR: Final = 300.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Dialing:
+    """What all connections of a process share."""
+
+    dialer: Dialer
+    contexts: TlsContexts
+    clock: Clock
+    random: Random
+
+
+class SmtpCarrier:
+    """An open channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.peer = Peer(
+            host=channel.endpoint.host,
+            address=channel.endpoint.address,
+            source=channel.options.source,
+            tls=str(channel.tls or ""),
+        )
+        self._opening = tuple(channel.opening)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the channel can take a message now."""
+        return self._channel.is_usable
+
+    async def carry(self, transaction: Transaction) -> TransactionResult:
+        """Send a message; the first one's conversation tells of the opening, too."""
+        result = await self._channel.transact(transaction)
+        if self._opening:
+            said = (*self._opening, *result.conversation)
+            self._opening = ()
+            return replace(result, conversation=said)
+        return result
+
+    async def close(self) -> None:
+        """Say QUIT and close."""
+        await self._channel.quit()
+
+
+class SmtpTransport:
+    """Connections to the hosts of one site."""
+
+    takes_long_lines = False
+
+    def __init__(
+        self,
+        locate: Callable[[], Awaitable[Resolution]],
+        port: int,
+        options: ChannelOptions,
+        dialing: Dialing,
+    ) -> None:
+        """Connect to ``port`` of the hosts that ``locate`` finds."""
+        self._locate = locate
+        self._port = port
+        self._options = options
+        self._dialing = dialing
+        self._found: tuple[float, Resolution] | None = None
+        self._avoided: dict[str, float] = {}  # address: until when
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this is LMTP, which speaks for the mailbox."""
+        return self._options.is_lmtp
+
+    def know(self, resolution: Resolution) -> None:
+        """Use hosts that have been looked up already."""
+        self._found = (self._dialing.clock.monotonic() + resolution.ttl, resolution)
+
+    async def open(self) -> SmtpCarrier:
+        """Open a channel to the first host that takes us.
+
+        Raises:
+            NoCarrier: No host does, or none is known.
+        """
+        resolution = await self._hosts()
+        if resolution.failure is not None:
+            raise NoCarrier(resolution.failure, Peer())
+        endpoints = self._endpoints(resolution.hosts)
+        failed: OpenFailed | None = None
+        peer = Peer(source=self._options.source)
+        said: list[str] = []
+        for endpoint in endpoints[:_MAX_ADDRESSES]:
+            try:
+                channel = await open_channel(
+                    endpoint, self._options, self._dialing.dialer, self._dialing.contexts
+                )
+            except OpenFailed as error:
+                failed = error
+                peer = replace(peer, host=endpoint.host, address=endpoint.address)
+                said += [f"* {endpoint}: {error.reason}", *error.conversation]
+                self._avoid(endpoint.address)
+            else:
+                self._avoided.pop(endpoint.address, None)
+                return SmtpCarrier(channel)
+        raise NoCarrier(_outcome(failed), peer, said)
+
+    async def _hosts(self) -> Resolution:
+        now = self._dialing.clock.monotonic()
+        if self._found is None or self._found[0] <= now:
+            resolution = await self._locate()
+            if resolution.failure is not None:
+                self._found = None
+                return resolution
+            self.know(resolution)
+            return resolution
+        return self._found[1]
+
+    def _endpoints(self, hosts: tuple[Host, ...]) -> list[Endpoint]:
+        random, now = self._dialing.random, self._dialing.clock.monotonic()
+        ordered = sorted(hosts, key=lambda host: (host.preference, random.random()))
+        endpoints = [
+            Endpoint(host.name, address, self._port)
+            for host in ordered
+            for address in host.addresses
+            if _can_reach(self._options.source, address)
+        ]
+        # A stable sort: those to avoid go last, and keep their order.
+        return sorted(endpoints, key=lambda end: self._avoided.get(end.address, 0.0) > now)
+
+    def _avoid(self, address: str) -> None:
+        now = self._dialing.clock.monotonic()
+        self._avoided[address] = now + _AVOIDED_FOR
+
+
+def _can_reach(source: str, address: str) -> bool:
+    """Whether an address is of the family of the source address, if there is one."""
+    if not source or address.startswith("/"):
+        return True
+    return ipaddress.ip_address(source).version == ipaddress.ip_address(address).version
+
+
+def _outcome(failed: OpenFailed | None) -> RecipientOutcome:
+    if failed is None:
+        reason = "no address of the site can be reached from the route's source address"
+        return RecipientOutcome(is_delivered=False, stage=Stage.CONNECT, reply=None, reason=reason)
+    return RecipientOutcome(
+        is_delivered=False, stage=failed.stage, reply=failed.reply, reason=failed.reason
+    )

@@ -1,0 +1,36 @@
+"""Wall-clock time for schedules, steadied against jumps of the wall clock.
+
+Due times are stored as wall-clock times, so the wall clock decides. But when it goes back,
+mail must not wait longer for that; and when it goes forward, nothing expires untried.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pillarbox.clock import Clock
+
+__all__ = ["SteadyClock"]
+
+_JUMP: Final = 3_600.0  # seconds; less is drift, or a machine that slept for a moment
+
+
+class SteadyClock:
+    """The wall clock as schedules read it: it never goes back while this process lives."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Read ``clock``; needs the running event loop."""
+        self._clock = clock
+        self._wall = clock.now()
+        self._monotonic = clock.monotonic()
+        self.jumped_at: float | None = None
+        """What the clock showed after it was last seen to go forward by more than an hour."""
+
+    def now(self) -> float:
+        """Return seconds since 1970, not less than at the last call plus what went by since."""
+        wall, monotonic = self._clock.now(), self._clock.monotonic()
+        expected = self._wall + monotonic - self._monotonic
+        if wall > expected + _JUMP:
+            self.jumped_at = wall
+        self._wall, self._monotonic = max(wall, expected), monotonic
+        return self._wall

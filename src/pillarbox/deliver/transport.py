@@ -1,0 +1,82 @@
+"""The port of delivery: a transport opens carriers, and a carrier takes messages away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pillarbox.errors import TemporaryError
+from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
+
+__all__ = ["Carrier", "NoCarrier", "Peer", "Transport"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end, as events tell it."""
+
+    host: str = ""
+    address: str = ""
+    source: str = ""
+    tls: str = ""
+
+
+class NoCarrier(TemporaryError):  # noqa: N818 - there is none, nothing erred
+    """The site cannot be reached; ``outcome`` is what its recipients get."""
+
+    def __init__(
+        self, outcome: RecipientOutcome, peer: Peer, conversation: Sequence[str] = ()
+    ) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+        self.peer = peer
+        self.conversation = conversation
+
+
+class Carrier(Protocol):
+    """Takes messages to one place, one at a time: a connection, a folder, or nothing."""
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end."""
+        ...
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can take a message now."""
+        ...
+
+    async def carry(self, transaction: Transaction) -> TransactionResult:
+        """Deliver a message; every recipient gets an outcome.
+
+        Raises:
+            BodyDamaged: The content could not be read; nobody has got the message.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Take leave. Never raises."""
+        ...
+
+
+class Transport(Protocol):
+    """One way to one site."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether what it delivers is in the recipient's mailbox (RFC 3461 §5.2.2)."""
+        ...
+
+    @property
+    def takes_long_lines(self) -> bool:
+        """Whether lines of more than 998 octets (RFC 5321 §4.5.3.1.6) do no harm there."""
+        ...
+
+    async def open(self) -> Carrier:
+        """Open a carrier.
+
+        Raises:
+            NoCarrier: There is none now.
+        """
+        ...
