@@ -1,0 +1,379 @@
+"""Mail servers on loopback that behave as the recipient's address asks.
+
+``policy.behavior`` says what each local part asks for; whatever is in no row is taken. What
+a server was given is kept in memory, for tests and for people who look on. A message whose
+recipients ask for different endings gets the worst of them, as from a real server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+from pillarbox.errors import PermanentError
+from pillarbox.policy.behavior import Behavior, Break, behavior_of
+from pillarbox.smtp.client_outcome import Stage
+from pillarbox.smtp.envelope import Envelope, Recipient
+from pillarbox.smtp.events import (
+    AuthAttempted,
+    ContentReceived,
+    ContentStarted,
+    HelloReceived,
+    MailReceived,
+    MessageEnded,
+    RecipientReceived,
+    ServerEvent,
+    SessionEnded,
+    TlsRequested,
+    TransactionReset,
+    VerifyReceived,
+)
+from pillarbox.smtp.options import ServerOptions
+from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.server import ServerConnection
+
+__all__ = ["Caught", "LabServer"]
+
+_LOGIN_REFUSED: Final = Reply.of(535, "5.7.8", "Authentication credentials invalid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caught:
+    """A message as a lab server got it."""
+
+    envelope: Envelope
+    content: bytes  # every line ends in CRLF, dots are not stuffed
+    at: float  # event loop's time
+    hello: str  # what the client called itself
+    client: str
+    is_encrypted: bool
+    was_acknowledged: bool  # whether the final dot got a 250
+
+
+@dataclass(slots=True)
+class LabServer:
+    """One mail server.
+
+    ``messages`` holds what it kept, ``connections`` counts those that were ever opened, and
+    ``attempts`` how often each recipient of each sender was tried.
+    """
+
+    hostname: str
+    options: ServerOptions | None = None  # extensions and limits; default: all of them
+    tls: ssl.SSLContext | None = None  # offer STARTTLS with it
+    users: dict[str, str] = field(default_factory=dict)  # who may log in, with what password
+    behavior: Callable[[str], Behavior] = behavior_of  # by local part
+    on_bounce: Callable[[Caught], None] | None = None  # for ``bounce-later@``
+    messages: list[Caught] = field(default_factory=list)
+    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    connections: int = 0
+    _server: asyncio.Server | None = None
+    _sessions: set[_Session] = field(default_factory=set)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it takes connections."""
+        return self._server is not None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on.
+
+        Raises:
+            PermanentError: It does not.
+        """
+        if self._server is None:
+            raise PermanentError(f"{self.hostname} is down")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen; port 0 takes any that is free."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Session(self), address, port)
+
+    async def stop(self) -> None:
+        """Go down: connections are refused, and those that are open break."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        for session in tuple(self._sessions):
+            session.abort()
+        await server.wait_closed()
+
+    async def wait_for(self, count: int, *, timeout: float = 60.0) -> list[Caught]:  # noqa: ASYNC109
+        """Wait until ``count`` messages were kept in all, and return them.
+
+        Raises:
+            TimeoutError: They did not come within ``timeout`` seconds of the event loop.
+        """
+        async with asyncio.timeout(timeout):
+            while len(self.messages) < count:
+                self._came.clear()
+                await self._came.wait()
+        return self.messages
+
+    def session_options(self) -> ServerOptions:
+        """Return what a new connection offers."""
+        options = self.options or ServerOptions(hostname=self.hostname)
+        return replace(
+            options,
+            starttls=self.tls is not None,
+            auth_mechanisms=("PLAIN", "LOGIN") if self.users else (),
+            auth_before_tls=self.tls is None,
+        )
+
+    def opened(self, session: _Session) -> None:
+        """Take note of a connection."""
+        self.connections += 1
+        self._sessions.add(session)
+
+    def closed(self, session: _Session) -> None:
+        """Forget a connection."""
+        self._sessions.discard(session)
+
+    def keep(self, caught: Caught) -> None:
+        """Keep a message."""
+        self.messages.append(caught)
+        self._came.set()
+
+    def asked(self, sender: str, recipient: Recipient) -> Behavior:
+        """Return how to treat a recipient this time, and count it."""
+        behavior = self.behavior(recipient.address.local_part)
+        key = (sender, str(recipient.address))
+        self.attempts[key] += 1
+        is_over = behavior.times is not None and self.attempts[key] > behavior.times
+        return Behavior() if is_over else behavior
+
+
+class _Session(asyncio.Protocol):
+    """The driver of one connection."""
+
+    def __init__(self, server: LabServer) -> None:
+        self._server = server
+        self._connection = ServerConnection(server.session_options())
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._upgrade: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._client = ""
+        self._hello = ""
+        self._sender = ""
+        self._endings: list[Behavior] = []  # of the transaction's recipients
+        self._content = bytearray()
+
+    # --- what the event loop calls ---------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self._upgrade is not None:  # the same connection, encrypted now
+            return
+        self._client = str(transport.get_extra_info("peername")[0])
+        self._server.opened(self)
+        self._connection.greet()
+        self._advance()
+
+    def data_received(self, data: bytes) -> None:
+        self._connection.receive_data(data)
+        self._advance()
+
+    def eof_received(self) -> None:
+        self._connection.receive_data(b"")
+        self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if self._timer is not None:
+            self._timer.cancel()
+        self._server.closed(self)
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self._transport.abort()
+
+    # --- events ----------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        while not self._transport.is_closing():
+            event = self._connection.next_event()
+            if event is None:
+                break
+            handle = _HANDLERS.get(type(event))
+            if handle is not None:  # the rest the connection has answered by itself
+                handle(self, event)
+        self._flush()
+
+    def _flush(self) -> None:
+        if octets := self._connection.data_to_send():
+            self._transport.write(octets)
+
+    def _hello_received(self, event: HelloReceived) -> None:
+        self._hello = event.name
+        self._connection.accept()
+
+    def _mail_received(self, event: MailReceived) -> None:
+        self._sender = str(event.reverse_path or "")
+        self._endings.clear()
+        self._connection.accept()
+
+    def _content_started(self, event: ContentStarted) -> None:
+        del event
+        self._content.clear()
+        self._connection.accept()
+
+    def _verify_received(self, event: VerifyReceived) -> None:
+        del event
+        self._connection.accept()
+
+    def _transaction_reset(self, event: TransactionReset) -> None:
+        del event
+        self._endings.clear()
+
+    def _session_ended(self, event: SessionEnded) -> None:
+        del event
+        self._flush()
+        self._transport.close()
+
+    def _tls_requested(self, event: TlsRequested) -> None:
+        del event
+        self._connection.accept()
+        self._flush()
+        self._upgrade = self._loop.create_task(self._shake_hands())
+
+    async def _shake_hands(self) -> None:
+        context = self._server.tls
+        if context is None:
+            raise RuntimeError("STARTTLS was not offered")
+        try:
+            transport = await self._loop.start_tls(self._transport, self, context, server_side=True)
+        except OSError:  # the client does not like our certificate
+            self._transport.abort()
+            return
+        if transport is not None:
+            self._transport = transport
+            self._connection.tls_started()
+
+    def _auth_attempted(self, event: AuthAttempted) -> None:
+        if self._server.users.get(event.identity) == event.password:
+            self._connection.accept()
+        else:
+            self._connection.refuse(_LOGIN_REFUSED)
+
+    def _recipient_received(self, event: RecipientReceived) -> None:
+        behavior = self._server.asked(self._sender, event.recipient)
+        if behavior.stage is not Stage.RECIPIENT:
+            self._endings.append(behavior)
+            self._connection.accept()
+            return
+
+        def answer() -> None:
+            if behavior.reply is None and behavior.ends_by is Break.NONE:
+                self._endings.append(behavior)
+            self._answer(behavior)
+
+        self._after(behavior.delay, answer)
+
+    def _content_received(self, event: ContentReceived) -> None:
+        self._content += event.data
+        for ending in self._endings:
+            if ending.stage is Stage.DATA:
+                self._break(ending.ends_by)
+
+    def _message_ended(self, event: MessageEnded) -> None:
+        endings = [ending for ending in self._endings if ending.stage is Stage.FINAL]
+        worst = max(endings, key=_severity, default=Behavior(stage=Stage.FINAL))
+        is_acknowledged = worst.reply is None and worst.ends_by is Break.NONE
+        is_taken = worst.reply is None and worst.keeps_message
+        self._after(
+            worst.delay,
+            lambda: self._finish(worst, event.envelope, is_taken=is_taken, is_ack=is_acknowledged),
+        )
+
+    def _finish(
+        self, ending: Behavior, envelope: Envelope, *, is_taken: bool, is_ack: bool
+    ) -> None:
+        caught = Caught(
+            envelope=envelope,
+            content=bytes(self._content),
+            at=self._loop.time(),
+            hello=self._hello,
+            client=self._client,
+            is_encrypted=self._upgrade is not None,
+            was_acknowledged=is_ack,
+        )
+        if is_taken and any(one.keeps_message for one in self._endings):
+            self._server.keep(caught)
+        if is_ack and self._server.on_bounce and any(one.bounces for one in self._endings):
+            self._server.on_bounce(caught)
+        self._endings.clear()
+        self._answer(ending)
+
+    # --- answers ---------------------------------------------------------------------
+
+    def _after(self, delay: float, action: Callable[[], None]) -> None:
+        """Act now, or stop reading and act later."""
+        if not delay:
+            action()
+            return
+
+        def act() -> None:
+            action()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+                self._advance()
+
+        self._transport.pause_reading()
+        self._timer = self._loop.call_later(delay, act)
+
+    def _answer(self, behavior: Behavior) -> None:
+        if behavior.reply is not None:
+            self._connection.refuse(behavior.reply)
+            self._flush()
+        if behavior.ends_by is not Break.NONE:
+            self._break(behavior.ends_by)
+        elif behavior.reply is None:
+            self._connection.accept()
+
+    def _break(self, how: Break) -> None:
+        self._flush()
+        if how is Break.RESET:
+            _reset(self._transport)
+        else:
+            self._transport.close()
+
+
+# ruff: noqa: SLF001 - the table of the handlers above is part of their class
+_HANDLERS: Final[dict[type[ServerEvent], Callable[[_Session, Any], None]]] = {
+    HelloReceived: _Session._hello_received,
+    TlsRequested: _Session._tls_requested,
+    AuthAttempted: _Session._auth_attempted,
+    MailReceived: _Session._mail_received,
+    RecipientReceived: _Session._recipient_received,
+    ContentStarted: _Session._content_started,
+    ContentReceived: _Session._content_received,
+    MessageEnded: _Session._message_ended,
+    VerifyReceived: _Session._verify_received,
+    TransactionReset: _Session._transaction_reset,
+    SessionEnded: _Session._session_ended,
+}
+
+
+def _severity(behavior: Behavior) -> tuple[bool, int, float]:
+    code = behavior.reply.code if behavior.reply else 0
+    return behavior.ends_by is not Break.NONE, code, behavior.delay
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with a TCP RST instead of a FIN."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        on_for_no_time = struct.pack("ii", 1, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_for_no_time)
+    transport.abort()
