@@ -14,7 +14,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from pillarbox.errors import PermanentError
 from pillarbox.policy.behavior import Behavior, Break, behavior_of
@@ -28,7 +28,6 @@ from pillarbox.smtp.events import (
     MailReceived,
     MessageEnded,
     RecipientReceived,
-    ServerEvent,
     SessionEnded,
     TlsRequested,
     TransactionReset,
@@ -205,7 +204,7 @@ class _Session(asyncio.Protocol):
             event = self._connection.next_event()
             if event is None:
                 break
-            handle = _HANDLERS.get(type(event))
+            handle = self._HANDLERS.get(type(event))
             if handle is not None:  # the rest the connection has answered by itself
                 handle(self, event)
         self._flush()
@@ -315,6 +314,20 @@ class _Session(asyncio.Protocol):
         self._endings.clear()
         self._answer(ending)
 
+    _HANDLERS: ClassVar[dict[type, Callable[[_Session, Any], None]]] = {
+        HelloReceived: _hello_received,
+        TlsRequested: _tls_requested,
+        AuthAttempted: _auth_attempted,
+        MailReceived: _mail_received,
+        RecipientReceived: _recipient_received,
+        ContentStarted: _content_started,
+        ContentReceived: _content_received,
+        MessageEnded: _message_ended,
+        VerifyReceived: _verify_received,
+        TransactionReset: _transaction_reset,
+        SessionEnded: _session_ended,
+    }
+
     # --- answers ---------------------------------------------------------------------
 
     def _after(self, delay: float, action: Callable[[], None]) -> None:
@@ -347,22 +360,6 @@ class _Session(asyncio.Protocol):
             _reset(self._transport)
         else:
             self._transport.close()
-
-
-# ruff: noqa: SLF001 - the table of the handlers above is part of their class
-_HANDLERS: Final[dict[type[ServerEvent], Callable[[_Session, Any], None]]] = {
-    HelloReceived: _Session._hello_received,
-    TlsRequested: _Session._tls_requested,
-    AuthAttempted: _Session._auth_attempted,
-    MailReceived: _Session._mail_received,
-    RecipientReceived: _Session._recipient_received,
-    ContentStarted: _Session._content_started,
-    ContentReceived: _Session._content_received,
-    MessageEnded: _Session._message_ended,
-    VerifyReceived: _Session._verify_received,
-    TransactionReset: _Session._transaction_reset,
-    SessionEnded: _Session._session_ended,
-}
 
 
 def _severity(behavior: Behavior) -> tuple[bool, int, float]:
