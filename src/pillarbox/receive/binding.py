@@ -1,0 +1,70 @@
+"""Binding the listeners' sockets, which may need privileges that the node then gives up."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+
+from pillarbox.config.endpoints import Endpoint, parse_endpoint
+from pillarbox.config.settings import ListenerSettings
+from pillarbox.errors import PermanentError
+
+__all__ = ["Sockets", "bind_listeners", "close_all", "show_address"]
+
+Sockets = dict[str, tuple[socket.socket, ...]]
+"""The bound sockets of each listener by its name, in the order of its ``bind`` setting."""
+
+
+def bind_listeners(listeners: Mapping[str, ListenerSettings]) -> Sockets:
+    """Bind all sockets of the listeners; nothing is accepted on them yet.
+
+    Raises:
+        PermanentError: One of them cannot be bound; then none stays bound.
+    """
+    bound: Sockets = {}
+    try:
+        for name, settings in listeners.items():
+            bound[name] = ()
+            for text in settings.bind:
+                bound[name] += (_bind(text),)
+    except PermanentError:
+        close_all(sock for sockets in bound.values() for sock in sockets)
+        raise
+    return bound
+
+
+def close_all(sockets: Iterable[socket.socket]) -> None:
+    """Close sockets."""
+    for sock in sockets:
+        sock.close()
+
+
+def show_address(sock: socket.socket) -> str:
+    """Return the address that a socket is bound to, as it is written in the configuration."""
+    host, port = sock.getsockname()[:2]
+    return str(Endpoint(host, port))
+
+
+def _bind(text: str) -> socket.socket:
+    endpoint = parse_endpoint(text)
+    if endpoint is None or endpoint.port is None:
+        raise PermanentError(f"{text!r} is not an address with a port")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise PermanentError(f"cannot bind {text}: {error.strerror or error}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # so that 0.0.0.0 and [::] can stand beside each other
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)  # noqa: FBT003 - so it is called
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise PermanentError(f"cannot bind {text}: {reason}") from error
+    return sock

@@ -1,0 +1,264 @@
+"""All listeners of a node: started, reloaded and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Final
+
+from pillarbox.clock import Clock
+from pillarbox.config.settings import (
+    ListenerKind,
+    ListenerSettings,
+    Settings,
+)
+from pillarbox.errors import PermanentError
+from pillarbox.events.types import ListenerStarted, Sink
+from pillarbox.intake.door import Door
+from pillarbox.policy.recipients import LocalDomains
+from pillarbox.policy.relay import TrustedNetworks
+from pillarbox.receive.auth import Authenticator, Guesses
+from pillarbox.receive.binding import Sockets, bind_listeners, show_address
+from pillarbox.receive.certificate import self_made_certificate
+from pillarbox.receive.listener import Listener
+from pillarbox.receive.service import Service
+from pillarbox.receive.tls import CertificateFiles, ServerTls
+from pillarbox.smtp.server import ServerOptions
+
+__all__ = ["Receiver"]
+
+_MECHANISMS: Final = ("PLAIN", "LOGIN")
+_DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class Receiver:
+    """The listeners of a node."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hostname: str,
+        domains: LocalDomains,
+        door: Door,
+        clock: Clock,
+        sink: Sink,
+        sockets: Sockets | None = None,
+    ) -> None:
+        """Prepare everything that can fail: certificates, users, and the sockets.
+
+        Args:
+            settings: The configuration.
+            hostname: The name we greet with.
+            domains: Whom we take mail for.
+            door: Where messages go.
+            clock: The time.
+            sink: Hears what happens.
+            sockets: Bound sockets of each listener (``bind_listeners``); None: bind them.
+
+        Raises:
+            PermanentError: A file cannot be used, or an address cannot be bound.
+        """
+        self._hostname = hostname
+        self._door = door
+        self._clock = clock
+        self._sink = sink
+        self._guesses = Guesses()
+        self._authenticator = Authenticator(settings.auth)
+        self._session_ids = _session_ids(clock.now())
+        services = self._services(settings, domains, self._authenticator)
+        bound = bind_listeners(settings.listener) if sockets is None else sockets
+        self._settings = settings
+        self._gone: list[Listener] = []  # not listening any more; their sessions may go on
+        self._listeners = {
+            name: Listener(service, bound.get(name, ())) for name, service in services.items()
+        }
+
+    @property
+    def addresses(self) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        """The addresses that each listener is bound to, as host and port."""
+        return {
+            name: tuple(sock.getsockname()[:2] for sock in listener.sockets)
+            for name, listener in self._listeners.items()
+        }
+
+    @property
+    def connections(self) -> Mapping[str, int]:
+        """How many connections each listener has."""
+        return {name: len(listener.sessions) for name, listener in self._listeners.items()}
+
+    def start(self) -> None:
+        """Accept from now on."""
+        for listener in self._listeners.values():
+            self._start(listener)
+
+    def _start(self, listener: Listener) -> None:
+        listener.start()
+        for sock in listener.sockets:
+            self._sink(
+                ListenerStarted(
+                    at=self._clock.now(),
+                    listener=listener.service.name,
+                    kind=listener.service.kind.value,
+                    address=show_address(sock),
+                )
+            )
+
+    def reload(self, settings: Settings, domains: LocalDomains) -> None:
+        """Go on with a new configuration, and read certificates and users again.
+
+        Sessions that are open keep the old one. Listeners whose addresses stay the same
+        keep their sockets; new ones are bound, and what is gone stops accepting.
+
+        Raises:
+            PermanentError: Something in it cannot be used; then nothing has changed.
+        """
+        authenticator = Authenticator(settings.auth)
+        bound: Sockets = {}
+        old = self._settings.listener
+        try:
+            services = self._services(settings, domains, authenticator)
+            bound = bind_listeners(
+                {
+                    name: each
+                    for name, each in settings.listener.items()
+                    if name not in old or old[name].bind != each.bind
+                }
+            )
+        except PermanentError:
+            authenticator.close()
+            raise
+        self._authenticator.close()
+        self._authenticator = authenticator
+        self._settings = settings
+        self._replace_listeners(services, bound)
+
+    def _replace_listeners(self, services: Mapping[str, Service], bound: Sockets) -> None:
+        for name, listener in tuple(self._listeners.items()):
+            if name in services and name not in bound:
+                listener.use(services[name])
+            else:
+                listener.stop_accepting()
+                self._gone.append(self._listeners.pop(name))
+        for name, sockets in bound.items():
+            self._listeners[name] = Listener(services[name], sockets)
+            self._start(self._listeners[name])
+
+    async def stop(self, grace: float) -> None:
+        """Accept no more, and end all sessions.
+
+        Args:
+            grace: Seconds for which a content that is coming in may go on.
+        """
+        listeners = (*self._listeners.values(), *self._gone)
+        await asyncio.gather(*(listener.stop(grace) for listener in listeners))
+        self._authenticator.close()
+
+    # --- what the settings mean ------------------------------------------------------
+
+    def _services(
+        self, settings: Settings, domains: LocalDomains, authenticator: Authenticator
+    ) -> dict[str, Service]:
+        files = _certificate_files(settings, self._hostname, self._clock.now())
+        return {
+            name: self._service(name, listener, settings, domains, authenticator, files)
+            for name, listener in settings.listener.items()
+        }
+
+    def _service(
+        self,
+        name: str,
+        listener: ListenerSettings,
+        settings: Settings,
+        domains: LocalDomains,
+        authenticator: Authenticator,
+        files: CertificateFiles | None,
+    ) -> Service:
+        is_mx = listener.kind is ListenerKind.MX
+        trusted, _ = TrustedNetworks.parse(listener.trusted_networks)
+        offers_auth = _default(listener.auth, not is_mx) and authenticator.has_users
+        options = _options(listener, settings, self._hostname, offers_auth=offers_auth)
+        return Service(
+            name=name,
+            kind=listener.kind,
+            hostname=self._hostname,
+            limits=settings.limits,
+            options=options,
+            options_for_loopback=replace(options, auth_before_tls=listener.auth_without_tls),
+            must_log_in=_default(listener.require_auth, not is_mx),
+            trusted=trusted,
+            proxies=_networks(listener.proxies),
+            banner_delay=listener.banner_delay if is_mx else 0.0,
+            tls=None if files is None or not _has_tls(listener) else ServerTls(files),
+            has_implicit_tls=listener.kind is ListenerKind.SUBMISSIONS,
+            door=self._door,
+            domains=domains,
+            authenticator=authenticator,
+            guesses=self._guesses,
+            clock=self._clock,
+            sink=self._sink,
+            new_session_id=self._session_ids.__next__,
+        )
+
+
+def _default(value: bool | None, default: bool) -> bool:  # noqa: FBT001 - a setting and its default
+    return default if value is None else value
+
+
+def _has_tls(listener: ListenerSettings) -> bool:
+    return listener.kind is ListenerKind.SUBMISSIONS or _default(listener.starttls, default=True)
+
+
+def _certificate_files(settings: Settings, hostname: str, now: float) -> CertificateFiles | None:
+    """Return the configured files, or self-made ones; None where no listener has TLS."""
+    if not any(_has_tls(listener) for listener in settings.listener.values()):
+        return None
+    tls = settings.tls
+    if tls.certificate is not None:
+        # A key may stand in the same file as its certificate.
+        key = tls.certificate if tls.key is None else tls.key
+        return CertificateFiles(tls.certificate, key, tls.minimum_version)
+    made = self_made_certificate(settings.node.directory, hostname, now)
+    return CertificateFiles(*made, tls.minimum_version)
+
+
+def _networks(texts: Sequence[str]) -> TrustedNetworks | None:
+    return TrustedNetworks(ip_network(text) for text in texts) if texts else None
+
+
+def _options(
+    listener: ListenerSettings, settings: Settings, hostname: str, *, offers_auth: bool
+) -> ServerOptions:
+    limits = settings.limits
+    is_mx = listener.kind is ListenerKind.MX
+    return ServerOptions(
+        hostname=hostname,
+        max_message_size=settings.intake.max_message_size,
+        max_command_line=limits.command_line,
+        max_text_line=limits.text_line,
+        max_recipients=limits.recipients if is_mx else limits.recipients_submission,
+        max_messages=limits.messages,
+        max_errors=limits.errors,
+        max_junk_commands=limits.commands,
+        starttls=listener.kind is not ListenerKind.SUBMISSIONS and _has_tls(listener),
+        auth_mechanisms=_MECHANISMS if offers_auth else (),
+        normalize_line_ends=listener.normalize_line_ends and not is_mx,
+    )
+
+
+def _session_ids(now: float) -> Iterator[str]:
+    """Yield ids that no session of this node has had: when it started, and a number."""
+    start = _in_base_32(int(now))
+    for number in itertools.count(1):
+        yield f"{start}-{_in_base_32(number)}"
+
+
+def _in_base_32(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return digits

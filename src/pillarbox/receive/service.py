@@ -1,0 +1,51 @@
+"""What all sessions of a listener share: its settings, and what it asks and tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pillarbox.clock import Clock
+from pillarbox.config.settings import LimitSettings, ListenerKind
+from pillarbox.events.types import Sink
+from pillarbox.intake.door import Door
+from pillarbox.policy.recipients import LocalDomains
+from pillarbox.policy.relay import TrustedNetworks
+from pillarbox.receive.auth import Authenticator, Guesses
+from pillarbox.receive.tls import ServerTls
+from pillarbox.smtp.server import ServerOptions
+
+__all__ = ["Service"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One listener's view of the node, in one configuration.
+
+    A session keeps the service it began with; what is reloaded holds for new ones.
+    """
+
+    name: str
+    kind: ListenerKind
+    hostname: str
+    limits: LimitSettings
+    options: ServerOptions  # for clients that may not log in before TLS
+    options_for_loopback: ServerOptions  # for those on this machine
+    must_log_in: bool
+    trusted: TrustedNetworks
+    proxies: TrustedNetworks | None  # None: no client is announced by a proxy
+    banner_delay: float
+    tls: ServerTls | None
+    has_implicit_tls: bool
+    door: Door
+    domains: LocalDomains
+    authenticator: Authenticator
+    guesses: Guesses
+    clock: Clock
+    sink: Sink
+    new_session_id: Callable[[], str]
+
+    @property
+    def is_submission(self) -> bool:
+        """Whether mail on this listener is new here (RFC 6409)."""
+        return self.kind is not ListenerKind.MX

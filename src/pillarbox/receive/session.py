@@ -1,0 +1,460 @@
+"""One client's connection: the octets, the time-outs, and when to stop reading.
+
+A session drives a ``ServerConnection`` and leaves what is decided to a ``Conversation``. It
+keeps no task and one timer, which is only armed anew when it goes off: a deadline that
+moves ahead costs an assignment. Nothing grows without bound: reading pauses while a
+decision is open and much has come, while replies are not taken, and while the store is
+behind. RFC 5321 §4.5.3.2.7 (time-outs), RFC 3207 §4 (STARTTLS).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from enum import Enum, IntFlag
+from typing import Final, Protocol, cast
+
+from pillarbox.events.types import ConnectionClosed, ConnectionOpened, TlsNegotiated
+from pillarbox.receive.conversation import Conversation
+from pillarbox.receive.deadline import Deadline
+from pillarbox.receive.proxy_protocol import MalformedProxyHeader, parse_proxy_header
+from pillarbox.receive.refusals import SLOW_CONTENT
+from pillarbox.receive.service import Service
+from pillarbox.receive.tls_layer import TlsBroken, TlsLayer
+from pillarbox.smtp.replies import EARLY_TALKER, TIMED_OUT
+from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.server import ServerConnection
+
+__all__ = ["ClientSession", "Host"]
+
+_HELD_INPUT: Final = 64 * 1024  # octets that may come while a decision is open
+_UNSENT_OUTPUT: Final = 64 * 1024  # octets of replies that a client may leave untaken
+_LINGER: Final = 2.0  # seconds in which a client that is turned out can read why
+
+
+class Phase(Enum):
+    """Where a connection stands."""
+
+    PROXY = "PROXY header"  # the proxy has to say who the client is
+    DELAY = "greeting"  # the greeting is held back to see who talks first
+    HANDSHAKE = "TLS handshake"
+    OPEN = "command"
+    CLOSING = "closing"  # all is said; the client may read it
+    CLOSED = "closed"
+
+
+class Pause(IntFlag):
+    """Why nothing is read from a client."""
+
+    NONE = 0
+    DECISION = 1  # a decision is open, and much has come meanwhile
+    REPLIES = 2  # it does not take our replies
+    STORE = 4  # the store is behind with its content
+
+
+class Host(Protocol):
+    """The listener, as its sessions see it."""
+
+    @property
+    def is_stressed(self) -> bool:
+        """Whether connections are so many that clients have to hurry."""
+        ...
+
+    def admit(self, client: str) -> Reply | None:
+        """Count a client's connection, or say why it is turned away."""
+        ...
+
+    def opened(self, session: ClientSession) -> None:
+        """Take note of a session that has begun."""
+        ...
+
+    def closed(self, session: ClientSession) -> None:
+        """Take note of a session that has ended."""
+        ...
+
+
+class ClientSession(asyncio.Protocol):
+    """The driver of one ``ServerConnection``."""
+
+    __slots__ = (
+        "_connection",
+        "_conversation",
+        "_deadline",
+        "_held",
+        "_host",
+        "_input",
+        "_is_advancing",
+        "_loop",
+        "_opened_at",
+        "_pauses",
+        "_phase",
+        "_reason",
+        "_tls",
+        "_transport",
+        "_why",
+        "client",
+        "id",
+        "is_admitted",
+        "service",
+    )
+
+    def __init__(self, service: Service, host: Host, client: str, *, is_admitted: bool) -> None:
+        """Wait for the transport.
+
+        Args:
+            service: What the sessions of this listener share.
+            host: The listener.
+            client: The peer's address; a proxy's, if one announces its clients.
+            is_admitted: Whether the client has been counted. If not, a proxy will name it.
+        """
+        self.service = service
+        self.client = client
+        self.is_admitted = is_admitted
+        self.id = service.new_session_id()
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._connection: ServerConnection
+        self._conversation: Conversation
+        self._transport: asyncio.Transport
+        self._tls: TlsLayer | None = None
+        self._input = b""  # of a PROXY header that is not complete
+        self._held = 0
+        self._pauses = Pause.NONE
+        self._phase = Phase.PROXY
+        self._reason = "lost"
+        self._why = ""  # the connection was made to end, more precisely than it knows
+        self._is_advancing = False
+        self._opened_at = self._loop.time()
+        limits = service.limits
+        self._deadline = Deadline(
+            self._loop,
+            self._expire,
+            min(limits.command_timeout, limits.data_timeout, limits.reply_timeout),
+        )
+
+    # --- what the event loop calls ---------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or wait for the proxy to say who the client is."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_UNSENT_OUTPUT)
+        self._host.opened(self)
+        if self.is_admitted:
+            self._begin()
+        else:
+            self._expect_by(self.service.limits.tls_timeout)
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets from the wire."""
+        phase = self._phase
+        if phase is Phase.OPEN:
+            if self._tls is not None:
+                self._receive_encrypted(data)
+            else:
+                self._receive(data)
+        elif phase is Phase.HANDSHAKE:
+            self._receive_encrypted(data)
+        elif phase is Phase.PROXY:
+            self._receive_proxy_header(data)
+        elif phase is Phase.DELAY:
+            self._greet(EARLY_TALKER)
+
+    def eof_received(self) -> bool:
+        """Finish what was sent before the client said that it sends no more."""
+        if self._phase is not Phase.OPEN:
+            return False  # the transport closes
+        self._connection.receive_eof()
+        self._advance()
+        return True
+
+    def pause_writing(self) -> None:
+        """Read no more commands from a client that does not take the replies."""
+        self._pause(Pause.REPLIES)
+        if self._phase is not Phase.CLOSING:
+            limits = self.service.limits
+            stressed = self._host.is_stressed
+            self._expect_by(limits.stress_timeout if stressed else limits.reply_timeout)
+
+    def resume_writing(self) -> None:
+        """Go on reading."""
+        self._resume(Pause.REPLIES)
+        if self._phase is Phase.OPEN:
+            self._watch(has_progressed=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything, and tell what became of the client."""
+        del exc
+        was_begun = self._phase not in {Phase.PROXY, Phase.CLOSED} and self.is_admitted
+        self._phase = Phase.CLOSED
+        self._deadline.cancel()
+        if was_begun:
+            self._conversation.lost()
+            self._say_closed()
+        self._host.closed(self)
+
+    # --- what the conversation calls -------------------------------------------------
+
+    def go_on(self) -> None:
+        """Carry on after a decision."""
+        if self._phase is Phase.OPEN:
+            self._held = 0
+            self._resume(Pause.DECISION)
+            self._advance()
+
+    def congest(self) -> None:
+        """Read no more until ``relieve``: the store is behind."""
+        self._pause(Pause.STORE)
+
+    def relieve(self) -> None:
+        """Read on."""
+        self._resume(Pause.STORE)
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on; what is to be sent in the clear has to go first."""
+        self._flush()
+        self._tls = TlsLayer(context)
+        self._phase = Phase.HANDSHAKE
+        self._expect_by(self.service.limits.tls_timeout)
+
+    def end(self, reason: str) -> None:
+        """Close the connection once what is left has been sent."""
+        self._flush()
+        self._close(self._why or reason, lingers=reason not in {"quit", "end of input"})
+
+    @property
+    def tls(self) -> TlsLayer | None:
+        """The TLS that the client speaks with us, or None."""
+        return self._tls
+
+    # --- what the listener calls -----------------------------------------------------
+
+    def stop(self) -> None:
+        """End as soon as no content is coming in and no decision is open (RFC 5321 §3.8)."""
+        if self._phase is Phase.OPEN:
+            self._connection.shut_down()
+            self._advance()
+        elif self._phase is not Phase.CLOSING:
+            self._abort("shutting down")
+
+    def abort(self) -> None:
+        """End at once."""
+        self._abort("shutting down")
+
+    def hurry(self) -> None:
+        """Hold the wait for the next command to what stress allows."""
+        if self._phase is Phase.OPEN and not self._connection.is_awaiting:
+            at = self._loop.time() + self.service.limits.stress_timeout
+            self._deadline.move_to(min(self._deadline.at, at))
+
+    # --- the beginning ---------------------------------------------------------------
+
+    def _receive_proxy_header(self, data: bytes) -> None:
+        self._input += data
+        try:
+            header = parse_proxy_header(self._input)
+        except MalformedProxyHeader as error:
+            self._abort(str(error))
+            return
+        if header is None:
+            return
+        rest, self._input = self._input[header.size :], b""
+        self.client = header.client or self.client
+        refusal = self._host.admit(self.client)
+        if refusal is not None:
+            self._transport.write(refusal.wire())
+            self._close(refusal.text, lingers=True)
+            return
+        self.is_admitted = True
+        self._begin()
+        if rest:
+            self.data_received(rest)
+
+    def _begin(self) -> None:
+        service = self.service
+        self._conversation = Conversation(service, self)
+        self._connection = self._conversation.connection
+        now = service.clock.now()
+        service.sink(
+            ConnectionOpened(at=now, session=self.id, listener=service.name, client=self.client)
+        )
+        if service.tls is not None and service.has_implicit_tls:
+            context = self._conversation.tls_context(service.tls)
+            if context is not None:
+                self.start_tls(context)
+        elif service.banner_delay:
+            self._phase = Phase.DELAY
+            self._expect_by(service.banner_delay)
+        else:
+            self._greet()
+
+    def _greet(self, refusal: Reply | None = None) -> None:
+        self._phase = Phase.OPEN
+        self._connection.greet(refusal)
+        self._advance()
+
+    # --- octets in and out -----------------------------------------------------------
+
+    def _receive(self, data: bytes) -> None:
+        self._connection.receive_data(data)
+        if self._connection.is_awaiting:
+            self._held += len(data)
+            if self._held > _HELD_INPUT:
+                self._pause(Pause.DECISION)
+            return
+        self._advance()
+
+    def _receive_encrypted(self, data: bytes) -> None:
+        tls = self._tls
+        if tls is None:
+            return
+        try:
+            plain = tls.receive(data)
+        except TlsBroken as error:
+            self._transport.write(tls.data_to_send())
+            self._close(f"TLS: {error}", lingers=True)
+            return
+        if self._phase is Phase.HANDSHAKE:
+            self._flush()
+            if tls.is_ready:
+                self._finish_handshake(tls)
+        if plain and self._phase is Phase.OPEN:
+            self._receive(plain)
+        if tls.is_closed and self._phase is not Phase.CLOSING:
+            # Nothing after close_notify is read: it may come from somebody else.
+            self.eof_received()
+
+    def _finish_handshake(self, tls: TlsLayer) -> None:
+        service = self.service
+        now = service.clock.now()
+        service.sink(TlsNegotiated(at=now, session=self.id, version=tls.version, cipher=tls.cipher))
+        self._connection.tls_started()
+        if service.has_implicit_tls:
+            self._greet()
+        else:
+            self._phase = Phase.OPEN
+            self._watch(has_progressed=True)
+
+    def _advance(self) -> None:
+        if self._is_advancing:  # an answer that came at once; the loop below goes on
+            return
+        self._is_advancing = True
+        has_progressed = False
+        connection, conversation = self._connection, self._conversation
+        try:
+            while (event := connection.next_event()) is not None:
+                has_progressed = True
+                conversation.handle(event)
+        finally:
+            self._is_advancing = False
+        if self._phase is Phase.OPEN:
+            has_progressed |= self._flush()
+            self._watch(has_progressed=has_progressed)
+
+    def _flush(self) -> bool:
+        data = self._connection.data_to_send()
+        tls = self._tls
+        if tls is not None:
+            if data:
+                tls.encrypt(data)
+            data = tls.data_to_send()
+        if data:
+            self._transport.write(data)
+        return bool(data)
+
+    def _pause(self, why: Pause) -> None:
+        if not self._pauses:
+            self._transport.pause_reading()
+        self._pauses |= why
+
+    def _resume(self, why: Pause) -> None:
+        if self._pauses:
+            self._pauses &= ~why
+            if not self._pauses and self._phase is not Phase.CLOSED:
+                self._transport.resume_reading()
+
+    # --- time ------------------------------------------------------------------------
+
+    def _watch(self, *, has_progressed: bool) -> None:
+        """Set the deadline by what the client has to do next."""
+        if Pause.REPLIES in self._pauses:
+            return
+        conversation = self._conversation
+        if self._connection.is_awaiting:
+            self._deadline.move_to(conversation.decision_deadline)
+            return
+        if not has_progressed:  # part of a command does not buy time
+            return
+        limits = self.service.limits
+        patience = limits.stress_timeout if self._host.is_stressed else limits.command_timeout
+        deadline = self._loop.time() + patience
+        content = conversation.content
+        if content is not None:
+            whole = content.started_at + limits.data_timeout + content.size / limits.data_rate
+            deadline = min(deadline, whole)
+        self._deadline.move_to(deadline)
+
+    def _expect_by(self, seconds: float) -> None:
+        self._deadline.move_to(self._loop.time() + seconds)
+
+    def _expire(self) -> None:
+        phase = self._phase
+        if phase is Phase.DELAY:
+            self._greet()
+        elif phase is Phase.OPEN and Pause.REPLIES not in self._pauses:
+            self._expire_conversation()
+        else:
+            waits_for = "replies" if phase is Phase.OPEN else phase.value
+            self._abort(self._reason if phase is Phase.CLOSING else f"time-out: {waits_for}")
+
+    def _expire_conversation(self) -> None:
+        if self._connection.is_awaiting:
+            self._conversation.give_up_waiting()
+            return
+        if self._conversation.content is None:
+            self._why = "time-out: command"
+            self._connection.time_out(TIMED_OUT)
+        else:
+            self._why = "time-out: content"
+            self._connection.time_out(SLOW_CONTENT)
+        self._advance()
+
+    # --- the end ---------------------------------------------------------------------
+
+    def _close(self, reason: str, *, lingers: bool) -> None:
+        """Close for writing; with ``lingers`` throw away what still comes for a moment.
+
+        Closing with unread octets would reset the connection, and the client would lose
+        the reply that says why.
+        """
+        if self._phase in {Phase.CLOSING, Phase.CLOSED}:
+            return
+        self._reason = reason
+        self._phase = Phase.CLOSING
+        if self._tls is not None and self._tls.is_ready:
+            self._tls.close()
+            self._transport.write(self._tls.data_to_send())
+        self._expect_by(_LINGER)
+        if lingers and self._transport.can_write_eof():
+            self._resume(self._pauses)
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _abort(self, reason: str) -> None:
+        self._reason = reason
+        self._phase = Phase.CLOSING
+        self._transport.abort()
+
+    def _say_closed(self) -> None:
+        service = self.service
+        service.sink(
+            ConnectionClosed(
+                at=service.clock.now(),
+                session=self.id,
+                listener=service.name,
+                client=self.client,
+                reason=self._reason,
+                messages=self._conversation.messages,
+                seconds=round(self._loop.time() - self._opened_at, 3),
+            )
+        )
