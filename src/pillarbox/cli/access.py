@@ -96,12 +96,14 @@ def _open_store(settings: Settings) -> Iterator[Access]:
     url = settings.store.url
     if url.startswith("memory:"):
         raise NotRunning("the node does not run, and its store is in memory")
-    if url.startswith("sqlite:"):
-        path = settings.node.directory / url.removeprefix("sqlite:")
-        if not path.exists():
-            raise _NoStore(f"the node does not run, and there is no store at {path}")
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise PermanentError(f"{path} belongs to another user; run this as the node's user")
+    if not url.startswith("sqlite:"):
+        # A database has no lock: opening it here would take it from a node that runs.
+        raise NotRunning("the node does not run, and its store is a database")
+    path = settings.node.directory / url.removeprefix("sqlite:")
+    if not path.exists():
+        raise _NoStore(f"the node does not run, and there is no store at {path}")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermanentError(f"{path} belongs to another user; run this as the node's user")
     with asyncio.Runner() as runner:
         clock = SystemClock()
         store = make_store(settings, clock.now)
