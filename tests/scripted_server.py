@@ -20,11 +20,11 @@ from pillarbox.net.transaction import Content, Transaction
 
 BRISK = DeliverySettings(
     connect_timeout=2.0,
-    greeting_timeout=0.15,
-    command_timeout=0.15,
-    data_timeout=0.15,
-    block_timeout=0.15,
-    final_timeout=0.15,
+    greeting_timeout=0.25,
+    command_timeout=0.25,
+    data_timeout=0.25,
+    block_timeout=0.25,
+    final_timeout=0.25,
 )
 PATIENT = DeliverySettings(
     connect_timeout=10.0,
@@ -80,6 +80,11 @@ class Talk:
         content = await self.content()
         await self.say("250 2.0.0 kept")
         return content
+
+    async def goodbye(self) -> None:
+        """Answer QUIT."""
+        await self.hear("QUIT")
+        await self.say("221 bye")
 
     async def secure(self, context: ssl.SSLContext) -> None:
         """Hear STARTTLS and make the handshake."""

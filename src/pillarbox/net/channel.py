@@ -56,7 +56,7 @@ class OpenFailed(TemporaryError):  # noqa: N818 - opening fails, it does not err
         self.stage = stage
         self.reason = reason
         self.reply = reply
-        self.conversation = conversation
+        self.conversation = tuple(conversation)
 
 
 class Channel(asyncio.Protocol):
