@@ -72,8 +72,7 @@ class ClientTable:
         """
         client = self._clients.pop(key, None) or _Client()
         self._clients[key] = client  # at the end: the most recent
-        if len(self._clients) > self._size:
-            self._forget()
+        self._forget()
         if client.open >= self._most_open:
             return "too many connections"
         paid_until = max(client.paid_until, now) + _MINUTE / self._rate
@@ -93,8 +92,9 @@ class ClientTable:
         # A few steps only: clients with open connections, which cannot be forgotten, go to
         # the end, so that a flood is never answered with a walk over the whole table.
         for _ in range(_STEPS):
+            if len(self._clients) <= self._size:
+                return
             key = next(iter(self._clients))
             client = self._clients.pop(key)
-            if not client.open:
-                return
-            self._clients[key] = client
+            if client.open:
+                self._clients[key] = client
