@@ -23,9 +23,9 @@ from pillarbox.control.operations import Operations
 from pillarbox.errors import PermanentError
 from pillarbox.events.encode import encode, message_of
 from pillarbox.events.types import Event
-from pillarbox.node import make_store
 from pillarbox.store.ids import parse_id
 from pillarbox.store.port import Batch, JournalEntry, Store
+from pillarbox.store.select import open_store
 
 __all__ = ["Access", "NotRunning", "control_socket", "reach", "reach_running"]
 
@@ -106,7 +106,8 @@ def _open_store(settings: Settings) -> Iterator[Access]:
         raise PermanentError(f"{path} belongs to another user; run this as the node's user")
     with asyncio.Runner() as runner:
         clock = SystemClock()
-        store = make_store(settings, clock.now)
+        directory, node = settings.node.directory, settings.node.name
+        store = open_store(url, directory=directory, node=node, clock=clock)
         runner.run(store.open())
         try:
             yield _StoreAccess(runner, store, settings, clock)

@@ -35,7 +35,6 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "restore": ("store", "restore"),
     "verify": ("store", "verify"),
     "auth": ("auth", "auth"),
-    "demo": ("demo", "demo"),
     "version": ("version", "version"),
 }
 

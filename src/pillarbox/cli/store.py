@@ -14,7 +14,7 @@ from pillarbox.control import protocol as p
 from pillarbox.control.client import ControlClient, NodeNotRunning
 from pillarbox.errors import PermanentError
 from pillarbox.findings import Finding, Level
-from pillarbox.node import restore_store
+from pillarbox.store.sqlite import restore as restore_file
 
 __all__ = ["backup", "restore", "verify"]
 
@@ -46,7 +46,7 @@ def restore(context: Context, file: Path, hold: bool) -> None:  # noqa: FBT001 -
     with context.errors():
         loaded = context.load()
         _must_be_stopped(loaded)
-        path = restore_store(loaded.settings, file)
+        path = _put_back(loaded, file)
         held = _hold(loaded) if hold else 0
     context.out.say(f"Restored {path}.")
     if hold:
@@ -59,6 +59,16 @@ def _must_be_stopped(loaded: Loaded) -> None:
     except NodeNotRunning:
         return
     raise PermanentError("the node runs; stop it first (`pillarbox stop`)")
+
+
+def _put_back(loaded: Loaded, file: Path) -> Path:
+    directory, url = loaded.settings.node.directory, loaded.settings.store.url
+    if not url.startswith("sqlite:"):
+        raise PermanentError("the store is not a file; restore its database with pg_restore")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / url.removeprefix("sqlite:")
+    restore_file(file, path)
+    return path
 
 
 def _hold(loaded: Loaded) -> int:
