@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.ledger.book import Book, Verdict
@@ -55,9 +57,19 @@ async def run(campaign: Campaign, node: NodeProcess, sink_address: str) -> Verdi
     return book.verdict()
 
 
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until something has come true.
+
+    Raises:
+        TimeoutError: It did not within ``seconds``.
+    """
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - a condition of another process has no event
+            await asyncio.sleep(0.02)
+
+
 async def drain(book: Book, seconds: float) -> None:
     """Wait until everything acknowledged has been heard of, and a little longer."""
-    end = time.monotonic() + seconds
-    while book.outstanding() and time.monotonic() < end:  # noqa: ASYNC110 - the book is no task
-        await asyncio.sleep(0.05)
+    with contextlib.suppress(TimeoutError):  # the verdict will say what is missing
+        await until(lambda: not book.outstanding(), seconds)
     await asyncio.sleep(0.3)  # late second copies

@@ -167,19 +167,21 @@ class _Session(asyncio.Protocol):
         self._sender = ""
         self._endings: list[Behavior] = []  # of the transaction's recipients
         self._content = bytearray()
+        self._early = b""
 
     # --- what the event loop calls ---------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._upgrade is not None:  # the same connection, encrypted now
-            return
         self._client = str(transport.get_extra_info("peername")[0])
         self._server.opened(self)
         self._connection.greet()
         self._advance()
 
     def data_received(self, data: bytes) -> None:
+        if self._upgrade is not None and not self._upgrade.done():
+            self._early += data  # may come in one read with the end of the handshake
+            return
         self._connection.receive_data(data)
         self._advance()
 
@@ -244,6 +246,7 @@ class _Session(asyncio.Protocol):
         del event
         self._connection.accept()
         self._flush()
+        self._transport.pause_reading()
         self._upgrade = self._loop.create_task(self._shake_hands())
 
     async def _shake_hands(self) -> None:
@@ -258,6 +261,9 @@ class _Session(asyncio.Protocol):
         if transport is not None:
             self._transport = transport
             self._connection.tls_started()
+            if self._early:  # nothing at all would mean the end of the input
+                self._connection.receive_data(self._early)
+            self._advance()
 
     def _auth_attempted(self, event: AuthAttempted) -> None:
         if self._server.users.get(event.identity) == event.password:

@@ -1,0 +1,103 @@
+"""Memory has a bound (P4): neither large messages nor a long queue take it all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.faults.nodes import node_for, running
+from tests.ledger.book import Book
+from tests.ledger.campaign import SINK_PORT, drain
+from tests.ledger.injector import Injector, load
+from tests.ledger.sink import Sink, open_sink
+from tests.loopback import own_address
+from tests.mail import kept_message
+from tests.node_process import SMTP_PORT
+
+from pillarbox.store.port import Batch
+from pillarbox.store.sqlite import SqliteStore
+
+_MIB = 2**20
+_LARGE = 24 * _MIB
+
+
+def resident_mib(pid: int) -> float:
+    """Return the memory that a process holds."""
+    return float(psutil.Process(pid).memory_info().rss / _MIB)
+
+
+async def peak_mib(pid: int, task: asyncio.Future[object]) -> float:
+    """Return the most memory that a process held while a task ran."""
+    peak = resident_mib(pid)
+    while not task.done():
+        peak = max(peak, resident_mib(pid))
+        await asyncio.sleep(0.02)
+    return peak
+
+
+@pytest.mark.parametrize(
+    "messages", [12, pytest.param(200, marks=pytest.mark.slow)], ids=["short", "long"]
+)
+@pytest.mark.timeout(600)
+def test_large_messages_are_not_held_in_memory(tmp_path: Path, messages: int) -> None:
+    """Many messages of 24 MiB at the same time stay within 300 MiB, and arrive whole."""
+    sink_address, book = own_address(), Book()
+    node = node_for(tmp_path, sink_address)
+
+    async def scenario() -> float:
+        injector = Injector(book, node.address, SMTP_PORT, sizes=(_LARGE, _LARGE), limit=messages)
+        async with open_sink(Sink(book), sink_address, SINK_PORT), running(node):
+            async with load(injector, 6) as tasks:
+                peak = await peak_mib(node.pid, asyncio.gather(*tasks))
+            draining = asyncio.ensure_future(drain(book, 120))
+            return max(peak, await peak_mib(node.pid, draining))
+
+    peak = asyncio.run(scenario())
+    verdict = book.verdict()
+    assert verdict.is_good, str(verdict)
+    assert verdict.acknowledged == messages
+    assert peak < 300, f"{peak:.0f} MiB"
+
+
+async def fill(path: Path, count: int) -> None:
+    """Put so many messages for many destinations into a store, due in an hour or now."""
+    now = time.time()
+    store = SqliteStore(path, node="main", now=lambda: now)
+    await store.open()
+    kept = 0
+    while kept < count:
+        batch = [
+            kept_message(f"b{n}@d{n % 500}.example", at=now + n / 1e6, due=now + 3600 * (n % 2))
+            for n in range(kept, min(kept + 5_000, count))
+        ]
+        await store.commit(Batch(keep=batch))
+        kept += len(batch)
+    await store.close()
+
+
+async def weight(directory: Path, backlog: int) -> tuple[float, float]:
+    """Return how long a node with a backlog takes to greet, and what it weighs soon after."""
+    await fill(directory / "pillarbox.db", backlog)
+    node = node_for(directory, own_address())  # nobody listens at the next hop
+    node.start()
+    try:
+        seconds = await node.ready()
+        await asyncio.sleep(2)
+        return seconds, resident_mib(node.pid)
+    finally:
+        await asyncio.to_thread(node.stop)
+
+
+@pytest.mark.parametrize(
+    "backlog", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)], ids=["short", "long"]
+)
+@pytest.mark.timeout(600)
+def test_a_long_queue_needs_no_more_memory_than_a_short_one(tmp_path: Path, backlog: int) -> None:
+    """Ten times the queue weighs the same, and the node is up in seconds."""
+    _, short = asyncio.run(weight(tmp_path / "short", backlog // 10))
+    seconds, long = asyncio.run(weight(tmp_path / "long", backlog))
+    assert long < max(1.25 * short, short + 40), f"{short:.0f} MiB with a tenth, {long:.0f} MiB"
+    assert seconds < 10

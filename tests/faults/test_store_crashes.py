@@ -1,0 +1,179 @@
+"""What was kept is there after a kill, a power cut, and a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.keeper import missing, run_and_kill
+from tests.lossyfs import cut_power, lossy_folder
+from tests.mail import NOW, delivered, kept_message
+
+from pillarbox.errors import PermanentError
+from pillarbox.policy.queue import RecipientState
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.port import Batch, MessageId, StoreFull, StoreUnavailable
+from pillarbox.store.sqlite import SqliteStore
+
+
+def kill_often(path: Path, *, kills: int) -> None:
+    """Kill a process that keeps mail, again and again, and look for everything it printed."""
+    chance = random.Random(kills)
+    kept: list[MessageId] = []
+    for _ in range(kills):
+        kept += run_and_kill(path, seconds=chance.uniform(0.0, 0.15))
+    assert len(kept) >= kills
+    assert missing(path, kept) == []
+
+
+def test_what_was_kept_outlives_a_kill(tmp_path: Path) -> None:
+    """Over twenty kills at random moments, every message whose commit returned is found."""
+    kill_often(tmp_path / "pillarbox.db", kills=20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_what_was_kept_outlives_many_kills(tmp_path: Path) -> None:
+    """The same over three hundred kills."""
+    kill_often(tmp_path / "pillarbox.db", kills=300)
+
+
+def lost_at_power_cuts(folder: Path, *, cuts: int, synchronous: str) -> int:
+    """Return how many messages that were kept are gone after power cuts."""
+    lost = 0
+    for number in range(cuts):
+        mounted = folder / f"{synchronous}-{number}"
+        mounted.mkdir()
+        with lossy_folder(mounted, seed=number) as disk:
+            path = disk / "pillarbox.db"
+            seconds = random.Random(number).uniform(0.0, 0.2)
+            kept = run_and_kill(path, seconds=seconds, synchronous=synchronous)
+            cut_power(disk)
+            try:
+                lost += len(missing(path, kept))
+            except PermanentError:  # damaged beyond opening
+                lost += len(kept)
+    return lost
+
+
+def test_what_was_kept_outlives_a_power_cut(tmp_path: Path) -> None:
+    """On a disk that forgets what was not synced, no message is lost."""
+    assert lost_at_power_cuts(tmp_path, cuts=8, synchronous="full") == 0
+
+
+def test_the_power_cuts_are_real(tmp_path: Path) -> None:
+    """Without syncing, the same power cuts lose mail: the test above would notice."""
+    assert lost_at_power_cuts(tmp_path, cuts=3, synchronous="off") > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_what_was_kept_outlives_many_power_cuts(tmp_path: Path) -> None:
+    """The same over a hundred power cuts."""
+    assert lost_at_power_cuts(tmp_path, cuts=100, synchronous="full") == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 4 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_mail_and_recovers(small_disk: Path) -> None:
+    """A full disk is StoreFull, keeps what was kept, and takes mail when it has room again."""
+
+    async def main() -> None:
+        store = SqliteStore(small_disk / "pillarbox.db", node="main", now=lambda: NOW)
+        await store.open()
+        group = GroupCommit(store)
+        kept = [kept_message(content=os.urandom(4096))]
+        await group.keep(kept[0])
+        filler = small_disk / "filler"
+        filler.write_bytes(bytes(2 * 1024 * 1024))
+        with pytest.raises(StoreFull):  # noqa: PT012 - some go in before the disk is full
+            while True:
+                message = kept_message(content=os.urandom(16_384))
+                await group.keep(message)
+                kept.append(message)
+        with pytest.raises(StoreFull):
+            await group.keep(kept_message(content=os.urandom(60_000)))
+        assert not store.has_failed
+        assert await store.free_octets() < 100_000  # type: ignore[operator]
+        filler.unlink()
+        await group.settle([delivered(kept[0])])
+        await group.keep(kept_message())
+        for message in kept[1:]:
+            assert b"".join([c async for c in store.body(message.id)]) == message.content
+        assert await store.verify() == ()
+        await store.close()
+
+    asyncio.run(main())
+
+
+class FailingDisk(apsw.VFS):
+    """SQLite's view of a disk whose syncs can be made to fail."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        super().__init__("failing", base="", makedefault=True)
+
+    def xOpen(self, name: object, flags: list[int]) -> FailingFile:  # noqa: N802 - its name
+        return FailingFile(self, name, flags)
+
+
+class FailingFile(apsw.VFSFile):
+    """A file on it."""
+
+    def __init__(self, disk: FailingDisk, name: object, flags: list[int]) -> None:
+        super().__init__("", name, flags)  # type: ignore[arg-type]
+        self._disk = disk
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - its name
+        if self._disk.fails:
+            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
+        super().xSync(flags)
+
+
+def test_a_failed_sync_is_never_retried(tmp_path: Path) -> None:
+    """After fsync has failed once nothing is kept, until the store is opened again."""
+
+    async def main() -> None:
+        disk = FailingDisk()
+        try:
+            store = SqliteStore(tmp_path / "pillarbox.db", node="main", now=lambda: NOW)
+            await store.open()
+            before, after = kept_message(), kept_message()
+            await store.commit(Batch(keep=[before]))
+            disk.fails = True
+            with pytest.raises(StoreUnavailable):
+                await store.commit(Batch(keep=[kept_message()]))
+            disk.fails = False
+            assert store.has_failed
+            with pytest.raises(StoreUnavailable, match="opened again"):
+                await store.commit(Batch(keep=[after]))
+            await store.close()
+            again = SqliteStore(tmp_path / "pillarbox.db", node="main", now=lambda: NOW)
+            await again.open()
+            await again.commit(Batch(keep=[after]))
+            kept = await again.message(before.id)
+            assert kept is not None
+            assert kept.recipients[0].state is RecipientState.QUEUED
+            await again.close()
+        finally:
+            disk.unregister()
+
+    asyncio.run(main())
