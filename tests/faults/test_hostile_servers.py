@@ -12,7 +12,7 @@ import time
 import pytest
 from tests.scripted_server import BRISK, PATIENT, Talk, dial, message, serve
 
-from pillarbox.net.channel import OpenFailed
+from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.transaction import RecipientOutcome, Stage
 
 STEPS = (
@@ -228,18 +228,21 @@ def test_a_server_that_takes_no_content_is_left_and_nothing_is_uncertain() -> No
 def test_an_idle_channel_notices_that_the_server_leaves() -> None:
     """A 421 or a close between two messages makes the channel unusable; its words are kept."""
 
+    async def left(channel: Channel) -> None:
+        async with asyncio.timeout(10):
+            while channel.is_usable:
+                await asyncio.sleep(0.005)
+
     async def main() -> None:
         async with serve(lambda talk: leave(talk, "421 4.4.2 idle")) as endpoint:
             channel = await dial(endpoint)
-            await asyncio.sleep(0.08)
-            assert not channel.is_usable
+            await left(channel)
             assert channel.closing_reply is not None
             result = await channel.transact(message())
             assert result.outcomes[0].reply == channel.closing_reply
         async with serve(leave) as endpoint:
             channel = await dial(endpoint)
-            await asyncio.sleep(0.08)
-            assert not channel.is_usable
+            await left(channel)
             assert channel.closing_reason == "the server closed the connection"
 
     async def leave(talk: Talk, *words: str) -> None:

@@ -73,22 +73,27 @@ def test_the_source_address_must_be_ours(loop: object) -> None:
 @LOOPS
 def test_the_source_address_is_used(loop: object) -> None:
     """The peer sees the connection come from the address that was asked for."""
-    seen: list[str] = []
 
     class Listener(asyncio.Protocol):
+        def __init__(self, seen: asyncio.Future[str]) -> None:
+            self.seen = seen
+
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            seen.append(transport.get_extra_info("peername")[0])
+            self.seen.set_result(transport.get_extra_info("peername")[0])
             transport.close()
 
-    async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Listener, "127.0.0.1", 0)
+    async def main() -> str:
+        running = asyncio.get_running_loop()
+        seen: asyncio.Future[str] = running.create_future()
+        server = await running.create_server(lambda: Listener(seen), "127.0.0.1", 0)
         await connect("127.0.0.1", server.sockets[0].getsockname()[1], source="127.0.0.9")
-        await asyncio.sleep(0.02)
-        server.close()
+        try:
+            return await seen
+        finally:
+            server.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
-        runner.run(main())
-    assert seen == ["127.0.0.9"]
+        assert runner.run(main()) == "127.0.0.9"
 
 
 def test_a_peer_that_does_not_answer_times_out() -> None:

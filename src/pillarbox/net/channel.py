@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Final
 
 from pillarbox.config.settings import DeliverySettings
-from pillarbox.errors import TemporaryError
+from pillarbox.errors import PillarboxError, TemporaryError
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
 from pillarbox.net.tls import TlsState
 from pillarbox.net.transaction import Content, RecipientOutcome, Transaction, TransactionResult
@@ -299,7 +299,7 @@ class Channel(asyncio.Protocol):
                     break
             connection.end_content()
             self._pass_on()
-        except TemporaryError as error:
+        except PillarboxError as error:
             self.close(f"the content could not be read: {error}")
         finally:
             aclose = getattr(pieces, "aclose", None)

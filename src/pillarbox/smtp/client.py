@@ -58,6 +58,18 @@ _STAGES: Final[dict[State, Stage]] = {
     State.AUTH_SENT: Stage.AUTH,
 }
 
+# The states in which a reply is awaited, outside of a transaction.
+_WAITING: Final = frozenset(
+    {
+        State.CONNECTED,
+        State.HELLO_SENT,
+        State.STARTTLS_SENT,
+        State.AUTH_SENT,
+        State.QUIT_SENT,
+    }
+)
+_BEFORE_TLS: Final = "the server sent data in the clear between STARTTLS and TLS"
+
 
 class ClientConnection:
     """One connection to a server, from its greeting to its end.
@@ -375,15 +387,3 @@ class ClientConnection:
             self._events.append(ConnectionEnded(reason, reply))
         self.state = State.CLOSED
         self._out.clear()
-
-
-_WAITING: Final = frozenset(
-    {
-        State.CONNECTED,
-        State.HELLO_SENT,
-        State.STARTTLS_SENT,
-        State.AUTH_SENT,
-        State.QUIT_SENT,
-    }
-)
-_BEFORE_TLS: Final = "the server sent data in the clear between STARTTLS and TLS"

@@ -40,13 +40,11 @@ class _Awaited:
     """A command that waits for its reply, and what is done with it."""
 
     name: str
-    stage: Stage
+    stage: Stage  # reached when it is said
     patience: Patience
     classes: frozenset[int]  # the first digits of what can answer it
     handle: Callable[[Sending, Reply], None]
 
-
-_Group = tuple[bytes, tuple[_Awaited, ...]]
 
 # RFC 5321 §4.2.1, RFC 3030 §2: a server that says these to BDAT does not know it, whatever
 # it offers; it takes the content for commands.
@@ -64,13 +62,14 @@ class Sending:
     __slots__ = (
         "_accepted",
         "_answered",
+        "_commands",
         "_ends_in_cr",
         "_expected",
-        "_groups",
         "_is_complete",
         "_is_lmtp",
         "_octets",
         "_outcomes",
+        "_pipelines",
         "_recipients",
         "_remaining",
         "_streams_chunks",
@@ -121,28 +120,25 @@ class Sending:
         # replies of LMTP to BDAT are not told apart where recipients were refused.
         chunking = use_chunking and offered.chunking and not is_lmtp
         self._streams_chunks = chunking and octets is None and offered.pipelining
-        self._groups: deque[_Group] = deque()
-        self._prepare(plan, pipelining=offered.pipelining, chunking=chunking, reset=needs_reset)
+        self._pipelines = offered.pipelining
+        self._commands: deque[tuple[bytes, _Awaited]] = deque()  # not said yet
+        self._prepare(plan, chunking=chunking, reset=needs_reset)
         if plan.recipients:
-            self._send_group()
+            self._send_commands()
         else:  # all fail without asking the server
             self.needs_reset = needs_reset
             self.is_settled = True
 
-    def _prepare(self, plan: Plan, *, pipelining: bool, chunking: bool, reset: bool) -> None:
-        """Lay out what is said up to the content; with PIPELINING it is one group."""
-        groups: list[_Group] = [(b"RSET\r\n", (_RESET,))] if reset else []
-        groups.append((plan.mail, (_MAIL,)))
-        groups.extend((command, (_RECIPIENT,)) for command in plan.commands)
+    def _prepare(self, plan: Plan, *, chunking: bool, reset: bool) -> None:
+        """Lay out what is said up to the content."""
+        if reset:
+            self._commands.append((b"RSET\r\n", _RESET))
+        self._commands.append((plan.mail, _MAIL))
+        self._commands.extend((command, _RECIPIENT) for command in plan.commands)
         if self._octets is not None and chunking:
-            start = b"BDAT %d LAST\r\n" % len(self._octets)
-            groups.append((start, (_LAST_CHUNK,)))
+            self._commands.append((b"BDAT %d LAST\r\n" % len(self._octets), _LAST_CHUNK))
         elif not self._streams_chunks:
-            groups.append((b"DATA\r\n", (_DATA,)))
-        if pipelining:
-            commands, expected = zip(*groups, strict=True)
-            groups = [(b"".join(commands), sum(expected, ()))]
-        self._groups.extend(groups)
+            self._commands.append((b"DATA\r\n", _DATA))
 
     # --- what the driver asks -------------------------------------------------------
 
@@ -167,12 +163,18 @@ class Sending:
 
     # --- sending --------------------------------------------------------------------
 
-    def _send_group(self) -> None:
-        commands, expected = self._groups.popleft()
-        self._expected.extend(expected)
-        self.record.sent(commands)
-        self.data_to_send.append(commands)
-        if expected[-1] is _LAST_CHUNK and self._octets is not None:
+    def _send_commands(self) -> None:
+        """Say what comes next: all there is with PIPELINING, one command without."""
+        if self._pipelines:
+            said = b"".join([command for command, _ in self._commands])
+            self._expected.extend([awaited for _, awaited in self._commands])
+            self._commands.clear()
+        else:
+            said, awaited = self._commands.popleft()
+            self._expected.append(awaited)
+        self.record.sent(said)
+        self.data_to_send.append(said)
+        if self._expected[-1] is _LAST_CHUNK and self._octets is not None:
             self._is_complete = True
             self.record.sent_content(len(self._octets))
             self.data_to_send.append(self._octets)
@@ -236,8 +238,8 @@ class Sending:
 
     def _go_on(self) -> None:
         """All replies are in: send what is next, or settle."""
-        if self._groups and self._is_worthwhile(self._groups[0][1][0]):
-            self._send_group()
+        if self._commands and self._is_worthwhile(self._commands[0][1]):
+            self._send_commands()
         elif self._streams_chunks and not self._is_complete and self._accepted:
             self.wants_content = True
         elif not self.wants_content:
