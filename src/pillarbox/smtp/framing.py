@@ -1,0 +1,105 @@
+"""Where a content ends: the readers behind DATA and BDAT.
+
+Content ends at CRLF.CRLF and at nothing else (RFC 5321 §4.1.1.4), so that no other server
+on the way can see two messages where we see one. A CR or LF that is not part of a CRLF
+does not end the reading: the reader goes on to the true end, and the message is refused
+then. With ``normalizes`` a lone LF becomes CRLF instead; a lone CR is refused all the same.
+
+Strategy: whole buffers are searched, never lines or octets. What could be the beginning of
+the end (at most four octets) is kept back until more comes in, so any split of the input
+gives the same content.
+
+RFC 5321 §2.3.8, §4.1.1.4, §4.5.2; RFC 3030 §2.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pillarbox.smtp.inspection import ContentInspector
+from pillarbox.smtp.lines import LineReader
+
+__all__ = ["ChunkReader", "DataReader"]
+
+_END: Final = b"\r\n.\r\n"
+# Proper beginnings of the end, longest first.
+_BEGINNINGS: Final = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
+
+
+class DataReader:
+    """Reads one content that comes behind DATA."""
+
+    __slots__ = ("_inspector", "_kept", "_normalizes")
+
+    def __init__(self, inspector: ContentInspector, *, normalizes: bool = False) -> None:
+        self._inspector = inspector
+        self._normalizes = normalizes
+        # The line end of the DATA command is part of the end of an empty content
+        # (RFC 5321 §4.1.1.4); the inspector leaves it out.
+        self._kept = b"\r\n"
+        inspector.expect_dots()
+
+    def read(self, lines: LineReader) -> bool:
+        """Use up what has come in; return whether the content has ended."""
+        octets = self._kept + lines.octets[lines.position :]
+        stuffed = octets.find(b"\r\n.")
+        end = octets.find(_END, stuffed) if stuffed >= 0 else -1
+        if end >= 0:
+            lines.position = len(lines.octets) - (len(octets) - end - len(_END))
+            self._kept = b""
+            octets = octets[: end + 2]
+            is_stuffed = end != stuffed
+        else:
+            lines.clear()
+            self._kept = self._beginning_of_end(octets)
+            octets = octets[: len(octets) - len(self._kept)]
+            is_stuffed = stuffed >= 0
+        self._inspector.inspect(octets, is_stuffed=is_stuffed)
+        return end >= 0
+
+    def _beginning_of_end(self, octets: bytes) -> bytes:
+        for beginning in _BEGINNINGS:
+            if octets.endswith(beginning):
+                return beginning
+        # A dot behind a lone LF is stuffed, too, where a lone LF is a line end.
+        return b"\n" if self._normalizes and octets.endswith(b"\n") else b""
+
+
+class ChunkReader:
+    """Reads one content that comes in the chunks of BDAT; ``start`` begins each."""
+
+    __slots__ = ("_inspector", "_kept", "_left")
+
+    def __init__(self, inspector: ContentInspector) -> None:
+        self._inspector = inspector
+        self._kept = b""  # a CR whose LF may be in the next chunk
+        self._left = 0
+
+    def start(self, size: int) -> None:
+        """Expect a chunk of ``size`` octets."""
+        self._left = size
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all octets of the chunk have come."""
+        return not self._left
+
+    def read(self, lines: LineReader) -> bool:
+        """Use up what has come in of the chunk; return whether the chunk has ended."""
+        octets = lines.octets[lines.position : lines.position + self._left]
+        lines.position += len(octets)
+        self._left -= len(octets)
+        if self._kept:
+            octets = self._kept + octets
+        self._kept = b"\r" if octets.endswith(b"\r") else b""
+        if self._kept:
+            octets = octets[:-1]
+        if octets:
+            self._inspector.inspect(octets)
+        return not self._left
+
+    def finish(self) -> None:
+        """Take note that there are no more chunks."""
+        if self._kept:
+            self._inspector.inspect(self._kept)
+            self._kept = b""

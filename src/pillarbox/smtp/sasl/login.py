@@ -1,0 +1,58 @@
+"""LOGIN: identity, then password, each to a prompt; no RFC, but old clients know nothing else.
+
+The prompts differ from server to server, so a client goes by their order.
+"""
+
+from __future__ import annotations
+
+from pillarbox.smtp.sasl.mechanism import (
+    Challenge,
+    MalformedResponseError,
+    PasswordClaim,
+    ServerStep,
+)
+
+__all__ = ["LoginClient", "LoginServer"]
+
+
+class LoginServer:
+    """The server's side."""
+
+    __slots__ = ("_identity",)
+
+    def __init__(self) -> None:
+        self._identity = ""
+
+    def step(self, response: bytes | None) -> ServerStep:
+        """Prompt for the identity, then for the password."""
+        if response is None:
+            return Challenge(b"Username:")
+        try:
+            text = response.decode("utf-8")
+        except UnicodeDecodeError:
+            raise MalformedResponseError("the response is not UTF-8") from None
+        if not text or "\0" in text:
+            raise MalformedResponseError("the response is empty or holds NUL")
+        if not self._identity:
+            self._identity = text
+            return Challenge(b"Password:")
+        return PasswordClaim("", self._identity, text)
+
+
+class LoginClient:
+    """The client's side."""
+
+    __slots__ = ("_answers",)
+
+    def __init__(self, identity: str, password: str) -> None:
+        self._answers = [password.encode(), identity.encode()]
+
+    def initial_response(self) -> None:
+        """Return nothing: many servers take no initial response here."""
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Return the identity, then the password, whatever the prompt says."""
+        del challenge
+        if not self._answers:
+            raise MalformedResponseError("LOGIN has two challenges")
+        return self._answers.pop()

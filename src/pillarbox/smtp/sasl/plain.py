@@ -1,0 +1,52 @@
+"""PLAIN: identity and password in one response (RFC 4616)."""
+
+from __future__ import annotations
+
+from pillarbox.smtp.sasl.mechanism import (
+    Challenge,
+    MalformedResponseError,
+    PasswordClaim,
+    ServerStep,
+)
+
+__all__ = ["PlainClient", "PlainServer"]
+
+
+class PlainServer:
+    """The server's side."""
+
+    __slots__ = ()
+
+    def step(self, response: bytes | None) -> ServerStep:
+        """Ask for the one response, or read it: ``[authzid] NUL authcid NUL passwd``."""
+        if response is None:
+            return Challenge(b"")
+        try:
+            fields = response.decode("utf-8").split("\0")
+        except UnicodeDecodeError:
+            raise MalformedResponseError("the response is not UTF-8") from None
+        if len(fields) != 3:  # noqa: PLR2004 - RFC 4616 §2
+            raise MalformedResponseError("the response does not have three fields")
+        authorization_identity, identity, password = fields
+        if not identity or not password:
+            raise MalformedResponseError("the identity or the password is empty")
+        return PasswordClaim(authorization_identity, identity, password)
+
+
+class PlainClient:
+    """The client's side."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, identity: str, password: str) -> None:
+        self._message = f"\0{identity}\0{password}".encode()
+
+    def initial_response(self) -> bytes:
+        """Return the whole exchange."""
+        return self._message
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Return the message again where the server ignored the initial response."""
+        if challenge:
+            raise MalformedResponseError("PLAIN knows no challenges")
+        return self._message
