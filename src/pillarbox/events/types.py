@@ -26,6 +26,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionOpened",
     "ConnectionRefused",
+    "DefectFound",
     "DsnCreated",
     "Event",
     "EventsDropped",
@@ -115,6 +116,14 @@ class StoreRecovered(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     """The store takes writes again."""
 
     seconds: float  # how long it did not
+
+
+class DefectFound(Event, frozen=True, kw_only=True, omit_defaults=True, tag="node.defect"):
+    """Something failed that cannot fail: a defect in pillarbox. Please report it."""
+
+    where: str
+    error: str
+    traceback: list[str] = field(default_factory=list)
 
 
 # --- receiving ---------------------------------------------------------------------

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pillarbox.clock import Clock
 from pillarbox.errors import PermanentError
 from pillarbox.store.memory import MemoryStore
 from pillarbox.store.port import Store
 from pillarbox.store.postgres import PostgresStore
 from pillarbox.store.sqlite import SqliteStore
 
-__all__ = ["open_store"]
+__all__ = ["make_store"]
 
 
-def open_store(url: str, *, directory: Path, node: str, clock: Clock) -> Store:
-    """Make the store that a URL names; ``await store.open()`` opens it.
+def make_store(url: str, *, directory: Path, node: str, now: Callable[[], float]) -> Store:
+    """Return the store that a URL names; it is not open yet.
 
     Args:
         url: ``sqlite:PATH``, ``postgresql://USER@HOST/DATABASE``, or ``memory:``.
         directory: What a relative path starts from; made if it does not exist.
         node: The name under which mail is kept.
-        clock: The wall clock.
+        now: The wall clock, in seconds.
 
     Raises:
         PermanentError: There is no such kind of store.
     """
     scheme, separator, rest = url.partition(":")
     if separator and scheme == "memory" and not rest:
-        return MemoryStore(node, clock.now)
+        return MemoryStore(node, now)
     if scheme == "sqlite" and rest:
-        return SqliteStore(directory / rest, node=node, now=clock.now)
+        return SqliteStore(directory / rest, node=node, now=now)
     if scheme in {"postgresql", "postgres"} and rest.startswith("//"):
-        return PostgresStore(url, node=node, now=clock.now)
+        return PostgresStore(url, node=node, now=now)
     shown = urlsplit(url)._replace(netloc="...").geturl()  # never the password
     raise PermanentError(f"{shown!r} is not sqlite:PATH, postgresql://... or memory:")

@@ -1,0 +1,62 @@
+"""Which adapters a configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pillarbox.clock import Clock
+from pillarbox.config.settings import LogFormat, LogSettings, Settings
+from pillarbox.dns.cache import CachingResolver
+from pillarbox.dns.network import NetworkResolver
+from pillarbox.dns.zone import ZoneResolver
+from pillarbox.events.log import LogLevel, LogWriter
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.store import select
+from pillarbox.store.port import Store
+
+__all__ = ["kind_of_store", "make_log", "make_resolver", "make_store"]
+
+
+def make_store(settings: Settings, now: Callable[[], float]) -> Store:
+    """Return the store that ``store.url`` names; it is not open yet.
+
+    Args:
+        settings: The configuration.
+        now: The wall clock, in seconds.
+
+    Raises:
+        PermanentError: No adapter knows such a store.
+    """
+    node = settings.node
+    return select.make_store(settings.store.url, directory=node.directory, node=node.name, now=now)
+
+
+def kind_of_store(settings: Settings) -> str:
+    """Return ``sqlite``, ``postgresql`` or ``memory``."""
+    return settings.store.url.partition(":")[0]
+
+
+def make_resolver(settings: Settings, clock: Clock) -> Resolver:
+    """Return who answers for DNS: the configured zone file, or servers behind a cache.
+
+    Raises:
+        PermanentError: The zone file cannot be read, or a server is no address.
+    """
+    dns = settings.dns
+    if dns.zone_file is not None:
+        return ZoneResolver.from_file(dns.zone_file, timeout=dns.timeout)
+    network = NetworkResolver(servers=dns.servers, timeout=dns.timeout, trust_ad=dns.trust_ad)
+    return CachingResolver(network, clock)
+
+
+def make_log(settings: LogSettings) -> LogWriter:
+    """Return the log.
+
+    Raises:
+        PermanentError: Its file cannot be opened.
+    """
+    return LogWriter(
+        settings.file,
+        is_json=settings.format is LogFormat.JSON,
+        level=LogLevel[settings.level.upper()],
+    )

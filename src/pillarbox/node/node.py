@@ -1,0 +1,302 @@
+"""One pillarbox: a store, delivery, listeners, and a control socket.
+
+Guarantees: services start from the store up and stop from the listeners down, so that no
+message is taken that cannot be kept, and none is delivered whose result cannot be recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+from pillarbox import __version__
+from pillarbox.clock import Clock, SystemClock
+from pillarbox.config.settings import Settings
+from pillarbox.control.operations import Operations
+from pillarbox.control.protocol import StatusRow
+from pillarbox.control.server import ControlServer
+from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.errors import PillarboxError
+from pillarbox.events.log import LogWriter
+from pillarbox.events.types import DefectFound, Event, NodeStarted, NodeStopped, NodeStopping
+from pillarbox.intake.budget import ByteBudget
+from pillarbox.intake.domains import read_domains
+from pillarbox.intake.door import Door
+from pillarbox.intake.guards import Guards
+from pillarbox.intake.memory import MemoryGuard
+from pillarbox.intake.queues import Queues
+from pillarbox.intake.reserve import DiskReserve, reserve_for
+from pillarbox.intake.stamp import Stamper
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.dialer import Dialer, SocketDialer
+from pillarbox.net.own_addresses import own_addresses
+from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
+from pillarbox.node.steering import Steering
+from pillarbox.receive.binding import Sockets
+from pillarbox.receive.receiver import Receiver
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.history import Teller
+from pillarbox.store.ids import IdMaker
+from pillarbox.store.port import Fenced, Store
+
+__all__ = ["Log", "Node"]
+
+Log = Callable[[Event, bytes | None], None]
+"""Takes every event, with its JSON where that has been made already."""
+
+_UPKEEP_EVERY: Final = 30.0  # seconds between two rounds of cleaning and heartbeat
+_DEAD_AFTER: Final = 300.0  # seconds without a heartbeat after which a node's mail is adopted
+
+
+class Node:
+    """A node, with everything that it needs from outside passed in or chosen here."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reload: Callable[[], Settings] | None = None,
+        log: Log | None = None,
+        clock: Clock | None = None,
+        resolver: Resolver | None = None,
+        dialer: Dialer | None = None,
+        sockets: Sockets | None = None,
+    ) -> None:
+        """Prepare a node; ``start`` starts it.
+
+        Args:
+            settings: The configuration.
+            reload: Reads the configuration again; None: it stays as it was.
+            log: Where events go; None: as the configuration says.
+            clock: The time; the machine's if None.
+            resolver: Who answers for DNS; as the configuration says if None.
+            dialer: Who opens connections; the machine's network if None.
+            sockets: The listeners' bound sockets; None: they are bound at the start.
+
+        Raises:
+            PermanentError: Something in the configuration cannot be used.
+        """
+        self.settings = settings
+        self.hostname = settings.node.hostname or socket.getfqdn()
+        self.clock = clock or SystemClock()
+        self.resolver = resolver or make_resolver(settings, self.clock)
+        self.counts: Counter[type[Event]] = Counter()
+        self.store: Store = make_store(settings, self.clock.now)
+        self.writer: LogWriter | None = None if log else make_log(settings.log)
+        self.read_settings = reload
+        self._teller = Teller(log or self._write)
+        self._dialer = dialer or SocketDialer()
+        self._sockets = sockets
+        self._stop_reason: asyncio.Future[str] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+
+    # --- life ---------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the store, start delivering, then listen.
+
+        Raises:
+            PillarboxError: Something cannot be used; what was started has been stopped.
+        """
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_loop_error)
+        began = self.clock.monotonic()
+        self._stop_reason = loop.create_future()
+        self.settings.node.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self.store.open()
+        try:
+            await self._start_services()
+        except BaseException:
+            await self.store.close()
+            raise
+        self._upkeep = asyncio.create_task(self._keep_up(), name="node: upkeep")
+        counts = await self.store.count(now=self.clock.now())
+        self.tell(
+            NodeStarted(
+                at=self.clock.now(),
+                node=self.settings.node.name,
+                version=__version__,
+                store=kind_of_store(self.settings),
+                queued=sum(sum(count.ages) for count in counts),
+                seconds=round(self.clock.monotonic() - began, 3),
+            )
+        )
+
+    async def _start_services(self) -> None:
+        settings = self.settings
+        self._group = GroupCommit(self.store)
+        self._teller.keep_in(self._group)
+        self._ids = IdMaker(settings.node.shard, self.clock.now)
+        domains, _ = read_domains(settings)
+        queues = Queues(settings.route, domains.routes)
+        self.deliverer = self._make_deliverer(queues)
+        self.door = self._make_door(queues, await self._make_guards())
+        self.receiver = Receiver(
+            settings,
+            hostname=self.hostname,
+            domains=domains,
+            door=self.door,
+            clock=self.clock,
+            sink=self.tell,
+            sockets=self._sockets,
+        )
+        self._control = self._make_control()
+        await self._control.start()
+        if settings.delivery.paused:
+            self.deliverer.pause()
+        await self.deliverer.start()
+        self.receiver.start()
+
+    async def run(self) -> str:
+        """Wait until somebody asks the node to stop; return the reason."""
+        if self._stop_reason is None:
+            return "not started"
+        return await self._stop_reason
+
+    def request_stop(self, reason: str) -> None:
+        """End ``run``; returns at once."""
+        if self._stop_reason is not None and not self._stop_reason.done():
+            self._stop_reason.set_result(reason)
+
+    async def stop(self, reason: str) -> None:
+        """Stop from the listeners down; contents and deliveries under way may end."""
+        self.tell(NodeStopping(at=self.clock.now(), reason=reason))
+        grace = self.settings.node.shutdown_grace
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.gather(self._upkeep, return_exceptions=True)
+        await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
+        await self.door.guards.reserve.stop()
+        await self._control.stop()
+        self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
+        await self._group.drain()
+        await self.store.close()
+        if self.writer is not None:
+            self.writer.close()
+
+    # --- what it is made of -------------------------------------------------------
+
+    def _make_deliverer(self, queues: Queues) -> Deliverer:
+        settings = self.settings
+        return Deliverer(
+            hostname=self.hostname,
+            delivery=settings.delivery,
+            queue=settings.queue,
+            routes=settings.route,
+            store=self.store,
+            group=self._group,
+            resolver=self.resolver,
+            dialer=self._dialer,
+            clock=self.clock,
+            sink=self.tell,
+            ids=self._ids,
+            queue_of=lambda recipient, sender: queues.queue_for(sender, recipient),
+            random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
+            own_addresses=own_addresses(),
+        )
+
+    def _make_door(self, queues: Queues, guards: Guards) -> Door:
+        return Door(
+            store=self.store,
+            group=self._group,
+            ids=self._ids,
+            clock=self.clock,
+            stamper=Stamper(self.settings.intake, self.hostname),
+            queue_for=queues.queue_for,
+            guards=guards,
+            sink=self.tell,
+            on_kept=self.deliverer.offer,
+        )
+
+    async def _make_guards(self) -> Guards:
+        settings = self.settings
+        reserve = settings.store.reserve
+        free = await self.store.free_octets()
+        if not reserve and free is not None:
+            reserve = reserve_for(
+                free=free,
+                disk=shutil.disk_usage(settings.node.directory).total,
+                max_message_size=settings.intake.max_message_size,
+            )
+        guard = DiskReserve(self.store, reserve)
+        await guard.start()
+        return Guards(
+            reserve=guard,
+            memory=MemoryGuard(),
+            budget=ByteBudget(settings.limits.bytes_in_flight),
+        )
+
+    def _make_control(self) -> ControlServer:
+        settings = self.settings
+        operations = Operations(
+            self.store,
+            now=self.clock.now,
+            record=self._record,
+            status=StatusRow(is_running=True, node=settings.node.name, version=__version__),
+            live=Steering(self),
+        )
+        path = settings.control.socket or settings.node.directory / "control"
+        return ControlServer(path, operations, partial(self._on_defect, "control socket"))
+
+    # --- events and defects -------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Take an event: count it, log it, keep it in its message's history."""
+        self.counts[type(event)] += 1
+        self._teller(event)
+
+    async def _record(self, events: Any) -> None:
+        for event in events:
+            self.tell(event)
+
+    def _write(self, event: Event, encoded: bytes | None) -> None:
+        if self.writer is not None:
+            self.writer(event, encoded)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self._on_defect(context.get("message", "event loop"), error)
+        else:
+            loop.default_exception_handler(context)
+
+    def _on_defect(self, where: str, error: BaseException) -> None:
+        lines = traceback.format_exception(error)
+        self.tell(
+            DefectFound(
+                at=self.clock.now(),
+                where=where,
+                error=f"{type(error).__name__}: {error}",
+                traceback="".join(lines).splitlines(),
+            )
+        )
+
+    # --- upkeep -------------------------------------------------------------------
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                await self._keep_up_once()
+            except Fenced as error:
+                self.request_stop(str(error))
+                return
+            except PillarboxError:
+                pass  # the store is down: whoever needs it says so, and the next round tries again
+            await asyncio.sleep(_UPKEEP_EVERY)
+
+    async def _keep_up_once(self) -> None:
+        now, store = self.clock.now(), self.settings.store
+        await self.store.heartbeat(now=now)
+        if await self.store.adopt(now=now, dead_after=_DEAD_AFTER):
+            self.deliverer.changed(())
+        while await self.store.sweep(  # noqa: ASYNC110 - it waits for time to pass
+            now=now, keep_final=store.keep_final, keep_journal=store.keep_journal
+        ):
+            await asyncio.sleep(0)

@@ -1,0 +1,107 @@
+"""The node as a process: its event loop, its signals, and the user that it becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from pillarbox.config.loader import Loaded
+from pillarbox.config.settings import NodeSettings
+from pillarbox.errors import PermanentError, PillarboxError
+from pillarbox.node.node import Node
+from pillarbox.node.steering import Steering
+from pillarbox.receive.binding import Sockets, bind_listeners
+
+__all__ = ["run_node"]
+
+_PRIVATE: int = 0o077
+
+
+def run_node(
+    loaded: Loaded, *, reload: Callable[[], Loaded], notify: Callable[[str], None]
+) -> None:
+    """Run a node until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+    A second SIGTERM ends the process at once, which is as safe as any crash.
+
+    Args:
+        loaded: The configuration.
+        reload: Reads it again.
+        notify: Tells the service manager how the node is (``READY=1`` and the like).
+
+    Raises:
+        PillarboxError: The node cannot start, and why.
+    """
+    os.umask(_PRIVATE)
+    settings = loaded.settings
+    sockets = bind_listeners(settings.listener)  # low ports need the privileges given up next
+    become(settings.node)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(loaded, reload, notify, sockets))
+
+
+async def _run(
+    loaded: Loaded, reload: Callable[[], Loaded], notify: Callable[[str], None], sockets: Sockets
+) -> None:
+    node = Node(loaded.settings, reload=lambda: reload().settings, sockets=sockets)
+    await node.start()
+    loop = asyncio.get_running_loop()
+    steering = Steering(node)
+    tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(work: Coroutine[Any, Any, Any]) -> None:
+        task = loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def read_again() -> None:
+        notify("RELOADING=1")
+        with contextlib.suppress(PillarboxError):  # an event tells why; the node goes on
+            await steering.reload()
+        notify("READY=1")
+
+    def stop() -> None:
+        loop.remove_signal_handler(signal.SIGTERM)  # the next one ends the process
+        loop.remove_signal_handler(signal.SIGINT)
+        node.request_stop("signal")
+
+    loop.add_signal_handler(signal.SIGHUP, lambda: spawn(read_again()))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    notify("READY=1")
+    reason = await node.run()
+    notify("STOPPING=1")
+    await node.stop(reason)
+
+
+def become(settings: NodeSettings) -> None:
+    """Make the node's directory, and become the user that the configuration names.
+
+    Raises:
+        PermanentError: There is no such user, or only root could become it.
+    """
+    directory = settings.directory
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not settings.user:
+            return
+        user = pwd.getpwnam(settings.user)
+        if os.geteuid() == user.pw_uid:
+            return
+        if os.geteuid() != 0:
+            raise PermanentError(f"only root can become {settings.user} (node.user)")
+        os.chown(directory, user.pw_uid, user.pw_gid)
+        os.initgroups(settings.user, user.pw_gid)
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+    except KeyError:
+        raise PermanentError(f"there is no user {settings.user!r} (node.user)") from None
+    except OSError as error:
+        raise PermanentError(f"{error.filename or directory}: {error.strerror}") from error

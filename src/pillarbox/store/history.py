@@ -1,0 +1,40 @@
+"""Events that belong to a message, kept with it as its history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pillarbox.events.encode import encode, message_of
+from pillarbox.events.types import Event
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.ids import parse_id
+from pillarbox.store.port import JournalEntry
+
+__all__ = ["Teller"]
+
+
+class Teller:
+    """A ``Sink`` that tells the log of an event, and the history of the message it is about.
+
+    An event is encoded once for both. A crash may lose the last second of a history; it
+    never loses the state of a message.
+    """
+
+    def __init__(self, log: Callable[[Event, bytes | None], None]) -> None:
+        """Tell ``log``; histories are kept once ``keep_in`` has named the store."""
+        self._log = log
+        self._group: GroupCommit | None = None
+
+    def keep_in(self, group: GroupCommit) -> None:
+        """Keep histories by this group commit from now on."""
+        self._group = group
+
+    def __call__(self, event: Event) -> None:
+        """Tell of one event."""
+        message = message_of(event)
+        if not message or self._group is None:
+            self._log(event, None)
+            return
+        encoded = encode(event)
+        self._log(event, encoded)
+        self._group.record((JournalEntry(event.at, parse_id(message), encoded),))
