@@ -25,7 +25,7 @@ from pillarbox.events.encode import encode, message_of
 from pillarbox.events.types import Event
 from pillarbox.store.ids import parse_id
 from pillarbox.store.port import Batch, JournalEntry, Store
-from pillarbox.store.select import open_store
+from pillarbox.store.select import make_store
 
 __all__ = ["Access", "NotRunning", "control_socket", "reach", "reach_running"]
 
@@ -107,7 +107,7 @@ def _open_store(settings: Settings) -> Iterator[Access]:
     with asyncio.Runner() as runner:
         clock = SystemClock()
         directory, node = settings.node.directory, settings.node.name
-        store = open_store(url, directory=directory, node=node, clock=clock)
+        store = make_store(url, directory=directory, node=node, now=clock.now)
         runner.run(store.open())
         try:
             yield _StoreAccess(runner, store, settings, clock)

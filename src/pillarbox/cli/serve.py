@@ -26,7 +26,7 @@ def serve(context: Context) -> None:
             context.out.error("the configuration has errors; nothing was started")
             raise click.exceptions.Exit(FAILED)
         # Imported here, so that `--help` and `config check` do not wait for it.
-        from pillarbox.node import run_node  # noqa: PLC0415
+        from pillarbox.node.process import run_node  # noqa: PLC0415
 
         run_node(loaded, reload=context.load, notify=notify_manager)
 
