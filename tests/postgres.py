@@ -26,13 +26,19 @@ _SUPERUSER = "postgres"
 _databases = count()
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class PostgresServer:
     """A server of our own in a temporary folder."""
 
     binaries: Path
     folder: Path
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=_free_port)
 
     def create(self) -> None:
         """Make the cluster."""
@@ -80,12 +86,6 @@ class PostgresServer:
         )
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _binaries() -> Path | None:

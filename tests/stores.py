@@ -11,13 +11,13 @@ from threading import Thread
 from typing import Protocol
 
 import asyncpg
+from tests.mail import NOW
+from tests.postgres import shared_server
 
 from pillarbox.store.memory import MemoryDisk, MemoryStore
 from pillarbox.store.port import Store
 from pillarbox.store.postgres import PostgresStore
 from pillarbox.store.sqlite import SqliteStore
-from tests.mail import NOW
-from tests.postgres import shared_server
 
 
 class Place(Protocol):

@@ -129,7 +129,7 @@ class FailingDisk(apsw.VFS):
 
     def __init__(self) -> None:
         self.fails = False
-        super().__init__("failing", base="", makedefault=True)
+        super().__init__("failing", base="unix", makedefault=True)
 
     def xOpen(self, name: object, flags: list[int]) -> FailingFile:  # noqa: N802 - its name
         return FailingFile(self, name, flags)
@@ -139,7 +139,7 @@ class FailingFile(apsw.VFSFile):
     """A file on it."""
 
     def __init__(self, disk: FailingDisk, name: object, flags: list[int]) -> None:
-        super().__init__("", name, flags)  # type: ignore[arg-type]
+        super().__init__("unix", name, flags)  # type: ignore[arg-type]
         self._disk = disk
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - its name

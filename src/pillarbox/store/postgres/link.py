@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from pillarbox.errors import PermanentError
 from pillarbox.store.port import StoreFull, StoreUnavailable
@@ -74,7 +75,9 @@ class Link:
                 raise StoreFull(str(error)) from error
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 self._drop()
-                raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+                raise StoreUnavailable(
+                    f"PostgreSQL: {str(error) or type(error).__name__}"
+                ) from error
             except asyncio.CancelledError:
                 self._drop()  # what was sent may still be running: start afresh
                 raise
@@ -124,7 +127,7 @@ async def _connect(url: str) -> Connection:
             timeout=_CONNECT_TIMEOUT,
             command_timeout=_COMMAND_TIMEOUT,
             server_settings=_SETTINGS,
-            target_session_attrs="read-write",  # never a standby, which may be behind
+            target_session_attrs=SessionAttribute.read_write,  # never a standby, which may be behind
         )
     except (
         asyncpg.InvalidAuthorizationSpecificationError,
@@ -132,7 +135,7 @@ async def _connect(url: str) -> Connection:
     ) as error:
         raise PermanentError(f"PostgreSQL: {error}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+        raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
     await _inspect(connection)
     return connection
 

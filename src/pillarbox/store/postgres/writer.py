@@ -160,7 +160,7 @@ class Writer:
         """Add one to the crash count of a suspect; return the highest new count."""
         async with self._transaction() as connection:
             rows = await connection.fetch(SQL["count_crash"], message, list(indexes))
-        return max(row[0] for row in rows)
+        return max(int(row[0]) for row in rows)
 
     async def change(
         self, steps: Sequence[tuple[KeptMessage, KeptRecipient, KeptRecipient]]

@@ -46,7 +46,7 @@ def open_file(path: Path, node: str, now: Callable[[], float], synchronous: str)
     """
     try:
         connection = connect_writer(path, synchronous=synchronous)
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise PermanentError(f"cannot open {path}: {error}") from error
     try:
         execute: Callable[..., Any] = connection.execute

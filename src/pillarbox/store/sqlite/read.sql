@@ -105,7 +105,8 @@ LIMIT :limit;
 -- name: count_queued
 -- What waits in each queue: how many in all, how many younger than each limit, the oldest.
 SELECT
-  queue, count(*), sum(message >= ?), sum(message >= ?), sum(message >= ?), sum(message >= ?),
+  (SELECT destination FROM queue WHERE queue.id = recipient.queue),
+  count(*), sum(message >= ?), sum(message >= ?), sum(message >= ?), sum(message >= ?),
   sum(message >= ?), sum(message >= ?), sum(message >= ?), sum(message >= ?),
   sum(message >= ?), min(message)
 FROM recipient
@@ -114,7 +115,8 @@ GROUP BY queue;
 
 -- name: count_unsettled
 -- What is in flight, uncertain or held, one row each.
-SELECT queue, state, message, next_attempt_at IS NOT NULL FROM recipient
+SELECT destination, state, message, next_attempt_at IS NOT NULL
+FROM recipient JOIN queue ON queue.id = recipient.queue
 WHERE state IN (1, 3, 5);
 
 -- name: journal_days

@@ -192,12 +192,10 @@ class Reader:
         with self._snapshot():
             queued = self._execute(SQL["count_queued"], age_bounds(now)).fetchall()
             unsettled = self._execute(SQL["count_unsettled"]).fetchall()
-            self._learn_queues([row[0] for row in (*queued, *unsettled)])
-            destination = {number: key.destination for number, key in self._queues.items()}
-        for number, total, *younger, oldest in queued:
-            tally.add_many(destination[number], RecipientState.QUEUED, total, younger, oldest)
-        for number, state, message, is_due in unsettled:
-            tally.add_one(destination[number], RecipientState(state), message, is_due=bool(is_due))
+        for destination, total, *younger, oldest in queued:
+            tally.add_many(destination, RecipientState.QUEUED, total, younger, oldest)
+        for destination, state, message, is_due in unsettled:
+            tally.add_one(destination, RecipientState(state), message, is_due=bool(is_due))
         return tally.result()
 
     def history(self, message: MessageId) -> tuple[bytes, ...]:
