@@ -806,3 +806,26 @@ def test_actions_out_of_turn_are_defects() -> None:
         ClientConnection("client.test").send(envelope(), 1, b"x")
     with pytest.raises(ValueError, match="no name"):
         ClientConnection("client.test\r\nRSET")
+
+
+@pytest.mark.parametrize("answer", ["221 bye", "250 ok", "354 go on", "500 what", "421 bye"])
+def test_i02_whatever_answers_quit_ends_the_connection(answer: str) -> None:
+    """I02: there is no wrong answer to a goodbye."""
+    done = play_from_ready("C: MAIL FROM:<a@a.example>\nS: 550 no", driver())
+    done.connection.quit()
+    assert done.connection.data_to_send() == b"QUIT\r\n"
+    done.receive(f"{answer}\r\n".encode())
+    assert done.connection.is_closed
+    assert done.ended is not None
+
+
+def test_a_loss_before_all_was_written_is_not_uncertain() -> None:
+    """A final dot that never left this machine cannot have been read."""
+    done = driver()
+    play_from_ready(
+        "C: MAIL FROM:<a@a.example>\nS: 250 ok\nC: RCPT TO:<b@b.example>\nS: 250 ok\nC: DATA", done
+    )
+    done.receive(b"354 go\r\n")
+    done.connection.fail("the server did not answer", is_all_written=False)
+    done.receive(b"")
+    assert not done.outcomes[0].is_uncertain
