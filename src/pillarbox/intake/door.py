@@ -99,10 +99,6 @@ class Door:
         self._stamper = stamper
         self._queue_for = queue_for
 
-    def refusal(self) -> Reply | None:
-        """Return why no new message may begin now, or None."""
-        return self.guards.refusal(self._clock.monotonic())
-
     def keep(
         self,
         origin: Origin,

@@ -53,7 +53,6 @@ from pillarbox.smtp.events import (
     MailReceived,
     MessageEnded,
     RecipientReceived,
-    ServerEvent,
     SessionEnded,
     TlsRequested,
     TransactionReset,
@@ -112,13 +111,9 @@ class Conversation:
         self._aliases: Aliases | None = None
         self._waits_for_room: Callable[[], None] | None = None
 
-    def handle(self, event: ServerEvent) -> None:
-        """Act on what the client has done."""
-        self._HANDLERS[type(event)](self, event)
-
     def tls_context(self, tls: ServerTls) -> ssl.SSLContext | None:
         """Return the context for a handshake."""
-        now = self._service.clock.monotonic()
+        now = self._service.monotonic()
         try:
             return tls.context(now)
         except PermanentError as error:
@@ -165,7 +160,7 @@ class Conversation:
 
     def _auth_attempted(self, event: AuthAttempted) -> None:
         service = self._service
-        now = service.clock.monotonic()
+        now = service.monotonic()
         if service.guesses.are_too_many(client_key(self._line.client), now):
             self._refuse_login(event, TOO_MANY_LOGINS, "too many failed logins")
             return
@@ -189,7 +184,7 @@ class Conversation:
         else:
             service = self._service
             key = client_key(self._line.client)
-            delay = service.guesses.failed(key, service.clock.monotonic())
+            delay = service.guesses.failed(key, service.monotonic())
             if delay:
                 asyncio.get_running_loop().call_later(
                     delay, self._refuse_login, event, BAD_PASSWORD, verdict.value
@@ -239,7 +234,9 @@ class Conversation:
     # --- the envelope ----------------------------------------------------------------
 
     def _mail(self, event: MailReceived) -> None:
-        refusal = may_send(self._client).reply or self._service.door.refusal()
+        refusal = may_send(self._client).reply or self._service.door.guards.refusal(
+            self._service.monotonic()
+        )
         if refusal is not None:
             self._refuse(refusal, "MAIL")
             return
@@ -289,7 +286,7 @@ class Conversation:
             self.connection.accept()
             return
         self._waits_for_room = partial(self._room_came, event, share)
-        self.decision_deadline = self._service.clock.monotonic() + _WAIT_FOR_MEMORY
+        self.decision_deadline = self._service.monotonic() + _WAIT_FOR_MEMORY
         budget.wait(share, self._waits_for_room)
 
     def _room_came(self, event: ContentStarted, share: int) -> None:
@@ -304,7 +301,7 @@ class Conversation:
             self._origin or self._new_origin(),
             without_aliases(event.envelope, self._aliases),
             share=share,
-            started_at=self._service.clock.monotonic(),
+            started_at=self._service.monotonic(),
             on_room=self._line.relieve,
         )
 
@@ -402,8 +399,8 @@ class Conversation:
         self.decision_deadline = inf
         self._line.go_on()
 
-    # One handler for each event.
-    _HANDLERS: ClassVar[dict[type, Callable[[Conversation, Any], None]]] = {
+    # What is done about each event; the session looks it up.
+    HANDLERS: ClassVar[dict[type, Callable[[Conversation, Any], None]]] = {
         HelloReceived: _hello,
         TlsRequested: _tls_requested,
         AuthAttempted: _auth_attempted,

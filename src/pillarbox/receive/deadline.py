@@ -1,4 +1,4 @@
-"""A time limit that moves: one timer, armed anew only when it goes off."""
+"""A time limit that is only looked at when it might have passed."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ __all__ = ["Deadline"]
 
 
 class Deadline:
-    """Calls back once a moment has passed that keeps being put off.
+    """Calls back once the moment that its owner names has passed.
 
-    Putting it off costs an assignment. That needs the timer to go off now and then, at the
-    latest ``most`` seconds after it was armed; nearer moments arm it anew.
+    The owner may put the moment off as often as it likes without telling: it is asked when
+    the timer goes off, which happens at the latest ``most`` seconds after it was armed.
+    Only a moment nearer than that has to be announced by ``watch``.
     """
 
-    __slots__ = ("_at", "_expired", "_loop", "_most", "_timer", "_timer_at")
+    __slots__ = ("_due", "_expired", "_loop", "_most", "_timer", "_timer_at")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None], most: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        due: Callable[[], float],
+        expired: Callable[[], None],
+        most: float,
     ) -> None:
-        """Set no limit yet.
+        """Hold no timer yet.
 
         Args:
-            loop: Whose time is meant.
-            expired: Called when the limit has passed.
+            loop: Whose clock is meant.
+            due: Returns the moment; infinity if there is none now.
+            expired: Called when it has passed.
             most: Seconds; best the shortest of the usual limits.
         """
         self._loop = loop
+        self._due = due
         self._expired = expired
         self._most = most
-        self._at = inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
 
-    @property
-    def at(self) -> float:
-        """The moment, on the loop's clock; infinity if there is no limit."""
-        return self._at
-
-    def move_to(self, at: float) -> None:
-        """Set the limit to a moment on the loop's clock; infinity lifts it."""
-        self._at = at
+    def watch(self, at: float) -> None:
+        """Look at the limit at a moment on the loop's clock, or earlier."""
         if at < self._timer_at:
-            self._arm()
+            self.cancel()
+            self._arm(at)
 
     def cancel(self) -> None:
-        """Set no limit, and hold no timer."""
-        self._at = self._timer_at = inf
+        """Hold no timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._timer_at = inf
 
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = min(self._at, self._loop.time() + self._most)
+    def _arm(self, at: float) -> None:
+        self._timer_at = min(at, self._loop.time() + self._most)
         self._timer = self._loop.call_at(self._timer_at, self._went_off)
 
     def _went_off(self) -> None:
         self._timer, self._timer_at = None, inf
-        if self._at > self._loop.time():
-            self._arm()
+        due = self._due()
+        if due > self._loop.time():
+            self._arm(due)
         else:
-            self._at = inf
             self._expired()

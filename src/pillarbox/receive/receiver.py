@@ -199,6 +199,7 @@ class Receiver:
             authenticator=authenticator,
             guesses=self._guesses,
             clock=self._clock,
+            monotonic=asyncio.get_running_loop().time,
             sink=self._sink,
             new_session_id=self._session_ids.__next__,
         )

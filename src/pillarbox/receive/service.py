@@ -42,6 +42,7 @@ class Service:
     authenticator: Authenticator
     guesses: Guesses
     clock: Clock
+    monotonic: Callable[[], float]  # the event loop's clock
     sink: Sink
     new_session_id: Callable[[], str]
 

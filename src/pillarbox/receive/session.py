@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from enum import Enum, IntFlag
+from enum import Enum
+from math import inf
 from typing import Final, Protocol, cast
 
 from pillarbox.events.types import ConnectionClosed, ConnectionOpened, TlsNegotiated
@@ -43,13 +44,10 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class Pause(IntFlag):
-    """Why nothing is read from a client."""
-
-    NONE = 0
-    DECISION = 1  # a decision is open, and much has come meanwhile
-    REPLIES = 2  # it does not take our replies
-    STORE = 4  # the store is behind with its content
+# Why nothing is read from a client: bits of a number, as flags cost a call each time.
+_FOR_DECISION: Final = 1  # a decision is open, and much has come meanwhile
+_FOR_REPLIES: Final = 2  # it does not take our replies
+_FOR_STORE: Final = 4  # the store is behind with its content
 
 
 class Host(Protocol):
@@ -80,6 +78,7 @@ class ClientSession(asyncio.Protocol):
         "_connection",
         "_conversation",
         "_deadline",
+        "_expected_by",
         "_held",
         "_host",
         "_input",
@@ -88,6 +87,7 @@ class ClientSession(asyncio.Protocol):
         "_opened_at",
         "_pauses",
         "_phase",
+        "_progressed_at",
         "_reason",
         "_tls",
         "_transport",
@@ -119,17 +119,20 @@ class ClientSession(asyncio.Protocol):
         self._tls: TlsLayer | None = None
         self._input = b""  # of a PROXY header that is not complete
         self._held = 0
-        self._pauses = Pause.NONE
+        self._pauses = 0
         self._phase = Phase.PROXY
         self._reason = "lost"
         self._why = ""  # the connection was made to end, more precisely than it knows
         self._is_advancing = False
         self._opened_at = self._loop.time()
         limits = service.limits
+        self._expected_by = inf  # outside of a conversation: when the next thing must happen
+        self._progressed_at = self._opened_at  # when the client last did something whole
         self._deadline = Deadline(
             self._loop,
-            self._expire,
-            min(limits.command_timeout, limits.data_timeout, limits.reply_timeout),
+            due=self._due,
+            expired=self._expire,
+            most=min(limits.command_timeout, limits.data_timeout, limits.reply_timeout),
         )
 
     # --- what the event loop calls ---------------------------------------------------
@@ -146,17 +149,14 @@ class ClientSession(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take octets from the wire."""
-        phase = self._phase
-        if phase is Phase.OPEN:
-            if self._tls is not None:
-                self._receive_encrypted(data)
-            else:
-                self._receive(data)
-        elif phase is Phase.HANDSHAKE:
+        if self._phase is Phase.OPEN and self._tls is None:
+            self._receive(data)
+        elif self._phase is Phase.OPEN or self._phase is Phase.HANDSHAKE:
             self._receive_encrypted(data)
-        elif phase is Phase.PROXY:
+        elif self._phase is Phase.PROXY:
             self._receive_proxy_header(data)
-        elif phase is Phase.DELAY:
+        elif self._phase is Phase.DELAY:
+            self._why = "talked before the greeting"
             self._greet(EARLY_TALKER)
 
     def eof_received(self) -> bool:
@@ -169,7 +169,7 @@ class ClientSession(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read no more commands from a client that does not take the replies."""
-        self._pause(Pause.REPLIES)
+        self._pause(_FOR_REPLIES)
         if self._phase is not Phase.CLOSING:
             limits = self.service.limits
             stressed = self._host.is_stressed
@@ -177,9 +177,9 @@ class ClientSession(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Go on reading."""
-        self._resume(Pause.REPLIES)
+        self._resume(_FOR_REPLIES)
         if self._phase is Phase.OPEN:
-            self._watch(has_progressed=True)
+            self._note_progress()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything, and tell what became of the client."""
@@ -198,16 +198,16 @@ class ClientSession(asyncio.Protocol):
         """Carry on after a decision."""
         if self._phase is Phase.OPEN:
             self._held = 0
-            self._resume(Pause.DECISION)
+            self._resume(_FOR_DECISION)
             self._advance()
 
     def congest(self) -> None:
         """Read no more until ``relieve``: the store is behind."""
-        self._pause(Pause.STORE)
+        self._pause(_FOR_STORE)
 
     def relieve(self) -> None:
         """Read on."""
-        self._resume(Pause.STORE)
+        self._resume(_FOR_STORE)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS from here on; what is to be sent in the clear has to go first."""
@@ -243,8 +243,9 @@ class ClientSession(asyncio.Protocol):
     def hurry(self) -> None:
         """Hold the wait for the next command to what stress allows."""
         if self._phase is Phase.OPEN and not self._connection.is_awaiting:
-            at = self._loop.time() + self.service.limits.stress_timeout
-            self._deadline.move_to(min(self._deadline.at, at))
+            # Who was slow before is given its time from now.
+            self._progressed_at = self._loop.time()
+            self._deadline.watch(self._due())
 
     # --- the beginning ---------------------------------------------------------------
 
@@ -289,6 +290,7 @@ class ClientSession(asyncio.Protocol):
 
     def _greet(self, refusal: Reply | None = None) -> None:
         self._phase = Phase.OPEN
+        self._note_progress()
         self._connection.greet(refusal)
         self._advance()
 
@@ -299,7 +301,7 @@ class ClientSession(asyncio.Protocol):
         if self._connection.is_awaiting:
             self._held += len(data)
             if self._held > _HELD_INPUT:
-                self._pause(Pause.DECISION)
+                self._pause(_FOR_DECISION)
             return
         self._advance()
 
@@ -332,41 +334,42 @@ class ClientSession(asyncio.Protocol):
             self._greet()
         else:
             self._phase = Phase.OPEN
-            self._watch(has_progressed=True)
+            self._note_progress()
 
     def _advance(self) -> None:
+        """Let the conversation act on what has come, and send what it leads to."""
         if self._is_advancing:  # an answer that came at once; the loop below goes on
             return
         self._is_advancing = True
-        has_progressed = False
         connection, conversation = self._connection, self._conversation
+        handlers = conversation.HANDLERS
         try:
             while (event := connection.next_event()) is not None:
-                has_progressed = True
-                conversation.handle(event)
+                handlers[type(event)](conversation, event)
+                # Part of a command buys no time; only what is whole does.
+                self._progressed_at = self._loop.time()
         finally:
             self._is_advancing = False
         if self._phase is Phase.OPEN:
-            has_progressed |= self._flush()
-            self._watch(has_progressed=has_progressed)
+            self._flush()
+            if connection.is_awaiting and conversation.decision_deadline != inf:
+                self._deadline.watch(conversation.decision_deadline)
 
-    def _flush(self) -> bool:
+    def _flush(self) -> None:
         data = self._connection.data_to_send()
-        tls = self._tls
-        if tls is not None:
+        if self._tls is not None:
             if data:
-                tls.encrypt(data)
-            data = tls.data_to_send()
+                self._tls.encrypt(data)
+            data = self._tls.data_to_send()
         if data:
             self._transport.write(data)
-        return bool(data)
 
-    def _pause(self, why: Pause) -> None:
+    def _pause(self, why: int) -> None:
         if not self._pauses:
             self._transport.pause_reading()
         self._pauses |= why
 
-    def _resume(self, why: Pause) -> None:
+    def _resume(self, why: int) -> None:
         if self._pauses:
             self._pauses &= ~why
             if not self._pauses and self._phase is not Phase.CLOSED:
@@ -374,33 +377,35 @@ class ClientSession(asyncio.Protocol):
 
     # --- time ------------------------------------------------------------------------
 
-    def _watch(self, *, has_progressed: bool) -> None:
-        """Set the deadline by what the client has to do next."""
-        if Pause.REPLIES in self._pauses:
-            return
+    def _due(self) -> float:
+        """Return by when the client has to do something."""
+        if self._phase is not Phase.OPEN or self._pauses & _FOR_REPLIES:
+            return self._expected_by
         conversation = self._conversation
         if self._connection.is_awaiting:
-            self._deadline.move_to(conversation.decision_deadline)
-            return
-        if not has_progressed:  # part of a command does not buy time
-            return
+            return conversation.decision_deadline
         limits = self.service.limits
         patience = limits.stress_timeout if self._host.is_stressed else limits.command_timeout
-        deadline = self._loop.time() + patience
+        due = self._progressed_at + patience
         content = conversation.content
-        if content is not None:
-            whole = content.started_at + limits.data_timeout + content.size / limits.data_rate
-            deadline = min(deadline, whole)
-        self._deadline.move_to(deadline)
+        if content is None:
+            return due
+        whole = limits.data_timeout + content.size / limits.data_rate
+        return min(due, content.started_at + whole)
 
     def _expect_by(self, seconds: float) -> None:
-        self._deadline.move_to(self._loop.time() + seconds)
+        self._expected_by = self._loop.time() + seconds
+        self._deadline.watch(self._expected_by)
+
+    def _note_progress(self) -> None:
+        self._progressed_at = self._loop.time()
+        self._deadline.watch(self._due())
 
     def _expire(self) -> None:
         phase = self._phase
         if phase is Phase.DELAY:
             self._greet()
-        elif phase is Phase.OPEN and Pause.REPLIES not in self._pauses:
+        elif phase is Phase.OPEN and not self._pauses & _FOR_REPLIES:
             self._expire_conversation()
         else:
             waits_for = "replies" if phase is Phase.OPEN else phase.value
