@@ -261,7 +261,9 @@ class Channel(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         transport, self._transport = self._transport, None
-        if transport is not None:
+        if transport is not None and event.is_orderly:
+            transport.close()
+        elif transport is not None:
             transport.abort()
 
     def _wake(self) -> None:

@@ -299,7 +299,7 @@ class ClientConnection:
         if state is State.CONNECTED:
             self.greeting = reply
         if state is State.QUIT_SENT:
-            self._events.append(ConnectionEnded("closed by QUIT"))
+            self._events.append(ConnectionEnded("closed by QUIT", is_orderly=True))
         else:
             self._events.append(CommandAnswered(_STAGES[state], reply))
         return None

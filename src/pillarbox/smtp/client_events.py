@@ -40,10 +40,14 @@ class MessageSettled:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEnded:
-    """The connection is of no more use; ``reply`` is a 421, where the server sent one."""
+    """The connection is of no more use; ``reply`` is a 421, where the server sent one.
+
+    ``is_orderly``: goodbye was said and answered, so TLS may be closed with good manners.
+    """
 
     reason: str
     reply: Reply | None = None
+    is_orderly: bool = False
 
 
 ClientEvent = CommandAnswered | ContentWanted | MessageSettled | ConnectionEnded
