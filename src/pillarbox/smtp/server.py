@@ -40,6 +40,8 @@ _NO_KEYWORDS: Final[frozenset[str]] = frozenset()
 class _Reading(Enum):
     """What the next octets are."""
 
+    __hash__ = object.__hash__  # members are single, and Enum hashes their names
+
     NOTHING = auto()  # before the greeting
     HANDSHAKE = auto()  # TLS, which is not ours to read
     COMMAND = auto()

@@ -25,6 +25,8 @@ __all__ = ["COMMANDS", "JUNK", "TRANSACTION", "TRANSITIONS", "Rule", "Session", 
 class Verb(Enum):
     """A command that the server carries out."""
 
+    __hash__ = object.__hash__  # members are single, and Enum hashes their names
+
     HELO = "HELO"
     EHLO = "EHLO"
     STARTTLS = "STARTTLS"  # RFC 3207 §4
@@ -44,6 +46,8 @@ class Verb(Enum):
 
 class State(Enum):
     """Where a session stands between two commands."""
+
+    __hash__ = object.__hash__  # members are single, and Enum hashes their names
 
     CONNECTED = auto()  # greeted by us, no EHLO yet (or again none, after STARTTLS)
     READY = auto()  # EHLO done, no mail transaction
