@@ -8,14 +8,15 @@ import click
 import msgspec
 from rich.text import Text
 
-from pillarbox.cli.access import reach
+from pillarbox.cli.access import Access, reach
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.message import message_lines
+from pillarbox.cli.output import Out
 from pillarbox.control import protocol as p
 from pillarbox.events.history import Chapter, tell
 from pillarbox.events.text import show_time
 
-__all__ = ["log"]
+__all__ = ["log", "tell_story"]
 
 _STYLES: Final = {
     "accepted": "strong",
@@ -44,24 +45,8 @@ def log(context: Context, what: str, limit: int, brief: bool, as_json: bool) -> 
       pillarbox log '<20261121.4711@example.org>'
       pillarbox log ann@example.org --brief
     """  # noqa: D301 - click's mark: do not wrap
-    found = False
     with context.errors(), reach(context.load()) as access:
-        for row in access.run(p.ShowLog(what=what, limit=limit)):
-            if isinstance(row, p.MessageRow):
-                if as_json:
-                    context.out.json(msgspec.to_builtins(row))
-                else:
-                    _begin(context, row, is_first=not found)
-            elif isinstance(row, p.EventRow):
-                payload = bytes(row.event)
-                if as_json:
-                    context.out.raw(payload.decode() + "\n")
-                else:
-                    for chapter in tell([payload]):
-                        _show(context, chapter, brief=brief)
-            else:
-                continue
-            found = True
+        found = tell_story(context.out, access, what, limit=limit, brief=brief, as_json=as_json)
     if not found:
         context.out.error(
             f"nothing is known of {what!r}",
@@ -71,17 +56,56 @@ def log(context: Context, what: str, limit: int, brief: bool, as_json: bool) -> 
         raise click.exceptions.Exit(FAILED)
 
 
-def _begin(context: Context, row: p.MessageRow, *, is_first: bool) -> None:
+def tell_story(
+    out: Out,
+    access: Access,
+    what: str,
+    *,
+    limit: int = 20,
+    brief: bool = False,
+    as_json: bool = False,
+) -> bool:
+    """Write the stories of the messages that ``what`` names; return whether there are any.
+
+    Args:
+        out: Where to.
+        access: The node, or its store.
+        what: A message id, a Message-ID header, or the address of a recipient.
+        limit: The newest messages, at most so many.
+        brief: Without the conversations.
+        as_json: The events as they are, a JSON object a line.
+    """
+    found = False
+    for row in access.run(p.ShowLog(what=what, limit=limit)):
+        if isinstance(row, p.MessageRow):
+            if as_json:
+                out.json(msgspec.to_builtins(row))
+            else:
+                _begin(out, row, is_first=not found)
+        elif isinstance(row, p.EventRow):
+            payload = bytes(row.event)
+            if as_json:
+                out.raw(payload.decode() + "\n")
+            else:
+                for chapter in tell([payload]):
+                    _show(out, chapter, brief=brief)
+        else:
+            continue
+        found = True
+    return found
+
+
+def _begin(out: Out, row: p.MessageRow, *, is_first: bool) -> None:
     if not is_first:
-        context.out.line()
-    message_lines(context.out, row)
-    context.out.line()
+        out.line()
+    message_lines(out, row)
+    out.line()
 
 
-def _show(context: Context, chapter: Chapter, *, brief: bool) -> None:
+def _show(out: Out, chapter: Chapter, *, brief: bool) -> None:
     style = _STYLES.get(chapter.what, "quiet")
     time = show_time(chapter.at).replace("T", " ")
     line = Text.assemble((f"  {time}  ", "quiet"), (f"{chapter.what:10}", style), chapter.text)
-    context.out.line(line)
+    out.line(line)
     for said in () if brief else chapter.conversation:
-        context.out.line(Text.assemble(" " * 28, (said, "quiet")))
+        out.line(Text.assemble(" " * 28, (said, "quiet")))

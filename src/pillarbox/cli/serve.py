@@ -7,8 +7,10 @@ import socket
 
 import click
 
-from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.cli.context import Context, pass_context
 from pillarbox.config.check import check
+from pillarbox.config.error import ConfigError
+from pillarbox.config.loader import Loaded
 from pillarbox.findings import Level
 
 __all__ = ["notify_manager", "serve"]
@@ -18,17 +20,21 @@ __all__ = ["notify_manager", "serve"]
 @pass_context
 def serve(context: Context) -> None:
     """Run the node: SIGTERM stops it, SIGHUP reads configuration and certificates again."""
-    with context.errors():
+    # Imported here, so that `--help` does not wait for it.
+    from pillarbox.node.process import run_node  # noqa: PLC0415
+
+    def read() -> Loaded:
+        """Read and check the configuration, at the start and at every SIGHUP."""
         loaded = context.load()
         findings = check(loaded)
+        errors = [finding for finding in findings if finding.level is Level.ERROR]
+        if errors:
+            raise ConfigError(errors)
         context.out.findings(findings, as_talk=True)
-        if any(finding.level is Level.ERROR for finding in findings):
-            context.out.error("the configuration has errors; nothing was started")
-            raise click.exceptions.Exit(FAILED)
-        # Imported here, so that `--help` and `config check` do not wait for it.
-        from pillarbox.node.process import run_node  # noqa: PLC0415
+        return loaded
 
-        run_node(loaded, reload=context.load, notify=notify_manager)
+    with context.errors():
+        run_node(read(), reload=read, notify=notify_manager)
 
 
 def notify_manager(state: str) -> None:

@@ -228,8 +228,8 @@ def _owner(zones: _Zones, question: dns.name.Name) -> dns.name.Name | None:
     """Return the name whose records answer: itself, or the wildcard that covers it."""
     if question in zones.names:
         return question
-    for above in _upward(question.parent()):
-        if above in zones.names:  # the closest encloser (RFC 4592 §3.3.1)
+    for above in (*_upward(question.parent()), dns.name.root):
+        if above in zones.names or above == dns.name.root:  # closest encloser (RFC 4592 §3.3.1)
             wildcard = dns.name.Name((_WILDCARD, *above.labels))
             return wildcard if wildcard in zones.names else None
     return None

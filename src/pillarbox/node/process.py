@@ -7,8 +7,8 @@ import contextlib
 import os
 import pwd
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from typing import Final
 
 import uvloop
 
@@ -19,9 +19,10 @@ from pillarbox.node.node import Node
 from pillarbox.node.steering import Steering
 from pillarbox.receive.binding import Sockets, bind_listeners
 
-__all__ = ["run_node"]
+__all__ = ["become", "run_node", "run_until_signal"]
 
-_PRIVATE: int = 0o077
+_PRIVATE: Final = 0o077  # nobody else may read what we write
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_node(
@@ -52,14 +53,17 @@ async def _run(
 ) -> None:
     node = Node(loaded.settings, reload=lambda: reload().settings, sockets=sockets)
     await node.start()
+    notify("READY=1")
+    reason = await run_until_signal(node, notify)
+    notify("STOPPING=1")
+    await node.stop(reason)
+
+
+async def run_until_signal(node: Node, notify: Callable[[str], None] = lambda _state: None) -> str:
+    """Wait until a started node is to stop, by a signal or an operator; return the reason."""
     loop = asyncio.get_running_loop()
     steering = Steering(node)
-    tasks: set[asyncio.Task[Any]] = set()
-
-    def spawn(work: Coroutine[Any, Any, Any]) -> None:
-        task = loop.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    reloads: set[asyncio.Task[None]] = set()
 
     async def read_again() -> None:
         notify("RELOADING=1")
@@ -67,18 +71,20 @@ async def _run(
             await steering.reload()
         notify("READY=1")
 
+    def hang_up() -> None:
+        task = loop.create_task(read_again())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
     def stop() -> None:
-        loop.remove_signal_handler(signal.SIGTERM)  # the next one ends the process
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)  # the next one ends the process at once
         node.request_stop("signal")
 
-    loop.add_signal_handler(signal.SIGHUP, lambda: spawn(read_again()))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    for number in _STOPPING:
         loop.add_signal_handler(number, stop)
-    notify("READY=1")
-    reason = await node.run()
-    notify("STOPPING=1")
-    await node.stop(reason)
+    return await node.run()
 
 
 def become(settings: NodeSettings) -> None:
