@@ -27,6 +27,8 @@ from pillarbox.store.port import Batch, JournalEntry, KeptMessage
 from pillarbox.store.sqlite import SqliteStore
 
 SOUND = """
+[node]
+hostname = "mail.example.org"
 [listener.in]
 kind = "submission"
 bind = ["127.0.0.1:2525"]
@@ -104,7 +106,7 @@ def test_findings_as_json_are_lines() -> None:
     result = run("config", "check", "--json")
     (finding,) = map(json.loads, result.stdout.splitlines())
     assert (finding["level"], finding["code"]) == ("error", "PB-CONFIG-024")
-    assert finding["evidence"] == ["pillarbox.toml:4"]
+    assert finding["evidence"] == ["pillarbox.toml:6"]
 
 
 def test_warnings_fail_only_when_asked() -> None:
@@ -121,7 +123,7 @@ def test_show_says_where_values_come_from(monkeypatch: pytest.MonkeyPatch) -> No
     shown = run("config", "show", "queue").stdout.splitlines()
     assert shown[0].split() == ["key", "value", "from"]
     assert '"4 d"' in shown[1]
-    assert shown[1].endswith("pillarbox.toml:10")
+    assert shown[1].endswith("pillarbox.toml:12")
     assert any(line.endswith("$PILLARBOX_QUEUE__MAX_RETRY") for line in shown)
     assert any(line.endswith("default") for line in shown)
     changed = run("config", "show", "--changed", "--json", "queue").stdout.splitlines()
@@ -238,7 +240,7 @@ def test_the_queue_is_listed() -> None:
     assert head.endswith("ann@example.com")
     assert first.split() == ["queued", "bob@example.org", "now"] or "in" in first
     assert r"\x1b[31m" in second
-    assert result.stderr == "1 messages, 2 recipients\n"
+    assert result.stderr == "1 message, 2 recipients\n"
 
 
 def test_the_queue_as_json_lines() -> None:
@@ -289,7 +291,7 @@ def test_changes_by_filter_ask_first() -> None:
     assert "Add --confirm 2 or --yes." in result.stderr
     assert run("queue", "hold", "--domain", "one.example", "--confirm", "3").exit_code == 1
     result = run("queue", "hold", "--domain", "one.example", "--confirm", "2")
-    assert (result.exit_code, result.stderr) == (0, "2 recipients are held.\n")
+    assert (result.exit_code, result.stderr) == (0, "2 recipients held.\n")
     assert run("queue", "release", show_id(one.id)).exit_code == 0
     assert run("queue", "release", show_id(one.id)).exit_code == 1
     assert run("queue", "cancel", "--all", "--yes").exit_code == 0

@@ -29,6 +29,22 @@ def codes(tmp_path: Path, text: str) -> set[int]:
     return {int(each.code.removeprefix("PB-CONFIG-")) for each in found}
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test is on a machine that knows its full name."""
+    monkeypatch.setattr("socket.getfqdn", lambda: "mail.example.org")
+
+
+def test_a_machine_without_a_full_name_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sends to the world must greet with a full name."""
+    monkeypatch.setattr("socket.getfqdn", lambda: "localhost")
+    assert codes(tmp_path, TRUSTED + OUT) == {19}
+    relay = TRUSTED + "[route.out]\nkind='smarthost'\nhost='h:587'\nrecipients=['*']\n"
+    assert codes(tmp_path, relay) == set()
+
+
 @pytest.mark.parametrize("text", [TRUSTED + OUT, MX + LOCAL + OUT])
 def test_sound_configurations_pass(tmp_path: Path, text: str) -> None:
     """A relay and a mail exchanger have nothing to complain about."""

@@ -84,6 +84,7 @@ def test_a_starter_file_is_a_sound_configuration(
 ) -> None:
     """What `pillarbox init` writes loads and has no errors."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("socket.getfqdn", lambda: "mail.example.org")
     secret = Path("smarthost-password")
     secret.write_text("x")
     secret.chmod(0o600)

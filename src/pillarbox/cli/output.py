@@ -23,6 +23,8 @@ from pillarbox.findings import Finding, Level
 
 __all__ = [
     "Out",
+    "finding_object",
+    "plural",
     "safe",
     "show_age",
     "show_size",
@@ -146,6 +148,11 @@ def safe(text: str) -> str:
 def state_text(state: str) -> Text:
     """Return a recipient's state in its color."""
     return Text(state.replace("_", " "), style=_STATES.get(state.strip(), ""))
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 message``, ``2,000 messages``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def show_age(seconds: float) -> str:

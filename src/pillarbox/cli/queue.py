@@ -16,7 +16,7 @@ from pillarbox.cli.access import Access, reach
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.filters import filter_of, filter_options
 from pillarbox.cli.message import message_lines
-from pillarbox.cli.output import safe, show_age, show_size, state_text
+from pillarbox.cli.output import plural, safe, show_age, show_size, state_text
 from pillarbox.clock import SystemClock
 from pillarbox.control import protocol as p
 
@@ -117,7 +117,7 @@ def _show_list(context: Context, messages: list[p.MessageRow], limit: int) -> No
         for line in _list_lines(message, now, width):
             context.out.line(line)
     recipients = sum(len(message.recipients) for message in messages)
-    context.out.say(f"{len(messages):,} messages, {recipients:,} recipients")
+    context.out.say(f"{plural(len(messages), 'message')}, {plural(recipients, 'recipient')}")
     if len(messages) == limit:
         context.out.say(f"There may be more; --limit shows more than {limit:,}.")
 
@@ -179,7 +179,7 @@ def _change_command(change: str, doc: str, verb: str) -> None:
                 _ask_first(context, access, chosen, change, confirm)
             rows = list(access.run(p.ChangeQueue(filter=chosen, change=change)))
         count = sum(row.count for row in rows if isinstance(row, p.Done))
-        context.out.say(f"{count:,} recipients {verb}.")
+        context.out.say(f"{plural(count, 'recipient')} {verb}.")
         if not count:
             raise click.exceptions.Exit(FAILED)
 
@@ -193,7 +193,9 @@ def _ask_first(
     if confirm is not None:
         if count == confirm:
             return
-        context.out.error(f"{count:,} recipients match, not {confirm:,}; nothing was changed")
+        context.out.error(
+            f"{plural(count, 'recipient')} match, not {confirm:,}; nothing was changed"
+        )
         raise click.exceptions.Exit(FAILED)
     if count == 0:
         context.out.say("Nothing in the queue matches.")
@@ -204,18 +206,18 @@ def _ask_first(
             context.out.say(f"  {row.message}  {safe(row.sender) or '<>'} → {to}", style="quiet")
     if not sys.stdin.isatty():
         context.out.error(
-            f"{count:,} recipients match, and nobody is there to ask",
+            f"{plural(count, 'recipient')} match, and nobody is there to ask",
             f"Add --confirm {count} or --yes.",
         )
         raise click.exceptions.Exit(FAILED)
-    if not click.confirm(f"{change.capitalize()} {count:,} recipients?", err=True):
+    if not click.confirm(f"{change.capitalize()} {plural(count, 'recipient')}?", err=True):
         raise click.exceptions.Exit(FAILED)
 
 
 for _change, _doc, _verb in (
-    ("retry", "Make recipients due now.", "are due now"),
-    ("hold", "Keep recipients back until they are released.", "are held"),
-    ("release", "Queue held recipients again.", "are queued again"),
-    ("cancel", "Give recipients up; nobody is told.", "are given up"),
+    ("retry", "Make recipients due now.", "due now"),
+    ("hold", "Keep recipients back until they are released.", "held"),
+    ("release", "Queue held recipients again.", "queued again"),
+    ("cancel", "Give recipients up; nobody is told.", "given up"),
 ):
     _change_command(_change, _doc, _verb)

@@ -8,7 +8,7 @@ import click
 
 from pillarbox.cli.access import control_socket, reach
 from pillarbox.cli.context import FAILED, Context, pass_context
-from pillarbox.cli.output import finding_object, show_size
+from pillarbox.cli.output import finding_object, plural, show_size
 from pillarbox.config.loader import Loaded
 from pillarbox.control import protocol as p
 from pillarbox.control.client import ControlClient, NodeNotRunning
@@ -50,7 +50,9 @@ def restore(context: Context, file: Path, hold: bool) -> None:  # noqa: FBT001 -
         held = _hold(loaded) if hold else 0
     context.out.say(f"Restored {path}.")
     if hold:
-        context.out.say(f"{held:,} recipients are held; see `pillarbox queue list --state held`.")
+        context.out.say(
+            f"{plural(held, 'recipient')} held; see `pillarbox queue list --state held`."
+        )
 
 
 def _must_be_stopped(loaded: Loaded) -> None:

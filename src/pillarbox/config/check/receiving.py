@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,7 +16,7 @@ from pillarbox.config.endpoints import (
     parse_network,
 )
 from pillarbox.config.loader import Loaded
-from pillarbox.config.settings import ListenerKind, ListenerSettings
+from pillarbox.config.settings import ListenerKind, ListenerSettings, RouteKind
 from pillarbox.findings import Finding
 from pillarbox.smtp.address import ascii_domain
 
@@ -58,6 +59,20 @@ def _node(loaded: Loaded) -> Iterator[Finding]:
             f'{{key}} is "{node.hostname}", which is not a host name.',
             "Servers refuse a greeting that is not a name.",
             'Use the fully qualified name of this machine, such as "mail.example.org".',
+        )
+
+
+def _hostname(loaded: Loaded) -> Iterator[Finding]:
+    sends_to_the_world = any(route.kind is RouteKind.MX for route in loaded.settings.route.values())
+    if loaded.settings.node.hostname or not sends_to_the_world:
+        return
+    name = socket.getfqdn()
+    if "." not in name.strip("."):
+        yield Report(loaded, "node", "hostname").warning(
+            19,
+            f'{{key}} is not set, and this machine calls itself "{name}".',
+            "Many servers refuse a greeting that is not a fully qualified name.",
+            '{key} = "mail.example.org", a name that resolves to this machine',
         )
 
 
@@ -283,6 +298,7 @@ def _is_within(network: Network, other: Network) -> bool:
 
 RECEIVING_CHECKS: Final[tuple[Check, ...]] = (
     _node,
+    _hostname,
     _no_listener,
     _binds,
     _networks,
