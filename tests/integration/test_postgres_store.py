@@ -45,7 +45,7 @@ async def kill_connections(url: str) -> None:
 
 
 def test_a_lost_connection_comes_back_by_itself() -> None:
-    """A commit over a dead connection is StoreUnavailable, and soon commits work again."""
+    """Writing and reading work again soon after the server has dropped the connections."""
 
     async def main() -> None:
         url = shared_server().database()
@@ -56,15 +56,11 @@ def test_a_lost_connection_comes_back_by_itself() -> None:
         await group.keep(kept[0])
         assert await loaded(store) == [kept[0].id]
         await kill_connections(url)
-        with pytest.raises(StoreUnavailable):
-            await group.keep(kept_message())
         message = kept_message()
         await _keep_soon(group, message, within=5)
         kept.append(message)
         assert not store.has_failed
-        with pytest.raises(StoreUnavailable):
-            await loaded(store)  # the reading connection finds out by itself
-        assert await loaded(store) == [message.id for message in kept]
+        assert await _eventually_loaded(store) == [message.id for message in kept]
         await store.close()
 
     asyncio.run(main())

@@ -154,7 +154,7 @@ def test_something_else_is_not_opened(tmp_path: Path) -> None:
         text.write_text("this is no database " * 1000)
         other = tmp_path / "other.db"
         connection = apsw.Connection(str(other))
-        connection.execute("CREATE TABLE a (b); PRAGMA user_version = 1")
+        connection.execute("CREATE TABLE a (b)")
         connection.close()
         for path in (text, other, tmp_path, Path("/proc/nothing/here")):
             with pytest.raises(PermanentError):

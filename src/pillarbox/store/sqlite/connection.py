@@ -15,8 +15,11 @@ from typing import Final
 import apsw
 
 from pillarbox.errors import PermanentError
+from pillarbox.store.statements import statements
 
 __all__ = ["APPLICATION_ID", "FileLock", "check_library", "connect_reader", "connect_writer"]
+
+SQL: Final = statements("pillarbox.store.sqlite", "write.sql")
 
 _OLDEST_LIBRARY: Final = (3, 51, 3)
 APPLICATION_ID: Final = 0x50424F58  # "PBOX"
@@ -63,7 +66,7 @@ def connect_writer(path: Path, *, synchronous: str) -> apsw.Connection:
     connection = apsw.Connection(
         str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=400
     )
-    if connection.pragma("user_version") == 0:
+    if not _tables(connection):
         connection.pragma("page_size", 4096)
         connection.pragma("application_id", APPLICATION_ID)
     elif connection.pragma("application_id") != APPLICATION_ID:
@@ -72,9 +75,15 @@ def connect_writer(path: Path, *, synchronous: str) -> apsw.Connection:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", synchronous)
     connection.pragma("cache_size", -_CACHE_KIB)
+    connection.pragma("temp_store", "memory")
     connection.pragma("journal_size_limit", 64 * 1024 * 1024)
     connection.wal_autocheckpoint(0)  # the writer's thread does it between two commits
     return connection
+
+
+def _tables(connection: apsw.Connection) -> int:
+    """Return how many tables and indexes there are: none in a file that was just made."""
+    return int(connection.execute(SQL["count_tables"]).get)
 
 
 def connect_reader(path: Path) -> apsw.Connection:

@@ -56,6 +56,7 @@ class Worker:
                 _hand_over(loop, _fail, future, error)
             else:
                 _hand_over(loop, _succeed, future, result)
+                del result
             if self.afterward is not None:
                 self.afterward()
             del job, function, future, loop

@@ -1,3 +1,7 @@
+-- name: count_tables
+-- See whether there is anything in the file.
+SELECT count(*) FROM sqlite_schema;
+
 -- name: quick_check
 -- Look for damage, up to the first that is found.
 PRAGMA quick_check(1);
@@ -122,7 +126,7 @@ WHERE message IN (SELECT id FROM message WHERE id IN carray(?) AND final_at IS N
 -- Delete the large contents of messages whose recipients are all done.
 DELETE FROM chunk
 WHERE message IN (
-  SELECT id FROM message WHERE id IN carray(?) AND final_at IS NOT NULL AND size > ?
+  SELECT id FROM message WHERE id IN carray(?) AND final_at IS NOT NULL
 );
 
 -- name: recover

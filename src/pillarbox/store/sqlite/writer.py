@@ -19,7 +19,6 @@ from pillarbox.policy.queue import FINAL_STATES, QueueKey, RecipientState
 from pillarbox.store.ids import first_id_at, show_id
 from pillarbox.store.journal import DAY, JournalBuffer, messages_of, pack
 from pillarbox.store.port import (
-    INLINE_BODY,
     Batch,
     Changed,
     Fenced,
@@ -183,7 +182,7 @@ class Writer:
         ids = apsw.carray(array("q", sorted(messages)))
         self._execute(SQL["finish_messages"], (self._now(), ids))
         self._execute(SQL["drop_bodies"], (ids,))
-        self._execute(SQL["drop_chunks"], (ids, INLINE_BODY))
+        self._execute(SQL["drop_chunks"], (ids,))
 
     # --- large bodies ---------------------------------------------------------------
 
