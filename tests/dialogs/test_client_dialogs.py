@@ -566,7 +566,7 @@ def test_login_by_login_answers_two_challenges() -> None:
         "< 535 5.7.8 no",
     ]
     play_from_ready(
-        opening + "S: 334 more\nC: *\nS: 501 canceled",
+        opening + "S: 334 bW9yZQ==\nC: *\nS: 501 canceled",
         driver(login=("user", "secret")),
         "AUTH LOGIN",
     )
@@ -829,3 +829,27 @@ def test_a_loss_before_all_was_written_is_not_uncertain() -> None:
     done.connection.fail("the server did not answer", is_all_written=False)
     done.receive(b"")
     assert not done.outcomes[0].is_uncertain
+
+
+@pytest.mark.parametrize("challenge", ["334 not base64!", "334 bW9yZQ==", "334 \u00e9"])
+def test_a_challenge_without_sense_is_canceled(challenge: str) -> None:
+    """PLAIN has no challenges: the exchange is canceled, and a server that goes on is left."""
+    done = play_from_ready(
+        f"C: AUTH PLAIN AHVzZXIAc2VjcmV0\nS: {challenge}\nC: *\nS: 334 ",
+        driver(login=("user", "secret")),
+        "AUTH PLAIN",
+    )
+    assert done.connection.is_closed
+    assert done.ended is not None
+    assert "after it was canceled" in done.ended.reason
+
+
+def test_a_server_cannot_ask_for_a_password_forever() -> None:
+    """Challenges are counted; after eight the exchange is canceled."""
+    again = "S: 334 \nC: AHVzZXIAc2VjcmV0\n" * 8
+    done = play_from_ready(
+        f"C: AUTH PLAIN AHVzZXIAc2VjcmV0\n{again}S: 334 \nC: *\nS: 501 canceled",
+        driver(login=("user", "secret")),
+        "AUTH PLAIN",
+    )
+    assert done.answers[-1].reply.code == 501

@@ -17,10 +17,10 @@ Calling an action out of turn is a defect of the driver and raises ``RuntimeErro
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections import deque
 from typing import Final
 
-from pillarbox.smtp.client_auth import CANCEL, choose_mechanism, first_command, responses
 from pillarbox.smtp.client_conversation import Conversation
 from pillarbox.smtp.client_events import (
     ClientEvent,
@@ -37,6 +37,8 @@ from pillarbox.smtp.client_sending import Patience, Sending
 from pillarbox.smtp.client_states import NEXT_STATE, State, Step
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.sasl.mechanism import ClientMechanism, MalformedResponseError
+from pillarbox.smtp.sasl.registry import CLIENT_MECHANISMS
 
 __all__ = ["MAX_SMALL_CONTENT", "ClientConnection"]
 
@@ -45,6 +47,8 @@ MAX_SMALL_CONTENT: Final = 64 * 1024
 
 _SERVICE_CLOSING: Final = 421  # RFC 5321 §3.8
 _CONTINUE: Final = 334  # RFC 4954 §4
+_CANCEL: Final = b"*\r\n"  # RFC 4954 §4
+_MAX_CHALLENGES: Final = 8  # more than any mechanism has; a server cannot ask forever
 _NO_EHLO: Final = frozenset({500, 501, 502, 504})  # RFC 5321 §3.2: then HELO may do
 
 _HELLO_NAME: Final = re.compile(r"[!-~]+")
@@ -106,7 +110,8 @@ class ClientConnection:
         self._sending: Sending | None = None
         self._needs_reset = False
         self._said_helo = False
-        self._auth_responses: deque[bytes] = deque()
+        self._exchange: ClientMechanism | None = None
+        self._challenges = 0
 
     # --- what the driver asks -------------------------------------------------------
 
@@ -156,7 +161,8 @@ class ClientConnection:
     @property
     def mechanism(self) -> str | None:
         """The SASL mechanism that ``authenticate`` will use, None if we know none offered."""
-        return choose_mechanism(self.extensions.auth)
+        offered = self.extensions.auth
+        return next((name for name in CLIENT_MECHANISMS if name in offered), None)
 
     # --- what the driver does -------------------------------------------------------
 
@@ -189,9 +195,16 @@ class ClientConnection:
         if mechanism is None or not (self.is_secure or in_clear):
             raise RuntimeError("no mechanism, or no TLS, to log in with")
         self._step(Step.AUTH)
-        self._auth_responses = responses(mechanism, user, password)
-        self.record.sent(f"AUTH {mechanism} ***".encode())
-        self._out.append(first_command(mechanism, user, password))
+        self._exchange = CLIENT_MECHANISMS[mechanism](user, password)
+        self._challenges = 0
+        initial = self._exchange.initial_response()
+        command = f"AUTH {mechanism}".encode()
+        if initial is None:
+            self._say(command + b"\r\n")
+            return
+        self.record.sent(command + b" ***")
+        # RFC 4954 §4: an empty initial response is written as "=".
+        self._out.append(command + b" " + (b64encode(initial) or b"=") + b"\r\n")
 
     def send(
         self, envelope: Envelope, size: int, octets: bytes | None, *, has_8bit: bool = False
@@ -290,7 +303,7 @@ class ClientConnection:
         """Take the answer to a command outside of a transaction."""
         state = self.state
         if state is State.AUTH_SENT and reply.code == _CONTINUE:
-            return self._respond()
+            return self._respond(reply)
         if reply.code // 100 == 3 and state is not State.QUIT_SENT:  # noqa: PLR2004 - RFC 5321 §4.2.1
             return self._end(f'the server answered in state {state.value} with "{reply}"')
         if state is State.HELLO_SENT and not self._on_hello(reply):
@@ -318,11 +331,23 @@ class ClientConnection:
             return False
         return True
 
-    def _respond(self) -> None:
-        """Answer a challenge; one too many is canceled."""
-        is_expected = bool(self._auth_responses)
-        self.record.sent(b"***" if is_expected else CANCEL)
-        self._out.append(self._auth_responses.popleft() if is_expected else CANCEL)
+    def _respond(self, reply: Reply) -> None:
+        """Answer a challenge, or cancel the exchange over one that makes no sense."""
+        exchange = self._exchange
+        if exchange is None:
+            self._end("the server goes on with AUTH after it was canceled")
+            return
+        self._challenges += 1
+        try:
+            if self._challenges > _MAX_CHALLENGES:
+                raise MalformedResponseError("too many challenges")  # noqa: TRY301 - one way out
+            response = exchange.respond(b64decode(reply.text, validate=True))
+        except (MalformedResponseError, ValueError):  # ValueError: not base64
+            self._exchange = None
+            self._say(_CANCEL)
+        else:
+            self.record.sent(b"***")
+            self._out.append(b64encode(response) + b"\r\n")
 
     def _on_closing(self, reply: Reply) -> None:
         """Take 421, which can come at any time."""
