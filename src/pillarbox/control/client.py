@@ -23,12 +23,12 @@ class NodeNotRunning(PermanentError):  # noqa: N818 - reads as what it says
 class ControlClient:
     """A connection to a running node."""
 
-    def __init__(self, path: Path, seconds: float = 600.0) -> None:
+    def __init__(self, path: Path, seconds: float = 3600.0) -> None:
         """Connect.
 
         Args:
             path: The node's control socket.
-            seconds: How long to wait for a row; verifying a large store takes minutes.
+            seconds: How long to wait for a row; a copy of a large store takes long.
 
         Raises:
             NodeNotRunning: There is no socket, or nobody listens at it.
