@@ -326,6 +326,7 @@ class Conversation:
             self.connection.accept(accepted(outcome))
         else:
             self.connection.refuse(outcome)
+        self._line.relieve()  # the content may have ended while the store was behind
         self._decided()
 
     def _content_discarded(self, event: ContentDiscarded) -> None:
