@@ -47,6 +47,8 @@ from pillarbox.store.port import Changed, KeptMessage, MessageId, Store
 __all__ = ["Deliverer", "DeliveryStatus", "SiteStatus"]
 
 _LOOKUPS_AT_ONCE: Final = 200
+_PATIENCE: Final = 0.5
+"""Seconds that a message's recipients wait for each other's lookups, to go out together."""
 _HELD: Final = frozenset({RecipientState.HELD, RecipientState.CANCELED})
 
 
@@ -241,48 +243,84 @@ class Deliverer:
 
     # --- queues and their sites -----------------------------------------------------
 
-    def _place(self, queue: MailQueue) -> None:
-        if queue.lanes is not None:
-            site = self._sites.get(queue.site)
+    def _place(self, queues: Sequence[MailQueue]) -> None:
+        """Give queues that have got mail their turns: all first, so that a message's
+        recipients in several queues of a site meet, and then let the sites move on.
+        """
+        sites: dict[str, Site] = {}
+        unknown: list[MailQueue] = []
+        for queue in queues:
+            site = self._site_of(queue, unknown)
             if site is not None:
-                self._dispatcher.serve(site)
-            return
-        if queue.is_resolving or self._dispatcher.is_paused:
-            return
+                sites[site.key] = site
+        if unknown and not self._dispatcher.is_paused:
+            for queue in unknown:
+                queue.is_resolving = True
+            self._spawn(self._resolve(unknown), "deliver: resolving")
+        for site in sites.values():
+            self._dispatcher.serve(site)
+
+    def _site_of(self, queue: MailQueue, unknown: list[MailQueue]) -> Site | None:
+        """Return the site where a queue takes turns; if DNS has to say, note it in ``unknown``."""
+        if queue.lanes is not None:
+            return self._sites.get(queue.site)
+        if queue.is_resolving:
+            return None
         route = self._routes.get(queue.key.route)
         if route is None:
             self._fail(queue, _no_route(f"There is no route {queue.key.route!r}"))
-        elif route.kind is RouteKind.HOLD:
+            return None
+        if route.kind is RouteKind.HOLD:
             for found in list(queue.empty()):
                 self._dispatcher.hold(Job(*found), f"route {queue.key.route} holds mail")
             self._scheduler.queue_idle(queue)
-        elif route.kind is RouteKind.MX:
-            queue.is_resolving = True
-            self._spawn(self._resolve(queue), "deliver: resolving")
-        else:
-            self._place_fixed(queue)
-
-    def _place_fixed(self, queue: MailQueue) -> None:
+            return None
+        if route.kind is RouteKind.MX:
+            unknown.append(queue)
+            return None
         try:
             site = self._sites.fixed(queue.key.route)
         except PermanentError as error:
             self._fail(queue, _no_route(str(error)))
-        else:
-            self._attach(queue, site)
+            return None
+        self._attach(queue, site)
+        return site
 
-    async def _resolve(self, queue: MailQueue) -> None:
+    async def _resolve(self, queues: Sequence[MailQueue]) -> None:
+        """Find the sites of a message's queues; a slow one keeps the others only for a moment."""
+        if len(queues) == 1:
+            self._resolved([await self._look_up(queues[0])])
+            return
+        loop = asyncio.get_running_loop()
+        lookups = [loop.create_task(self._look_up(queue)) for queue in queues]
+        try:
+            done, late = await asyncio.wait(lookups, timeout=_PATIENCE)
+            self._resolved([lookup.result() for lookup in done])
+            for lookup in asyncio.as_completed(late):
+                self._resolved([await lookup])
+        finally:
+            for lookup in lookups:
+                lookup.cancel()
+
+    async def _look_up(self, queue: MailQueue) -> tuple[MailQueue, Site | Resolution]:
         async with self._lookups:
-            found = await self._sites.exchangers(queue.key.destination, queue.key.route)
-        queue.is_resolving = False
-        if isinstance(found, Resolution):
-            self._fail(queue, found.failure or _no_route("There is no host"))
-        else:
-            self._attach(queue, found)
+            return queue, await self._sites.exchangers(queue.key.destination, queue.key.route)
+
+    def _resolved(self, found: Sequence[tuple[MailQueue, Site | Resolution]]) -> None:
+        sites: dict[str, Site] = {}
+        for queue, where in found:
+            queue.is_resolving = False
+            if isinstance(where, Site):
+                sites[where.key] = where
+                self._attach(queue, where)
+            else:
+                self._fail(queue, where.failure or _no_route("There is no host"))
+        for site in sites.values():
+            self._dispatcher.serve(site)
 
     def _attach(self, queue: MailQueue, site: Site) -> None:
         queue.site = site.key
         site.lanes.attach(queue)
-        self._dispatcher.serve(site)
 
     def _fail(self, queue: MailQueue, outcome: RecipientOutcome) -> None:
         jobs = [Job(*found) for found in queue.empty()]

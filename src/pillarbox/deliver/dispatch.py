@@ -175,7 +175,7 @@ class Dispatcher:
 
     def _put_back(self, job: Job) -> None:
         self._recorder.settle(
-            [self._judge.untouched(job, recipient) for recipient in job.recipients], done=job
+            [self._judge.untouched(job, recipient) for recipient in job.recipients], (), job
         )
 
     # --- a worker -------------------------------------------------------------------
@@ -399,7 +399,7 @@ class Dispatcher:
                 continue
             for ruling in rulings:
                 self._sink(ruling.event)
-            self._recorder.settle([ruling.settlement for ruling in rulings], done=job)
+            self._recorder.settle([ruling.settlement for ruling in rulings], (), job)
         if with_notice:
             task = asyncio.get_running_loop().create_task(self._notify(with_notice))
             self._workers.add(task)
@@ -414,7 +414,7 @@ class Dispatcher:
         rulings = [self._judge.held(job, recipient, reason) for recipient in job.recipients]
         for ruling in rulings:
             self._sink(ruling.event)
-        self._recorder.settle([ruling.settlement for ruling in rulings], done=job)
+        self._recorder.settle([ruling.settlement for ruling in rulings], (), job)
 
     async def _settle_all(
         self,

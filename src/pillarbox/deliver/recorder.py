@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from itertools import chain
+from typing import Final, TypeVar
 
 from pillarbox.clock import Clock
 from pillarbox.deliver.job import Job
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import Sink, StoreFailed, StoreRecovered
 from pillarbox.store.group import GroupCommit
-from pillarbox.store.port import Fenced, KeptMessage, Settlement, StoreFull
+from pillarbox.store.port import Fenced, KeptMessage, Settlement, StoreFull, StoreUnavailable
 
 __all__ = ["Recorder"]
 
 _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 5.0
+_GATHERING: Final = 0.005
+"""Seconds that results wait for others: a commit costs more than what is in it."""
 
 Started = Callable[[Job], None]
+_Result = tuple[Sequence[Settlement], Sequence[KeptMessage], Job]
+_Item = TypeVar("_Item")
 
 
 class Recorder:
@@ -51,9 +56,7 @@ class Recorder:
         self._sink = sink
         self._on_recorded = on_recorded
         self._to_start: list[tuple[Started, Job]] = []
-        self._settlements: list[Settlement] = []
-        self._new: list[KeptMessage] = []
-        self._done: list[Job] = []
+        self._results: list[_Result] = []
         self._has_starts = asyncio.Event()
         self._has_results = asyncio.Event()
         self._is_up = asyncio.Event()
@@ -72,7 +75,7 @@ class Recorder:
     @property
     def unrecorded(self) -> int:
         """How many results wait to be written."""
-        return len(self._settlements)
+        return len(self._results)
 
     def run(self) -> None:
         """Start writing."""
@@ -100,8 +103,8 @@ class Recorder:
     def settle(
         self,
         settlements: Sequence[Settlement],
-        new: Sequence[KeptMessage] = (),
-        done: Job | None = None,
+        new: Sequence[KeptMessage],
+        done: Job,
     ) -> None:
         """Have results written, and the messages that they give rise to, in one commit.
 
@@ -110,10 +113,7 @@ class Recorder:
             new: Notifications to keep with them.
             done: The job that is over with them.
         """
-        self._settlements += settlements
-        self._new += new
-        if done is not None:
-            self._done.append(done)
+        self._results.append((settlements, new, done))
         self._has_results.set()
         self._is_idle.clear()
 
@@ -123,42 +123,72 @@ class Recorder:
             await self._is_up.wait()
             self._has_starts.clear()
             batch, self._to_start = self._to_start, []
-            marks = [job.start_mark() for _, job in batch]
-            await self._persist(lambda marks=marks: self._group.start(marks))  # type: ignore[misc]
-            for started, job in batch:
-                started(job)
+            for part in await self._persist(batch, self._mark):
+                for started, job in part:
+                    started(job)
+
+    def _mark(self, batch: Sequence[tuple[Started, Job]]) -> asyncio.Future[None]:
+        return self._group.start([job.start_mark() for _, job in batch])
 
     async def _write_results(self) -> None:
         while True:
             await self._has_results.wait()
+            await asyncio.sleep(_GATHERING)
             self._has_results.clear()
-            settlements, self._settlements = self._settlements, []
-            new, self._new = self._new, []
-            done, self._done = self._done, []
-            await self._persist(
-                lambda settlements=settlements, new=new: self._group.settle(settlements, new)  # type: ignore[misc]
-            )
-            self._on_recorded(done, new)
+            results, self._results = self._results, []
+            for part in await self._persist(results, self._settle):
+                self._on_recorded(
+                    [done for _, _, done in part],
+                    [message for _, new, _ in part for message in new],
+                )
             if not self._has_results.is_set():
                 self._is_idle.set()
 
-    async def _persist(self, write: Callable[[], asyncio.Future[None]]) -> None:
+    def _settle(self, results: Sequence[_Result]) -> asyncio.Future[None]:
+        return self._group.settle(
+            list(chain.from_iterable(settlements for settlements, _, _ in results)),
+            list(chain.from_iterable(new for _, new, _ in results)),
+        )
+
+    async def _persist(
+        self, items: Sequence[_Item], write: Callable[[Sequence[_Item]], asyncio.Future[None]]
+    ) -> list[Sequence[_Item]]:
+        """Write items until they are on disk; return what is, in parts.
+
+        What the store cannot hold at all is found by halves, reported, and left as it was
+        on disk: queued, or in flight until the next start.
+        """
         wait = _FIRST_WAIT
         while True:
             try:
-                await write()
+                await write(items)
+            except StoreUnavailable as error:
+                self._fail(error)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
             except Fenced as error:
                 self._fail(error)
                 self.is_fenced = True
                 await asyncio.get_running_loop().create_future()  # the mail is another's now
             except PillarboxError as error:
-                self._fail(error)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, _LONGEST_WAIT)
+                return await self._persist_apart(items, write, error)
             else:
-                if not self._is_up.is_set():
-                    self._recover()
-                return
+                self._recover()
+                return [items]
+
+    async def _persist_apart(
+        self,
+        items: Sequence[_Item],
+        write: Callable[[Sequence[_Item]], asyncio.Future[None]],
+        error: PillarboxError,
+    ) -> list[Sequence[_Item]]:
+        if len(items) <= 1:
+            context = {"message": "the store cannot hold a result", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            return []
+        half = len(items) // 2
+        parts = await self._persist(items[:half], write)
+        return parts + await self._persist(items[half:], write)
 
     def _fail(self, error: PillarboxError) -> None:
         if self._is_up.is_set():
@@ -168,6 +198,8 @@ class Recorder:
             self._sink(StoreFailed(at=self._clock.now(), reason=str(error), is_full=is_full))
 
     def _recover(self) -> None:
+        if self._is_up.is_set():
+            return
         self._is_up.set()
         seconds = round(self._clock.monotonic() - self._failed_at, 3)
         self._sink(StoreRecovered(at=self._clock.now(), seconds=seconds))

@@ -8,7 +8,7 @@ memory than the scheduler's bounds. Reading back goes round the queues, an equal
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set as AbstractSet
+from collections.abc import Callable, Sequence, Set as AbstractSet
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -46,7 +46,7 @@ class Scheduler:
         *,
         recipients: int,
         octets: int,
-        place: Callable[[MailQueue], None],
+        place: Callable[[Sequence[MailQueue]], None],
     ) -> None:
         """Hold what is due.
 
@@ -55,7 +55,7 @@ class Scheduler:
             clock: The time of schedules.
             recipients: Recipients to hold at most.
             octets: Octets of contents to hold at most; beyond, contents are read again.
-            place: Is told of each queue that has got mail and takes no turns yet.
+            place: Is told of the queues that have got mail.
         """
         self._store = store
         self._clock = clock
@@ -93,11 +93,11 @@ class Scheduler:
         message = self._lighten(message)
         if len(recipients) == 1:
             if _is_due_now(recipients[0]):
-                self._add(message, recipients)
+                self._place((self._add(message, recipients),))
             return
         due = sorted(filter(_is_due_now, recipients), key=_queue_order)
-        for _, group in groupby(due, key=_QUEUE_OF):
-            self._add(message, tuple(group))
+        groups = [tuple(group) for _, group in groupby(due, key=_QUEUE_OF)]
+        self._place([self._add(message, group) for group in groups])
 
     def reserve(self, work: Work) -> None:
         """Keep work from being loaded until it is restored."""
@@ -131,12 +131,11 @@ class Scheduler:
 
     def restore(self, work: Work) -> None:
         """Take work that was held before, as if it had been loaded."""
-        self._add(work.message, work.recipients)
+        self._place((self._add(work.message, work.recipients),))
 
     def place_all(self) -> None:
         """Offer all queues for their turns again: delivery goes on after a pause."""
-        for queue in list(self._queues.values()):
-            self._place(queue)
+        self._place(list(self._queues.values()))
 
     def queue(self, key: QueueKey) -> MailQueue | None:
         """Return a queue that is in memory."""
@@ -176,12 +175,14 @@ class Scheduler:
             after=self._cursor,
         )
         held = len(self._held)
+        queues: dict[QueueKey, MailQueue] = {}
         for work in works:
             # There may be more: of the queues that gave their share, or of those behind.
             self._is_complete = False
             self._cursor = work.queue
-            if not self._is_crowded(work.queue):
-                self._add(self._lighten(work.message), self._fresh(work))
+            if not self._is_crowded(work.queue) and (fresh := self._fresh(work)):
+                queues[work.queue] = self._add(self._lighten(work.message), fresh)
+        self._place(list(queues.values()))
         if len(self._held) == held and works:
             await asyncio.sleep(_NOTHING_NEW)
         elif works and 2 * len(self._held) < self._most_recipients:
@@ -220,9 +221,7 @@ class Scheduler:
             return replace(message, content=None)
         return message
 
-    def _add(self, message: KeptMessage, recipients: tuple[KeptRecipient, ...]) -> None:
-        if not recipients:
-            return
+    def _add(self, message: KeptMessage, recipients: tuple[KeptRecipient, ...]) -> MailQueue:
         number = message.id
         for recipient in recipients:
             self._held.add((number, recipient.index))
@@ -236,7 +235,7 @@ class Scheduler:
         queue.entries.append(entry)
         if queue.lanes is not None:
             queue.lanes.note(entry)
-        self._place(queue)
+        return queue
 
 
 def _is_due_now(recipient: KeptRecipient) -> bool:

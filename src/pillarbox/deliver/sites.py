@@ -21,7 +21,7 @@ from pillarbox.deliver.transport import Transport
 __all__ = ["Site"]
 
 _FIRST_CONNECTIONS: Final = 5
-_AHEAD: Final = 4
+_AHEAD: Final = 10
 """Jobs that are marked ahead for each connection, so that none waits for the disk."""
 _LEAST_AHEAD: Final = 4
 
