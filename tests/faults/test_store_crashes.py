@@ -124,6 +124,34 @@ def test_a_full_disk_refuses_mail_and_recovers(small_disk: Path) -> None:
     asyncio.run(main())
 
 
+def test_results_are_recorded_on_a_full_disk(small_disk: Path) -> None:
+    """When no mail can be taken any more, deliveries are settled in what room there was."""
+
+    async def main() -> None:
+        path = small_disk / "pillarbox.db"
+        store = SqliteStore(path, node="main", now=lambda: NOW)
+        await store.open()
+        old = [kept_message(content=os.urandom(16_384)) for _ in range(60)]
+        await store.commit(Batch(keep=old))
+        await store.commit(Batch(settle=[delivered(message) for message in old]))
+        await store.close()  # now the file has room inside, and the log is empty
+        await store.open()
+        free = await store.free_octets()
+        assert free is not None
+        (small_disk / "filler").write_bytes(bytes(free - 512 * 1024))
+        group, kept = GroupCommit(store), [kept_message()]
+        await group.keep(kept[0])
+        with pytest.raises(StoreFull):  # noqa: PT012 - some go in before the disk is full
+            while True:
+                kept.append(kept_message(content=os.urandom(16_384)))
+                await group.keep(kept[-1])
+        await group.settle([delivered(kept[0])])
+        assert await store.verify() == ()
+        await store.close()
+
+    asyncio.run(main())
+
+
 class FailingDisk(apsw.VFS):
     """SQLite's view of a disk whose syncs can be made to fail."""
 

@@ -16,7 +16,7 @@ from tests.mail import NOW, kept_message
 
 from pillarbox.errors import PermanentError
 from pillarbox.store.memory import MemoryStore
-from pillarbox.store.port import Batch, StartMark
+from pillarbox.store.port import Batch, BodyDamaged, MessageId, Selection, StartMark
 from pillarbox.store.postgres import PostgresStore
 from pillarbox.store.select import make_store
 from pillarbox.store.sqlite import SqliteStore, restore
@@ -182,6 +182,29 @@ def test_damage_is_found_after_an_unclean_stop(tmp_path: Path) -> None:
             file.write(os.urandom(4096))
         with pytest.raises(PermanentError, match=r"damaged|malformed"):
             await at(path).open()
+
+    asyncio.run(main())
+
+
+def test_a_bad_page_of_bodies_damages_these_alone(tmp_path: Path) -> None:
+    """Where a body's page cannot be read, its message can be held and the rest flows."""
+
+    async def main() -> None:
+        path = tmp_path / "pillarbox.db"
+        message = await keep_one(path)
+        connection = apsw.Connection(str(path))
+        root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'body'").get
+        connection.close()
+        with path.open("r+b") as file:
+            file.seek((root - 1) * 4096)
+            file.write(bytes(4096))
+        store = at(path)
+        await store.open()
+        with pytest.raises(BodyDamaged):
+            await anext(store.body(MessageId(message)))
+        assert len(await store.find(Selection(), limit=9)) == 1
+        assert len(await store.verify()) > 0
+        await store.close()
 
     asyncio.run(main())
 

@@ -36,7 +36,6 @@ _CANNOT_STORE: Final = (
     UnicodeEncodeError,
     OverflowError,
 )
-_FULL: Final = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)
 _SETTINGS: Final = {
     "application_name": "pillarbox",
     "synchronous_commit": "on",  # whatever the server's default is
@@ -71,7 +70,7 @@ class Link:
                 yield with_connection
             except _CANNOT_STORE as error:
                 raise PermanentError(f"cannot be stored: {error}") from error
-            except _FULL as error:
+            except asyncpg.DiskFullError as error:
                 raise StoreFull(str(error)) from error
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 self._drop()

@@ -132,24 +132,22 @@ FROM unnest($1::bigint[], $2::integer[]) AS wanted (message, position)
 JOIN recipient USING (message, position);
 
 -- name: finish_messages
--- Note the time for messages whose recipients are all done; return them.
-UPDATE message SET final_at = $2
-WHERE id = ANY($1::bigint[])
-  AND final_at IS NULL
-  AND NOT EXISTS (
-    SELECT 1 FROM recipient
-    WHERE recipient.message = message.id
-      AND (state IN (0, 1, 5) OR (state = 3 AND next_attempt_at IS NOT NULL))
-  )
-RETURNING id;
-
--- name: drop_bodies
--- Delete the contents of messages.
-DELETE FROM body WHERE message = ANY($1::bigint[]);
-
--- name: drop_chunks
--- Delete the large contents of messages.
-DELETE FROM chunk WHERE message = ANY($1::bigint[]);
+-- Note the time for messages whose recipients are all done, and delete their contents.
+WITH done AS (
+  UPDATE message SET final_at = $2
+  WHERE id = ANY($1::bigint[])
+    AND final_at IS NULL
+    AND NOT EXISTS (
+      SELECT 1 FROM recipient
+      WHERE recipient.message = message.id
+        AND (state IN (0, 1, 5) OR (state = 3 AND next_attempt_at IS NOT NULL))
+    )
+  RETURNING id
+),
+dropped AS (
+  DELETE FROM body WHERE message IN (SELECT id FROM done)
+)
+DELETE FROM chunk WHERE message IN (SELECT id FROM done);
 
 -- name: count_crash
 -- Note that an attempt for suspects is about to be risked; return their counts.

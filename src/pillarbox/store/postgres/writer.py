@@ -122,14 +122,8 @@ class Writer:
 
     async def _finish(self, connection: Connection, messages: Collection[MessageId]) -> None:
         """Let go of the bodies of messages whose recipients are all done."""
-        if not messages:
-            return
-        rows = await connection.fetch(SQL["finish_messages"], sorted(messages), self._now())
-        if rows:
-            done = [row[0] for row in rows]
-            dropped = _changed(await connection.execute(SQL["drop_bodies"], done))
-            if dropped < len(done):
-                await connection.execute(SQL["drop_chunks"], done)
+        if messages:
+            await connection.execute(SQL["finish_messages"], sorted(messages), self._now())
 
     # --- large bodies ---------------------------------------------------------------
 

@@ -18,8 +18,9 @@ import apsw
 from pillarbox.policy.queue import FINAL_STATES, QueueKey, RecipientState
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.store.ages import AgeTally, age_bounds
+from pillarbox.store.ids import show_id
 from pillarbox.store.journal import payloads_of
-from pillarbox.store.port import KeptMessage, MessageId, QueueCount, Selection, Work
+from pillarbox.store.port import BodyDamaged, KeptMessage, MessageId, QueueCount, Selection, Work
 from pillarbox.store.recipients import SelectedAddress, matches
 from pillarbox.store.rotation import fair_share
 from pillarbox.store.rows import read_message
@@ -214,14 +215,21 @@ class Reader:
         """Return a body's size, its checksum, and its octets where it is small."""
         with self._snapshot():
             found: tuple[int, int, bytes | None] | None
-            found = self._execute(SQL["body"], (message,)).fetchone()
+            found = self._octets("body", (message,))
             return found
 
     def chunk(self, message: MessageId, number: int) -> bytes | None:
         """Return one chunk of a large body, or None behind the last."""
         with self._snapshot():
-            row = self._execute(SQL["chunk"], (message, number)).fetchone()
+            row = self._octets("chunk", (message, number))
             return None if row is None else row[0]
+
+    def _octets(self, name: str, key: tuple[int, ...]) -> Any:
+        """Read a row with octets in it; a bad page is damage to this message alone."""
+        try:
+            return self._execute(SQL[name], key).fetchone()
+        except apsw.CorruptError as error:
+            raise BodyDamaged(f"body of {show_id(MessageId(key[0]))}: {error}") from error
 
     def close(self) -> None:
         """Close the connection."""

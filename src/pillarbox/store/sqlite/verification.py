@@ -22,7 +22,13 @@ SQL: Final = statements("pillarbox.store.sqlite", "verify.sql")
 def verify_file(connection: apsw.Connection) -> tuple[Finding, ...]:
     """Check structure, references and checksums; return findings for what is wrong."""
     execute: _Execute = connection.execute
-    return (*_structure(execute), *_references(execute), *_bodies(connection))
+    findings: list[Finding] = []
+    for check in (_structure(execute), _references(execute), _bodies(connection)):
+        try:
+            findings.extend(check)
+        except apsw.CorruptError as error:
+            findings.append(structure_damaged(str(error)))
+    return tuple(findings)
 
 
 def _structure(execute: _Execute) -> Iterator[Finding]:

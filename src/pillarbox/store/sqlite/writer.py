@@ -28,6 +28,7 @@ from pillarbox.store.port import (
     MessageId,
     Settlement,
     StartMark,
+    StoreFull,
 )
 from pillarbox.store.rows import message_row, recipient_row, settlement_row
 from pillarbox.store.sqlite.failures import FailureGuard
@@ -69,6 +70,16 @@ class Writer:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        try:
+            with self._guarded_transaction():
+                yield
+        except StoreFull:
+            # Emptying the log makes room in it: enough for results, if not for mail.
+            self._wal_pages = _CHECKPOINT_PAGES
+            raise
+
+    @contextmanager
+    def _guarded_transaction(self) -> Iterator[None]:
         with self.guard.watch(self._connection):
             self._execute("BEGIN IMMEDIATE")
             if self._execute(SQL["check_epoch"], self._owner).fetchone() is None:
