@@ -111,3 +111,4 @@ def test_effective_values_have_their_origins_and_hide_secrets(tmp_path: Path) ->
     assert shown["queue.lifetime"].value == '"5 d"'
     assert shown["queue.lifetime"].is_default
     assert "hunter2" not in str(shown)
+    assert "hunter2" not in repr(loaded.settings)

@@ -28,7 +28,15 @@ _LIMIT: Final = 1000
 _ADDRESS_WIDTH: Final = 40
 
 
-@click.group()
+class _InOrder(click.Group):
+    """A group that lists its commands as they stand in this file: first see, then steer."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
 def queue() -> None:
     """See and steer what waits to be delivered."""
 
@@ -89,7 +97,7 @@ def _summary_line(
     ]
 
 
-@queue.command("list")
+@queue.command("list", short_help="List messages.")
 @filter_options
 @click.option("--limit", type=int, default=_LIMIT, show_default=True, help="Messages.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each message.")
@@ -103,12 +111,12 @@ def list_(context: Context, limit: int, as_json: bool, **options: Any) -> None: 
             for message in messages:
                 context.out.json(msgspec.to_builtins(message))
             return
-        _show_list(context, list(messages), limit)
+        _show_list(context, list(messages), limit, is_all=request.filter == p.Filter())
 
 
-def _show_list(context: Context, messages: list[p.MessageRow], limit: int) -> None:
+def _show_list(context: Context, messages: list[p.MessageRow], limit: int, *, is_all: bool) -> None:
     if not messages:
-        context.out.say("Nothing in the queue matches.")
+        context.out.say("The queue is empty." if is_all else "Nothing in the queue matches.")
         return
     now = SystemClock().now()
     addresses = [safe(each.address) for message in messages for each in message.recipients]
@@ -142,7 +150,7 @@ def _next(at: float | None, now: float) -> str:
     return "now" if at <= now else f"in {show_age(at - now)}"
 
 
-@queue.command()
+@queue.command(short_help="Show one message.")
 @click.argument("message", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @pass_context

@@ -19,7 +19,7 @@ from pillarbox.store.sqlite import restore as restore_file
 __all__ = ["backup", "restore", "verify"]
 
 
-@click.command()
+@click.command(short_help="Copy the store to a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_context
 def backup(context: Context, file: Path) -> None:
@@ -32,7 +32,7 @@ def backup(context: Context, file: Path) -> None:
     context.out.say(f"Wrote {file}{size}.")
 
 
-@click.command()
+@click.command(short_help="Put a copy in the place of the store.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--hold", is_flag=True, help="Hold all that waits, so that nothing leaves twice.")
 @pass_context
@@ -79,7 +79,7 @@ def _hold(loaded: Loaded) -> int:
     return sum(row.count for row in rows if isinstance(row, p.Done))
 
 
-@click.command()
+@click.command(short_help="Check the whole store.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each finding.")
 @pass_context
 def verify(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click

@@ -94,13 +94,16 @@ def setting(
     unit: Unit | None = None,
     secret: bool = False,
 ) -> Any:
-    """Declare a field with its documentation; without a default the key is required."""
+    """Declare a field with its documentation; without a default the key is required.
+
+    A secret is left out where settings are printed, as in a traceback.
+    """
     metadata = {"doc": doc, "unit": unit, "secret": secret}
     if factory is not None:
-        return field(default_factory=factory, metadata=metadata)
+        return field(default_factory=factory, metadata=metadata, repr=not secret)
     if default is ...:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
