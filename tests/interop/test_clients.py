@@ -61,7 +61,9 @@ def test_smtplib_reports_each_refused_recipient(path: tuple[NodeProcess, Peer]) 
     node, peer = path
     with smtplib.SMTP(node.address, SMTP_PORT, timeout=30) as client:
         refused = client.sendmail(
-            "ann@example.com", ["bob@example.org", "bob@-bad-.example"], b"Subject: partly\r\n\r\n"
+            "ann@example.com",
+            ["bob@example.org", "bob@-bad-.example"],
+            b"From: ann@example.com\r\nSubject: partly\r\n\r\n",
         )
     assert list(refused) == ["bob@-bad-.example"]
     assert len(new_mail(peer, b"Subject: partly")) == 1

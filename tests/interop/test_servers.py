@@ -97,7 +97,11 @@ def test_a_refusal_of_the_next_server_comes_back_to_the_sender(tmp_path: Path) -
         node_to(tmp_path / "node", last) as node,
     ):
         with smtplib.SMTP(node.address, SMTP_PORT, timeout=30) as client:
-            client.sendmail("ann@example.com", ["nobody@example.org"], b"Subject: lost\r\n\r\n")
+            client.sendmail(
+                "ann@example.com",
+                ["nobody@example.org"],
+                b"From: ann@example.com\r\nSubject: lost\r\n\r\n",
+            )
         (mail,) = last.wait_for(1)
     assert b"Content-Type: multipart/report; report-type=delivery-status" in re.sub(
         rb"\n[ \t]+", b" ", mail
