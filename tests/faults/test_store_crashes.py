@@ -153,14 +153,22 @@ def test_results_are_recorded_on_a_full_disk(small_disk: Path) -> None:
 
 
 class FailingDisk(apsw.VFS):
-    """SQLite's view of a disk whose syncs can be made to fail."""
+    """SQLite's view of a disk of which one write or sync can be made to fail."""
 
     def __init__(self) -> None:
-        self.fails = False
+        self.left: int | None = None  # calls that still work; None: all
         super().__init__("failing", base="unix", makedefault=True)
 
     def xOpen(self, name: object, flags: list[int]) -> FailingFile:  # noqa: N802 - its name
         return FailingFile(self, name, flags)
+
+    def count(self, failure: int) -> None:
+        """Let a call work, or fail if its turn has come."""
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.left = None
+                raise apsw.exception_for(failure)
 
 
 class FailingFile(apsw.VFSFile):
@@ -171,37 +179,77 @@ class FailingFile(apsw.VFSFile):
         self._disk = disk
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - its name
-        if self._disk.fails:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
+        self._disk.count(apsw.SQLITE_IOERR_FSYNC)
         super().xSync(flags)
 
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - its name
+        self._disk.count(apsw.SQLITE_IOERR_WRITE)
+        super().xWrite(data, offset)
 
-def test_a_failed_sync_is_never_retried(tmp_path: Path) -> None:
-    """After fsync has failed once nothing is kept, until the store is opened again."""
+
+@pytest.fixture
+def failing_disk() -> Iterator[FailingDisk]:
+    """Put all files of SQLite on a disk that can fail."""
+    disk = FailingDisk()
+    yield disk
+    disk.unregister()
+
+
+def test_a_failed_sync_is_never_retried(tmp_path: Path, failing_disk: FailingDisk) -> None:
+    """After the disk has failed once nothing is kept, until the store is opened again."""
 
     async def main() -> None:
-        disk = FailingDisk()
+        store = SqliteStore(tmp_path / "pillarbox.db", node="main", now=lambda: NOW)
+        await store.open()
+        before, after = kept_message(), kept_message()
+        await store.commit(Batch(keep=[before]))
+        failing_disk.left = 0
+        with pytest.raises(StoreUnavailable):
+            await store.commit(Batch(keep=[kept_message()]))
+        assert failing_disk.left is None
+        assert store.has_failed
+        with pytest.raises(StoreUnavailable, match="opened again"):
+            await store.commit(Batch(keep=[after]))
+        await store.close()
+        again = SqliteStore(tmp_path / "pillarbox.db", node="main", now=lambda: NOW)
+        await again.open()
+        await again.commit(Batch(keep=[after]))
+        kept = await again.message(before.id)
+        assert kept is not None
+        assert kept.recipients[0].state is RecipientState.QUEUED
+        await again.close()
+
+    asyncio.run(main())
+
+
+def test_no_failing_call_makes_a_success(tmp_path: Path, failing_disk: FailingDisk) -> None:
+    """Whichever write or sync of a commit fails: what was said to be kept is there, whole."""
+
+    async def attempt(number: int) -> bool:
+        path = tmp_path / f"{number}.db"
+        store = SqliteStore(path, node="main", now=lambda: NOW)
+        await store.open()
+        batch = [kept_message(f"a@d{n}.example", content=os.urandom(9000)) for n in range(3)]
+        failing_disk.left = number
         try:
-            store = SqliteStore(tmp_path / "pillarbox.db", node="main", now=lambda: NOW)
-            await store.open()
-            before, after = kept_message(), kept_message()
-            await store.commit(Batch(keep=[before]))
-            disk.fails = True
-            with pytest.raises(StoreUnavailable):
-                await store.commit(Batch(keep=[kept_message()]))
-            disk.fails = False
-            assert store.has_failed
-            with pytest.raises(StoreUnavailable, match="opened again"):
-                await store.commit(Batch(keep=[after]))
-            await store.close()
-            again = SqliteStore(tmp_path / "pillarbox.db", node="main", now=lambda: NOW)
-            await again.open()
-            await again.commit(Batch(keep=[after]))
-            kept = await again.message(before.id)
-            assert kept is not None
-            assert kept.recipients[0].state is RecipientState.QUEUED
-            await again.close()
-        finally:
-            disk.unregister()
+            await store.commit(Batch(keep=batch))
+            is_kept = True
+        except StoreUnavailable:
+            is_kept = False
+        was_hit = failing_disk.left is None
+        failing_disk.left = None
+        await store.close()
+        await store.open()
+        found = [message.id for message in batch if await store.message(message.id)]
+        assert len(found) in ((3,) if is_kept else (0, 3))
+        assert await store.verify() == ()
+        await store.close()
+        return was_hit
+
+    async def main() -> None:
+        number = 0
+        while await attempt(number):
+            number += 1
+        assert number > 10
 
     asyncio.run(main())

@@ -6,8 +6,9 @@ Three adapters implement it and pass one contract suite: ``memory`` (the fake),
 What every adapter promises:
 
 * **Kept means kept.** When ``commit`` returns, the whole batch survives a power cut.
-  When it raises, nothing of the batch is visible, now or later. (A lost connection
-  during COMMIT is unknown: it raises ``StoreUnavailable``, and the caller answers 4xx.)
+  When it raises, nothing of the batch is visible, now or later. (After
+  a connection lost during COMMIT, or a sync that failed, nobody knows: that raises
+  ``StoreUnavailable``, the caller answers 4xx, and the batch is whole or not there.)
 * **One owner.** A store is opened as a node; each opening gets a new epoch. Every write
   is fenced by it: after another has taken over, writes raise ``Fenced``.
 * **Bodies** up to ``INLINE_BODY`` octets travel in the batch; larger ones are written in
