@@ -12,18 +12,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from pillarbox.control import protocol as p
-from pillarbox.control.selection import (
-    CHANGES,
-    matches,
-    selection_of,
-    states_of,
-)
+from pillarbox.control.selection import CHANGES, selection_of, states_of
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import (
     Event,
@@ -34,7 +30,16 @@ from pillarbox.events.types import (
 )
 from pillarbox.policy.queue import RecipientState
 from pillarbox.store.ids import parse_id, show_id
-from pillarbox.store.port import Change, Changed, KeptMessage, MessageId, Selection, Store
+from pillarbox.store.port import (
+    Change,
+    Changed,
+    KeptMessage,
+    KeptRecipient,
+    MessageId,
+    Selection,
+    Store,
+)
+from pillarbox.store.recipients import matches
 
 __all__ = ["Live", "Operations"]
 
@@ -217,7 +222,7 @@ class Operations:
         selection = self._changeable(request.filter, request.change)
         count = 0
         async for page in self._pages(selection):
-            count += sum(1 for message in page for _ in matches(message, selection))
+            count += sum(len(_matching(message, selection)) for message in page)
         yield p.Done(count=count)
 
     async def _change(self, request: p.ChangeQueue) -> AsyncIterator[p.Row]:
@@ -227,7 +232,7 @@ class Operations:
         async for page in self._pages(selection):
             # A page is named by its ids, so that a change is never larger than a page.
             ids = frozenset(message.id for message in page)
-            narrow = _with_messages(selection, ids)
+            narrow = replace(selection, messages=ids)
             changed = await self._store.change(narrow, change, now=self._now())
             if self._live is not None:
                 self._live.follow(changed, change)
@@ -318,22 +323,13 @@ _EVENTS: Final[dict[Change, Callable[[float, str, str], Event]]] = {
 }
 
 
-def _with_messages(selection: Selection, ids: frozenset[MessageId]) -> Selection:
-    return Selection(
-        messages=ids,
-        recipient=selection.recipient,
-        recipient_domain=selection.recipient_domain,
-        sender=selection.sender,
-        states=selection.states,
-        accepted_before=selection.accepted_before,
-        accepted_after=selection.accepted_after,
-        message_id_header=selection.message_id_header,
-    )
+def _matching(message: KeptMessage, selection: Selection) -> Sequence[KeptRecipient]:
+    return [each for each in message.recipients if matches(selection, message, each)]
 
 
 def _row(message: KeptMessage, selection: Selection | None) -> p.MessageRow:
     """Return a message as it is shown, with the recipients that were asked for."""
-    kept = message.recipients if selection is None else matches(message, selection)
+    kept = message.recipients if selection is None else _matching(message, selection)
     sender = message.envelope.reverse_path
     return p.MessageRow(
         message=show_id(message.id),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from pillarbox.control.protocol import Filter
 from pillarbox.errors import PermanentError
-from pillarbox.policy.queue import FINAL_STATES, RecipientState
+from pillarbox.policy.queue import RecipientState
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.store.ids import parse_id
-from pillarbox.store.port import Change, KeptMessage, KeptRecipient, Selection
+from pillarbox.store.port import Change, Selection
 
-__all__ = ["CHANGES", "matches", "selection_of", "states_of"]
+__all__ = ["CHANGES", "selection_of", "states_of"]
 
 _S = RecipientState
 
@@ -55,22 +54,6 @@ def selection_of(chosen: Filter, now: float) -> Selection:
         accepted_after=None if chosen.newer is None else now - chosen.newer,
         message_id_header=chosen.message_id,
     )
-
-
-def matches(message: KeptMessage, selection: Selection) -> Iterator[KeptRecipient]:
-    """Yield the recipients of a message that was found by a selection for which it was."""
-    states = (
-        frozenset(RecipientState) - FINAL_STATES if selection.states is None else selection.states
-    )
-    wanted = None if selection.recipient is None else selection.recipient.lower()
-    for kept in message.recipients:
-        address = message.envelope.recipients[kept.index].address
-        if (
-            kept.state in states
-            and wanted in {None, str(address).lower()}
-            and selection.recipient_domain in {None, address.ascii_domain}
-        ):
-            yield kept
 
 
 def _states(names: list[str]) -> frozenset[RecipientState]:
