@@ -29,7 +29,7 @@ from pillarbox.store.port import (
 
 __all__ = ["Scheduler"]
 
-_LONGEST_SLEEP: Final = 15.0  # seconds; the wall clock may jump meanwhile
+_LONGEST_SLEEP: Final = 300.0  # seconds; the wall clock may jump meanwhile
 _STORE_DOWN: Final = 1.0  # seconds before a store that failed is asked again
 _NOTHING_NEW: Final = 0.2  # seconds before looking again, when all that is due is here
 _QUEUES_AT_ONCE: Final = 20  # no queue takes more than a twentieth of the memory from others
