@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from pillarbox import __version__
 from pillarbox.clock import SystemClock
@@ -28,6 +28,8 @@ from pillarbox.store.port import Batch, JournalEntry, Store
 from pillarbox.store.select import make_store
 
 __all__ = ["Access", "NotRunning", "control_socket", "reach", "reach_running"]
+
+_ROWS_AT_ONCE: Final = 256  # entering the event loop costs more than a row
 
 
 class Access(Protocol):
@@ -133,8 +135,13 @@ class _StoreAccess:
 
     def run(self, request: p.Request) -> Iterator[p.Row]:
         rows = self._operations.run(request)
-        while (row := self._runner.run(_next(rows))) is not None:
-            yield row
+        is_complete = False
+        while not is_complete:
+            some: list[p.Row] = []
+            try:
+                is_complete = self._runner.run(_gather(rows, some))
+            finally:
+                yield from some  # what came before an error is a result, too
 
     async def _record(self, events: Sequence[Event]) -> None:
         entries = [
@@ -143,5 +150,10 @@ class _StoreAccess:
         await self._store.commit(Batch(record=entries))
 
 
-async def _next(rows: AsyncIterator[p.Row]) -> p.Row | None:
-    return await anext(rows, None)
+async def _gather(rows: AsyncIterator[p.Row], some: list[p.Row]) -> bool:
+    """Move the next rows to ``some``; return whether they were the last."""
+    async for row in rows:
+        some.append(row)
+        if len(some) == _ROWS_AT_ONCE:
+            return False
+    return True

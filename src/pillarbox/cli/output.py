@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Column, Table
@@ -76,11 +77,17 @@ class Out:
 
     def line(self, text: str | Text = "") -> None:
         """Write one line of the result, without wrapping it."""
-        self._results.print(text, soft_wrap=True, markup=False)
+        if self._results.is_terminal:
+            self._results.print(text, soft_wrap=True, markup=False)
+        else:
+            sys.stdout.write(f"{text}\n")
 
     def json(self, value: object) -> None:
-        """Write one JSON object on a line of its own; what is in it needs no escaping."""
-        sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
+        """Write a value or a msgspec struct as JSON, on a line of its own, in ASCII."""
+        line = msgspec.json.encode(value)
+        if not line.isascii():  # what could steer a terminal is not only in C0
+            line = json.dumps(msgspec.json.decode(line), separators=(",", ":")).encode()
+        sys.stdout.write(line.decode() + "\n")
 
     def raw(self, text: str) -> None:
         """Write text as it is."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import click
-import msgspec
 from rich.table import Column
 from rich.text import Text
 
@@ -54,7 +53,7 @@ def summary(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
         rows = [row for row in access.run(p.SummarizeQueue()) if isinstance(row, p.DestinationRow)]
     if as_json:
         for row in rows:
-            context.out.json(msgspec.to_builtins(row))
+            context.out.json(row)
         return
     if not rows:
         context.out.say("The queue is empty.")
@@ -109,7 +108,7 @@ def list_(context: Context, limit: int, as_json: bool, **options: Any) -> None: 
         messages = (row for row in access.run(request) if isinstance(row, p.MessageRow))
         if as_json:
             for message in messages:
-                context.out.json(msgspec.to_builtins(message))
+                context.out.json(message)
             return
         _show_list(context, list(messages), limit, is_all=request.filter == p.Filter())
 
@@ -160,7 +159,7 @@ def show(context: Context, message: str, as_json: bool) -> None:  # noqa: FBT001
         for row in access.run(p.ShowMessage(message=message)):
             if isinstance(row, p.MessageRow):
                 if as_json:
-                    context.out.json(msgspec.to_builtins(row))
+                    context.out.json(row)
                 else:
                     message_lines(context.out, row)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import click
-import msgspec
 from rich.text import Text
 
 from pillarbox.cli.access import NotRunning, reach, reach_running
@@ -26,7 +25,7 @@ def status(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
         rows = [row for row in access.run(p.ShowStatus()) if isinstance(row, p.StatusRow)]
     for row in rows:
         if as_json:
-            context.out.json(msgspec.to_builtins(row))
+            context.out.json(row)
         else:
             _show(context, row)
         if not row.is_running or row.problems:
