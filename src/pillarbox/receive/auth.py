@@ -147,10 +147,10 @@ class Guesses:
         if len(self._clients) >= _CLIENTS:
             del self._clients[next(iter(self._clients))]
         self._clients[key] = (failures, now)
-        if failures < _FREE_GUESSES + 1:
+        counted = round(failures)  # one a moment ago still counts as one
+        if counted <= _FREE_GUESSES:
             return 0.0
-        doublings = min(int(failures) - _FREE_GUESSES - 1, 10)
-        return min(self._step * (1 << doublings), _LONGEST_DELAY)
+        return min(self._step * (1 << min(counted - _FREE_GUESSES - 1, 10)), _LONGEST_DELAY)
 
     def are_too_many(self, key: str | bytes, now: float) -> bool:
         """Whether a client has failed so often that it is not asked any more for a while."""

@@ -81,7 +81,7 @@ class Conversation:
         "_origin",
         "_sender",
         "_service",
-        "_waits_for_room",
+        "_room_wanted",
         "connection",
         "content",
         "decision_deadline",
@@ -109,7 +109,12 @@ class Conversation:
         self._sender: ReversePath = None
         # What accepted recipients stand for, where that is not themselves.
         self._aliases: Aliases | None = None
-        self._waits_for_room: Callable[[], None] | None = None
+        self._room_wanted: Callable[[], None] | None = None
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether a content may not come in before others have gone."""
+        return self._room_wanted is not None
 
     def tls_context(self, tls: ServerTls) -> ssl.SSLContext | None:
         """Return the context for a handshake."""
@@ -124,17 +129,17 @@ class Conversation:
 
     def give_up_waiting(self) -> None:
         """Refuse a content for which no memory came free in time."""
-        if self._waits_for_room is not None:
-            self._service.door.guards.budget.forget(self._waits_for_room)
-            self._waits_for_room = None
+        if self._room_wanted is not None:
+            self._service.door.guards.budget.forget(self._room_wanted)
+            self._room_wanted = None
             self._refuse(WAITED_FOR_MEMORY, "DATA")
             self._decided()
 
     def lost(self) -> None:
         """Forget what was coming in; the connection is gone."""
-        if self._waits_for_room is not None:
-            self._service.door.guards.budget.forget(self._waits_for_room)
-            self._waits_for_room = None
+        if self._room_wanted is not None:
+            self._service.door.guards.budget.forget(self._room_wanted)
+            self._room_wanted = None
         self._abort_content()
         self._is_gone = True
 
@@ -285,12 +290,12 @@ class Conversation:
             self._begin_content(event, share)
             self.connection.accept()
             return
-        self._waits_for_room = partial(self._room_came, event, share)
+        self._room_wanted = partial(self._room_came, event, share)
         self.decision_deadline = self._service.monotonic() + _WAIT_FOR_MEMORY
-        budget.wait(share, self._waits_for_room)
+        budget.wait(share, self._room_wanted)
 
     def _room_came(self, event: ContentStarted, share: int) -> None:
-        self._waits_for_room = None
+        self._room_wanted = None
         self._begin_content(event, share)
         self.connection.accept()
         self._decided()

@@ -72,10 +72,11 @@ class Listener:
         )
 
     def stop_accepting(self) -> None:
-        """Close the sockets; sessions go on."""
+        """Close the sockets; sessions go on. Safe to call twice."""
         for timer in self._resting:
             timer.cancel()
-        for sock in self.sockets:
+        sockets, self.sockets = self.sockets, ()
+        for sock in sockets:
             self._loop.remove_reader(sock)
             sock.close()
 

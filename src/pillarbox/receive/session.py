@@ -163,6 +163,8 @@ class ClientSession(asyncio.Protocol):
         """Finish what was sent before the client said that it sends no more."""
         if self._phase is not Phase.OPEN:
             return False  # the transport closes
+        if self._conversation.waits_for_room:  # for a content that cannot come any more
+            return False
         self._connection.receive_eof()
         self._advance()
         return True
