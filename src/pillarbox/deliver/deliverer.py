@@ -327,12 +327,14 @@ class Deliverer:
         self._scheduler.queue_idle(queue)
         self._dispatcher.fail(jobs, outcome)
 
-    def _recorded(self, done: Sequence[Job], new: Sequence[KeptMessage]) -> None:
+    def _recorded(self, done: Sequence[Job], new: Sequence[KeptMessage], due: float | None) -> None:
         for job in done:
             self._scheduler.release(job)
             self._suspects.released(job)
         for message in new:
             self._scheduler.offer(message)
+        if due is not None:
+            self._scheduler.expect(due)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -40,7 +40,7 @@ class Recorder:
         group: GroupCommit,
         clock: Clock,
         sink: Sink,
-        on_recorded: Callable[[Sequence[Job], Sequence[KeptMessage]], None],
+        on_recorded: Callable[[Sequence[Job], Sequence[KeptMessage], float | None], None],
     ) -> None:
         """Write through ``group``.
 
@@ -48,8 +48,8 @@ class Recorder:
             group: The group commit of the store.
             clock: For the times of events.
             sink: Is told when the store fails and recovers.
-            on_recorded: Is told which jobs are on disk with their results, and which new
-                messages came to be with them.
+            on_recorded: Is told which jobs are on disk with their results, which new
+                messages came to be with them, and when the first of the jobs is due again.
         """
         self._group = group
         self._clock = clock
@@ -140,6 +140,7 @@ class Recorder:
                 self._on_recorded(
                     [done for _, _, done in part],
                     [message for _, new, _ in part for message in new],
+                    _earliest_due(part),
                 )
             if not self._has_results.is_set():
                 self._is_idle.set()
@@ -203,3 +204,16 @@ class Recorder:
         self._is_up.set()
         seconds = round(self._clock.monotonic() - self._failed_at, 3)
         self._sink(StoreRecovered(at=self._clock.now(), seconds=seconds))
+
+
+def _earliest_due(results: Sequence[_Result]) -> float | None:
+    """Return when the first of what was settled is due again, None if nothing is."""
+    return min(
+        (
+            settlement.next_attempt_at
+            for settlements, _, _ in results
+            for settlement in settlements
+            if settlement.next_attempt_at is not None
+        ),
+        default=None,
+    )

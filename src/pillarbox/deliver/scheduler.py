@@ -146,6 +146,12 @@ class Scheduler:
         self._is_complete = False
         self._wake.set()
 
+    def expect(self, due: float) -> None:
+        """Look into the store at ``due`` (wall clock), if not before: something will be due."""
+        if self._due_at is None or due < self._due_at:
+            self._due_at = due
+            self._wake.set()
+
     def queue_idle(self, queue: MailQueue) -> None:
         """Forget a queue that holds nothing."""
         if self._queues.get(queue.key) is queue:
@@ -191,7 +197,11 @@ class Scheduler:
     async def _sleep(self) -> None:
         now = self._clock.now()
         if self._due_at is None or self._due_at <= now:
-            self._due_at = await self._store.next_due_at(after=now)
+            self._due_at = None
+            found = await self._store.next_due_at(after=now)
+            # What was settled while the store answered may be due before.
+            if found is not None and (self._due_at is None or found < self._due_at):
+                self._due_at = found
         wait = _LONGEST_SLEEP
         if self._due_at is not None:
             wait = min(max(self._due_at - now, 0.01), wait)
