@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.ledger.book import Book
 
@@ -29,18 +29,30 @@ class Sink:
     book: Book
     mood: Mood = lambda: "take"
     tls: ssl.SSLContext | None = None
-    connections: int = 0
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._writers)
+
+    async def hang_up(self) -> None:
+        """Break all connections and wait until they are gone."""
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        while self._writers:  # noqa: ASYNC110 - they go within a turn or two of the loop
+            await asyncio.sleep(0)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Talk to one client until it goes."""
-        self.connections += 1
+        self._writers.add(writer)
         try:
             await self._converse(reader, writer)
         except (OSError, EOFError):
             pass
         finally:
-            self.connections -= 1
             writer.close()
+            self._writers.discard(writer)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 sink.example ESMTP\r\n")
@@ -102,4 +114,5 @@ async def open_sink(sink: Sink, address: str, port: int) -> AsyncIterator[Sink]:
         yield sink
     finally:
         server.close()
+        await sink.hang_up()
         await server.wait_closed()
