@@ -83,9 +83,7 @@ class Wire:
     def send(self, *lines: str | bytes) -> None:
         """Send lines, or octets as they are."""
         self.sock.sendall(
-            b"".join(
-                line if isinstance(line, bytes) else line.encode() + b"\r\n" for line in lines
-            )
+            b"".join(line if isinstance(line, bytes) else line.encode() + b"\r\n" for line in lines)
         )
 
     def reply(self) -> str:
@@ -203,7 +201,7 @@ class Rig:
 
     def reasons(self) -> list[str]:
         """Return why connections have ended."""
-        return [getattr(each, "reason") for each in self.events if "Closed" in type(each).__name__]
+        return [each.reason for each in self.events if "Closed" in type(each).__name__]
 
     def named(self, kind: type[Event]) -> list[Any]:
         """Return the events of a type."""

@@ -22,7 +22,9 @@ KINDS = {
 HEADER = b"From: x@third.test\r\nTo: ann@local.test\r\nMessage-ID: <1@third.test>\r\n"
 
 
-def deliver(rig: Rig, content: bytes, *, name: str = "mx", recipient: str = "ann@local.test") -> str:
+def deliver(
+    rig: Rig, content: bytes, *, name: str = "mx", recipient: str = "ann@local.test"
+) -> str:
     """Send one message, and return the reply to its end."""
     with rig.client(name) as wire:
         wire.hello()

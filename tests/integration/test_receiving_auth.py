@@ -55,7 +55,7 @@ def session(rig: Rig, name: str = "open") -> Iterator[Wire]:
 
 
 def test_who_has_logged_in_may_send_anywhere() -> None:
-    """smtplib logs in with PLAIN and LOGIN over TLS, and relays to another domain."""
+    """Smtplib logs in with PLAIN and LOGIN over TLS, and relays to another domain."""
     with receiving(KINDS, users=USERS) as rig:
         for mechanism in ("PLAIN", "LOGIN"):
             with smtplib.SMTP(*rig.address("submission"), timeout=10) as client:

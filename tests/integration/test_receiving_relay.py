@@ -101,5 +101,10 @@ def test_trusted_networks_and_our_own_recipients_are_served() -> None:
         with rig.client("mx") as wire:
             wire.hello()
             wire.ask("MAIL FROM:<>")
-            for recipient in ("postmaster", "postmaster@local.test", "abuse@LOCAL.TEST", "ann@local.test"):
+            for recipient in (
+                "postmaster",
+                "postmaster@local.test",
+                "abuse@LOCAL.TEST",
+                "ann@local.test",
+            ):
                 assert wire.ask(f"RCPT TO:<{recipient}>").startswith("250")

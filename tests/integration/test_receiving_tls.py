@@ -13,7 +13,6 @@ import pytest
 import trustme
 from tests.receiving import (
     HOSTNAME,
-    PASSWORD,
     Wire,
     any_certificate,
     listener,
@@ -53,7 +52,7 @@ def certificate_files(directory: Path, name: str = HOSTNAME) -> tuple[Certificat
 
 @pytest.mark.parametrize("on_uvloop", [False, True], ids=["asyncio", "uvloop"])
 def test_mail_comes_in_by_starttls_and_by_tls_from_the_start(on_uvloop: bool) -> None:
-    """smtplib sends a message both ways, and the trace field says how it came."""
+    """Smtplib sends a message both ways, and the trace field says how it came."""
     with receiving(KINDS, on_uvloop=on_uvloop) as rig:
         for name in PLAIN:
             with smtplib.SMTP(*rig.address(name), timeout=10) as client:
@@ -232,7 +231,9 @@ def test_a_ticket_from_one_listener_opens_nothing_on_another() -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with receiving(kinds) as rig:
 
-        def connect(name: str, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bool]:
+        def connect(
+            name: str, session: ssl.SSLSession | None
+        ) -> tuple[ssl.SSLSession | None, bool]:
             with (
                 socket.create_connection(rig.address(name)) as sock,
                 context.wrap_socket(sock, session=session) as tls,

@@ -237,7 +237,12 @@ class Door:
                 large.discard()
             self._refuse_for(error, draft, answer)
             return
-        answer(Kept(draft.message, draft.shown))
+        try:
+            answer(Kept(draft.message, draft.shown))
+        finally:  # whatever becomes of the client, the message is ours to deliver
+            self._tell_kept(draft, message)
+
+    def _tell_kept(self, draft: Draft, message: KeptMessage) -> None:
         self._note_success(draft.at)
         origin, envelope = draft.origin, draft.envelope
         self._sink(

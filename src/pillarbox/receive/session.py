@@ -367,14 +367,14 @@ class ClientSession(asyncio.Protocol):
             self._transport.write(data)
 
     def _pause(self, why: int) -> None:
-        if not self._pauses:
+        if not self._pauses and not self._transport.is_closing():
             self._transport.pause_reading()
         self._pauses |= why
 
     def _resume(self, why: int) -> None:
         if self._pauses:
             self._pauses &= ~why
-            if not self._pauses and self._phase is not Phase.CLOSED:
+            if not self._pauses and not self._transport.is_closing():
                 self._transport.resume_reading()
 
     # --- time ------------------------------------------------------------------------
@@ -441,11 +441,14 @@ class ClientSession(asyncio.Protocol):
             self._tls.close()
             self._transport.write(self._tls.data_to_send())
         self._expect_by(_LINGER)
-        if lingers and self._transport.can_write_eof():
-            self._resume(self._pauses)
-            self._transport.write_eof()
-        else:
+        if not lingers:
             self._transport.close()
+            return
+        self._resume(self._pauses)
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has reset the connection
+            self._transport.abort()
 
     def _abort(self, reason: str) -> None:
         self._reason = reason
