@@ -18,14 +18,14 @@ from typing import Any, Final
 
 from pillarbox.clock import Clock
 from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
-from pillarbox.deliver.dispatch import Dispatcher
+from pillarbox.deliver.dispatch import Dispatcher, Shared
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
 from pillarbox.deliver.notices import Notices, QueueOf
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.resolve import Resolution, Whereabouts
 from pillarbox.deliver.routes import SiteMap
-from pillarbox.deliver.scheduler import Scheduler
+from pillarbox.deliver.scheduler import Bounds, Scheduler
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.smtp import Dialing
 from pillarbox.deliver.steady import SteadyClock
@@ -121,38 +121,23 @@ class Deliverer:
         """
         self._routes = routes
         self._clock = clock
-        self._sink = sink
         steady = SteadyClock(clock)
         self._recorder = Recorder(group, clock, sink, self._recorded)
-        self._scheduler = Scheduler(
-            store,
-            steady,
-            recipients=queue.in_memory,
-            octets=queue.content_in_memory,
-            place=self._place,
-        )
+        bounds = Bounds(queue.in_memory, queue.content_in_memory)
+        self._scheduler = Scheduler(store, steady, bounds, self._place)
         notices = Notices(
-            hostname=hostname,
-            author=author or Mailbox("postmaster", hostname),
-            store=store,
-            schedule=schedule_of(queue),
-            clock=steady,
-            ids=ids,
-            queue_of=queue_of,
-            sink=sink,
+            hostname,
+            author or Mailbox("postmaster", hostname),
+            store,
+            schedule_of(queue),
+            steady,
+            ids,
+            queue_of,
+            sink,
         )
-        self._dispatcher = Dispatcher(
-            delivery,
-            queue,
-            store=store,
-            recorder=self._recorder,
-            judge=Judge(queue, steady, random),
-            notices=notices,
-            clock=clock,
-            steady=steady,
-            random=random,
-            sink=sink,
-        )
+        judge = Judge(queue, steady, random)
+        shared = Shared(store, self._recorder, judge, notices, clock, steady, random, sink)
+        self._dispatcher = Dispatcher(delivery, queue, shared)
         self._sites = SiteMap(
             routes,
             delivery,

@@ -40,7 +40,7 @@ from pillarbox.store.port import (
     StoreUnavailable,
 )
 
-__all__ = ["Dispatcher"]
+__all__ = ["Dispatcher", "Shared"]
 
 _TURN: Final = 50
 """Messages after which a worker gives its slot to who waits for one."""
@@ -68,6 +68,20 @@ _DEFECT: Final = RecipientOutcome(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the parts of delivery have in common."""
+
+    store: Store
+    recorder: Recorder
+    judge: Judge
+    notices: Notices
+    clock: Clock
+    steady: SteadyClock
+    random: Random
+    sink: Sink
+
+
 @dataclass(slots=True)
 class _Hands:
     """What a worker holds."""
@@ -81,30 +95,18 @@ class _Hands:
 class Dispatcher:
     """Runs the workers of all sites."""
 
-    def __init__(
-        self,
-        delivery: DeliverySettings,
-        queue: QueueSettings,
-        *,
-        store: Store,
-        recorder: Recorder,
-        judge: Judge,
-        notices: Notices,
-        clock: Clock,
-        steady: SteadyClock,
-        random: Random,
-        sink: Sink,
-    ) -> None:
+    def __init__(self, delivery: DeliverySettings, queue: QueueSettings, shared: Shared) -> None:
+        """Deliver with what is ``shared``, within the limits of the settings."""
         self._delivery = delivery
         self._queue = queue
-        self._store = store
-        self._recorder = recorder
-        self._judge = judge
-        self._notices = notices
-        self._clock = clock
-        self._steady = steady
-        self._random = random
-        self._sink = sink
+        self._store = shared.store
+        self._recorder = shared.recorder
+        self._judge = shared.judge
+        self._notices = shared.notices
+        self._clock = shared.clock
+        self._steady = shared.steady
+        self._random = shared.random
+        self._sink = shared.sink
         self._slots = Slots(delivery.connections)
         self._workers: set[asyncio.Task[None]] = set()
         self.is_paused = delivery.paused

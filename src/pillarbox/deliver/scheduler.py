@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence, Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -27,13 +27,21 @@ from pillarbox.store.port import (
     Work,
 )
 
-__all__ = ["Scheduler"]
+__all__ = ["Bounds", "Scheduler"]
 
 _LONGEST_SLEEP: Final = 300.0  # seconds; the wall clock may jump meanwhile
 _STORE_DOWN: Final = 1.0  # seconds before a store that failed is asked again
 _NOTHING_NEW: Final = 0.2  # seconds before looking again, when all that is due is here
 _QUEUES_AT_ONCE: Final = 20  # no queue takes more than a twentieth of the memory from others
 _QUEUE_OF = attrgetter("queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is held in memory at most; beyond ``octets``, contents are read again."""
+
+    recipients: int
+    octets: int  # of contents
 
 
 class Scheduler:
@@ -43,9 +51,7 @@ class Scheduler:
         self,
         store: Store,
         clock: SteadyClock,
-        *,
-        recipients: int,
-        octets: int,
+        bounds: Bounds,
         place: Callable[[Sequence[MailQueue]], None],
     ) -> None:
         """Hold what is due.
@@ -53,15 +59,14 @@ class Scheduler:
         Args:
             store: Where everything is.
             clock: The time of schedules.
-            recipients: Recipients to hold at most.
-            octets: Octets of contents to hold at most; beyond, contents are read again.
+            bounds: How much to hold at most.
             place: Is told of the queues that have got mail.
         """
         self._store = store
         self._clock = clock
-        self._most_recipients = recipients
-        self._most_octets = octets
-        self._most_of_queue = max(recipients // _QUEUES_AT_ONCE, 1)
+        self._most_recipients = bounds.recipients
+        self._most_octets = bounds.octets
+        self._most_of_queue = max(bounds.recipients // _QUEUES_AT_ONCE, 1)
         self._place = place
         self._queues: dict[QueueKey, MailQueue] = {}
         self._held: set[tuple[MessageId, int]] = set()
@@ -148,8 +153,7 @@ class Scheduler:
 
     def expect(self, due: float) -> None:
         """Look into the store at ``due`` (wall clock), if not before: something will be due."""
-        if self._due_at is None or due < self._due_at:
-            self._due_at = due
+        if self._note_due(due):
             self._wake.set()
 
     def queue_idle(self, queue: MailQueue) -> None:
@@ -199,9 +203,8 @@ class Scheduler:
         if self._due_at is None or self._due_at <= now:
             self._due_at = None
             found = await self._store.next_due_at(after=now)
-            # What was settled while the store answered may be due before.
-            if found is not None and (self._due_at is None or found < self._due_at):
-                self._due_at = found
+            if found is not None:
+                self._note_due(found)  # what was settled meanwhile may be due before
         wait = _LONGEST_SLEEP
         if self._due_at is not None:
             wait = min(max(self._due_at - now, 0.01), wait)
@@ -214,6 +217,13 @@ class Scheduler:
         if self._due_at is not None and self._due_at <= self._clock.now():
             self._due_at = None
             self._is_complete = False
+
+    def _note_due(self, due: float) -> bool:
+        """Keep the earlier of two due times; return whether it is the new one."""
+        is_earlier = self._due_at is None or due < self._due_at
+        if is_earlier:
+            self._due_at = due
+        return is_earlier
 
     def _is_crowded(self, key: QueueKey) -> bool:
         """Whether a queue has its part of the memory: a slow one must leave room for others."""

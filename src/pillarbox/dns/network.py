@@ -167,8 +167,8 @@ def _server(text: str) -> tuple[str, int]:
     """Read ``ADDRESS``, ``ADDRESS:PORT``, or ``[ADDRESS]:PORT``."""
     address, port = text, str(_PORT)
     if text.startswith("["):
-        address, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or port
+        address, bracket, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port if bracket else ""
     elif text.count(":") == 1:
         address, _, port = text.partition(":")
     if not dns.inet.is_address(address) or not (port.isascii() and port.isdigit()):
