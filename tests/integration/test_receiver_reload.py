@@ -22,7 +22,9 @@ def test_new_settings_hold_for_new_sessions_on_the_same_sockets() -> None:
         before.hello()
         address = rig.address()
         settings = replace(rig.settings, intake=IntakeSettings(max_message_size=1_000))
-        domains = LocalDomains([LOCAL_TEST, LocalDomain(name="new.test", recipients=frozenset("n"))])
+        domains = LocalDomains(
+            [LOCAL_TEST, LocalDomain(name="new.test", recipients=frozenset("n"))]
+        )
         rig.call(lambda: rig.receiver.reload(settings, domains))
         assert rig.address() == address
         with rig.client() as after:

@@ -7,29 +7,29 @@ from tests.receiving import HOSTNAME, any_certificate, listener, receiving
 
 from pillarbox.config.settings import LimitSettings, ListenerKind
 
-L, T, H, I = "local.test", "third.test", HOSTNAME, "127.0.0.1"
-SENDERS = ("", f"x@{T}", f"x@{L}", "x", "x@localhost", f"x@{H}", f"x@[{I}]")
+L, T, H, OURS = "local.test", "third.test", HOSTNAME, "127.0.0.1"
+SENDERS = ("", f"x@{T}", f"x@{L}", "x", "x@localhost", f"x@{H}", f"x@[{OURS}]")
 # Each form asks for mail to somebody who is not here; well-known lists, and ours.
 FORMS = (
     f"<u@{T}>",
     f"<u%{T}@{L}>",
-    f"<u%{T}@[{I}]>",
+    f"<u%{T}@[{OURS}]>",
     f"<u%{T}@{H}>",
     f'<"u@{T}">',
     f'<"u%{T}">',
     f'<"u@{T}"@{L}>',
     f'<"u%{T}"@{L}>',
     f"<u@{T}@{L}>",
-    f"<u@{T}@[{I}]>",
-    f'<"u@{T}"@[{I}]>',
+    f"<u@{T}@[{OURS}]>",
+    f'<"u@{T}"@[{OURS}]>',
     f"<u@{T}@{H}>",
     f"<@{L}:u@{T}>",
-    f"<@[{I}]:u@{T}>",
+    f"<@[{OURS}]:u@{T}>",
     f"<@{H}:u@{T}>",
     f"<@{H},@{L}:u@{T}>",
     f"<{T}!u>",
     f"<{T}!u@{L}>",
-    f"<{T}!u@[{I}]>",
+    f"<{T}!u@[{OURS}]>",
     f"<{T}!u@{H}>",
     f"<{L}!u@{T}>",
     f"<u%{T}>",

@@ -15,6 +15,8 @@ from pillarbox.store.port import Store
 __all__ = ["DiskReserve", "reserve_for"]
 
 _LOOK_EVERY: Final = 1.0  # seconds
+_WRITTEN_TWICE: Final = 2  # once into a log, once into its place
+_BESIDE: Final = 16 * 1024  # octets that a message's rows, indexes and events may take
 _SHARE_OF_DISK: Final = 20  # a twentieth: 5 %
 
 
@@ -45,7 +47,7 @@ class DiskReserve:
     def spend(self, octets: int) -> None:
         """Take what is being written off what was free at the last look."""
         if self._free is not None:
-            self._free -= octets
+            self._free -= _WRITTEN_TWICE * octets + _BESIDE
 
     async def look(self) -> None:
         """Ask the store how much room there is."""

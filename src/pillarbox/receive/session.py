@@ -345,16 +345,18 @@ class ClientSession(asyncio.Protocol):
         self._is_advancing = True
         connection, conversation = self._connection, self._conversation
         handlers = conversation.HANDLERS
+        event = connection.next_event()
+        if event is not None:  # part of a command buys no time; only what is whole does
+            self._progressed_at = self._loop.time()
         try:
-            while (event := connection.next_event()) is not None:
+            while event is not None:
                 handlers[type(event)](conversation, event)
-                # Part of a command buys no time; only what is whole does.
-                self._progressed_at = self._loop.time()
+                event = connection.next_event()
         finally:
             self._is_advancing = False
         if self._phase is Phase.OPEN:
             self._flush()
-            if connection.is_awaiting and conversation.decision_deadline != inf:
+            if conversation.decision_deadline != inf:
                 self._deadline.watch(conversation.decision_deadline)
 
     def _flush(self) -> None:
