@@ -142,12 +142,14 @@ class SqliteStore:
         return ()
 
     async def free_octets(self) -> int | None:
-        """Return how many octets the file's disk has left."""
+        """Return how many octets more the file can take, what is free inside it included."""
+        session = self._session
+        slack = await session.writing.run(session.file.writer.slack)
         try:
             disk = os.statvfs(self._path.parent)
         except OSError as error:
             raise StoreUnavailable(f"{self._path.parent}: {error}") from error
-        return disk.f_bavail * disk.f_frsize
+        return max(disk.f_bavail * disk.f_frsize + slack, 0)
 
     # --- writing ------------------------------------------------------------------
 

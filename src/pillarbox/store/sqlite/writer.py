@@ -6,6 +6,7 @@ of the interpreter once, not once a row: beside a busy event loop that decides t
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,6 +41,7 @@ SQL: Final = statements("pillarbox.store.sqlite", "write.sql")
 
 _MOST_ROWS: Final = 64  # in one statement; what does not fit goes in halves of it
 _MOST_QUEUES: Final = 100_000  # whose numbers are remembered
+_PAGE: Final = 4_096  # octets
 _CHECKPOINT_PAGES: Final = 4_000  # of the write-ahead log
 _SWEEP: Final = 2_000  # rows a call
 _LONGEST_TRANSFER: Final = 86_400.0  # seconds after which nobody is still sending a body
@@ -57,6 +59,7 @@ class Writer:
         """Write as ``node`` in ``epoch``; ``now`` is the wall clock."""
         self.guard = FailureGuard()
         self._connection = connection
+        self._file = connection.filename
         self._execute: Callable[..., Any] = connection.execute  # rows are of the schema's types
         self._owner = (node, epoch)
         self._now = now
@@ -94,7 +97,7 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Move what is in the write-ahead log into the file, if it has grown enough."""
-        if self._wal_pages < _CHECKPOINT_PAGES or self.guard.reason:
+        if self.guard.reason or self._wal_pages < self._longest_log():
             return
         self._wal_pages = 0
         try:
@@ -102,6 +105,26 @@ class Writer:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except PillarboxError:
             self._wal_pages = 0  # no room: tried again later; a failed disk: the next write tells
+
+    def _longest_log(self) -> int:
+        """Return the pages at which the log is emptied: fewer where the disk is nearly full.
+
+        Emptying it makes the file grow; that room must still be there.
+        """
+        try:
+            disk = os.statvfs(self._file)
+        except OSError:
+            return _CHECKPOINT_PAGES
+        free_pages = disk.f_bavail * disk.f_frsize // _PAGE
+        return min(_CHECKPOINT_PAGES, free_pages // 4)
+
+    def slack(self) -> int:
+        """Return the octets free inside the file, less those that the log will move into it.
+
+        Below zero, the disk must keep that much room for the next checkpoint.
+        """
+        free_pages: int = self._connection.pragma("freelist_count")
+        return (free_pages - self._wal_pages) * _PAGE
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._wal_pages = pages
