@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from tests.loopback import own_address
 
+from bench.backlog import backlog
 from bench.load import Sink
 from bench.phases import FULL, QUICK, Bench, MakeTarget
 from bench.rows import Row, show, write
@@ -56,6 +57,8 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
         rows += bench.throughput(makers, Mode.RELAY, load, plan)
     rows += bench.latency(makers, plan)
     rows.append(bench.idle(PillarboxTarget))
+    if not quick:
+        rows.append(backlog(bench))
     return rows
 
 
