@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -20,13 +21,14 @@ from bench.targets import Mode, PillarboxTarget, PostfixTarget
 
 _FILE: Final = Path("var/bench.json")
 _DESCRIPTORS: Final = 20_000
+_WIDTH: Final = 180  # columns where the output is no terminal
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="The figures that matter, within five minutes.")
 def main(*, quick: bool) -> None:
     """Measure pillarbox and, where installed, Postfix, interleaved in one run."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     if shutil.which("smtp-source") is None:
         raise click.ClickException(
             "smtp-source and smtp-sink come with Postfix: run scripts/install-peers.sh first"
