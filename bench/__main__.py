@@ -6,18 +6,21 @@ import resource
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
+import pytest
 from rich.console import Console
 from tests.loopback import own_address
+from tests.postgres import new_server
 
 from bench.backlog import backlog
-from bench.load import Sink
-from bench.phases import FULL, QUICK, Bench, MakeTarget
+from bench.load import Load, Sink
+from bench.phases import FULL, KIB, QUICK, Bench, MakeTarget, Plan
 from bench.rows import Row, show, write
-from bench.targets import Mode, PillarboxTarget, PostfixTarget
+from bench.targets import Mode, PillarboxOnPostgres, PillarboxTarget, PostfixTarget
 
 _FILE: Final = Path("var/bench.json")
 _DESCRIPTORS: Final = 20_000
@@ -57,11 +60,27 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
         rows += bench.throughput(makers, Mode.ACCEPT, load, plan)
     for load in plan.relay:
         rows += bench.throughput(makers, Mode.RELAY, load, plan)
+    rows += _on_postgres(bench, plan)
     rows += bench.latency(makers, plan)
     rows.append(bench.idle(PillarboxTarget))
     if not quick:
         rows.append(backlog(bench))
     return rows
+
+
+def _on_postgres(bench: Bench, plan: Plan) -> list[Row]:
+    """Measure durable acceptance on PostgreSQL, where the machine has one."""
+    try:
+        server = new_server()
+    except pytest.skip.Exception as reason:
+        bench.console.print(f"PostgreSQL is not measured: {reason}")
+        return []
+    try:
+        maker = partial(PillarboxOnPostgres, store=server.database())
+        load = Load(size=4 * KIB, connections=50, messages=0)
+        return bench.throughput([maker], Mode.ACCEPT, load, plan)
+    finally:
+        server.stop()
 
 
 main()
