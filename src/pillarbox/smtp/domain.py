@@ -22,7 +22,6 @@ MAX_HELLO_OCTETS: Final = 300  # an address literal may be longer than a name; n
 # sub-domain = Let-dig [Ldh-str]; a label has at most 63 octets (RFC 1035 §2.3.4).
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_GENERAL_LITERAL: Final = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
 
 # Laxer than the RFC: many machines have an underscore in their name, and no mail is
 # routed by what a client says here.
@@ -44,7 +43,10 @@ def is_domain(text: str) -> bool:
 
 
 def is_address_literal(text: str) -> bool:
-    """Whether ``text``, brackets included, is an address literal (RFC 5321 §4.1.3)."""
+    """Whether ``text``, brackets included, is an address literal (RFC 5321 §4.1.3).
+
+    The tag of a General-address-literal must be registered, and none but IPv6 is.
+    """
     if not (text.startswith("[") and text.endswith("]") and len(text) <= MAX_DOMAIN_OCTETS):
         return False
     inner = text[1:-1]
@@ -52,12 +54,10 @@ def is_address_literal(text: str) -> bool:
         if inner[:5].upper() == "IPV6:":
             ipaddress.IPv6Address(inner[5:])
             return "%" not in inner  # a zone means nothing to another machine
-        if ":" not in inner:
-            ipaddress.IPv4Address(inner)
-            return True
+        ipaddress.IPv4Address(inner)
     except ValueError:
         return False
-    return _GENERAL_LITERAL.fullmatch(inner) is not None
+    return True
 
 
 def is_hello_name(text: str) -> bool:

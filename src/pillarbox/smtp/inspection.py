@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from pillarbox.smtp.events import ContentFacts
+from pillarbox.smtp.line_ends import has_only_crlf
 from pillarbox.smtp.replies import (
     BARE_LINE_END,
     CONTENT_HAS_NUL,
@@ -27,8 +28,6 @@ MAX_TEXT_LINE: Final = 998  # RFC 5322 §2.1.1, without the CRLF
 # Smaller pieces are gathered, so that a client that sends an octet at a time makes no
 # crowd of small objects.
 _SMALL_PIECE: Final = 4_096
-
-_ALL_BUT_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
 
 
 class ContentInspector:
@@ -82,8 +81,7 @@ class ContentInspector:
             is_stuffed: Whether a CRLF before a dot is in there.
         """
         self.received += len(octets)
-        line_ends = octets.translate(None, _ALL_BUT_LINE_ENDS)
-        if line_ends != b"\r\n" * (len(line_ends) // 2):
+        if not has_only_crlf(octets):
             octets = self._with_whole_line_ends(octets)
         elif is_stuffed:
             octets = octets.replace(b"\r\n.", b"\r\n")

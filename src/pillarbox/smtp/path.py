@@ -16,7 +16,7 @@ from typing import Final
 
 from pillarbox.errors import PermanentError
 from pillarbox.smtp.address import Mailbox, ReversePath
-from pillarbox.smtp.domain import MAX_DOMAIN_OCTETS, is_address_literal, is_domain
+from pillarbox.smtp.domain import is_address_literal, is_domain
 
 __all__ = ["AddressError", "parse_forward_path", "parse_mailbox", "parse_reverse_path"]
 
@@ -54,12 +54,14 @@ def parse_mailbox(text: str) -> Mailbox:
     Raises:
         AddressError: The text is not a mailbox of RFC 5321 §4.1.2, or it is too long.
     """
+    if _octets(text) > MAX_PATH_OCTETS - len("<>"):
+        raise AddressError("the address is too long")
     match = _PLAIN.fullmatch(text)
     if match is not None:
         local_part, domain = match.groups()
-        if len(local_part) <= MAX_LOCAL_PART_OCTETS and len(domain) <= MAX_DOMAIN_OCTETS:
-            return Mailbox(local_part, domain)
-        raise AddressError("the address is too long")
+        if len(local_part) > MAX_LOCAL_PART_OCTETS:
+            raise AddressError("the local part is too long")
+        return Mailbox(local_part, domain)
     local_part, end = _local_part(text)
     if text[end : end + 1] != "@":
         raise AddressError("the address has no domain, or a bad local part")
@@ -92,12 +94,13 @@ def parse_forward_path(text: str) -> Mailbox:
 
 
 def _mailbox_in_path(text: str) -> Mailbox:
-    # Angle brackets count as two octets; characters are never more than octets.
-    if len(text) > MAX_PATH_OCTETS - 2 or (
-        not text.isascii() and len(text.encode("utf-8", "replace")) > MAX_PATH_OCTETS - 2
-    ):
+    if _octets(text) > MAX_PATH_OCTETS - len("<>"):
         raise AddressError("the path is too long")
     return parse_mailbox(_without_source_route(text) if text.startswith("@") else text)
+
+
+def _octets(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _without_source_route(text: str) -> str:
@@ -127,6 +130,6 @@ def _local_part(text: str) -> tuple[str, int]:
             raise AddressError("the local part is missing or malformed")
         local_part = match[0]
     # The limit holds for what goes over the wire, so quotes count.
-    if len(match[0].encode("utf-8", "replace")) > MAX_LOCAL_PART_OCTETS:
+    if _octets(match[0]) > MAX_LOCAL_PART_OCTETS:
         raise AddressError("the local part is too long")
     return local_part, match.end()

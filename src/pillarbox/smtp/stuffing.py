@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pillarbox.smtp.line_ends import has_only_crlf
+
 __all__ = ["DotStuffer", "dot_stuff"]
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
-_ALL_BUT_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
 
 
 class DotStuffer:
@@ -34,7 +35,7 @@ class DotStuffer:
             data = data[:-1]
         if not data:
             return b""
-        if not _is_clean(data):
+        if not has_only_crlf(data):
             data = _LINE_END.sub(b"\r\n", data)
         stuffed = data.replace(b"\n.", b"\n..")
         if self._is_line_start and stuffed.startswith(b"."):
@@ -53,9 +54,3 @@ def dot_stuff(content: bytes) -> bytes:
     """Return a whole content as it goes over the wire, final dot included."""
     stuffer = DotStuffer()
     return stuffer.feed(content) + stuffer.finish()
-
-
-def _is_clean(data: bytes) -> bool:
-    """Whether every CR and LF in ``data`` is part of a CRLF."""
-    line_ends = data.translate(None, _ALL_BUT_LINE_ENDS)
-    return line_ends == b"\r\n" * (len(line_ends) // 2)
