@@ -25,7 +25,7 @@ class ServerOptions:
 
     max_message_size: int = 26_214_400
     max_command_line: int = 2_048  # its CRLF included; RFC 5321 §4.5.3.1.4 asks for 512
-    max_text_line: int = 1_048_576
+    max_text_line: int = 1_048_576  # without its CRLF; never below 998
     max_recipients: int = 1_000  # RFC 5321 §4.5.3.1.8 asks for 100
     max_messages: int = 0  # in one session
     max_errors: int = 20  # commands refused for good, then 421 4.7.0
