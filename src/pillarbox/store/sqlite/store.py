@@ -124,6 +124,7 @@ class SqliteStore:
             # The reader first: the last to close, the writer, empties the write-ahead log.
             await session.reading.run(session.file.reader.close)
             with contextlib.suppress(PillarboxError):  # then the stop was not clean
+                session.writing.afterward = None  # there is no checkpoint behind the last one
                 await session.writing.run(session.file.writer.close)
         finally:
             session.reading.stop()
