@@ -52,7 +52,8 @@ bench: .venv/.ready       ## measure pillarbox and, where installed, Postfix (QU
 faults: .venv/.ready      ## the ledger test at full length: kills, power cuts, full disks
 	$(BIN)python -m pytest -q -r s tests/faults -p no:xdist --timeout 3600
 
-lock:                     ## pin the dependencies anew
+lock: .venv/.ready        ## pin the dependencies anew
+	$(BIN)python -m pip install --quiet uv
 	$(BIN)python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
 
 clean:                    ## remove what was built and what nodes left in var/
