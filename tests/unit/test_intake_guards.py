@@ -122,9 +122,7 @@ def test_mail_waits_outside_while_the_disk_is_low() -> None:
     async def scenario() -> list[str]:
         disk = MemoryDisk(capacity=1_000)
         reserve = DiskReserve(MemoryStore("main", lambda: 0.0, disk), 400)
-        guards = Guards(
-            reserve=reserve, memory=MemoryGuard(limit=10**15), budget=ByteBudget(10**6)
-        )
+        guards = Guards(reserve=reserve, memory=MemoryGuard(limit=10**15), budget=ByteBudget(10**6))
         seen = []
         for capacity in (1_000, 300, 1_000):
             disk.capacity = capacity
