@@ -138,7 +138,7 @@ _CHUNK: Final = re.compile(r"([0-9]{1,20})(?: +(?i:(LAST)))?")
 _MECHANISM: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")  # RFC 4422 §3.1
 # The path, then the parameters. Laxer than the RFC: spaces after the colon, as many
 # clients send them.
-_PATH: Final = r'TO: *<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(| .*)'
+_PATH: Final = r'TO: *<([^">]*(?:"(?:[^"\\]|\\.)*"[^">]*)*)>(| .*)'
 _FORWARD: Final = re.compile(_PATH, re.IGNORECASE)
 _REVERSE: Final = re.compile(_PATH.replace("TO:", "FROM:", 1), re.IGNORECASE)
 
