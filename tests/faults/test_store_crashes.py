@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,8 +137,7 @@ def test_results_are_recorded_on_a_full_disk(small_disk: Path) -> None:
         await store.commit(Batch(settle=[delivered(message) for message in old]))
         await store.close()  # now the file has room inside, and the log is empty
         await store.open()
-        free = await store.free_octets()
-        assert free is not None
+        free = shutil.disk_usage(small_disk).free  # the store counts the room in its file as well
         (small_disk / "filler").write_bytes(bytes(free - 512 * 1024))
         group, kept = GroupCommit(store), [kept_message()]
         await group.keep(kept[0])
