@@ -7,6 +7,8 @@ message is taken that cannot be kept, and none is delivered whose result cannot 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import shutil
 import socket
 import traceback
@@ -51,8 +53,9 @@ __all__ = ["Log", "Node"]
 Log = Callable[[Event, bytes | None], None]
 """Takes every event, with its JSON where that has been made already."""
 
-_UPKEEP_EVERY: Final = 30.0  # seconds between two rounds of cleaning and heartbeat
-_DEAD_AFTER: Final = 300.0  # seconds without a heartbeat after which a node's mail is adopted
+_UPKEEP_EVERY: Final = 5.0  # seconds between two heartbeats
+_SWEEP_EVERY: Final = 12  # rounds of upkeep between two cleanings
+_DEAD_AFTER: Final = 60.0  # seconds without a heartbeat after which a node's mail is adopted
 
 
 class Node:
@@ -110,12 +113,11 @@ class Node:
         began = self.clock.monotonic()
         self._stop_reason = loop.create_future()
         self.settings.node.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await self.store.open()
-        try:
-            await self._start_services()
-        except BaseException:
-            await self.store.close()
-            raise
+        async with contextlib.AsyncExitStack() as undo:
+            await self.store.open()
+            undo.push_async_callback(self.store.close)
+            await self._start_services(undo)
+            undo.pop_all()  # from here on it is ``stop`` that ends them
         self._upkeep = asyncio.create_task(self._keep_up(), name="node: upkeep")
         counts = await self.store.count(now=self.clock.now())
         self.tell(
@@ -129,7 +131,7 @@ class Node:
             )
         )
 
-    async def _start_services(self) -> None:
+    async def _start_services(self, undo: contextlib.AsyncExitStack) -> None:
         settings = self.settings
         self._group = GroupCommit(self.store)
         self._teller.keep_in(self._group)
@@ -137,7 +139,9 @@ class Node:
         domains, _ = read_domains(settings)
         queues = Queues(settings.route, domains.routes)
         self.deliverer = self._make_deliverer(queues)
-        self.door = self._make_door(queues, await self._make_guards())
+        guards = await self._make_guards()
+        undo.push_async_callback(guards.reserve.stop)
+        self.door = self._make_door(queues, guards)
         self.receiver = Receiver(
             settings,
             hostname=self.hostname,
@@ -149,9 +153,11 @@ class Node:
         )
         self._control = self._make_control()
         await self._control.start()
+        undo.push_async_callback(self._control.stop)
         if settings.delivery.paused:
             self.deliverer.pause()
         await self.deliverer.start()
+        undo.push_async_callback(self.deliverer.stop, 0.0)
         self.receiver.start()
 
     async def run(self) -> str:
@@ -281,22 +287,26 @@ class Node:
     # --- upkeep -------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        while True:
+        for turn in itertools.count():
+            if self.store.has_failed:
+                # A failed sync is never tried again: what is in memory may not be on disk.
+                self.request_stop("the store's disk has failed; a restart reads what is there")
+                return
             try:
-                await self._keep_up_once()
+                await self._keep_up_once(is_time_to_sweep=turn % _SWEEP_EVERY == 0)
             except Fenced as error:
                 self.request_stop(str(error))
                 return
             except PillarboxError:
-                pass  # the store is down: whoever needs it says so, and the next round tries again
+                pass  # the store is down: whoever needs it says so, and the next turn tries again
             await asyncio.sleep(_UPKEEP_EVERY)
 
-    async def _keep_up_once(self) -> None:
-        now, store = self.clock.now(), self.settings.store
+    async def _keep_up_once(self, *, is_time_to_sweep: bool) -> None:
+        now, settings = self.clock.now(), self.settings.store
         await self.store.heartbeat(now=now)
         if await self.store.adopt(now=now, dead_after=_DEAD_AFTER):
             self.deliverer.changed(())
-        while await self.store.sweep(  # noqa: ASYNC110 - it waits for time to pass
-            now=now, keep_final=store.keep_final, keep_journal=store.keep_journal
+        while is_time_to_sweep and await self.store.sweep(
+            now=now, keep_final=settings.keep_final, keep_journal=settings.keep_journal
         ):
             await asyncio.sleep(0)

@@ -14,7 +14,7 @@ import uvloop
 
 from pillarbox.config.loader import Loaded
 from pillarbox.config.settings import NodeSettings
-from pillarbox.errors import PermanentError, PillarboxError
+from pillarbox.errors import PermanentError, PillarboxError, TemporaryError
 from pillarbox.node.node import Node
 from pillarbox.node.steering import Steering
 from pillarbox.receive.binding import Sockets, bind_listeners
@@ -57,6 +57,8 @@ async def _run(
     reason = await run_until_signal(node, notify)
     notify("STOPPING=1")
     await node.stop(reason)
+    if node.store.has_failed:
+        raise TemporaryError(reason)  # a service manager starts it again
 
 
 async def run_until_signal(node: Node, notify: Callable[[str], None] = lambda _state: None) -> str:
