@@ -306,7 +306,7 @@ class Node:
         await self.store.heartbeat(now=now)
         if await self.store.adopt(now=now, dead_after=_DEAD_AFTER):
             self.deliverer.changed(())
-        while is_time_to_sweep and await self.store.sweep(
+        while is_time_to_sweep and await self.store.sweep(  # noqa: ASYNC110 - a part a call
             now=now, keep_final=settings.keep_final, keep_journal=settings.keep_journal
         ):
             await asyncio.sleep(0)
