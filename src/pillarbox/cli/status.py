@@ -58,6 +58,8 @@ def _show(context: Context, row: p.StatusRow) -> None:
     lines.append(("store", f"{row.store}{free}"))
     for label, text in lines:
         context.out.line(Text.assemble((f"{label:>11}  ", "quiet"), text))
+    for wait in row.waits:
+        context.out.line(Text.assemble((f"{'waits for':>11}  ", "quiet"), wait))
     for problem in row.problems:
         context.out.line(Text.assemble((f"{'look at':>11}  ", "doubt"), problem))
 

@@ -181,6 +181,7 @@ class StatusRow(_Row, frozen=True, kw_only=True, tag="status"):
     oldest_accepted_at: float | None = None
     free_octets: int | None = None  # on the store's disk
     problems: list[str] = []  # what somebody should look at, in sentences
+    waits: list[str] = []  # sites that are left alone for a while, in sentences: no fault of ours
 
 
 class DestinationRow(_Row, frozen=True, kw_only=True, tag="destination"):

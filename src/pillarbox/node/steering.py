@@ -11,6 +11,7 @@ from pillarbox import __version__
 from pillarbox.config.endpoints import Endpoint
 from pillarbox.config.settings import Settings
 from pillarbox.control.protocol import StatusRow
+from pillarbox.deliver.deliverer import DeliveryStatus
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import ConfigurationReloaded, MessageAccepted, RecipientDelivered
 from pillarbox.intake.domains import read_domains
@@ -57,20 +58,20 @@ class Steering:
             delivered=node.counts[RecipientDelivered],
             in_flight=delivery.connections,
             is_paused=delivery.is_paused,
-            problems=self._problems(),
+            problems=self._problems(delivery),
+            waits=[
+                f"{site.key} for {site.closed_for:.0f} s more: {site.reason}"
+                for site in delivery.sites
+                if site.reason
+            ],
         )
 
-    def _problems(self) -> list[str]:
-        delivery = self._node.deliverer.status()
+    def _problems(self, delivery: DeliveryStatus) -> list[str]:
         problems = []
         if delivery.is_store_down:
             problems.append("the store takes no results; delivery stands still until it does")
         if self._node.door.guards.reserve.is_low:
             problems.append("the disk is nearly full; new mail is refused with 452 4.3.1")
-        for site in delivery.sites:
-            if site.reason:
-                wait = f"{site.closed_for:.0f} s more"
-                problems.append(f"{site.key} is left alone for {wait}: {site.reason}")
         return problems
 
     def follow(self, changed: Sequence[Changed], change: Change) -> None:
