@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 __all__ = ["EnhancedCode", "Reply"]
@@ -41,6 +41,7 @@ class Reply:
     lines: tuple[str, ...]
     enhanced: EnhancedCode | None = None
     closes: bool = False
+    _octets: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, code: int, enhanced: str | None, *lines: str, closes: bool = False) -> Self:
@@ -73,10 +74,18 @@ class Reply:
         return f"{code} {self.text}".rstrip()
 
     def wire(self) -> bytes:
-        """Return the octets to send: every line ends in CRLF (RFC 5321 §4.2.1)."""
+        """Return the octets to send: every line ends in CRLF (RFC 5321 §4.2.1).
+
+        They are put together once: the same few replies go out all the time.
+        """
+        if not self._octets:
+            object.__setattr__(self, "_octets", self._put_together().encode("utf-8"))
+        return self._octets
+
+    def _put_together(self) -> str:
         prefix = f"{self.enhanced} " if self.enhanced else ""
-        last = len(self.lines) - 1
-        return "".join(
-            f"{self.code}{' ' if number == last else '-'}{prefix}{line}\r\n"
-            for number, line in enumerate(self.lines)
-        ).encode("utf-8")
+        *before, last = self.lines
+        text = f"{self.code} {prefix}{last}\r\n"
+        if before:
+            return "".join(f"{self.code}-{prefix}{line}\r\n" for line in before) + text
+        return text

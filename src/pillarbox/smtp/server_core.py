@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import lru_cache
-from typing import Final
 
 from pillarbox.smtp import commands, events, replies
 from pillarbox.smtp.envelope import Envelope
@@ -19,9 +17,6 @@ from pillarbox.smtp.session import JUNK, Session, State, Verb
 from pillarbox.smtp.transaction import ServerTransaction
 
 __all__ = ["ServerCore"]
-
-# The same few replies go out all the time.
-_wire: Final = lru_cache(maxsize=256)(Reply.wire)
 
 
 class ServerCore:
@@ -81,7 +76,7 @@ class ServerCore:
     def time_out(self, reply: Reply = replies.TIMED_OUT) -> None:
         """End the session now, whatever is under way."""
         if not self._is_over:
-            self._output.append(_wire(reply))
+            self._output.append(reply.wire())
             self._end("timed out")
 
     def _ask(self, question: events.ServerEvent) -> None:
@@ -97,7 +92,7 @@ class ServerCore:
 
     def _send(self, reply: Reply, reason: str = "closed by us") -> None:
         """Send a reply; one that closes ends the session for that reason."""
-        self._output.append(_wire(reply))
+        self._output.append(reply.wire())
         if reply.closes and not self._is_over:
             self._end(reason)
 

@@ -7,6 +7,7 @@ Crockford's base 32 in lower case, which sort like the numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -19,9 +20,15 @@ _EPOCH_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _SHARD_BITS: Final = 10
 _SEQUENCE_BITS: Final = 12
 _TIME_SHIFT: Final = _SHARD_BITS + _SEQUENCE_BITS
-_LENGTH: Final = 13
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
+# Ids are shown and read several times for each message, so both go by tables: pairs of
+# characters for 10 bits each, and the digits that ``int`` knows for base 32.
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHOWN: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{12}")  # 3 bits, 12 times 5
+_DIGITS: Final = str.maketrans(
+    _ALPHABET + _ALPHABET.upper()[10:],
+    "0123456789abcdefghijklmnopqrstuv" + "ABCDEFGHIJKLMNOPQRSTUV",
+)
 
 
 class IdMaker:
@@ -66,7 +73,11 @@ def first_id_at(at: float) -> MessageId:
 
 def show_id(message: MessageId) -> str:
     """Return the 13 characters that people and logs see."""
-    return "".join(_ALPHABET[message >> shift & 31] for shift in range(60, -1, -5))
+    return (
+        f"{_ALPHABET[message >> 60]}{_PAIRS[message >> 50 & 1023]}{_PAIRS[message >> 40 & 1023]}"
+        f"{_PAIRS[message >> 30 & 1023]}{_PAIRS[message >> 20 & 1023]}"
+        f"{_PAIRS[message >> 10 & 1023]}{_PAIRS[message & 1023]}"
+    )
 
 
 def parse_id(text: str) -> MessageId:
@@ -75,9 +86,6 @@ def parse_id(text: str) -> MessageId:
     Raises:
         PermanentError: The text is not a message id.
     """
-    if len(text) != _LENGTH or not all(letter in _VALUES for letter in text.lower()):
+    if not _SHOWN.fullmatch(text):
         raise PermanentError(f"{text!r} is not a message id")
-    number = 0
-    for letter in text.lower():
-        number = number << 5 | _VALUES[letter]
-    return MessageId(number)
+    return MessageId(int(text.translate(_DIGITS), 32))
