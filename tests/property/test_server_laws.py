@@ -142,6 +142,7 @@ def test_what_is_stuffed_is_unstuffed(content: bytes) -> None:
     """A content that is dot-stuffed and read again is the same, with its last line ended."""
     expected = content if not content or content.endswith(b"\r\n") else content + b"\r\n"
     assert _play(OPENING + dot_stuff(content)).messages == [expected]
+    assert dot_stuff(content, has_only_line_ends=True) == dot_stuff(content)
 
 
 @settings(deadline=None)

@@ -81,12 +81,19 @@ class Conversation(Sequence[str]):
 
 
 def _format(entry: bytes | int | str | Reply) -> list[str]:
-    match entry:
-        case bytes():
-            return ["> " + printable(line) for line in entry.removesuffix(b"\r\n").split(b"\r\n")]
-        case int():
-            return [f"> ({entry} octets)"]
-        case str():
-            return [f"* {entry}"]
-        case Reply():
-            return ["< " + line for line in wire_lines(entry)]
+    # Not a match statement, which takes twice the time: this runs for every message.
+    if isinstance(entry, Reply):
+        return ["< " + line for line in wire_lines(entry)]
+    if isinstance(entry, bytes):
+        return _format_commands(entry)
+    return [f"* {entry}"] if isinstance(entry, str) else [f"> ({entry} octets)"]
+
+
+def _format_commands(commands: bytes) -> list[str]:
+    commands = commands.removesuffix(b"\r\n")
+    # ASCII is decoded and looked through once for all commands, not line by line.
+    if commands.isascii():
+        lines = commands.decode("ascii").split("\r\n")
+        if "".join(lines).isprintable():
+            return ["> " + line for line in lines]
+    return ["> " + printable(line) for line in commands.split(b"\r\n")]

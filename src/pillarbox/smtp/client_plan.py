@@ -14,9 +14,10 @@ from pillarbox.smtp.client_commands import mail_command, rcpt_command, wire_path
 from pillarbox.smtp.client_extensions import Extensions
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.envelope import BodyType, Envelope
+from pillarbox.smtp.line_ends import has_only_crlf
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["BARE_LINE_END", "Plan", "has_bare_line_ends", "plan"]
+__all__ = ["BARE_LINE_END", "Plan", "plan"]
 
 
 def _local(stage: Stage, code: int, enhanced: str, text: str) -> RecipientOutcome:
@@ -41,7 +42,6 @@ _BAD_SENDER: Final = _local(Stage.MAIL, 553, "5.1.7", "The sender's address cann
 _BAD_RECIPIENT: Final = _local(
     Stage.RECIPIENT, 553, "5.1.3", "The recipient's address cannot be written"
 )
-_ALL_BUT_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
 BARE_LINE_END: Final = _local(
     Stage.DATA, 554, "5.6.0", "The content has a CR or LF that is not a line end"
 )
@@ -58,12 +58,6 @@ class Plan:
     commands: tuple[bytes, ...]
     recipients: tuple[int, ...]
     outcomes: tuple[RecipientOutcome | None, ...]
-
-
-def has_bare_line_ends(octets: bytes) -> bool:
-    """Whether a CR or LF stands alone; some servers would take one for the end of the content."""
-    line_ends = octets.translate(None, _ALL_BUT_LINE_ENDS)
-    return line_ends != b"\r\n" * (len(line_ends) // 2)
 
 
 def plan(
@@ -132,6 +126,7 @@ def _refusal(
             "5.3.4",
             f"The content has {size} octets; the next server takes {offered.max_size}",
         )
-    if octets is not None and has_bare_line_ends(octets):
+    # Some servers would take a CR or LF that stands alone for the end of the content.
+    if octets is not None and not has_only_crlf(octets):
         return BARE_LINE_END
     return None

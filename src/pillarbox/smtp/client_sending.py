@@ -18,7 +18,8 @@ from typing import Final
 from pillarbox.smtp.client_conversation import Conversation
 from pillarbox.smtp.client_extensions import Extensions
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
-from pillarbox.smtp.client_plan import BARE_LINE_END, Plan, has_bare_line_ends
+from pillarbox.smtp.client_plan import BARE_LINE_END, Plan
+from pillarbox.smtp.line_ends import has_only_crlf
 from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.stuffing import DotStuffer, dot_stuff
 
@@ -186,7 +187,7 @@ class Sending:
         # A CR whose LF may come with the next piece is judged with that.
         joint = b"\r" + octets if self._ends_in_cr else octets
         self._ends_in_cr = octets.endswith(b"\r")
-        if has_bare_line_ends(joint.removesuffix(b"\r")):
+        if not has_only_crlf(joint.removesuffix(b"\r")):
             self.abandon(BARE_LINE_END)
             return
         self._remaining -= len(octets)
@@ -286,7 +287,7 @@ class Sending:
             self.wants_content = True
             return None
         self.record.sent_content(len(self._octets))
-        self.data_to_send.append(dot_stuff(self._octets))
+        self.data_to_send.append(dot_stuff(self._octets, has_only_line_ends=True))
         self._is_complete = True
         return None
 
