@@ -21,7 +21,7 @@ from pillarbox.smtp.domain import is_address_literal, is_domain
 __all__ = ["AddressError", "parse_forward_path", "parse_mailbox", "parse_reverse_path"]
 
 MAX_LOCAL_PART_OCTETS: Final = 64  # RFC 5321 §4.5.3.1.1
-MAX_PATH_OCTETS: Final = 256  # RFC 5321 §4.5.3.1.3, punctuation included
+MAX_MAILBOX_OCTETS: Final = 254  # RFC 5321 §4.5.3.1.3: a path has 256, its brackets included
 
 # UTF8-non-ascii of RFC 6531 §3.3, without the C1 controls and the line separators.
 _UTF8: Final = r"\u00a1-\u2027\u202f-\ud7ff\ue000-\U0010ffff"
@@ -54,14 +54,16 @@ def parse_mailbox(text: str) -> Mailbox:
     Raises:
         AddressError: The text is not a mailbox of RFC 5321 §4.1.2, or it is too long.
     """
-    if _octets(text) > MAX_PATH_OCTETS - len("<>"):
+    if len(text) > MAX_MAILBOX_OCTETS:
         raise AddressError("the address is too long")
     match = _PLAIN.fullmatch(text)
-    if match is not None:
+    if match is not None:  # so that it is ASCII, and the above says all
         local_part, domain = match.groups()
         if len(local_part) > MAX_LOCAL_PART_OCTETS:
             raise AddressError("the local part is too long")
         return Mailbox(local_part, domain)
+    if _octets(text) > MAX_MAILBOX_OCTETS:
+        raise AddressError("the address is too long")
     local_part, end = _local_part(text)
     if text[end : end + 1] != "@":
         raise AddressError("the address has no domain, or a bad local part")
@@ -94,9 +96,11 @@ def parse_forward_path(text: str) -> Mailbox:
 
 
 def _mailbox_in_path(text: str) -> Mailbox:
-    if _octets(text) > MAX_PATH_OCTETS - len("<>"):
+    if not text.startswith("@"):
+        return parse_mailbox(text)
+    if _octets(text) > MAX_MAILBOX_OCTETS:
         raise AddressError("the path is too long")
-    return parse_mailbox(_without_source_route(text) if text.startswith("@") else text)
+    return parse_mailbox(_without_source_route(text))
 
 
 def _octets(text: str) -> int:

@@ -153,12 +153,20 @@ class ServerConnection(ServerCore):
 
     def _read_command(self) -> bool:
         lines = self._lines
+        waiting = len(lines.octets) - lines.position
+        if not waiting:  # as after every answer, if the client does not pipeline
+            return False
         if self._session.state is State.CONNECTED and lines.starts_with(_TLS_HANDSHAKE):
             self._fail("", replies.TLS_ON_PLAIN_PORT, "TLS on a port without it")
             return True
         line = b""
         try:
-            taken = lines.take_line(*self._line_limit())
+            limit = self._options.max_command_line
+            if waiting > limit and lines.begins(b"AUTH "):  # it may bring a long response along
+                limit = max(limit, MAX_EXCHANGE_LINE)
+                taken = lines.take_line(limit, replies.RESPONSE_TOO_LONG)
+            else:
+                taken = lines.take_line(limit)
             if taken is None:
                 return False
             line = taken
@@ -172,14 +180,6 @@ class ServerConnection(ServerCore):
                 shown = "" if self._hides_commands else _shown(line)
                 self._fail(shown, error.reply, "not SMTP")
         return True
-
-    def _line_limit(self) -> tuple[int, Reply]:
-        """Return how long the next line may be: AUTH may bring a long response along."""
-        limit = self._options.max_command_line
-        lines = self._lines
-        if len(lines.octets) - lines.position > limit and lines.begins(b"AUTH "):
-            return max(limit, MAX_EXCHANGE_LINE), replies.RESPONSE_TOO_LONG
-        return limit, replies.COMMAND_LINE_TOO_LONG
 
     def _read_response(self) -> bool:
         exchange = self._exchange
