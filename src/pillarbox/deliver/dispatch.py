@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -125,21 +125,22 @@ class Dispatcher:
                 self._defer_all(site)
             return
         if site.lanes and not self.is_paused and (room := site.room()):
-            for job in site.take(room):
-                self.start(site, job)
+            jobs = site.take(room)
+            if jobs:
+                self._mark(site, jobs)
         if site.ready:
             self._staff(site)
 
-    def start(self, site: Site, job: Job) -> None:
-        """Have a job marked, and tried by the site's workers after that."""
-        site.marking += 1
+    def _mark(self, site: Site, jobs: Sequence[Job]) -> None:
+        """Have jobs marked, and tried by the site's workers after that."""
+        site.marking += len(jobs)
 
-        def marked(job: Job) -> None:
-            site.marking -= 1
-            site.ready.append(job)
+        def marked(jobs: Sequence[Job]) -> None:
+            site.marking -= len(jobs)
+            site.ready.extend(jobs)
             self.serve(site)
 
-        self._recorder.start(job, marked)
+        self._recorder.start(jobs, marked)
 
     def _staff(self, site: Site) -> None:
         site.wake()
@@ -292,7 +293,7 @@ class Dispatcher:
                     action = action_for_delivery(
                         is_final=site.transport.is_final, dsn_passed_on=result.dsn_passed_on
                     )
-                    rulings.append(replace(ruling, action=action))
+                    rulings.append(ruling._replace(action=action))
             elif _is_for_another_transaction(outcome, result):
                 again.append(kept)
                 continue
@@ -444,12 +445,11 @@ class Dispatcher:
     def _tell_attempt(
         self, job: Job, peer: Peer, seconds: float, conversation: Sequence[str], now: float
     ) -> None:
-        recipients = job.message.envelope.recipients
         self._sink(
             AttemptMade(
                 at=now,
                 message=job.id_text,
-                recipients=[str(recipients[kept.index].address) for kept in job.recipients],
+                recipients=list(job.addresses.values()),
                 route=job.recipients[0].queue.route,
                 host=peer.host,
                 address=peer.address,

@@ -10,9 +10,12 @@ __all__ = ["Job"]
 
 
 class Job:
-    """Recipients of one message that go out in one transaction."""
+    """Recipients of one message that go out in one transaction.
 
-    __slots__ = ("id_text", "message", "octets", "recipients")
+    What its events, settlements and log lines all show is written out once, here.
+    """
+
+    __slots__ = ("addresses", "id_text", "message", "octets", "recipients", "sender")
 
     def __init__(
         self, message: KeptMessage, recipients: tuple[KeptRecipient, ...], octets: int
@@ -21,6 +24,11 @@ class Job:
         self.recipients = recipients
         self.octets = octets  # of content that the scheduler holds in memory for it
         self.id_text = show_id(message.id)
+        envelope = message.envelope
+        self.sender = "" if envelope.reverse_path is None else str(envelope.reverse_path)
+        self.addresses = {  # of the recipients, by their index
+            kept.index: str(envelope.recipients[kept.index].address) for kept in recipients
+        }
 
     def start_mark(self) -> StartMark:
         """Return the mark that says on disk that this is about to be tried."""

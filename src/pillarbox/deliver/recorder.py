@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Final, TypeVar
 
 from pillarbox.clock import Clock
@@ -27,7 +28,7 @@ _LONGEST_WAIT: Final = 5.0
 _GATHERING: Final = 0.005
 """Seconds that results wait for others: a commit costs more than what is in it."""
 
-Started = Callable[[Job], None]
+Started = Callable[[Sequence[Job]], None]
 _Result = tuple[Sequence[Settlement], Sequence[KeptMessage], Job]
 _Item = TypeVar("_Item")
 
@@ -95,9 +96,9 @@ class Recorder:
         """Wait until all that was asked for is on disk."""
         await self._is_idle.wait()
 
-    def start(self, job: Job, started: Started) -> None:
-        """Have a job marked; ``started`` is called once the mark is on disk."""
-        self._to_start.append((started, job))
+    def start(self, jobs: Sequence[Job], started: Started) -> None:
+        """Have jobs marked; ``started`` is called with those whose mark is on disk."""
+        self._to_start.extend((started, job) for job in jobs)
         self._has_starts.set()
 
     def settle(
@@ -124,8 +125,8 @@ class Recorder:
             self._has_starts.clear()
             batch, self._to_start = self._to_start, []
             for part in await self._persist(batch, self._mark):
-                for started, job in part:
-                    started(job)
+                for started, marked in groupby(part, key=itemgetter(0)):
+                    started([job for _, job in marked])
 
     def _mark(self, batch: Sequence[tuple[Started, Job]]) -> asyncio.Future[None]:
         return self._group.start([job.start_mark() for _, job in batch])
