@@ -48,6 +48,11 @@ class _Gathering:
     def __bool__(self) -> bool:
         return bool(self.mail or self.results or self.record)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no more than one waits."""
+        return len(self.mail) + len(self.results) <= 1
+
     def waiters(self) -> Iterable[_Waiter]:
         """Everybody who waits."""
         yield from self.senders()
@@ -125,10 +130,11 @@ class GroupCommit:
             self._committer = self._loop.create_task(self._commit_all())
 
     async def _commit_all(self) -> None:
-        # Another turn of the loop first: sessions whose bytes have arrived already
-        # get into this commit instead of waiting for the next one.
+        # Another turn of the loop first, when there is a crowd: sessions whose bytes have
+        # arrived already get into this commit instead of waiting for the next one.
         try:
-            await asyncio.sleep(0)
+            if not self._next.is_alone:
+                await asyncio.sleep(0)
             while self._next:
                 gathered, self._next = self._next, _Gathering()
                 self._next.mail = gathered.mail[_MOST_MESSAGES:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -39,21 +40,27 @@ def payloads_of(message: MessageId, part: bytes) -> Iterator[bytes]:
 
 
 class JournalBuffer:
-    """Gathers entries, so that a part is worth compressing and writing."""
+    """Gathers entries, so that a part is worth compressing and writing.
+
+    One thread may add while another takes.
+    """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._entries: list[JournalEntry] = []
         self._octets = 0
 
     def add(self, entries: Sequence[JournalEntry]) -> bool:
         """Take entries; return whether enough have come together to be written."""
-        self._entries += entries
-        self._octets += sum(len(entry.payload) for entry in entries)
-        return self._octets >= _ENOUGH
+        with self._lock:
+            self._entries += entries
+            self._octets += sum(len(entry.payload) for entry in entries)
+            return self._octets >= _ENOUGH
 
     def take(self) -> dict[int, list[JournalEntry]]:
         """Return what has come together, by day, and begin anew."""
-        entries, self._entries, self._octets = self._entries, [], 0
+        with self._lock:
+            entries, self._entries, self._octets = self._entries, [], 0
         days: dict[int, list[JournalEntry]] = {}
         for entry in entries:
             days.setdefault(int(entry.at // DAY), []).append(entry)

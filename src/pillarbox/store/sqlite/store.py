@@ -26,6 +26,7 @@ from pillarbox.store.port import (
     BodyDamaged,
     Change,
     Changed,
+    JournalEntry,
     KeptMessage,
     MessageId,
     QueueCount,
@@ -44,6 +45,7 @@ __all__ = ["SqliteStore"]
 
 _T = TypeVar("_T")
 
+_QUICK: Final = 0.001  # seconds for which a commit may hold up the event loop
 _CHANGE_AT_ONCE: Final = 500  # messages of an operator's change in one transaction
 
 
@@ -55,6 +57,15 @@ class _Session:
     writing: Worker
     reading: Worker
     file: Opened
+
+    @property
+    def can_commit_here(self) -> bool:
+        """Whether a commit of one thing had better be done in the thread of the event loop.
+
+        It is when nothing else is going on and commits take no longer than the two
+        hand-overs may, on a busy machine; of a slower disk, or under load, the loop is free.
+        """
+        return self.writing.is_idle and self.file.writer.typical_seconds < _QUICK
 
 
 class SqliteStore:
@@ -157,9 +168,23 @@ class SqliteStore:
     async def commit(self, batch: Batch) -> None:
         """Write a batch durably, all or nothing."""
         session = self._session
-        if batch.record and self._flush is None:
+        size = len(batch.keep) + len(batch.start) + len(batch.settle)
+        if size == 1 and session.can_commit_here:
+            try:
+                session.file.writer.commit(batch)
+            finally:
+                if session.file.writer.has_long_log:
+                    session.writing.submit(session.file.writer.checkpoint)
+        elif size:
+            await session.writing.run(session.file.writer.commit, batch)
+        if batch.record:
+            self._record(session, batch.record)
+
+    def _record(self, session: _Session, entries: Sequence[JournalEntry]) -> None:
+        if session.file.writer.record(entries):
+            self._flush_now()
+        elif self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(FLUSH_AFTER, self._flush_now)
-        await session.writing.run(session.file.writer.commit, batch)
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
         """Write one chunk of a large body."""
@@ -172,6 +197,8 @@ class SqliteStore:
         await session.writing.run(session.file.writer.discard_chunks, message)
 
     def _flush_now(self) -> None:
+        if self._flush is not None:
+            self._flush.cancel()
         self._flush = None
         self._flushing = asyncio.get_running_loop().create_task(self._flush_journal())
 

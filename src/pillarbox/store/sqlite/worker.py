@@ -2,6 +2,8 @@
 
 A call costs two hand-overs: into the thread by a queue, and back by one wake-up of the
 event loop. SQLite lets go of the interpreter while it works, so that the loop goes on.
+What is over sooner than that is worth can be done by the caller itself, as long as the
+thread has nothing to do.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ class Worker:
         self.afterward: Callable[[], None] | None = None
         """Runs in the thread behind each function, once its result was handed over."""
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._given = 0  # jobs; counted by the caller's thread
+        self._done = 0  # counted by the worker's
         # A daemon, so that a process that fails to close its store can still end.
         self._thread = Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -37,10 +41,25 @@ class Worker:
 
         A caller that is canceled does not stop the function; its result is dropped.
         """
+        return await self.submit(function, *args, **kwargs)
+
+    def submit(
+        self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> asyncio.Future[_T]:
+        """Let the thread run a function; the future is done when that is."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
+        self._given += 1
         self._jobs.put((lambda: function(*args, **kwargs), future, loop))
-        return await future
+        return future
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the thread has nothing to do before it is next given something.
+
+        As long as all is given by one thread, that one may meanwhile do what this thread does.
+        """
+        return self._done == self._given
 
     def stop(self) -> None:
         """Let the thread end once it has done what it was given; wait for it."""
@@ -59,6 +78,7 @@ class Worker:
                 del result
             if self.afterward is not None:
                 self.afterward()
+            self._done += 1
             del job, function, future, loop
 
 

@@ -7,9 +7,10 @@ of the interpreter once, not once a row: beside a busy event loop that decides t
 from __future__ import annotations
 
 import os
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ _MOST_ROWS: Final = 64  # in one statement; what does not fit goes in halves of 
 _MOST_QUEUES: Final = 100_000  # whose numbers are remembered
 _PAGE: Final = 4_096  # octets
 _CHECKPOINT_PAGES: Final = 4_000  # of the write-ahead log
+_WEIGHT: Final = 1 / 8  # of the last commit in what a typical one takes
 _SWEEP: Final = 2_000  # rows a call
 _LONGEST_TRANSFER: Final = 86_400.0  # seconds after which nobody is still sending a body
 
@@ -67,6 +69,7 @@ class Writer:
         self._new_queues: dict[QueueKey, int] = {}  # of the transaction under way
         self._wal_pages = 0
         self._journal = JournalBuffer()
+        self.typical_seconds = 1.0  # of a commit: lately, with what waited for it
         connection.set_wal_hook(self._note_wal)
 
     # --- transactions -------------------------------------------------------------
@@ -95,9 +98,14 @@ class Writer:
                 self._queues.clear()
             self._queues.update(self._new_queues)
 
+    @property
+    def has_long_log(self) -> bool:
+        """Whether the write-ahead log has grown so much that it is time for a checkpoint."""
+        return self._wal_pages >= self._longest_log()
+
     def checkpoint(self) -> None:
         """Move what is in the write-ahead log into the file, if it has grown enough."""
-        if self.guard.reason or self._wal_pages < self._longest_log():
+        if self.guard.reason or not self.has_long_log:
             return
         self._wal_pages = 0
         try:
@@ -147,12 +155,13 @@ class Writer:
 
     def commit(self, batch: Batch) -> None:
         """Write a batch, all or nothing."""
-        if batch.keep or batch.start or batch.settle:
-            with self._transaction():
-                self._keep(batch.keep)
-                self._start(batch.start)
-                self._settle(batch.settle)
-        self.record(batch.record)
+        began = time.perf_counter()
+        with self._transaction():
+            self._keep(batch.keep)
+            self._start(batch.start)
+            self._settle(batch.settle)
+        taken = time.perf_counter() - began
+        self.typical_seconds += _WEIGHT * (taken - self.typical_seconds)
 
     def _keep(self, messages: Sequence[KeptMessage]) -> None:
         if not messages:
@@ -287,13 +296,9 @@ class Writer:
 
     # --- journal --------------------------------------------------------------------
 
-    def record(self, entries: Sequence[JournalEntry]) -> None:
-        """Take entries, to be written when enough have come together, or by ``flush``."""
-        if entries and self._journal.add(entries):
-            # The batch is on disk already; its journal may be lost, and the next write
-            # tells what is wrong.
-            with suppress(PillarboxError):
-                self.flush()
+    def record(self, entries: Sequence[JournalEntry]) -> bool:
+        """Take entries, in any thread; return whether it is time for a ``flush``."""
+        return self._journal.add(entries)
 
     def flush(self) -> None:
         """Write the entries that have come together."""
