@@ -96,6 +96,48 @@ WHERE owner = $1
   AND message < $2
   AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = chunk.message);
 
+-- name: keep_messages
+-- Keep new mail in one step, and say whether it may still be done (see check_epoch): the number
+-- of rows is 0 when the writer is fenced, and nothing was kept.
+WITH owner AS (
+  SELECT 1 FROM node WHERE name = $1 AND epoch = $2 FOR SHARE
+),
+kept AS (
+  INSERT INTO message (
+    id, accepted_at, sender_local, sender_domain, body_type, smtputf8, ret, envelope_id,
+    size, checksum, header_size, has_8bit, has_long_lines, message_id_header, origin,
+    identity, client, bounce_of
+  )
+  SELECT arrived.*
+  FROM
+    owner,
+    unnest(
+      $3::bigint[], $4::double precision[], $5::text[], $6::text[], $7::text[],
+      $8::boolean[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[],
+      $14::boolean[], $15::boolean[], $16::text[], $17::text[], $18::text[], $19::text[],
+      $20::bigint[]
+    ) AS arrived
+),
+contents AS (
+  INSERT INTO body (message, content)
+  SELECT arrived.* FROM owner, unnest($3::bigint[], $21::bytea[]) AS arrived
+),
+addressed AS (
+  INSERT INTO recipient (
+    message, position, queue, state, attempts, crashes, next_attempt_at, last_reply,
+    delay_notified, local_part, domain, notify, original
+  )
+  SELECT arrived.*
+  FROM
+    owner,
+    unnest(
+      $22::bigint[], $23::integer[], $24::bigint[], $25::smallint[], $26::integer[],
+      $27::integer[], $28::double precision[], $29::text[], $30::boolean[], $31::text[],
+      $32::text[], $33::smallint[], $34::text[]
+    ) AS arrived
+)
+SELECT count(*) FROM owner;
+
 -- name: start_attempts
 -- Mark attempts; what an operator has held or canceled meanwhile stays as it is.
 UPDATE recipient
