@@ -120,7 +120,8 @@ class Dispatcher:
 
     def serve(self, site: Site) -> None:
         """Move on whatever can: mark what is next, wake or hire workers, defer if closed."""
-        if site.is_closed(self._clock.monotonic()):
+        # A site that never failed needs no clock: reading the loop's is a system call.
+        if site.closed_until and site.is_closed(self._clock.monotonic()):
             if site.lanes or site.ready:
                 self._defer_all(site)
             return
@@ -254,10 +255,10 @@ class Dispatcher:
             carrier = await self._carrier(hands)
             result = await carrier.carry(transaction)
         hands.carried += 1
-        seconds = self._clock.monotonic() - started
+        ended = self._clock.monotonic()
         if not result.is_reusable:
             await self._let_go(hands)
-        await self._conclude(hands.site, job, result, carrier.peer, seconds)
+        await self._conclude(hands.site, job, result, carrier.peer, started, ended)
 
     async def _carrier(self, hands: _Hands) -> Carrier:
         limit = hands.site.route.messages_per_connection
@@ -274,11 +275,17 @@ class Dispatcher:
     # --- what comes of it -----------------------------------------------------------
 
     async def _conclude(
-        self, site: Site, job: Job, result: TransactionResult, peer: Peer, seconds: float
+        self,
+        site: Site,
+        job: Job,
+        result: TransactionResult,
+        peer: Peer,
+        started: float,
+        ended: float,
     ) -> None:
         """Settle what an attempt has brought, recipient by recipient."""
         now = self._clock.now()
-        self._tell_attempt(job, peer, seconds, result.conversation, now)
+        self._tell_attempt(job, peer, ended - started, result.conversation, now)
         settlements: list[Settlement] = []
         rulings: list[Ruling] = []
         again: list[KeptRecipient] = []
@@ -306,7 +313,7 @@ class Dispatcher:
             job = self._split(site, job, again)
         new = await self._notices.make(job, rulings, peer) if rulings else ()
         self._recorder.settle(settlements, new, job)
-        self._judge_site(site, rulings, some_taken=some_taken)
+        self._judge_site(site, rulings, ended, some_taken=some_taken)
 
     def _split(self, site: Site, job: Job, again: Sequence[KeptRecipient]) -> Job:
         """Put the recipients that were too many into a job of their own; it is marked already."""
@@ -314,8 +321,9 @@ class Dispatcher:
         left = tuple(kept for kept in job.recipients if kept not in again)
         return Job(job.message, left, 0)
 
-    def _judge_site(self, site: Site, rulings: Sequence[Ruling], *, some_taken: bool) -> None:
-        now = self._clock.monotonic()
+    def _judge_site(
+        self, site: Site, rulings: Sequence[Ruling], now: float, *, some_taken: bool
+    ) -> None:
         blaming = next((ruling for ruling in rulings if ruling.blames_site), None)
         if blaming is not None:
             if not site.shrink(now, self._delivery.site_backoff):

@@ -290,8 +290,11 @@ class ClientConnection:
         if reply.code == _SERVICE_CLOSING:
             self._on_closing(reply)
         elif self._sending is not None:
-            self._sending.receive_reply(reply)
-            self._take(self._sending)
+            sending = self._sending
+            sending.receive_reply(reply)
+            # Most replies of a flight lead to nothing before its last one.
+            if sending.has_news:
+                self._take(sending)
         elif self.state is State.HANDSHAKE:
             self._end(_BEFORE_TLS)
         elif self.state not in _WAITING:

@@ -144,6 +144,11 @@ class Sending:
     # --- what the driver asks -------------------------------------------------------
 
     @property
+    def has_news(self) -> bool:
+        """Whether there is something to write, to ask for, or to tell."""
+        return bool(self.data_to_send) or self.is_settled or self.wants_content
+
+    @property
     def patience(self) -> Patience:
         """What is waited for now."""
         if self.wants_content:

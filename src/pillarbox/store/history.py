@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 from pillarbox.events.encode import encode, message_of
 from pillarbox.events.types import Event
@@ -11,6 +13,9 @@ from pillarbox.store.ids import parse_id
 from pillarbox.store.port import JournalEntry
 
 __all__ = ["Teller"]
+
+# A message has three events at least, most of them within a moment.
+_number_of: Final = lru_cache(maxsize=1_024)(parse_id)
 
 
 class Teller:
@@ -37,4 +42,4 @@ class Teller:
             return
         encoded = encode(event)
         self._log(event, encoded)
-        self._group.record((JournalEntry(event.at, parse_id(message), encoded),))
+        self._group.record((JournalEntry(event.at, _number_of(message), encoded),))
