@@ -154,6 +154,34 @@ def test_nodes_share_a_database_and_see_their_own_queues() -> None:
     asyncio.run(main())
 
 
+def test_mail_for_known_queues_is_kept_whole_or_refused() -> None:
+    """One message that cannot be kept keeps the others of its batch out; nor can the fenced."""
+
+    async def main() -> None:
+        url = shared_server().database()
+        first, second = at(url), at(url)
+        await first.open()
+        old = kept_message()
+        await first.commit(Batch(keep=[old]))  # now its queue is known
+        new = kept_message("bob@example.org", "eve@example.org")
+        with pytest.raises(PermanentError):
+            await first.commit(Batch(keep=[new, kept_message(message=old.id)]))
+        assert await loaded(first) == [old.id]
+        await first.commit(Batch(keep=[new]))
+        found = await first.message(new.id)
+        assert found is not None
+        assert found.envelope == new.envelope
+        assert [chunk async for chunk in first.body(new.id)] == [new.content]
+        await second.open()
+        with pytest.raises(Fenced):
+            await first.commit(Batch(keep=[kept_message()]))
+        assert await loaded(second) == [old.id, new.id]
+        await first.close()
+        await second.close()
+
+    asyncio.run(main())
+
+
 def test_a_dead_node_is_adopted() -> None:
     """Its mail goes to the one who adopts it, what was in flight too; it itself is fenced."""
 

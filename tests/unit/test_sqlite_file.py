@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pillarbox.store.select import make_store
 from pillarbox.store.sqlite import SqliteStore, restore
 from pillarbox.store.sqlite.connection import FileLock, check_library
 from pillarbox.store.sqlite.migration import migrate
-from pillarbox.store.sqlite.writer import SQL
+from pillarbox.store.sqlite.writer import SQL, Writer
 from pillarbox.store.statements import migrations, multi_row
 
 PACKAGE = "pillarbox.store.sqlite"
@@ -268,6 +269,38 @@ def test_writes_find_their_rows_by_key() -> None:
         steps = [str(row[3]) for row in plan]
         tables = ("recipient", "message", "body")
         assert not [step for step in steps if step.startswith(tuple(f"SCAN {t}" for t in tables))]
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.1])
+def test_only_quick_commits_hold_up_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """One message is committed by the loop itself on a quick disk, and aside on a slow one."""
+    threads: list[threading.Thread] = []
+    real_commit = Writer.commit
+
+    def commit(writer: Writer, batch: Batch) -> None:
+        threads.append(threading.current_thread())
+        real_commit(writer, batch)
+        writer.typical_seconds = seconds
+
+    monkeypatch.setattr(Writer, "commit", commit)
+
+    async def main() -> None:
+        store, kept = at(tmp_path / "pillarbox.db"), [kept_message() for _ in range(4)]
+        await store.open()
+        await store.commit(Batch(keep=kept[:1]))  # nothing is known of the disk yet
+        await asyncio.sleep(0.05)  # the writer's thread looks after its log
+        await store.commit(Batch(keep=kept[1:2]))
+        await store.commit(Batch(keep=kept[2:]))  # too much for the loop
+        assert [message.id for message in await store.find(Selection(), limit=9)] == [
+            message.id for message in kept
+        ]
+        await store.close()
+
+    asyncio.run(main())
+    is_loop = [thread is threading.current_thread() for thread in threads]
+    assert is_loop == [False, seconds < 0.001, False]
 
 
 def test_a_url_chooses_the_store(tmp_path: Path) -> None:
