@@ -131,11 +131,12 @@ class Header:
 
     def get_all(self, name: bytes) -> tuple[bytes, ...]:
         """Return the unfolded values of all fields of this name."""
-        return tuple(
-            unfold(match[2])
-            for found, match in zip(self._names, self._matches, strict=True)
-            if found == name
-        )
+        values = []
+        number = -1
+        for _ in range(self._names.count(name)):  # nearly always once: no walk over all fields
+            number = self._names.index(name, number + 1)
+            values.append(unfold(self._matches[number][2]))
+        return tuple(values)
 
     def count(self, name: bytes) -> int:
         """Return how many fields have this name, such as the hops in ``received``."""
