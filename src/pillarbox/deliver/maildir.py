@@ -15,6 +15,7 @@ import re
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ _KEPT: Final = RecipientOutcome(
     is_delivered=True, stage=Stage.FINAL, reply=Reply.of(250, "2.1.5", "In the mailbox")
 )
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9!#$&'*+=?^_`{|}~.@-]")
-_LONGEST_NAME: Final = 200  # octets; file systems take 255, and a suffix may be put on
+_LONGEST_NAME: Final = 120  # octets, so that {address} fits into the 255 of file systems
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -48,8 +49,11 @@ def mailbox_path(template: Path, address: Mailbox) -> Path:
 
 
 def _safe(text: str) -> str:
-    octets = text.encode("utf-8", "surrogateescape")[:_LONGEST_NAME]
+    octets = text.encode("utf-8", "surrogateescape")
     safe = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", octets.decode("latin-1"))
+    if len(safe) > _LONGEST_NAME:
+        digest = blake2b(octets, digest_size=8).hexdigest()
+        safe = f"{safe[: _LONGEST_NAME - 18]}%~{digest}"  # "%~" stands for nothing else
     # No "." and "..", no hidden folders, no empty name.
     return f"%2E{safe[1:]}" if safe.startswith(".") else safe or "%"
 

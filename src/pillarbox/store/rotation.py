@@ -50,9 +50,9 @@ def fair_share(due: Mapping[QueueKey, int], limit: int, after: QueueKey | None) 
     lanes: dict[str, list[QueueKey]] = {}
     for key in sorted(due, key=order):
         lanes.setdefault(key.lane, []).append(key)
-    limits = lane_limits(
-        {lane: sum(due[key] for key in keys) for lane, keys in lanes.items()}, limit
-    )
+    # A lane counts for a whole load at the most: an adapter may look no further than that.
+    wanted = {lane: min(sum(due[key] for key in keys), limit) for lane, keys in lanes.items()}
+    limits = lane_limits(wanted, limit)
     shares: list[Share] = []
     for lane in sorted(lanes):
         keys, left = lanes[lane], limits[lane]

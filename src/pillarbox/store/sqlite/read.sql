@@ -13,7 +13,7 @@ SELECT lane FROM lanes WHERE lane IS NOT NULL;
 -- The longest due of all queues.
 SELECT queue, message, position FROM recipient
 WHERE next_attempt_at <= ?
-ORDER BY next_attempt_at
+ORDER BY next_attempt_at, message, position
 LIMIT ?;
 
 -- name: due_queues_after
