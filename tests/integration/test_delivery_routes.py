@@ -24,6 +24,7 @@ from pillarbox.events.types import (
     RecipientDeferred,
     RecipientDelivered,
     RecipientHeld,
+    RecipientUncertain,
 )
 from pillarbox.lab.clock import run_virtual
 from pillarbox.policy.queue import RecipientState
@@ -96,6 +97,43 @@ def test_lmtp_over_a_unix_socket_does_the_same(tmp_path: Path) -> None:
             await check_mail_store(rig)
 
     in_rig(test, routes=only(RouteSettings(kind=RouteKind.LMTP, host=str(path))))
+
+
+def test_lmtp_leaves_open_only_what_got_no_reply() -> None:
+    """A connection lost between the replies is uncertain for the recipients behind it alone."""
+
+    async def dies(talk: Talk) -> None:
+        await talk.say("220 store.test LMTP")
+        await talk.hear("LHLO")
+        await talk.say("250 store.test")
+        for verb in ("MAIL", "RCPT", "RCPT", "RCPT"):
+            await talk.hear(verb)
+            await talk.say("250 ok")
+        await talk.hear("DATA")
+        await talk.say("354 go")
+        await talk.content()
+        await talk.say("250 kept", "550 5.2.1 mailbox disabled")
+
+    async def takes_one(talk: Talk) -> None:
+        await talk.say("220 store.test LMTP")
+        await talk.hear("LHLO")
+        await talk.say("250 store.test")
+        assert b"Hello." in await talk.take()
+        assert talk.heard[2] == b"RCPT TO:<eve@store.test>\r\n"
+        await talk.goodbye()
+
+    async def test(rig: Rig) -> None:
+        async with site(rig, "127.0.4.1", dies, takes_one, port=24):
+            message = rig.message("ann@store.test", "bob@store.test", "eve@store.test")
+            message = await send(rig, message, route="store")
+            (event,) = await rig.wait_for(RecipientUncertain)
+            assert event.recipient == "eve@store.test"
+            states = [await rig.state(message, index) for index in range(3)]
+            assert states == [S.DELIVERED, S.BOUNCED, S.UNCERTAIN]
+            await rig.wait_for(RecipientDelivered, 3, within=3600)
+            await asyncio.sleep(10)
+
+    in_rig(test, routes=only(RouteSettings(kind=RouteKind.LMTP, host="127.0.4.1")))
 
 
 def test_a_mail_store_that_is_down_keeps_its_mail_queued() -> None:
