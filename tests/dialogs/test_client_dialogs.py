@@ -194,7 +194,7 @@ def test_a_content_without_line_end_gets_one() -> None:
     play_from_ready(script, driver(pieces=(b"no", b" end")))
 
 
-@pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n\n.\r\n", b"a\r"])
+@pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n\n.\r\n", b"a\r", b"a\r.\n"])
 def test_a16_a_bare_line_end_never_leaves_us(content: bytes) -> None:
     """A16: a content that could smuggle a message into a careless server is refused here."""
     done = play_from_ready("", ready := driver(content=content))

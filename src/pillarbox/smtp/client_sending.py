@@ -114,7 +114,7 @@ class Sending:
         self._remaining = size
         self._is_complete = False  # the content was sent to its end
         self._is_lmtp = is_lmtp
-        self._stuffer = DotStuffer()
+        self._stuffer = DotStuffer(has_only_line_ends=True)  # see send_content
         self._ends_in_cr = False  # the content sent so far does
         self._expected: deque[_Awaited] = deque()
         # A chunk is sent before the reply to the one before it, which takes PIPELINING. The

@@ -18,11 +18,17 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 class DotStuffer:
-    """Stuffs one message; make a new one for the next."""
+    """Stuffs one message; make a new one for the next.
 
-    __slots__ = ("_is_line_start", "_saw_cr")
+    Args:
+        has_only_line_ends: Whoever feeds it has found every CR and LF to be part of a CRLF;
+            not to look again saves two thirds of the time.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_has_only_line_ends", "_is_line_start", "_saw_cr")
+
+    def __init__(self, *, has_only_line_ends: bool = False) -> None:
+        self._has_only_line_ends = has_only_line_ends
         self._is_line_start = True
         self._saw_cr = False  # a CR came last; it is kept back until its LF is seen, or not
 
@@ -35,9 +41,11 @@ class DotStuffer:
             data = data[:-1]
         if not data:
             return b""
-        if not has_only_crlf(data):
+        if not (self._has_only_line_ends or has_only_crlf(data)):
             data = _LINE_END.sub(b"\r\n", data)
-        stuffed = _stuff(data, is_line_start=self._is_line_start)
+        stuffed = data.replace(b"\n.", b"\n..")
+        if self._is_line_start and stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
         self._is_line_start = stuffed.endswith(b"\n")
         return stuffed
 
@@ -49,20 +57,6 @@ class DotStuffer:
 
 
 def dot_stuff(content: bytes, *, has_only_line_ends: bool = False) -> bytes:
-    """Return a whole content as it goes over the wire, final dot included.
-
-    Args:
-        content: The octets to send.
-        has_only_line_ends: Whoever calls has found every CR and LF to be part of a CRLF; not
-            to look again saves two thirds of the time.
-    """
-    if has_only_line_ends:
-        end = b".\r\n" if not content or content.endswith(b"\n") else b"\r\n.\r\n"
-        return _stuff(content, is_line_start=True) + end
-    stuffer = DotStuffer()
+    """Return a whole content as it goes over the wire, final dot included."""
+    stuffer = DotStuffer(has_only_line_ends=has_only_line_ends)
     return stuffer.feed(content) + stuffer.finish()
-
-
-def _stuff(octets: bytes, *, is_line_start: bool) -> bytes:
-    stuffed = octets.replace(b"\n.", b"\n..")
-    return b"." + stuffed if is_line_start and stuffed.startswith(b".") else stuffed
