@@ -110,6 +110,7 @@ class Dispatcher:
         self._slots = Slots(delivery.connections)
         self._workers: set[asyncio.Task[None]] = set()
         self.is_paused = delivery.paused
+        self._is_stopping = False
 
     @property
     def connections(self) -> int:
@@ -120,6 +121,8 @@ class Dispatcher:
 
     def serve(self, site: Site) -> None:
         """Move on whatever can: mark what is next, wake or hire workers, defer if closed."""
+        if self._is_stopping:
+            return
         # A site that never failed needs no clock: reading the loop's is a system call.
         if site.closed_until and site.is_closed(self._clock.monotonic()):
             if site.lanes or site.ready:
@@ -138,6 +141,10 @@ class Dispatcher:
 
         def marked(jobs: Sequence[Job]) -> None:
             site.marking -= len(jobs)
+            if self._is_stopping:  # the mark came too late to be followed by an attempt
+                for job in jobs:
+                    self._put_back(job)
+                return
             site.ready.extend(jobs)
             self.serve(site)
 
@@ -158,6 +165,8 @@ class Dispatcher:
         task.add_done_callback(self._workers.discard)
 
     def _slot_is_free(self) -> None:
+        if self._is_stopping:
+            return
         while (site := self._slots.next()) is not None:
             if site.wants_worker():
                 self._hire(site)
@@ -166,16 +175,21 @@ class Dispatcher:
 
     async def stop(self, sites: Sequence[Site], grace: float) -> None:
         """Let the messages under way end, for ``grace`` seconds at most."""
-        self.is_paused = True
+        self.is_paused = self._is_stopping = True
         for site in sites:
-            while site.ready:
-                self._put_back(site.ready.popleft())
+            self._put_back_all(site)
             site.dismiss()
         if self._workers:
             _, late = await asyncio.wait(self._workers, timeout=grace)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        for site in sites:  # what a worker could not finish with
+            self._put_back_all(site)
+
+    def _put_back_all(self, site: Site) -> None:
+        while site.ready:
+            self._put_back(site.ready.popleft())
 
     def _put_back(self, job: Job) -> None:
         self._recorder.settle(

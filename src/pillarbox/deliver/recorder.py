@@ -65,6 +65,7 @@ class Recorder:
         self._failed_at = 0.0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
+        self._asked_for = 0  # marks and results that are not on disk yet
         self.is_fenced = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -100,6 +101,7 @@ class Recorder:
         """Have jobs marked; ``started`` is called with those whose mark is on disk."""
         self._to_start.extend((started, job) for job in jobs)
         self._has_starts.set()
+        self._expect(len(jobs))
 
     def settle(
         self,
@@ -116,7 +118,16 @@ class Recorder:
         """
         self._results.append((settlements, new, done))
         self._has_results.set()
+        self._expect(1)
+
+    def _expect(self, count: int) -> None:
+        self._asked_for += count
         self._is_idle.clear()
+
+    def _done_with(self, count: int) -> None:
+        self._asked_for -= count
+        if not self._asked_for:
+            self._is_idle.set()
 
     async def _write_starts(self) -> None:
         while True:
@@ -127,6 +138,7 @@ class Recorder:
             for part in await self._persist(batch, self._mark):
                 for started, marked in groupby(part, key=itemgetter(0)):
                     started([job for _, job in marked])
+            self._done_with(len(batch))
 
     def _mark(self, batch: Sequence[tuple[Started, Job]]) -> asyncio.Future[None]:
         return self._group.start([job.start_mark() for _, job in batch])
@@ -143,8 +155,7 @@ class Recorder:
                     [message for _, new, _ in part for message in new],
                     _earliest_due(part),
                 )
-            if not self._has_results.is_set():
-                self._is_idle.set()
+            self._done_with(len(results))
 
     def _settle(self, results: Sequence[_Result]) -> asyncio.Future[None]:
         return self._group.settle(

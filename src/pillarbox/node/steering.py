@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
 from pillarbox import __version__
@@ -100,7 +100,7 @@ class Steering:
     def _use(self, settings: Settings) -> list[str]:
         node = self._node
         domains, _ = read_domains(settings)
-        queues = Queues(settings.route, domains.routes)
+        queues = Queues(node.settings.route, domains.routes)  # delivery keeps its routes
         node.receiver.reload(settings, domains)
         node.door.use(Stamper(settings.intake, node.hostname), queues.queue_for)
         sections = [
@@ -108,7 +108,8 @@ class Steering:
             for field in fields(Settings)
             if getattr(settings, field.name) != getattr(node.settings, field.name)
         ]
-        node.settings = settings
+        in_force = {name: getattr(settings, name) for name in _RELOADED}
+        node.settings = replace(node.settings, **in_force)
         return [
             f"{name}: in force" if name in _RELOADED else f"{name}: takes a restart"
             for name in sections
