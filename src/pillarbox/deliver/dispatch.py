@@ -16,6 +16,7 @@ from typing import Final
 from pillarbox.clock import Clock
 from pillarbox.config.settings import DeliverySettings, QueueSettings
 from pillarbox.deliver.content import content_of
+from pillarbox.deliver.failures import DEFECT, LONG_LINE, UNREADABLE
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.notices import Notices
 from pillarbox.deliver.recorder import Recorder
@@ -30,7 +31,6 @@ from pillarbox.policy.notify import action_for_delivery
 from pillarbox.policy.replies import Scope, classify
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.envelope import Notify
-from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import (
     BodyDamaged,
     KeptMessage,
@@ -44,28 +44,6 @@ __all__ = ["Dispatcher", "Shared"]
 
 _TURN: Final = 50
 """Messages after which a worker gives its slot to who waits for one."""
-
-_LONG_LINE: Final = RecipientOutcome(
-    is_delivered=False,
-    stage=Stage.DATA,
-    reply=Reply.of(550, "5.6.0", "The content has a line of more than 998 octets"),
-    reason="a line of more than 998 octets (RFC 5321 §4.5.3.1.6)",
-    is_local=True,
-)
-_UNREADABLE: Final = RecipientOutcome(
-    is_delivered=False,
-    stage=Stage.DATA,
-    reply=Reply.of(451, "4.3.0", "The content could not be read from the store"),
-    reason="the store does not answer",
-    is_local=True,
-)
-_DEFECT: Final = RecipientOutcome(
-    is_delivered=False,
-    stage=Stage.DATA,
-    reply=Reply.of(451, "4.3.0", "An error of this server"),
-    reason="a defect of pillarbox; see the log of errors",
-    is_local=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +214,7 @@ class Dispatcher:
         """Try a job; every recipient is settled, or the job is back in the line."""
         site = hands.site
         if job.message.has_long_lines and not site.transport.takes_long_lines:
-            await self._settle_all(job, _LONG_LINE, Peer())
+            await self._settle_all(job, LONG_LINE, Peer())
             return
         try:
             content = await content_of(job.message, self._store)
@@ -252,11 +230,11 @@ class Dispatcher:
             self._sink(MessageDamaged(at=self._clock.now(), message=job.id_text, reason=reason))
             self.hold(job, reason)
         except StoreUnavailable:
-            await self._settle_all(job, _UNREADABLE, Peer(), was_tried=False)
+            await self._settle_all(job, UNREADABLE, Peer(), was_tried=False)
         except Exception as error:  # noqa: BLE001 - a defect of ours costs one attempt, no mail
             await self._let_go(hands)
             _report(error, job)
-            await self._settle_all(job, _DEFECT, Peer())
+            await self._settle_all(job, DEFECT, Peer())
 
     async def _carry(self, hands: _Hands, job: Job, transaction: Transaction) -> None:
         carrier = await self._carrier(hands)

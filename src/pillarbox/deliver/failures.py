@@ -1,0 +1,32 @@
+"""Failures of our own making, as outcomes: the mail cannot go as it is, or not now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["DEFECT", "LONG_LINE", "UNREADABLE"]
+
+LONG_LINE: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.DATA,
+    reply=Reply.of(550, "5.6.0", "The content has a line of more than 998 octets"),
+    reason="a line of more than 998 octets (RFC 5321 §4.5.3.1.6)",
+    is_local=True,
+)
+UNREADABLE: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.DATA,
+    reply=Reply.of(451, "4.3.0", "The content could not be read from the store"),
+    reason="the store does not answer",
+    is_local=True,
+)
+DEFECT: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.DATA,
+    reply=Reply.of(451, "4.3.0", "An error of this server"),
+    reason="a defect of pillarbox; see the log of errors",
+    is_local=True,
+)
