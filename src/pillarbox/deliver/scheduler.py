@@ -70,6 +70,8 @@ class Scheduler:
         self._place = place
         self._queues: dict[QueueKey, MailQueue] = {}
         self._held: set[tuple[MessageId, int]] = set()
+        self._gone: set[tuple[MessageId, int]] = set()  # let go while the store reads
+        self._is_reading = False
         self._octets = 0
         self._cursor: QueueKey | None = None
         self._is_complete = False  # whether all that is due is in memory
@@ -113,7 +115,7 @@ class Scheduler:
         """Forget a job whose result is on disk."""
         number = job.message.id
         for recipient in job.recipients:
-            self._held.discard((number, recipient.index))
+            self._let_go(number, recipient.index)
         self._octets -= job.octets
         if not self._is_complete and 2 * len(self._held) < self._most_recipients:
             self._wake.set()
@@ -128,7 +130,7 @@ class Scheduler:
                 continue
             for kept in entry.recipients:
                 if kept not in left:
-                    self._held.discard((number, kept.index))
+                    self._let_go(number, kept.index)
             entry.recipients = left
             if not left:
                 self._octets -= entry.octets
@@ -177,13 +179,18 @@ class Scheduler:
         if self._is_complete or room <= 0 or 2 * room < self._most_recipients:
             return
         self._is_complete = True  # an offer that finds no room meanwhile takes it back
-        works = await self._store.load(
-            now=self._clock.now(),
-            limit=room,
-            per_queue=self._most_of_queue,
-            exclude=frozenset(self._held),
-            after=self._cursor,
-        )
+        self._gone.clear()
+        self._is_reading = True
+        try:
+            works = await self._store.load(
+                now=self._clock.now(),
+                limit=room,
+                per_queue=self._most_of_queue,
+                exclude=frozenset(self._held),
+                after=self._cursor,
+            )
+        finally:
+            self._is_reading = False
         held = len(self._held)
         queues: dict[QueueKey, MailQueue] = {}
         for work in works:
@@ -231,9 +238,18 @@ class Scheduler:
         return queue is not None and len(queue.entries) >= self._most_of_queue
 
     def _fresh(self, work: Work) -> tuple[KeptRecipient, ...]:
-        """Return what is not here already: it may have been offered while the store read."""
+        """Return what is new: the rest was offered, or even done with, while the store read."""
         number = work.message.id
-        return tuple(kept for kept in work.recipients if (number, kept.index) not in self._held)
+        return tuple(
+            kept
+            for kept in work.recipients
+            if (number, kept.index) not in self._held and (number, kept.index) not in self._gone
+        )
+
+    def _let_go(self, number: MessageId, index: int) -> None:
+        self._held.discard((number, index))
+        if self._is_reading:
+            self._gone.add((number, index))
 
     def _lighten(self, message: KeptMessage) -> KeptMessage:
         """Leave the content in the store when there is no room for it here."""
