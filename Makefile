@@ -21,7 +21,9 @@ run: .venv/.ready         ## start a node on loopback, send one message through 
 	@$(BIN)python -m pillarbox demo
 
 test: .venv/.ready        ## the suite, with short forms of the long tests
-	$(BIN)python -m pytest -q -n auto --dist worksteal -m "not slow" -r s
+	@# What fails is tried once more, alone: some tests wait for sockets on a busy machine.
+	$(BIN)python -m pytest -q -n auto --dist worksteal -m "not slow" -r s || \
+	  $(BIN)python -m pytest -q --last-failed --last-failed-no-failures none -m "not slow" -r fE
 
 test-all: .venv/.ready    ## everything at full length
 	$(BIN)python -m pytest -q -n auto --dist worksteal -r s
