@@ -127,12 +127,13 @@ class LargeContent:
             await self._store.write_chunk(self.draft.message, number, chunk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must hear of it
             self._error = error
-            self._waiting.clear()
+        was_congested = len(self._waiting) >= _CHUNK
+        if self._error is not None:
+            self._waiting.clear()  # the sender is still let go on, to be told at the end
         self._is_writing = False
         if self._is_over and self._on_written is None:  # given up meanwhile
             self.discard()
             return
-        was_congested = len(self._waiting) >= _CHUNK
         self._write()
         if was_congested and not self.is_congested and not self._is_over:
             self._on_room()
