@@ -1,0 +1,81 @@
+"""Every setting of pillarbox: its type, its default, and what it means.
+
+A setting is a field of a frozen type; its documentation stands beside it, and
+``docs/configuration.md`` is printed from here. Durations are seconds and sizes octets in
+these types; in the file they may be written with a unit (``"5 min"``, ``"64 KiB"``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pillarbox.config.settings.access import AuthSettings
+from pillarbox.config.settings.declaration import Unit
+from pillarbox.config.settings.local import DomainSettings
+from pillarbox.config.settings.node import (
+    ControlSettings,
+    LogFormat,
+    LogSettings,
+    NodeSettings,
+    StoreSettings,
+)
+from pillarbox.config.settings.receiving import (
+    IntakeSettings,
+    LimitSettings,
+    ListenerKind,
+    ListenerSettings,
+    TlsSettings,
+)
+from pillarbox.config.settings.sending import (
+    DeliverySettings,
+    DnsSettings,
+    QueueSettings,
+    RouteKind,
+    RouteSettings,
+    TlsMode,
+    UncertainPolicy,
+)
+
+__all__ = [
+    "AuthSettings",
+    "ControlSettings",
+    "DeliverySettings",
+    "DnsSettings",
+    "DomainSettings",
+    "IntakeSettings",
+    "LimitSettings",
+    "ListenerKind",
+    "ListenerSettings",
+    "LogFormat",
+    "LogSettings",
+    "NodeSettings",
+    "QueueSettings",
+    "RouteKind",
+    "RouteSettings",
+    "Settings",
+    "StoreSettings",
+    "TlsMode",
+    "TlsSettings",
+    "UncertainPolicy",
+    "Unit",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A whole configuration."""
+
+    node: NodeSettings = field(default_factory=NodeSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
+    listener: dict[str, ListenerSettings] = field(default_factory=dict)
+    domain: dict[str, DomainSettings] = field(default_factory=dict)
+    route: dict[str, RouteSettings] = field(default_factory=dict)

@@ -1,0 +1,141 @@
+"""Settings of the ways in: listeners, their TLS and limits, and what every message must be like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pillarbox.config.settings.declaration import Unit, setting
+
+__all__ = ["IntakeSettings", "LimitSettings", "ListenerKind", "ListenerSettings", "TlsSettings"]
+
+
+class ListenerKind(Enum):
+    """What a listener is for; it decides the defaults and who may send."""
+
+    MX = "mx"  # mail from other servers, for local recipients only
+    SUBMISSION = "submission"  # mail from programs and people, STARTTLS (RFC 6409)
+    SUBMISSIONS = "submissions"  # the same with TLS from the first octet (RFC 8314 §3.3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """The certificate that listeners show."""
+
+    certificate: Path | None = setting(
+        "PEM file with the certificate and its chain. Without one, a certificate is made "
+        "by ourselves in node.directory, which no other server can verify.",
+        None,
+    )
+    key: Path | None = setting(
+        "PEM file with the private key; must not be readable by others.", None
+    )
+    minimum_version: str = setting('Lowest version of TLS that is spoken: "1.2" or "1.3".', "1.2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What one client, and all together, may use up. Going over is always a 4xx reply."""
+
+    connections: int = setting("Open connections of a listener in all.", 10_000)
+    connections_per_client: int = setting(
+        "Open connections of one IPv4 address or one IPv6 /64.", 50
+    )
+    connection_rate_per_client: int = setting(
+        "New connections of one IPv4 address or one IPv6 /64 in a minute.", 600
+    )
+    commands: int = setting("NOOP, RSET, VRFY and the like between two messages.", 100)
+    errors: int = setting("Refused commands in a session before 421 4.7.0.", 20)
+    messages: int = setting("Messages in one session; 0: no limit.", 0)
+    recipients: int = setting("Recipients of one message on an mx listener.", 1_000)
+    recipients_submission: int = setting("Recipients of one message on submission.", 5_000)
+    command_line: int = setting(
+        "Octets in a command line with its CRLF (RFC 5321 §4.5.3.1.4 asks for 512).",
+        2_048,
+        unit=Unit.OCTETS,
+    )
+    text_line: int = setting(
+        "Octets in a line of the content with its CRLF. RFC 5321 §4.5.3.1.6 asks for 1000; "
+        "longer lines are taken and never passed on as they are.",
+        1_048_576,
+        unit=Unit.OCTETS,
+    )
+    command_timeout: float = setting(
+        "Wait for a command (RFC 5321 §4.5.3.2.7).", 300.0, unit=Unit.SECONDS
+    )
+    data_timeout: float = setting(
+        "Time for a whole content, to which its size at data_rate is added.",
+        180.0,
+        unit=Unit.SECONDS,
+    )
+    data_rate: int = setting("Octets in a second below which a content is too slow.", 500)
+    reply_timeout: float = setting(
+        "Wait for a client to take our replies.", 300.0, unit=Unit.SECONDS
+    )
+    tls_timeout: float = setting("Time for a TLS handshake.", 10.0, unit=Unit.SECONDS)
+    stress_timeout: float = setting(
+        "Wait for a command once nine tenths of the connections are in use.",
+        10.0,
+        unit=Unit.SECONDS,
+    )
+    bytes_in_flight: int = setting(
+        "Octets of contents in memory, over all sessions, before reading pauses.",
+        256 * 1024 * 1024,
+        unit=Unit.OCTETS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSettings:
+    """One way in: `[listener.NAME]`."""
+
+    kind: ListenerKind = setting("`mx`, `submission` or `submissions`.")
+    bind: tuple[str, ...] = setting('Addresses with ports, such as "0.0.0.0:25" or "[::1]:587".')
+    trusted_networks: tuple[str, ...] = setting(
+        "Networks whose clients may send anywhere without logging in. "
+        "Only private and loopback networks are accepted here.",
+        (),
+    )
+    proxies: tuple[str, ...] = setting(
+        "Networks of load balancers that announce the client by the PROXY protocol (v1, v2). "
+        "From them it is required; from others it is an error.",
+        (),
+    )
+    auth: bool | None = setting(
+        "Whether AUTH is offered. Default: yes on submission, no on mx.", None
+    )
+    auth_without_tls: bool = setting(
+        "Offer AUTH before TLS to clients on a loopback address.", False
+    )
+    require_auth: bool | None = setting(
+        "Whether mail is only taken after AUTH or from trusted networks. "
+        "Default: yes on submission, no on mx.",
+        None,
+    )
+    starttls: bool | None = setting(
+        "Whether STARTTLS is offered. Default: yes, unless the listener has TLS from the first octet.",
+        None,
+    )
+    normalize_line_ends: bool = setting(
+        "Turn a bare LF in a content into CRLF instead of refusing it. Never on mx.", False
+    )
+    banner_delay: float = setting(
+        "Seconds to wait before greeting; who talks earlier is turned away (mx only).",
+        0.0,
+        unit=Unit.SECONDS,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeSettings:
+    """What every message must be like, whichever way it comes in."""
+
+    max_message_size: int = setting(
+        "Octets of content (RFC 1870).", 25 * 1024 * 1024, unit=Unit.OCTETS
+    )
+    max_hops: int = setting(
+        "Received fields after which a message is in a loop (RFC 5321 §6.3).", 50
+    )
+    max_header_size: int = setting("Octets of the whole header.", 256 * 1024, unit=Unit.OCTETS)
+    max_header_fields: int = setting("Fields in the header.", 1_000)
