@@ -28,7 +28,7 @@ from pillarbox.events.types import (
 )
 from pillarbox.lab.clock import run_virtual
 from pillarbox.policy.queue import RecipientState
-from pillarbox.store.port import Change, Selection
+from pillarbox.store.port import INLINE_BODY, Change, Selection
 
 S = RecipientState
 PASSWORD = "correct horse"
@@ -413,6 +413,30 @@ def test_a_damaged_content_is_held_and_the_rest_flows() -> None:
     async def test(rig: Rig) -> None:
         rig.deliverer.pause()
         message = rig.message("bob@one.test")
+        await rig.group.keep(message)
+        body = rig.disk.bodies[message.id]
+        body[-1] = body[-1][:-3] + b"?" + body[-1][-2:]
+        others = [await rig.send(f"eve{number}@one.test") for number in range(3)]
+        rig.deliverer.resume()
+        await rig.wait_for(RecipientDelivered, 3)
+        await rig.wait_for(MessageDamaged)
+        assert await rig.state(message) is S.HELD
+        assert {await rig.state(other) for other in others} == {S.DELIVERED}
+        assert len(rig.server("mx.one.test").messages) == 3
+        assert not rig.told(RecipientBounced)
+
+    in_rig(test)
+
+
+def test_a_large_damaged_content_is_held_and_the_rest_flows() -> None:
+    """What turns out to be damaged while it is sent breaks off there, and is held."""
+
+    async def test(rig: Rig) -> None:
+        rig.deliverer.pause()
+        content = b"Subject: hello\r\n\r\n" + b"0123456789\r\n" * 25_000
+        message = rig.message("bob@one.test", content=content, is_large=True)
+        for number, start in enumerate(range(0, len(content), INLINE_BODY)):
+            await rig.memory.write_chunk(message.id, number, content[start : start + INLINE_BODY])
         await rig.group.keep(message)
         body = rig.disk.bodies[message.id]
         body[-1] = body[-1][:-3] + b"?" + body[-1][-2:]

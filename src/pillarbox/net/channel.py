@@ -4,10 +4,11 @@ A ``Channel`` is an ``asyncio.Protocol`` around a pure ``ClientConnection``. A m
 open channel costs one write (or two, where DATA has to be asked for), one future and one
 ``await``; time-outs share a single timer, whatever number of replies is waited for.
 
-Guarantees: ``transact`` always returns one outcome for each recipient, whatever the server
-or the network does; after a time-out, a violation or a loss the connection is closed, so that
-a late reply finds nobody. ``open_channel`` raises ``OpenFailed`` and nothing else. A canceled
-``transact`` or ``open_channel`` closes the connection.
+Guarantees: ``transact`` returns one outcome for each recipient, whatever the server or the
+network does, and raises only what the reader of a content does; after a time-out, a violation
+or a loss the connection is closed, so that a late reply finds nobody. ``open_channel`` raises
+``OpenFailed`` and nothing else. A canceled ``transact`` or ``open_channel`` closes the
+connection.
 
 RFC 5321 §4.5.3.2 (time-outs), RFC 3207 (STARTTLS), RFC 8314 §3.3 (TLS from the start).
 """
@@ -121,7 +122,12 @@ class Channel(asyncio.Protocol):
         return self.endpoint.address
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
-        """Send a message and return what came of it; the channel must not be in use."""
+        """Send a message and return what came of it; the channel must not be in use.
+
+        Raises:
+            PillarboxError: The content could not be read, as its reader tells; nobody has got
+                the message, and the connection is closed.
+        """
         content = transaction.content
         octets = content.octets
         if octets is not None and len(octets) > MAX_SMALL_CONTENT:
@@ -137,6 +143,9 @@ class Channel(asyncio.Protocol):
             if octets is None:
                 await self._send_content(content)
             event = await settled
+        except PillarboxError as error:
+            self.close(f"the content could not be read: {error}")
+            raise
         except BaseException:
             self.close("canceled by us")
             raise
@@ -301,8 +310,6 @@ class Channel(asyncio.Protocol):
                     break
             connection.end_content()
             self._pass_on()
-        except PillarboxError as error:
-            self.close(f"the content could not be read: {error}")
         finally:
             aclose = getattr(pieces, "aclose", None)
             if aclose is not None:
