@@ -35,6 +35,7 @@ from pillarbox.smtp.events import (
 )
 from pillarbox.smtp.options import ServerOptions
 from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Caught", "LabServer"]
@@ -266,7 +267,11 @@ class _Session(asyncio.Protocol):
             self._advance()
 
     def _auth_attempted(self, event: AuthAttempted) -> None:
-        if self._server.users.get(event.identity) == event.password:
+        claim = event.claim
+        if (
+            isinstance(claim, PasswordClaim)
+            and self._server.users.get(claim.identity) == claim.password
+        ):
             self._connection.accept()
         else:
             self._connection.refuse(_LOGIN_REFUSED)

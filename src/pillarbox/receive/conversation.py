@@ -59,6 +59,7 @@ from pillarbox.smtp.events import (
     VerifyReceived,
 )
 from pillarbox.smtp.reply import EnhancedCode, Reply
+from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Conversation"]
@@ -169,8 +170,12 @@ class Conversation:
         if service.guesses.are_too_many(client_key(self._line.client), now):
             self._refuse_login(event, TOO_MANY_LOGINS, "too many failed logins")
             return
+        claim = event.claim
+        if not isinstance(claim, PasswordClaim):
+            self._judge_login(event, Verdict.WRONG)
+            return
         verdict = service.authenticator.check(
-            event.identity, event.password, acting_as=event.authorization_identity, now=now
+            claim.identity, claim.password, acting_as=claim.authorization_identity, now=now
         )
         if isinstance(verdict, Verdict):
             self._judge_login(event, verdict)

@@ -9,11 +9,12 @@ from typing import Final
 from pillarbox.smtp.refusal import RefusedError
 from pillarbox.smtp.replies import AUTHENTICATION_CANCELED, BAD_BASE64, BAD_CREDENTIALS_FORM
 from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.sasl.claims import Claim, ScramRequest, ScramVerifier
 from pillarbox.smtp.sasl.mechanism import (
     Challenge,
     MalformedResponseError,
-    PasswordClaim,
     ServerMechanism,
+    ServerStep,
 )
 
 __all__ = ["MAX_EXCHANGE_LINE", "Exchange"]
@@ -24,13 +25,14 @@ MAX_EXCHANGE_LINE: Final = 12_288  # RFC 4954 §4.1, CRLF included
 class Exchange:
     """One AUTH command and the lines that follow it."""
 
-    __slots__ = ("_machine", "mechanism")
+    __slots__ = ("_machine", "_refusal", "mechanism")
 
     def __init__(self, mechanism: str, machine: ServerMechanism) -> None:
         self.mechanism = mechanism
         self._machine = machine
+        self._refusal: Reply | None = None
 
-    def start(self, initial_response: str | None) -> Reply | PasswordClaim:
+    def start(self, initial_response: str | None) -> Reply | Claim | ScramRequest:
         """Return what to do after the AUTH command.
 
         Raises:
@@ -42,7 +44,7 @@ class Exchange:
         encoded = "" if initial_response == "=" else initial_response
         return self._step(_decoded(encoded.encode("utf-8")))
 
-    def respond(self, line: bytes) -> Reply | PasswordClaim:
+    def respond(self, line: bytes) -> Reply | Claim | ScramRequest:
         """Return what to do after a line of the client.
 
         Raises:
@@ -52,14 +54,41 @@ class Exchange:
             raise RefusedError(AUTHENTICATION_CANCELED)
         return self._step(_decoded(line))
 
-    def _step(self, response: bytes | None) -> Reply | PasswordClaim:
+    def supply(self, verifier: ScramVerifier) -> Reply | Claim | ScramRequest:
+        """Return what to do once a ``ScramRequest`` is answered."""
+        return _spoken(self._machine.supply(verifier))
+
+    def refuse(self, reply: Reply) -> Reply:
+        """Return what to say to a claim that is refused: ``reply``, or first an explanation.
+
+        After an explanation the client's next line, whatever it says, is answered by ``reply``.
+        """
+        # What can be waited out says nothing about the claim; what closes is the last word.
+        is_final = reply.is_permanent and not reply.closes
+        explanation = self._machine.explain() if is_final else None
+        if explanation is None:
+            return reply
+        self._refusal = reply
+        return _challenge(explanation)
+
+    @property
+    def refusal(self) -> Reply | None:
+        """What is left to say after the client has taken the explanation."""
+        return self._refusal
+
+    def _step(self, response: bytes | None) -> Reply | Claim | ScramRequest:
         try:
-            step = self._machine.step(response)
+            return _spoken(self._machine.step(response))
         except MalformedResponseError:
             raise RefusedError(BAD_CREDENTIALS_FORM) from None
-        if isinstance(step, Challenge):
-            return Reply(334, (b64encode(step.octets).decode("ascii"),))
-        return step
+
+
+def _spoken(step: ServerStep) -> Reply | Claim | ScramRequest:
+    return _challenge(step.octets) if isinstance(step, Challenge) else step
+
+
+def _challenge(octets: bytes) -> Reply:
+    return Reply(334, (b64encode(octets).decode("ascii"),))
 
 
 def _decoded(line: bytes) -> bytes:

@@ -10,7 +10,7 @@ The driver feeds octets in and takes events out::
 Events marked *asks* stop the connection until the driver has called ``accept`` or
 ``refuse`` once: ``next_event`` returns None meanwhile, and what the client pipelines is
 kept (bounded: the driver stops reading). The driver may take as long as it needs, so the
-answer to ``MessageEnded`` can wait for the disk.
+answer to ``MessageEnded`` can wait for the disk. ``AuthLookup`` is answered by ``supply``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.envelope import BodyType, Envelope, Recipient, Ret
 from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.sasl.claims import Claim, ScramRequest
 
 __all__ = [
     "AuthAttempted",
     "AuthFailed",
+    "AuthLookup",
     "CommandFailed",
     "ContentDiscarded",
     "ContentFacts",
@@ -58,20 +60,39 @@ class TlsRequested:
 
 @dataclass(frozen=True, slots=True)
 class AuthAttempted:
-    """A mechanism has brought a password. *Asks*; ``accept`` means authenticated."""
+    """A client says who it is and shows something for it. *Asks*; ``accept`` means authenticated.
+
+    A ``ProofClaim`` that is not proven can only be refused.
+    """
 
     mechanism: str
-    authorization_identity: str  # "" if the client gave none
-    identity: str
-    password: str
+    claim: Claim
 
-    def __repr__(self) -> str:
-        return f"AuthAttempted({self.mechanism!r}, {self.identity!r}, password=***)"
+    @property
+    def identity(self) -> str:
+        """Whom the client says it is; "" if its token has to tell."""
+        return self.claim.identity
+
+    @property
+    def authorization_identity(self) -> str:
+        """Whom it wants to act as; "" if it does not say."""
+        return self.claim.authorization_identity
+
+
+@dataclass(frozen=True, slots=True)
+class AuthLookup:
+    """A mechanism needs what is kept of an identity. *Asks*; answered by ``supply`` or ``refuse``.
+
+    An unknown identity is no reason to refuse: ``fake_verifier`` is what to supply for it.
+    """
+
+    mechanism: str
+    request: ScramRequest
 
 
 @dataclass(frozen=True, slots=True)
 class AuthFailed:
-    """An AUTH exchange ended without a password: cancelled, malformed, unknown mechanism."""
+    """An AUTH exchange ended without a claim: canceled, malformed, unknown mechanism."""
 
     mechanism: str
     reply: Reply
@@ -173,6 +194,7 @@ ServerEvent = (
     | TlsRequested
     | AuthAttempted
     | AuthFailed
+    | AuthLookup
     | MailReceived
     | RecipientReceived
     | ContentStarted

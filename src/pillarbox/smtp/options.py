@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,8 +13,9 @@ from pillarbox.smtp.parameters import (
     STANDARD_KEYWORDS,
 )
 from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.sasl.registry import SERVER_MECHANISMS, Trait
 
-__all__ = ["ServerOptions", "hello_reply", "offered_keywords"]
+__all__ = ["ServerOptions", "hello_reply", "offered_keywords", "offered_mechanisms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,13 @@ class ServerOptions:
     starttls: bool = False
     require_tls: bool = False
     auth_mechanisms: tuple[str, ...] = ()  # in the order in which they are shown
-    auth_before_tls: bool = False
+    auth_before_tls: bool = False  # passwords and tokens in the clear; for loopback
+    auth_challenges_before_tls: bool = False  # mechanisms that show no password (SCRAM, CRAM-MD5)
+    new_nonce: Callable[[], str] | None = (
+        None  # printable ASCII, random; SCRAM and CRAM-MD5 need it
+    )
+    token_scope: str = ""  # what a bearer token has to be good for, told to who shows a wrong one
+    token_discovery: str = ""  # URL of the issuer's OpenID configuration, told likewise
     require_auth: bool = False  # before MAIL
 
     smtputf8: bool = True
@@ -45,9 +53,51 @@ class ServerOptions:
     normalize_line_ends: bool = False  # a lone LF in a content becomes CRLF
     check_early_talker: bool = False  # octets before the greeting are answered by 554
 
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.auth_mechanisms if name not in SERVER_MECHANISMS]
+        if unknown:
+            raise ValueError(f"no such SASL mechanism: {' '.join(unknown)}")
+        traits = {SERVER_MECHANISMS[name].trait for name in self.auth_mechanisms}
+        if self.new_nonce is None and not traits <= {Trait.SHOWS}:
+            raise ValueError("SCRAM and CRAM-MD5 need nonces")
+
 
 @lru_cache(maxsize=256)
-def hello_reply(options: ServerOptions, *, is_extended: bool, is_encrypted: bool) -> Reply:
+def offered_mechanisms(
+    options: ServerOptions, *, is_encrypted: bool, has_binding: bool
+) -> tuple[str, ...]:
+    """Return the SASL mechanisms that a client may use now, in the order of the options.
+
+    Args:
+        options: What the listener offers in all.
+        is_encrypted: TLS is up. Without it nothing is offered that shows a password or a
+            token, unless the options say so.
+        has_binding: TLS is up, and its channel binding is known.
+    """
+    return tuple(
+        name
+        for name in options.auth_mechanisms
+        if _may_offer(SERVER_MECHANISMS[name].trait, options, is_encrypted, has_binding)
+    )
+
+
+def _may_offer(
+    trait: Trait,
+    options: ServerOptions,
+    is_encrypted: bool,  # noqa: FBT001 - as in offered_mechanisms
+    has_binding: bool,  # noqa: FBT001
+) -> bool:
+    if trait is Trait.BINDS:
+        return has_binding
+    if is_encrypted or options.auth_before_tls:
+        return True
+    return trait is Trait.CHALLENGES and options.auth_challenges_before_tls
+
+
+@lru_cache(maxsize=256)
+def hello_reply(
+    options: ServerOptions, *, is_extended: bool, is_encrypted: bool, has_binding: bool = False
+) -> Reply:
     """Return the answer to EHLO or HELO (RFC 5321 §4.1.1.1)."""
     if not is_extended:
         return Reply(250, (options.hostname,))
@@ -60,8 +110,9 @@ def hello_reply(options: ServerOptions, *, is_extended: bool, is_encrypted: bool
     ]
     if options.starttls and not is_encrypted:
         lines.append("STARTTLS")
-    if options.auth_mechanisms and (is_encrypted or options.auth_before_tls):
-        lines.append(" ".join(("AUTH", *options.auth_mechanisms)))
+    offered = offered_mechanisms(options, is_encrypted=is_encrypted, has_binding=has_binding)
+    if offered:
+        lines.append(" ".join(("AUTH", *offered)))
     if options.dsn:
         lines.append("DSN")
     if options.smtputf8:

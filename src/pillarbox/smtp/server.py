@@ -16,18 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum, auto
 from typing import Any, ClassVar, Final
 
 from pillarbox.smtp import commands, events, replies
-from pillarbox.smtp.authentication import MAX_EXCHANGE_LINE, Exchange
+from pillarbox.smtp.authentication import MAX_EXCHANGE_LINE
 from pillarbox.smtp.incoming import IncomingContent, excess_limit
 from pillarbox.smtp.options import ServerOptions, hello_reply, offered_keywords
 from pillarbox.smtp.refusal import RefusedError
 from pillarbox.smtp.reply import Reply
-from pillarbox.smtp.sasl.mechanism import PasswordClaim
-from pillarbox.smtp.sasl.registry import SERVER_MECHANISMS
-from pillarbox.smtp.server_core import ServerCore
+from pillarbox.smtp.server_authentication import AuthenticatingCore
+from pillarbox.smtp.server_core import Reading
 from pillarbox.smtp.session import State, Verb
 from pillarbox.smtp.transaction import ServerTransaction
 
@@ -37,27 +35,12 @@ _TLS_HANDSHAKE: Final = 0x16  # the content type a TLS ClientHello begins with (
 _NO_KEYWORDS: Final[frozenset[str]] = frozenset()
 
 
-class _Reading(Enum):
-    """What the next octets are."""
-
-    __hash__ = object.__hash__  # members are single, and Enum hashes their names
-
-    NOTHING = auto()  # before the greeting
-    HANDSHAKE = auto()  # TLS, which is not ours to read
-    COMMAND = auto()
-    RESPONSE = auto()  # a line of an AUTH exchange
-    CONTENT = auto()
-    REFUSED_CHUNK = auto()
-
-
-class ServerConnection(ServerCore):
+class ServerConnection(AuthenticatingCore):
     """One client's session, from the greeting to the last reply."""
 
     def __init__(self, options: ServerOptions) -> None:
         super().__init__(options)
-        self._reading = _Reading.NOTHING
         self._keywords = _NO_KEYWORDS
-        self._exchange: Exchange | None = None
         self._hides_commands = False  # AUTH was tried; what follows may be a stray password
         self._mail = commands.Mail(None)  # asked about last
         self._refused_left = 0  # octets of a refused chunk that are still to come
@@ -69,7 +52,7 @@ class ServerConnection(ServerCore):
     @property
     def in_content(self) -> bool:
         """Whether a content has been let in and has not ended."""
-        return self._content is not None or self._reading is _Reading.REFUSED_CHUNK
+        return self._content is not None or self._reading is Reading.REFUSED_CHUNK
 
     @property
     def wants_more(self) -> bool:
@@ -85,12 +68,12 @@ class ServerConnection(ServerCore):
             reply, reason = replies.EARLY_TALKER, "talked before the greeting"
         if reply is None:
             reply = Reply(220, (f"{self._options.hostname} {self._options.banner}",))
-        self._reading = _Reading.COMMAND
+        self._reading = Reading.COMMAND
         self._send(reply if reply.is_positive else replace(reply, closes=True), reason)
 
     def receive_data(self, octets: bytes) -> None:
         """Take octets from the client; ``next_event`` says what they mean."""
-        if not self._is_over and self._reading is not _Reading.HANDSHAKE:
+        if not self._is_over and self._reading is not Reading.HANDSHAKE:
             self._lines.feed(octets)
 
     def receive_eof(self) -> None:
@@ -121,19 +104,28 @@ class ServerConnection(ServerCore):
         if isinstance(question, events.ContentStarted) and self._chunk is not None:
             self._refuse_chunk(self._chunk.size, reply, is_driver=True)
             return
+        if isinstance(question, (events.AuthAttempted, events.AuthLookup)):
+            self._refuse_auth(reply)
+            return
         if isinstance(question, events.MessageEnded):
             self._close_transaction()
         self._count_error(reply)
         self._send(reply)
 
-    def tls_started(self) -> None:
-        """Take note that TLS is up: all that was said before is forgotten (RFC 3207 §4.2)."""
+    def tls_started(self, channel_binding: bytes | None = None) -> None:
+        """Take note that TLS is up: all that was said before is forgotten (RFC 3207 §4.2).
+
+        Args:
+            channel_binding: Its tls-server-end-point (RFC 5929 §4), None if there is none;
+                without it no mechanism that binds is offered.
+        """
         self._session.encrypt()
+        self._channel_binding = channel_binding
         self._lines.clear()
         self._keywords = _NO_KEYWORDS
         self._hides_commands = False
-        if self._reading is _Reading.HANDSHAKE:  # otherwise TLS came before the greeting
-            self._reading = _Reading.COMMAND
+        if self._reading is Reading.HANDSHAKE:  # otherwise TLS came before the greeting
+            self._reading = Reading.COMMAND
 
     def shut_down(self, reply: Reply = replies.SHUTTING_DOWN) -> None:
         """End the session as soon as it is between commands; a content may come to its end.
@@ -143,7 +135,7 @@ class ServerConnection(ServerCore):
         self._farewell = reply
 
     def _is_between_commands(self) -> bool:
-        is_idle = self._reading is _Reading.COMMAND or self._reading is _Reading.RESPONSE
+        is_idle = self._reading is Reading.COMMAND or self._reading is Reading.RESPONSE
         return is_idle and self._content is None
 
     # Reading: one step each; False means that more octets are needed.
@@ -181,19 +173,6 @@ class ServerConnection(ServerCore):
                 self._fail(shown, error.reply, "not SMTP")
         return True
 
-    def _read_response(self) -> bool:
-        exchange = self._exchange
-        if exchange is None:
-            return False
-        try:
-            line = self._lines.take_line(MAX_EXCHANGE_LINE, replies.RESPONSE_TOO_LONG)
-            if line is None:
-                return False
-            self._go_on_with(exchange, exchange.respond(line))
-        except RefusedError as error:
-            self._fail_auth(exchange.mechanism, error.reply)
-        return True
-
     def _read_content(self) -> bool:
         content = self._content
         if content is None or not (self._lines.has_octets or content.is_chunk_complete):
@@ -206,11 +185,11 @@ class ServerConnection(ServerCore):
         if fault is not None and (has_ended or content.is_excessive):
             self._discard(replace(fault, closes=not has_ended or content.is_excessive))
         elif is_whole and self._envelope is not None:
-            self._reading = _Reading.COMMAND
+            self._reading = Reading.COMMAND
             self._content = None
             self._ask(events.MessageEnded(self._envelope, content.facts))
         elif has_ended:
-            self._reading = _Reading.COMMAND
+            self._reading = Reading.COMMAND
             self._session.advance(Verb.BDAT)
             self._send(replies.CHUNK_ACCEPTED)
         return True
@@ -218,7 +197,7 @@ class ServerConnection(ServerCore):
     def _discard(self, reply: Reply) -> None:
         """Refuse the content that has come in."""
         self._close_transaction()
-        self._reading = _Reading.COMMAND
+        self._reading = Reading.COMMAND
         self._events.append(events.ContentDiscarded(reply, reply.text))
         self._count_error(reply)
         self._send(reply, "too much content")
@@ -230,7 +209,7 @@ class ServerConnection(ServerCore):
         self._refused_left -= used
         if self._refused_left:
             return False
-        self._reading = _Reading.COMMAND
+        self._reading = Reading.COMMAND
         if not self._is_refused_by_driver:
             self._events.append(events.CommandFailed(Verb.BDAT.value, self._chunk_refusal))
         self._count_error(self._chunk_refusal)
@@ -248,44 +227,6 @@ class ServerConnection(ServerCore):
             self._fail(Verb.STARTTLS.value, replies.NOT_IMPLEMENTED)
         elif self._lets_pass(Verb.STARTTLS):
             self._ask(events.TlsRequested())
-
-    def _on_auth(self, command: commands.Auth) -> None:
-        options, mechanism = self._options, command.mechanism
-        if not options.auth_mechanisms:
-            self._fail(Verb.AUTH.value, replies.NOT_IMPLEMENTED)
-        elif not self._lets_pass(Verb.AUTH):
-            return
-        elif not (self._session.is_encrypted or options.auth_before_tls):
-            self._fail_auth(mechanism, replies.ENCRYPTION_REQUIRED)
-        elif mechanism not in options.auth_mechanisms:
-            self._fail_auth(mechanism, replies.UNKNOWN_MECHANISM)
-        else:
-            exchange = Exchange(mechanism, SERVER_MECHANISMS[mechanism]())
-            try:
-                self._go_on_with(exchange, exchange.start(command.initial_response))
-            except RefusedError as error:
-                self._fail_auth(mechanism, error.reply)
-
-    def _go_on_with(self, exchange: Exchange, step: Reply | PasswordClaim) -> None:
-        if isinstance(step, Reply):
-            self._exchange = exchange
-            self._reading = _Reading.RESPONSE
-            self._send(step)
-            return
-        self._exchange = None
-        self._reading = _Reading.COMMAND
-        self._ask(
-            events.AuthAttempted(
-                exchange.mechanism, step.authorization_identity, step.identity, step.password
-            )
-        )
-
-    def _fail_auth(self, mechanism: str, reply: Reply) -> None:
-        self._exchange = None
-        self._reading = _Reading.COMMAND
-        self._events.append(events.AuthFailed(mechanism, reply))
-        self._count_error(reply)
-        self._send(reply, "not SMTP")
 
     def _on_mail(self, command: commands.Mail) -> None:
         if not self._lets_pass(Verb.MAIL):
@@ -339,7 +280,7 @@ class ServerConnection(ServerCore):
                 self._begin_content()
             else:
                 self._content.start_chunk(command.size, is_last=command.is_last)
-                self._reading = _Reading.CONTENT
+                self._reading = Reading.CONTENT
 
     def _refuse_chunk(self, size: int, reply: Reply, *, is_driver: bool = False) -> None:
         """Refuse BDAT once its octets have come; what it belonged to is over (RFC 3030 §2)."""
@@ -350,7 +291,7 @@ class ServerConnection(ServerCore):
         self._refused_left = size
         self._chunk_refusal = reply
         self._is_refused_by_driver = is_driver
-        self._reading = _Reading.REFUSED_CHUNK
+        self._reading = Reading.REFUSED_CHUNK
 
     def _begin_content(self) -> None:
         if self._transaction is not None:
@@ -391,19 +332,18 @@ class ServerConnection(ServerCore):
         self._send(
             reply
             or hello_reply(
-                self._options, is_extended=is_extended, is_encrypted=self._session.is_encrypted
+                self._options,
+                is_extended=is_extended,
+                is_encrypted=self._session.is_encrypted,
+                has_binding=self._channel_binding is not None,
             )
         )
 
     def _accept_tls(self, _: events.TlsRequested, reply: Reply | None) -> None:
         # What came behind the command came in the clear, from whomever (CVE-2011-0411).
         self._lines.clear()
-        self._reading = _Reading.HANDSHAKE
+        self._reading = Reading.HANDSHAKE
         self._send(reply or replies.START_TLS)
-
-    def _accept_auth(self, _: events.AuthAttempted, reply: Reply | None) -> None:
-        self._session.advance(Verb.AUTH)
-        self._send(reply or replies.AUTHENTICATED)
 
     def _accept_mail(self, _: events.MailReceived, reply: Reply | None) -> None:
         self._session.advance(Verb.MAIL)
@@ -418,7 +358,7 @@ class ServerConnection(ServerCore):
 
     def _accept_content(self, _: events.ContentStarted, reply: Reply | None) -> None:
         self._content = IncomingContent(self._options, is_chunked=self._chunk is not None)
-        self._reading = _Reading.CONTENT
+        self._reading = Reading.CONTENT
         if self._chunk is None:
             self._send(reply or replies.START_CONTENT)
         else:
@@ -434,20 +374,20 @@ class ServerConnection(ServerCore):
     def _accept_verify(self, _: events.VerifyReceived, reply: Reply | None) -> None:
         self._send(reply or replies.VERIFY_UNSURE)
 
-    _READERS: ClassVar[dict[_Reading, Callable[[ServerConnection], bool]]] = {
-        _Reading.NOTHING: _read_nothing,
-        _Reading.HANDSHAKE: _read_nothing,
-        _Reading.COMMAND: _read_command,
-        _Reading.RESPONSE: _read_response,
-        _Reading.CONTENT: _read_content,
-        _Reading.REFUSED_CHUNK: _read_refused_chunk,
+    _READERS: ClassVar[dict[Reading, Callable[[ServerConnection], bool]]] = {
+        Reading.NOTHING: _read_nothing,
+        Reading.HANDSHAKE: _read_nothing,
+        Reading.COMMAND: _read_command,
+        Reading.RESPONSE: AuthenticatingCore._read_response,  # noqa: SLF001 - inherited
+        Reading.CONTENT: _read_content,
+        Reading.REFUSED_CHUNK: _read_refused_chunk,
     }
 
     # The key says which type the handler takes, which a type checker cannot express.
     _HANDLERS: ClassVar[dict[type[commands.Command], Callable[[ServerConnection, Any], None]]] = {
         commands.Hello: _on_hello,
         commands.StartTls: _on_starttls,
-        commands.Auth: _on_auth,
+        commands.Auth: AuthenticatingCore._on_auth,  # noqa: SLF001 - inherited
         commands.Mail: _on_mail,
         commands.Rcpt: _on_rcpt,
         commands.Data: _on_data,
@@ -465,7 +405,7 @@ class ServerConnection(ServerCore):
     ] = {
         events.HelloReceived: _accept_hello,
         events.TlsRequested: _accept_tls,
-        events.AuthAttempted: _accept_auth,
+        events.AuthAttempted: AuthenticatingCore._accept_auth,  # noqa: SLF001 - inherited
         events.MailReceived: _accept_mail,
         events.RecipientReceived: _accept_rcpt,
         events.ContentStarted: _accept_content,

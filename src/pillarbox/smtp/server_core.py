@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum, auto
 
 from pillarbox.smtp import commands, events, replies
 from pillarbox.smtp.envelope import Envelope
@@ -16,7 +17,20 @@ from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.session import JUNK, Session, State, Verb
 from pillarbox.smtp.transaction import ServerTransaction
 
-__all__ = ["ServerCore"]
+__all__ = ["Reading", "ServerCore"]
+
+
+class Reading(Enum):
+    """What the next octets are."""
+
+    __hash__ = object.__hash__  # members are single, and Enum hashes their names
+
+    NOTHING = auto()  # before the greeting
+    HANDSHAKE = auto()  # TLS, which is not ours to read
+    COMMAND = auto()
+    RESPONSE = auto()  # a line of an AUTH exchange
+    CONTENT = auto()
+    REFUSED_CHUNK = auto()
 
 
 class ServerCore:
@@ -27,6 +41,7 @@ class ServerCore:
         self._session = Session(
             requires_tls=options.require_tls, requires_auth=options.require_auth
         )
+        self._reading = Reading.NOTHING
         self._lines = LineReader(accepts_bare_lf=options.accept_bare_lf_commands)
         self._events: deque[events.ServerEvent] = deque()
         self._question: events.ServerEvent | None = None
@@ -42,7 +57,7 @@ class ServerCore:
 
     @property
     def is_awaiting(self) -> bool:
-        """Whether a question is open: the next call is ``accept`` or ``refuse``."""
+        """Whether a question is open: next is ``accept``, ``refuse`` or ``supply``."""
         return self._question is not None
 
     @property

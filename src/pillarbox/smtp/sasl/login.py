@@ -5,22 +5,25 @@ The prompts differ from server to server, so a client goes by their order.
 
 from __future__ import annotations
 
+from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.sasl.mechanism import (
     Challenge,
+    Direct,
     MalformedResponseError,
-    PasswordClaim,
+    ServerSetting,
     ServerStep,
 )
 
 __all__ = ["LoginClient", "LoginServer"]
 
 
-class LoginServer:
+class LoginServer(Direct):
     """The server's side."""
 
     __slots__ = ("_identity",)
 
-    def __init__(self) -> None:
+    def __init__(self, setting: ServerSetting) -> None:
+        super().__init__(setting)
         self._identity = ""
 
     def step(self, response: bytes | None) -> ServerStep:

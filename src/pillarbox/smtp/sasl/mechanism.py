@@ -1,26 +1,29 @@
 """What a SASL mechanism is to the code that drives it: a small machine, one step a response.
 
 A server mechanism gets the client's responses, already decoded from base64, and answers
-each with a step: a challenge to send, or a question to the one who drives it. A question
-is a value of its own type, so that a mechanism which needs a stored verifier asks for it
-the same way as PLAIN asks whether a password is right.
+each with a step: a challenge to send, a request for what it has to know, or a claim for its
+owner to judge (``claims.py``). What is random or differs by connection comes in through a
+``ServerSetting`` or ``ClientSetting``.
 
 RFC 4422 §3; RFC 4954 §4.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pillarbox.errors import PermanentError
+from pillarbox.smtp.sasl.claims import Claim, ScramRequest, ScramVerifier
 
 __all__ = [
     "Challenge",
     "ClientMechanism",
+    "Direct",
     "MalformedResponseError",
-    "PasswordClaim",
     "ServerMechanism",
+    "ServerSetting",
     "ServerStep",
 ]
 
@@ -36,19 +39,24 @@ class Challenge:
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordClaim:
-    """Is this the password of that identity, and may it act as the other? It ends the exchange."""
-
-    authorization_identity: str  # "" if the client gave none
-    identity: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"PasswordClaim({self.identity!r}, password=***)"
+ServerStep = Challenge | Claim | ScramRequest
 
 
-ServerStep = Challenge | PasswordClaim
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSetting:
+    """What a server mechanism has to know of its surroundings.
+
+    ``channel_binding`` is the tls-server-end-point of this connection (RFC 5929 §4), None
+    without TLS or where the certificate has none; ``offers_binding`` tells whether the
+    client was shown a mechanism that uses it.
+    """
+
+    hostname: str
+    nonce: Callable[[], str] | None = None  # random: printable ASCII without a comma
+    channel_binding: bytes | None = field(default=None, repr=False)
+    offers_binding: bool = False
+    token_scope: str = ""  # told to a client whose bearer token is refused
+    token_discovery: str = ""
 
 
 class ServerMechanism(Protocol):
@@ -65,6 +73,35 @@ class ServerMechanism(Protocol):
             MalformedResponseError: The response does not fit the mechanism.
         """
         ...
+
+    def supply(self, verifier: ScramVerifier) -> ServerStep:
+        """Take what was asked for by a ``ScramRequest`` and return what to do."""
+        ...
+
+    def explain(self) -> bytes | None:
+        """Return what to tell the client before its claim is refused, None for nothing.
+
+        The client answers with a response that says nothing (RFC 7628 §3.2.3).
+        """
+        ...
+
+
+class Direct:
+    """What most server mechanisms share: they ask for nothing, and explain nothing."""
+
+    __slots__ = ()
+
+    def __init__(self, setting: ServerSetting) -> None:
+        del setting
+
+    def supply(self, verifier: ScramVerifier) -> ServerStep:
+        """Nothing was asked for."""
+        del verifier
+        raise RuntimeError("this mechanism asks for no verifier")
+
+    def explain(self) -> bytes | None:
+        """Let the reply speak for itself."""
+        return None
 
 
 class ClientMechanism(Protocol):

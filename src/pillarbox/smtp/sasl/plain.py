@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.sasl.mechanism import (
     Challenge,
+    Direct,
     MalformedResponseError,
-    PasswordClaim,
     ServerStep,
 )
 
 __all__ = ["PlainClient", "PlainServer"]
 
 
-class PlainServer:
+class PlainServer(Direct):
     """The server's side."""
 
     __slots__ = ()
