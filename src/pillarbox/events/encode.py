@@ -28,9 +28,9 @@ def encode(event: Event) -> bytes:
         line = _encode(event)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot say
         line = _encode(_without_surrogates(event))
-    if line.isascii():
-        return line
     # JSON itself escapes only C0 controls; outside of strings all is ASCII.
+    if line.isascii() and b"\x7f" not in line:
+        return line
     return UNSAFE.sub(_escape_one, line.decode()).encode()
 
 
