@@ -1,0 +1,37 @@
+"""DMARC (RFC 9989): whether a message is of whom its From field names, and what then."""
+
+from __future__ import annotations
+
+from pillarbox.mailauth.dmarc.authors import Authors, author_domains, read_authors
+from pillarbox.mailauth.dmarc.discovery import Discovery, Mode, discover
+from pillarbox.mailauth.dmarc.evaluation import (
+    Alignment,
+    DkimIdentifier,
+    Evaluation,
+    Result,
+    SpfIdentifier,
+    evaluate,
+)
+from pillarbox.mailauth.dmarc.record import Policy, Record, ReportAddress, parse_record
+from pillarbox.mailauth.dmarc.suffixes import ListedSuffixes, Suffixes
+
+__all__ = [
+    "Alignment",
+    "Authors",
+    "Discovery",
+    "DkimIdentifier",
+    "Evaluation",
+    "ListedSuffixes",
+    "Mode",
+    "Policy",
+    "Record",
+    "ReportAddress",
+    "Result",
+    "SpfIdentifier",
+    "Suffixes",
+    "author_domains",
+    "discover",
+    "evaluate",
+    "parse_record",
+    "read_authors",
+]

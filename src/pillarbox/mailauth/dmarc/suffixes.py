@@ -1,0 +1,49 @@
+"""The public suffix list: the older way to an organizational domain (RFC 7489 §3.2).
+
+The list comes with the package ``publicsuffixlist``, which has a release whenever the list
+changes; a file of one's own can be given instead. It is read at the first question.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from publicsuffixlist import PublicSuffixList
+
+__all__ = ["ListedSuffixes", "Suffixes"]
+
+
+class Suffixes(Protocol):
+    """Knows where registrations end."""
+
+    def organizational_domain(self, domain: str) -> str | None:
+        """Return the registered domain that a domain is of; None for a public suffix itself.
+
+        Args:
+            domain: A domain in A-labels and lower case, without a final dot.
+        """
+        ...
+
+
+class ListedSuffixes:
+    """Answers from the public suffix list."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        """Answer from a file in the list's format, or from the list that was installed."""
+        self._file = file
+
+    def organizational_domain(self, domain: str) -> str | None:
+        """Return the registered domain that a domain is of; None for a public suffix itself."""
+        if domain.startswith("."):
+            return None
+        found: str | None = self._list.privatesuffix(domain)
+        return found
+
+    @cached_property
+    def _list(self) -> PublicSuffixList:
+        if self._file is None:
+            return PublicSuffixList()
+        with self._file.open(encoding="utf-8") as source:
+            return PublicSuffixList(source)
