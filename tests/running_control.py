@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.mail import NOW
 
+from pillarbox.config.settings import RouteKind, RouteSettings
 from pillarbox.control.client import ControlClient
 from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import Request, Row, StatusRow
@@ -19,6 +20,11 @@ from pillarbox.errors import PermanentError
 from pillarbox.events.types import Event
 from pillarbox.store.memory import MemoryStore
 from pillarbox.store.port import Batch, Change, Changed, KeptMessage
+
+ROUTES = {
+    "mx": RouteSettings(kind=RouteKind.MX, recipients=("*",)),
+    "backup": RouteSettings(kind=RouteKind.MX, source="192.0.2.7"),
+}
 
 
 @dataclass(slots=True)
@@ -117,7 +123,14 @@ async def running_control(folder: Path) -> AsyncIterator[RunningControl]:
     async def record(events: Sequence[Event]) -> None:
         recorded.extend(events)
 
-    operations = Operations(store, now=lambda: NOW, record=record, status=live.status(), live=live)
+    operations = Operations(
+        store,
+        now=lambda: NOW,
+        record=record,
+        status=live.status(),
+        routes=lambda: ROUTES,
+        live=live,
+    )
     server = ControlServer(folder / "control", operations, defects.append)
     await server.start()
     try:

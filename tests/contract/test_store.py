@@ -22,6 +22,7 @@ from pillarbox.store.port import (
     Batch,
     BodyDamaged,
     Change,
+    Changed,
     Fenced,
     JournalEntry,
     KeptMessage,
@@ -30,6 +31,7 @@ from pillarbox.store.port import (
     StartMark,
     Store,
     StoreUnavailable,
+    Way,
 )
 
 NOTHING: frozenset[tuple[MessageId, int]] = frozenset()
@@ -637,6 +639,39 @@ def test_an_operator_can_retry_hold_release_and_cancel(place: Place) -> None:
         assert await states(store, done) == [_S.DELIVERED]
         with pytest.raises(BodyDamaged):
             await content(store, message)
+
+    run(place, steps)
+
+
+def test_an_operator_can_give_mail_another_way(place: Place) -> None:
+    """What is released or retried may stand in another queue after it, and is due there."""
+
+    async def steps(store: Store) -> None:
+        message, late = kept_message("a@x.example"), kept_message("b@x.example", due=NOW + 50)
+        stays = kept_message("c@x.example")
+        await store.commit(Batch(keep=[message, late, stays]))
+        chosen = Selection(messages=frozenset({message.id}))
+        old = message.recipients[0].queue
+        new = QueueKey("", "x.example", "backup", "192.0.2.7")
+        way = Way("backup", "192.0.2.7")
+        await store.change(chosen, Change.HOLD, now=NOW)
+        changed = await store.change(chosen, Change.RELEASE, now=NOW, way=way)
+        assert changed == (Changed(message.id, 0, new, _S.QUEUED, NOW, old),)
+        chosen = Selection(messages=frozenset({late.id}))
+        assert len(await store.change(chosen, Change.RETRY, now=NOW, way=way)) == 1
+        assert await store.change(chosen, Change.RETRY, now=NOW, way=way) == (
+            Changed(late.id, 0, new, _S.QUEUED, NOW),
+        )
+        works = await store.load(now=NOW, limit=9, per_queue=9, exclude=frozenset())
+        assert {(work.message.id, work.queue) for work in works} == {
+            (message.id, new),
+            (late.id, new),
+            (stays.id, old),
+        }
+        again = kept_message("d@x.example")
+        again = replace(again, recipients=(replace(again.recipients[0], queue=new),))
+        await store.commit(Batch(keep=[again]))
+        assert len(await due(store)) == 4
 
     run(place, steps)
 

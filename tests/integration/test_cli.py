@@ -294,6 +294,9 @@ def test_changes_by_filter_ask_first() -> None:
     assert (result.exit_code, result.stderr) == (0, "2 recipients held.\n")
     assert run("queue", "release", show_id(one.id)).exit_code == 0
     assert run("queue", "release", show_id(one.id)).exit_code == 1
+    result = run("queue", "release", "--route", "lost", show_id(two.id))
+    assert (result.exit_code, "there is no route 'lost'" in result.stderr) == (1, True)
+    assert run("queue", "hold", "--route", "lost", "--all").exit_code == 2
     assert run("queue", "cancel", "--all", "--yes").exit_code == 0
     assert run("queue", "list").stdout == ""
 

@@ -22,6 +22,7 @@ from pillarbox.control.server import ControlServer
 from pillarbox.errors import PermanentError, TemporaryError
 from pillarbox.events.encode import encode
 from pillarbox.events.types import RecipientHeld, RecipientRetried
+from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.store.ids import show_id
 from pillarbox.store.port import Batch, Change, JournalEntry, StoreUnavailable
 
@@ -118,6 +119,28 @@ def test_a_change_reaches_all_that_match_and_the_scheduler(tmp_path: Path) -> No
         (released,) = await control.ask(p.ChangeQueue(filter=p.Filter(), change="release"))
         assert isinstance(released, p.Done)
         assert released.count == 700
+
+    play(tmp_path, scenario)
+
+
+def test_released_mail_can_be_given_another_route(tmp_path: Path) -> None:
+    """The route has to be a configured one, and only retry and release take any."""
+
+    async def scenario(control: RunningControl) -> None:
+        message = kept_message("bob@example.org")
+        await control.keep(message)
+        everything = p.Filter()
+        with pytest.raises(PermanentError, match="hold takes no route"):
+            await control.ask(p.ChangeQueue(filter=everything, change="hold", route="backup"))
+        await control.ask(p.ChangeQueue(filter=everything, change="hold"))
+        with pytest.raises(PermanentError, match="no route 'lost'; configured are: mx, backup"):
+            await control.ask(p.ChangeQueue(filter=everything, change="release", route="lost"))
+        await control.ask(p.ChangeQueue(filter=everything, change="release", route="backup"))
+        kept = await control.store.message(message.id)
+        assert kept is not None
+        (recipient,) = kept.recipients
+        assert recipient.queue == QueueKey("", "example.org", "backup", "192.0.2.7")
+        assert recipient.state is RecipientState.QUEUED
 
     play(tmp_path, scenario)
 

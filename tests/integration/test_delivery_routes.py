@@ -28,7 +28,7 @@ from pillarbox.events.types import (
 )
 from pillarbox.lab.clock import run_virtual
 from pillarbox.policy.queue import RecipientState
-from pillarbox.store.port import INLINE_BODY, Change, Selection
+from pillarbox.store.port import INLINE_BODY, Change, Selection, Way
 
 S = RecipientState
 PASSWORD = "correct horse"
@@ -385,6 +385,42 @@ def test_released_mail_goes_where_its_route_leads_by_then() -> None:
         assert await rig.state(message) is S.DELIVERED
 
     in_rig(test, routes=routes)
+
+
+def test_held_mail_is_released_to_another_route() -> None:
+    """What a hold route kept is delivered by the route that it is released to."""
+
+    async def test(rig: Rig) -> None:
+        message = await send(rig, rig.message("bob@one.test"), route="store")
+        await rig.wait_for(RecipientHeld)
+        changed = await rig.memory.change(
+            Selection(), Change.RELEASE, now=rig.lab.clock.now(), way=Way("mx", "")
+        )
+        rig.deliverer.changed(changed)
+        (event,) = await rig.wait_for(RecipientDelivered, within=5)
+        assert event.route == "mx"
+        assert await rig.state(message) is S.DELIVERED
+
+    in_rig(test, routes={"mx": MX, "store": RouteSettings(kind=RouteKind.HOLD)})
+
+
+def test_mail_that_waits_is_tried_by_another_route_at_once() -> None:
+    """A retry by another route takes what waits in memory with it: it goes out once."""
+
+    async def test(rig: Rig) -> None:
+        rig.deliverer.pause()
+        messages = [await rig.send(f"bob{number}@one.test") for number in range(3)]
+        changed = await rig.memory.change(
+            Selection(), Change.RETRY, now=rig.lab.clock.now(), way=Way("other", "")
+        )
+        rig.deliverer.changed(changed)
+        rig.deliverer.resume()
+        events = await rig.wait_for(RecipientDelivered, 3)
+        assert {event.route for event in events} == {"other"}
+        assert [await rig.state(message) for message in messages] == [S.DELIVERED] * 3
+        assert len(rig.server("mx.one.test").messages) == 3
+
+    in_rig(test, routes={"mx": MX, "other": MX})
 
 
 @pytest.mark.parametrize("route", ["gone", ""])

@@ -131,7 +131,13 @@ class _StoreAccess:
             version=__version__,
             store=settings.store.url.partition(":")[0],
         )
-        self._operations = Operations(store, now=clock.now, record=self._record, status=status)
+        self._operations = Operations(
+            store,
+            now=clock.now,
+            record=self._record,
+            status=status,
+            routes=lambda: settings.route,
+        )
 
     def run(self, request: p.Request) -> Iterator[p.Row]:
         rows = self._operations.run(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
@@ -165,8 +165,12 @@ def show(context: Context, message: str, as_json: bool) -> None:  # noqa: FBT001
 
 
 def _change_command(change: str, doc: str, verb: str) -> None:
+    takes_route = change in {"retry", "release"}
+    route_option = click.option("--route", metavar="NAME", help="Let them take this route.")
+
     @queue.command(change, help=doc)
     @filter_options
+    @(route_option if takes_route else _as_it_is)
     @click.option("--all", "is_all", is_flag=True, help="Everything that can be changed so.")
     @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
     @click.option("--confirm", type=int, metavar="N", help="Do not ask if it is N recipients.")
@@ -176,6 +180,7 @@ def _change_command(change: str, doc: str, verb: str) -> None:
         is_all: bool,  # noqa: FBT001 - click
         yes: bool,  # noqa: FBT001 - click
         confirm: int | None,
+        route: str | None = None,
         **options: Any,
     ) -> None:
         chosen = filter_of(options)
@@ -184,11 +189,15 @@ def _change_command(change: str, doc: str, verb: str) -> None:
         with context.errors(), reach(context.load()) as access:
             if chosen.messages is None and not yes:
                 _ask_first(context, access, chosen, change, confirm)
-            rows = list(access.run(p.ChangeQueue(filter=chosen, change=change)))
+            rows = list(access.run(p.ChangeQueue(filter=chosen, change=change, route=route)))
         count = sum(row.count for row in rows if isinstance(row, p.Done))
         context.out.say(f"{plural(count, 'recipient')} {verb}.")
         if not count:
             raise click.exceptions.Exit(FAILED)
+
+
+def _as_it_is(command: Callable[..., None]) -> Callable[..., None]:
+    return command
 
 
 def _ask_first(

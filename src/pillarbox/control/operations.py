@@ -11,13 +11,14 @@ pages, each durable by itself, so that the node goes on working meanwhile. It fa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from pillarbox.config.settings import RouteSettings
 from pillarbox.control import protocol as p
 from pillarbox.control.selection import CHANGES, selection_of, states_of
 from pillarbox.errors import PermanentError
@@ -38,6 +39,7 @@ from pillarbox.store.port import (
     MessageId,
     Selection,
     Store,
+    Way,
 )
 from pillarbox.store.recipients import matches
 
@@ -45,6 +47,7 @@ __all__ = ["Live", "Operations"]
 
 _PAGE: Final = 500  # messages read or changed at a time
 _OPERATOR: Final = "by an operator"
+_REROUTED: Final = frozenset({Change.RETRY, Change.RELEASE})
 
 
 class Live(Protocol):
@@ -85,6 +88,7 @@ class Operations:
         now: Callable[[], float],
         record: Callable[[Sequence[Event]], Awaitable[None]],
         status: p.StatusRow,
+        routes: Callable[[], Mapping[str, RouteSettings]],
         live: Live | None = None,
     ) -> None:
         """Work on an open store.
@@ -94,12 +98,14 @@ class Operations:
             now: The wall clock, in seconds.
             record: Writes what an operator did into the histories and the log.
             status: What is said of a node that does not run (``live`` says it otherwise).
+            routes: The configured routes.
             live: The running node, or None where it is stopped.
         """
         self._store = store
         self._now = now
         self._record = record
         self._status = status
+        self._routes = routes
         self._live = live
         self._table: dict[type[Any], Callable[[Any], AsyncIterator[p.Row]]] = {
             p.ShowStatus: self._show_status,
@@ -228,12 +234,13 @@ class Operations:
     async def _change(self, request: p.ChangeQueue) -> AsyncIterator[p.Row]:
         selection = self._changeable(request.filter, request.change)
         change = Change(request.change)
+        way = None if request.route is None else self._way(request.route, change)
         count = 0
         async for page in self._pages(selection):
             # A page is named by its ids, so that a change is never larger than a page.
             ids = frozenset(message.id for message in page)
             narrow = replace(selection, messages=ids)
-            changed = await self._store.change(narrow, change, now=self._now())
+            changed = await self._store.change(narrow, change, now=self._now(), way=way)
             if self._live is not None:
                 self._live.follow(changed, change)
             await self._record(list(self._events(page, changed, change)))
@@ -245,6 +252,15 @@ class Operations:
             raise PermanentError(f"{change!r} is not one of {', '.join(CHANGES)}")
         states = states_of(chosen, CHANGES[change])
         return selection_of(msgspec.structs.replace(chosen, states=states), self._now())
+
+    def _way(self, name: str, change: Change) -> Way:
+        if change not in _REROUTED:
+            raise PermanentError(f"{change.value} takes no route")
+        routes = self._routes()
+        if name not in routes:
+            known = ", ".join(routes) or "none"
+            raise PermanentError(f"there is no route {name!r}; configured are: {known}")
+        return Way(name, routes[name].source)
 
     def _events(
         self, page: Sequence[KeptMessage], changed: Sequence[Changed], change: Change

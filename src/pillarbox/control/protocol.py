@@ -94,6 +94,7 @@ class ChangeQueue(_Request, frozen=True, kw_only=True, tag="queue.change"):
 
     filter: Filter
     change: str  # a value of ``Change``
+    route: str | None = None  # the route that they take instead, for retry and release
 
 
 class ShowMessage(_Request, frozen=True, kw_only=True, tag="queue.show"):

@@ -203,11 +203,14 @@ class Deliverer:
         """Follow what an operator has changed in the store."""
         gone: dict[QueueKey, set[tuple[MessageId, int]]] = {}
         for change in changes:
-            if change.state in _HELD:
+            if change.moved_from is not None:
+                recipient = change.message, change.index
+                gone.setdefault(change.moved_from, set()).add(recipient)
+            elif change.state in _HELD:
                 gone.setdefault(change.queue, set()).add((change.message, change.index))
         for key, recipients in gone.items():
             self._scheduler.forget(key, recipients)
-        if len(changes) > sum(map(len, gone.values())):
+        if any(change.state not in _HELD for change in changes):
             # Somebody wants to see mail tried now, also where a site is left alone.
             for site in self._sites.known():
                 site.reopen()

@@ -246,6 +246,7 @@ class Node:
             now=self.clock.now,
             record=self._record,
             status=StatusRow(is_running=True, node=settings.node.name, version=__version__),
+            routes=lambda: self.settings.route,
             live=Steering(self),
         )
         path = settings.control.socket or settings.node.directory / "control"

@@ -47,6 +47,7 @@ __all__ = [
     "Store",
     "StoreFull",
     "StoreUnavailable",
+    "Way",
     "Work",
 ]
 
@@ -169,6 +170,14 @@ class Change(Enum):
     CANCEL = "cancel"
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The route that recipients are given instead of theirs, and its source address."""
+
+    route: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which recipients an operator means; every field that is set must match."""
@@ -192,6 +201,7 @@ class Changed:
     queue: QueueKey
     state: RecipientState
     next_attempt_at: float | None
+    moved_from: QueueKey | None = None  # the queue it stood in, where that is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,9 +341,16 @@ class Store(Protocol):
         ...
 
     async def change(
-        self, selection: Selection, change: Change, *, now: float
+        self, selection: Selection, change: Change, *, now: float, way: Way | None = None
     ) -> tuple[Changed, ...]:
-        """Do one thing to all matching recipients that are not in flight and not final."""
+        """Do one thing to all matching recipients that are not in flight and not final.
+
+        Args:
+            selection: Which recipients.
+            change: What to do.
+            now: The wall clock.
+            way: Where they go instead, for RETRY and RELEASE.
+        """
         ...
 
     async def count(self, *, now: float) -> tuple[QueueCount, ...]:

@@ -13,12 +13,22 @@ from typing import Final
 
 from pillarbox.policy.queue import FINAL_STATES, RecipientState
 from pillarbox.smtp.address import ascii_domain
-from pillarbox.store.port import Change, KeptMessage, KeptRecipient, Selection, Settlement
+from pillarbox.store.port import (
+    Change,
+    Changed,
+    KeptMessage,
+    KeptRecipient,
+    MessageId,
+    Selection,
+    Settlement,
+    Way,
+)
 
 __all__ = [
     "SelectedAddress",
     "can_settle",
     "change_recipient",
+    "changed",
     "is_done",
     "matches",
     "settle",
@@ -104,12 +114,23 @@ _CHANGES: Final[dict[Change, tuple[frozenset[RecipientState], _Step]]] = {
 }
 
 
-def change_recipient(recipient: KeptRecipient, change: Change, now: float) -> KeptRecipient | None:
+def change_recipient(
+    recipient: KeptRecipient, change: Change, now: float, way: Way | None = None
+) -> KeptRecipient | None:
     """Return what an operator's change makes of a recipient, or None where it does not apply."""
     states, step = _CHANGES[change]
     if recipient.state not in states or is_done(recipient):
         return None
-    return step(recipient, now)
+    new = step(recipient, now)
+    if way is None:
+        return new
+    return replace(new, queue=replace(new.queue, route=way.route, source=way.source))
+
+
+def changed(message: MessageId, old: KeptRecipient, new: KeptRecipient) -> Changed:
+    """Return what the scheduler is to hear of a change."""
+    moved_from = old.queue if old.queue != new.queue else None
+    return Changed(message, new.index, new.queue, new.state, new.next_attempt_at, moved_from)
 
 
 def matches(selection: Selection, message: KeptMessage, recipient: KeptRecipient) -> bool:

@@ -33,9 +33,17 @@ from pillarbox.store.port import (
     Selection,
     StoreFull,
     StoreUnavailable,
+    Way,
     Work,
 )
-from pillarbox.store.recipients import change_recipient, is_done, matches, settle, start
+from pillarbox.store.recipients import (
+    change_recipient,
+    changed,
+    is_done,
+    matches,
+    settle,
+    start,
+)
 from pillarbox.store.rotation import fair_share
 from pillarbox.store.verification import body_damaged
 
@@ -222,7 +230,7 @@ class MemoryStore:
         return tuple(found)
 
     async def change(
-        self, selection: Selection, change: Change, *, now: float
+        self, selection: Selection, change: Change, *, now: float, way: Way | None = None
     ) -> tuple[Changed, ...]:
         """Do one thing to all matching recipients that are not in flight and not final."""
         self._check()
@@ -231,13 +239,12 @@ class MemoryStore:
             for old in message.recipients:
                 if not matches(selection, message, old):
                     continue
-                new = change_recipient(old, change, now)
+                new = change_recipient(old, change, now, way)
                 if new is not None:
+                    self._waiting[old.queue].pop((message.id, old.index), None)
                     self._replace(message.id, (old.index,), partial(_becomes, new=new))
-                    reached.append(
-                        Changed(message.id, new.index, new.queue, new.state, new.next_attempt_at)
-                    )
-        self._finish({changed.message for changed in reached})
+                    reached.append(changed(message.id, old, new))
+        self._finish({item.message for item in reached})
         return tuple(reached)
 
     async def count(self, *, now: float) -> tuple[QueueCount, ...]:

@@ -199,7 +199,8 @@ RETURNING crashes;
 
 -- name: change_recipient
 -- Do what an operator wants, unless the recipient has moved on, or is another node's.
-UPDATE recipient SET state = $1, crashes = $2, next_attempt_at = $3
+UPDATE recipient
+SET state = $1, crashes = $2, next_attempt_at = $3, queue = coalesce($8::bigint, queue)
 WHERE message = $4
   AND position = $5
   AND state = $6

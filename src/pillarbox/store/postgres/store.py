@@ -30,6 +30,7 @@ from pillarbox.store.port import (
     QueueCount,
     Selection,
     StoreUnavailable,
+    Way,
     Work,
 )
 from pillarbox.store.postgres.link import Link
@@ -209,7 +210,7 @@ class PostgresStore:
         return await self._session.reader.find(selection, limit, after)
 
     async def change(
-        self, selection: Selection, change: Change, *, now: float
+        self, selection: Selection, change: Change, *, now: float, way: Way | None = None
     ) -> tuple[Changed, ...]:
         """Do one thing to all matching recipients of this node."""
         session = self._session
@@ -222,7 +223,7 @@ class PostgresStore:
                 for message in found
                 for old in message.recipients
                 if matches(selection, message, old)
-                and (new := change_recipient(old, change, now)) is not None
+                and (new := change_recipient(old, change, now, way)) is not None
             ]
             reached += await session.writer.change(steps)
         return tuple(reached)

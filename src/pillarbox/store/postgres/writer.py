@@ -23,6 +23,7 @@ from pillarbox.store.port import (
 )
 from pillarbox.store.postgres.link import Connection, Link
 from pillarbox.store.postgres.queries import SQL
+from pillarbox.store.recipients import changed
 from pillarbox.store.rows import message_row, recipient_row, settlement_row
 
 __all__ = ["Writer"]
@@ -201,6 +202,9 @@ class Writer:
         async with self._transaction() as connection:
             statement = await connection.prepare(SQL["change_recipient"])
             for message, old, new in steps:
+                number = None
+                if new.queue != old.queue:
+                    number = await self._number(connection, new.queue)
                 await statement.fetch(
                     new.state.value,
                     new.crashes,
@@ -209,11 +213,10 @@ class Writer:
                     old.index,
                     old.state.value,
                     self._node,
+                    number,
                 )
                 if _changed(statement.get_statusmsg()):
-                    reached.append(
-                        Changed(message.id, new.index, new.queue, new.state, new.next_attempt_at)
-                    )
+                    reached.append(changed(message.id, old, new))
             await self._finish(connection, {c.message for c in reached if c.state in _ENDS})
         return reached
 

@@ -32,6 +32,7 @@ from pillarbox.store.port import (
     QueueCount,
     Selection,
     StoreUnavailable,
+    Way,
     Work,
 )
 from pillarbox.store.recipients import change_recipient, matches
@@ -274,7 +275,7 @@ class SqliteStore:
         return await session.reading.run(session.file.reader.find, selection, limit, after)
 
     async def change(
-        self, selection: Selection, change: Change, *, now: float
+        self, selection: Selection, change: Change, *, now: float, way: Way | None = None
     ) -> tuple[Changed, ...]:
         """Do one thing to all matching recipients, a few hundred messages at a time."""
         session = self._session
@@ -287,7 +288,7 @@ class SqliteStore:
                 for message in found
                 for old in message.recipients
                 if matches(selection, message, old)
-                and (new := change_recipient(old, change, now)) is not None
+                and (new := change_recipient(old, change, now, way)) is not None
             ]
             reached += await session.writing.run(session.file.writer.change, steps)
         return tuple(reached)

@@ -143,7 +143,7 @@ RETURNING crashes;
 
 -- name: change_recipient
 -- Do what an operator wants, unless the recipient has moved on.
-UPDATE recipient SET state = ?, crashes = ?, next_attempt_at = ?
+UPDATE recipient SET state = ?, crashes = ?, next_attempt_at = ?, queue = coalesce(?, queue)
 WHERE message = ? AND position = ? AND state = ?;
 
 -- name: next_journal_number

@@ -32,6 +32,7 @@ from pillarbox.store.port import (
     StartMark,
     StoreFull,
 )
+from pillarbox.store.recipients import changed
 from pillarbox.store.rows import message_row, recipient_row, settlement_row
 from pillarbox.store.sqlite.failures import FailureGuard
 from pillarbox.store.statements import multi_row, statements
@@ -282,15 +283,14 @@ class Writer:
                         new.state.value,
                         new.crashes,
                         new.next_attempt_at,
+                        None if new.queue == old.queue else self._number(new.queue),
                         message.id,
                         old.index,
                         old.state.value,
                     ),
                 )
                 if self._connection.changes():
-                    reached.append(
-                        Changed(message.id, new.index, new.queue, new.state, new.next_attempt_at)
-                    )
+                    reached.append(changed(message.id, old, new))
             self._finish({c.message for c in reached if c.state in _ENDS})
         return reached
 
