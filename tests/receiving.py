@@ -9,7 +9,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from pillarbox.events.types import Event
 from pillarbox.intake.budget import ByteBudget
 from pillarbox.intake.door import Door
 from pillarbox.intake.guards import Guards
+from pillarbox.intake.inspection import Inspector
 from pillarbox.intake.memory import MemoryGuard
 from pillarbox.intake.reserve import DiskReserve
 from pillarbox.intake.stamp import Stamper
@@ -227,6 +228,7 @@ def receiving(
     users: dict[str, str] | None = None,
     reserve: int = 0,
     on_uvloop: bool = False,
+    inspectors: Sequence[Inspector] = (),
 ) -> Iterator[Rig]:
     """Run listeners over a store in memory; ``wrap`` may put something in front of it."""
     with tempfile.TemporaryDirectory() as name:
@@ -253,7 +255,7 @@ def receiving(
                 is_up.set()
 
         async def serve() -> None:
-            rig = await _start(settings, wrap, memory, reserve)
+            rig = await _start(settings, wrap, memory, reserve, inspectors)
             ready.append(rig)
             is_up.set()
             await stop.wait()
@@ -279,6 +281,7 @@ async def _start(
     wrap: Callable[[MemoryStore], Any] | None,
     memory: MemoryGuard | None,
     reserve: int,
+    inspectors: Sequence[Inspector],
 ) -> Rig:
     clock = SystemClock()
     disk = MemoryDisk()
@@ -303,6 +306,7 @@ async def _start(
         guards=guards,
         sink=events.append,
         on_kept=kept.append,
+        inspectors=inspectors,
     )
     receiver = Receiver(
         settings,

@@ -16,6 +16,7 @@ from pillarbox.events.encode import decode
 from pillarbox.events.text import escape, show_time
 from pillarbox.events.types import (
     AttemptMade,
+    CheckRuled,
     DsnCreated,
     Event,
     MessageAccepted,
@@ -113,6 +114,12 @@ def _held(event: RecipientHeld) -> tuple[str, str]:
     return "held", f"{event.recipient}: {event.reason}"
 
 
+def _ruled(event: CheckRuled) -> tuple[str, str]:
+    what = f"{event.check}: {event.reason}" if event.reason else event.check
+    seen = f" ({'; '.join(event.evidence)})" if event.evidence else ""
+    return "checked", f"{event.ruling}, {what}{seen}"
+
+
 def _released(event: RecipientReleased) -> tuple[str, str]:
     return "released", f"{event.recipient}: queued again by an operator"
 
@@ -140,6 +147,7 @@ _WRITERS: Final[dict[type[Event], Callable[[Any], tuple[str, str]]]] = {
     RecipientDeferred: _deferred,
     RecipientUncertain: _uncertain,
     RecipientBounced: _bounced,
+    CheckRuled: _ruled,
     RecipientHeld: _held,
     RecipientReleased: _released,
     RecipientRetried: _retried,

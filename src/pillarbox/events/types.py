@@ -21,6 +21,7 @@ __all__ = [
     "AttemptMade",
     "AuthAccepted",
     "AuthRefused",
+    "CheckRuled",
     "CommandRefused",
     "ConfigurationReloaded",
     "ConnectionClosed",
@@ -217,6 +218,19 @@ class RecipientRefused(
     recipient: str
     reply: str
     reason: str
+
+
+class CheckRuled(Event, frozen=True, kw_only=True, omit_defaults=True, tag="check.ruled"):
+    """A check (a block list, a hook, sender authentication) has something to say."""
+
+    session: str
+    check: str
+    ruling: str  # "note", "hold", "defer" or "refuse"
+    reason: str
+    message: str = ""  # its id, once it has one
+    reply: str = ""
+    evidence: list[str] = field(default_factory=list)
+    finding: str = ""  # its code
 
 
 class MessageRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.refused"):

@@ -9,7 +9,8 @@ recipients are taken. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 from zlib import crc32
@@ -19,16 +20,21 @@ from pillarbox.errors import PermanentError
 from pillarbox.events.types import (
     MessageAccepted,
     MessageRefused,
+    RecipientHeld,
     Sink,
     StoreFailed,
     StoreRecovered,
 )
+from pillarbox.intake.background import start
 from pillarbox.intake.draft import Answer, Draft, Kept, Origin, without_doubles
 from pillarbox.intake.guards import Guards
+from pillarbox.intake.inspection import Inspection, Inspector, Inspectors, Judgement, judge
 from pillarbox.intake.large import LargeContent, Written
 from pillarbox.intake.refusals import refusal_of
-from pillarbox.intake.stamp import Stamper
-from pillarbox.policy.queue import QueueKey
+from pillarbox.intake.rulings import ruled
+from pillarbox.intake.stamp import Stamped, Stamper
+from pillarbox.policy.queue import QueueKey, RecipientState
+from pillarbox.policy.ruling import Action, Ruling, strictest
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.smtp.events import ContentFacts
@@ -69,6 +75,7 @@ class Door:
         guards: Guards,
         sink: Sink,
         on_kept: Callable[[KeptMessage], None],
+        inspectors: Sequence[Inspector] = (),
     ) -> None:
         """Wire the door.
 
@@ -82,6 +89,7 @@ class Door:
             guards: Room on disk and in memory.
             sink: Hears what was accepted and refused.
             on_kept: Called with each message after its commit.
+            inspectors: Look at each message before it is kept, in this order.
         """
         self._store = store
         self._group = group
@@ -92,12 +100,16 @@ class Door:
         self.guards = guards
         self._sink = sink
         self._on_kept = on_kept
+        self._inspectors = Inspectors(inspectors)
         self._failing_since: float | None = None
 
-    def use(self, stamper: Stamper, queue_for: QueueFor) -> None:
+    def use(
+        self, stamper: Stamper, queue_for: QueueFor, inspectors: Sequence[Inspector] = ()
+    ) -> None:
         """Go on with a new configuration; messages that are coming in keep the old one."""
         self._stamper = stamper
         self._queue_for = queue_for
+        self._inspectors = Inspectors(inspectors)
 
     def keep(
         self,
@@ -106,6 +118,7 @@ class Door:
         content: bytes,
         facts: ContentFacts,
         answer: Answer,
+        rulings: tuple[Ruling, ...] = (),
     ) -> None:
         """Keep a message of at most ``SMALL_CONTENT`` octets.
 
@@ -115,13 +128,116 @@ class Door:
             content: All of it; every line end is a CRLF.
             facts: What was seen while it came in.
             answer: Called with what came of it, perhaps before this returns.
+            rulings: What was said of the session and the envelope; none turns it away.
         """
-        draft = self._draft(origin, envelope)
+        draft = self._draft(origin, envelope, rulings)
         stamped = self._stamper.stamp(content, draft)
         if isinstance(stamped, Reply):
             self._refuse(draft, stamped, stamped.text, answer)
             return
-        octets = stamped.octets
+        inspection = self._inspectors.begin(draft, stamped.header)
+        if inspection is None:
+            self._keep_small(draft, stamped, facts, answer)
+            return
+        inspection.feed(stamped.body)
+        keep = partial(self._keep_small_judged, stamped, facts, answer)
+        start(self._judge(draft, inspection, answer, keep))
+
+    def begin_large(
+        self,
+        origin: Origin,
+        envelope: Envelope,
+        on_room: Callable[[], None],
+        rulings: tuple[Ruling, ...] = (),
+    ) -> LargeContent:
+        """Begin a message that is written to the store while it comes in.
+
+        Args:
+            origin: Who brings it.
+            envelope: Its sender and recipients.
+            on_room: Called when a content that was congested can take more.
+            rulings: What was said of the session and the envelope; none turns it away.
+        """
+        draft = self._draft(origin, envelope, rulings)
+        return LargeContent(self._store, self._stamper, self._inspectors, draft, on_room)
+
+    def keep_large(self, large: LargeContent, facts: ContentFacts, answer: Answer) -> None:
+        """Keep a message whose last octets have been fed.
+
+        Args:
+            large: What ``begin_large`` returned.
+            facts: What was seen while it came in.
+            answer: Called with what came of it, perhaps before this returns.
+        """
+        large.end(partial(self._keep_written, large, facts, answer))
+
+    def _keep_written(
+        self, large: LargeContent, facts: ContentFacts, answer: Answer, written: Written
+    ) -> None:
+        draft = large.draft
+        if isinstance(written, Reply):
+            self._refuse(draft, written, written.text, answer)
+        elif isinstance(written, BaseException):
+            self._refuse_for(written, draft, answer)
+        elif large.inspection is None:
+            self._keep_large(large, written, facts, answer)
+        else:
+            keep = partial(self._keep_large_judged, large, written, facts, answer)
+            start(self._judge(draft, large.inspection, answer, keep, large))
+
+    # --- under inspection ------------------------------------------------------------
+
+    async def _judge(
+        self,
+        draft: Draft,
+        inspection: Inspection,
+        answer: Answer,
+        keep: Callable[[Draft, Judgement], Awaitable[None]],
+        large: LargeContent | None = None,
+    ) -> None:
+        try:
+            judgement = await judge(inspection)
+            ruling = judgement.ruling
+            if ruling.reply is None:
+                await keep(replace(draft, rulings=draft.rulings + judgement.rulings), judgement)
+                return
+            self._refuse(draft, ruling.reply, f"{ruling.by}: {ruling.reason}", answer)
+            self._tell_rulings(draft, judgement.rulings)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must hear of it
+            self._refuse_for(error, draft, answer)
+        if large is not None:
+            large.discard()
+
+    async def _keep_small_judged(
+        self,
+        stamped: Stamped,
+        facts: ContentFacts,
+        answer: Answer,
+        draft: Draft,
+        judgement: Judgement,
+    ) -> None:
+        self._keep_small(draft, stamped.judged(judgement), facts, answer)
+
+    async def _keep_large_judged(
+        self,
+        large: LargeContent,
+        header: Stamped,
+        facts: ContentFacts,
+        answer: Answer,
+        draft: Draft,
+        judgement: Judgement,
+    ) -> None:
+        judged = header.judged(judgement)
+        await large.put_on_top(judged)
+        large.draft = draft
+        self._keep_large(large, judged, facts, answer)
+
+    # --- keeping ---------------------------------------------------------------------
+
+    def _keep_small(
+        self, draft: Draft, stamped: Stamped, facts: ContentFacts, answer: Answer
+    ) -> None:
+        octets, origin = stamped.octets, draft.origin
         self._keep(
             draft,
             KeptMessage(
@@ -143,38 +259,10 @@ class Door:
             answer,
         )
 
-    def begin_large(
-        self, origin: Origin, envelope: Envelope, on_room: Callable[[], None]
-    ) -> LargeContent:
-        """Begin a message that is written to the store while it comes in.
-
-        Args:
-            origin: Who brings it.
-            envelope: Its sender and recipients.
-            on_room: Called when a content that was congested can take more.
-        """
-        return LargeContent(self._store, self._stamper, self._draft(origin, envelope), on_room)
-
-    def keep_large(self, large: LargeContent, facts: ContentFacts, answer: Answer) -> None:
-        """Keep a message whose last octets have been fed.
-
-        Args:
-            large: What ``begin_large`` returned.
-            facts: What was seen while it came in.
-            answer: Called with what came of it, perhaps before this returns.
-        """
-        large.end(partial(self._keep_written, large, facts, answer))
-
-    def _keep_written(
-        self, large: LargeContent, facts: ContentFacts, answer: Answer, written: Written
+    def _keep_large(
+        self, large: LargeContent, written: Stamped, facts: ContentFacts, answer: Answer
     ) -> None:
         draft = large.draft
-        if isinstance(written, Reply):
-            self._refuse(draft, written, written.text, answer)
-            return
-        if isinstance(written, BaseException):
-            self._refuse_for(written, draft, answer)
-            return
         self._keep(
             draft,
             KeptMessage(
@@ -197,7 +285,7 @@ class Door:
             large,
         )
 
-    def _draft(self, origin: Origin, envelope: Envelope) -> Draft:
+    def _draft(self, origin: Origin, envelope: Envelope, rulings: tuple[Ruling, ...]) -> Draft:
         message = self._ids.next()
         return Draft(
             message=message,
@@ -205,13 +293,23 @@ class Door:
             at=self._clock.now(),
             origin=origin,
             envelope=without_doubles(envelope),
+            rulings=rulings,
         )
 
     def _recipients(self, draft: Draft) -> tuple[KeptRecipient, ...]:
-        sender, queue_for, at = draft.envelope.reverse_path, self._queue_for, draft.at
+        sender, queue_for = draft.envelope.reverse_path, self._queue_for
+        queues = [queue_for(sender, each.address) for each in draft.envelope.recipients]
+        ruling = strictest(draft.rulings)
+        if ruling.action is Action.HOLD:
+            reason, held = f"{ruling.by}: {ruling.reason}", RecipientState.HELD
+            return tuple(
+                KeptRecipient(index=index, queue=queue, state=held, last_reply=reason)
+                for index, queue in enumerate(queues)
+            )
+        at = draft.at
         return tuple(
-            KeptRecipient(index=index, queue=queue_for(sender, each.address), next_attempt_at=at)
-            for index, each in enumerate(draft.envelope.recipients)
+            KeptRecipient(index=index, queue=queue, next_attempt_at=at)
+            for index, queue in enumerate(queues)
         )
 
     def _keep(
@@ -261,7 +359,26 @@ class Door:
                 tls=origin.tls,
             )
         )
+        if draft.rulings:
+            self._tell_rulings(draft, draft.rulings, message=draft.shown)
+            self._tell_held(draft)
         self._on_kept(message)
+
+    def _tell_rulings(self, draft: Draft, rulings: Sequence[Ruling], message: str = "") -> None:
+        for ruling in rulings:
+            session = draft.origin.session
+            self._sink(ruled(ruling, at=draft.at, session=session, message=message))
+
+    def _tell_held(self, draft: Draft) -> None:
+        ruling = strictest(draft.rulings)
+        if ruling.action is not Action.HOLD:
+            return
+        reason = f"{ruling.by}: {ruling.reason}"
+        for recipient in draft.envelope.recipients:
+            address = str(recipient.address)
+            self._sink(
+                RecipientHeld(at=draft.at, message=draft.shown, recipient=address, reason=reason)
+            )
 
     def _refuse_for(self, error: BaseException, draft: Draft, answer: Answer) -> None:
         if isinstance(error, StoreUnavailable) and self._failing_since is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pillarbox.message.trace import ReceivedTrace
+from pillarbox.policy.ruling import Ruling
 from pillarbox.smtp.envelope import Envelope, Recipient
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import MessageId
@@ -36,6 +37,7 @@ class Draft:
     at: float  # when it came, seconds since 1970
     origin: Origin
     envelope: Envelope
+    rulings: tuple[Ruling, ...] = ()  # what was said of the session and the envelope
 
 
 @dataclass(frozen=True, slots=True)

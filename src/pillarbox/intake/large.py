@@ -2,20 +2,23 @@
 
 At most three chunks of it are in memory: one that is being written, one that waits, and
 what has just come. The first chunk waits for the whole header, so that the trace field
-and the edits of a submission are in it. Nothing of it can be seen in the store until its
+and the edits of a submission are in it; where a message is inspected, it waits for the
+inspectors' fields, and is written last. Nothing of it can be seen in the store until its
 message is kept; what is given up is removed.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 from pillarbox.errors import PillarboxError
+from pillarbox.intake.background import start
+from pillarbox.intake.checksum import joined_crc32
 from pillarbox.intake.draft import Draft
+from pillarbox.intake.inspection import Inspection, Inspectors
 from pillarbox.intake.stamp import Stamped, Stamper
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import INLINE_BODY, Store
@@ -28,22 +31,26 @@ _HEADER_END: Final = b"\r\n\r\n"
 Written = Stamped | Reply | BaseException
 """What came of writing: all is in the store, the header was refused, or the store failed."""
 
-# Tasks must be held by somebody, or the garbage collector may take them while they wait.
-_under_way: Final[set[asyncio.Task[None]]] = set()
-
 
 class LargeContent:
     """One large content on its way into the store."""
 
     def __init__(
-        self, store: Store, stamper: Stamper, draft: Draft, on_room: Callable[[], None]
+        self,
+        store: Store,
+        stamper: Stamper,
+        inspectors: Inspectors,
+        draft: Draft,
+        on_room: Callable[[], None],
     ) -> None:
         """Begin; ``on_room`` is called when a content that was congested can take more."""
         self.draft = draft
+        self.inspection: Inspection | None = None  # while it runs, the header is not written
         self.size = 0  # octets in the store or on their way there, added fields included
         self.checksum = 0
         self._store = store
         self._stamper = stamper
+        self._inspectors = inspectors
         self._on_room = on_room
         self._waiting = bytearray()  # before the header is complete: all that came
         self._result: Stamped | Reply | None = None
@@ -62,9 +69,13 @@ class LargeContent:
         """Take octets that have come in. After a refusal or failure they are thrown away."""
         if isinstance(self._result, Reply) or self._error is not None:
             return
-        seen = max(len(self._waiting) - len(_HEADER_END) + 1, 0)
-        self._waiting += data
-        if self._result is None:
+        if self._result is not None:
+            self._waiting += data
+            if self.inspection is not None:
+                self.inspection.feed(data)
+        else:
+            seen = max(len(self._waiting) - len(_HEADER_END) + 1, 0)
+            self._waiting += data
             is_complete = self._waiting.find(_HEADER_END, seen) >= 0
             if not is_complete and len(self._waiting) <= self._stamper.limits.max_size:
                 return
@@ -79,6 +90,17 @@ class LargeContent:
         self._on_written = on_written
         self._write()
 
+    async def put_on_top(self, header: Stamped) -> None:
+        """Write the header of an inspected content, whose body has been written.
+
+        Raises:
+            StoreUnavailable: The store failed; the content cannot be kept.
+        """
+        top = header.octets
+        await self._store.write_chunk(self.draft.message, 0, top)
+        self.checksum = joined_crc32(crc32(top), self.checksum, self.size)
+        self.size += len(top)
+
     def abort(self) -> None:
         """Give the content up, and remove what the store has of it."""
         self._is_over = True
@@ -90,12 +112,23 @@ class LargeContent:
     def discard(self) -> None:
         """Remove what the store has of a content that will certainly not be kept."""
         if self._chunks:
-            _run(self._discard())
+            start(self._discard())
 
     def _stamp(self) -> None:
         stamped = self._stamper.stamp(bytes(self._waiting), self.draft)
-        self._result = stamped
-        self._waiting = bytearray() if isinstance(stamped, Reply) else bytearray(stamped.octets)
+        if isinstance(stamped, Reply):
+            self._result = stamped
+            self._waiting.clear()
+            return
+        self.inspection = self._inspectors.begin(self.draft, stamped.header)
+        if self.inspection is None:
+            self._result = stamped
+            self._waiting = bytearray(stamped.octets)
+            return
+        self._result = stamped.without_body
+        self._waiting = bytearray(stamped.body)
+        self._chunks = 1  # the header's is 0
+        self.inspection.feed(stamped.body)
 
     def _write(self) -> None:
         if self._is_writing:
@@ -108,7 +141,7 @@ class LargeContent:
             self.checksum = crc32(chunk, self.checksum)
             self.size += len(chunk)
             self._is_writing = True
-            _run(self._write_chunk(chunk))
+            start(self._write_chunk(chunk))
         elif self._on_written is not None:
             self._tell(self._on_written)
 
@@ -143,9 +176,3 @@ class LargeContent:
         # Where it fails, the store removes orphans when it is opened, and in its sweep.
         with suppress(PillarboxError):
             await self._store.discard_chunks(self.draft.message)
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    _under_way.add(task)
-    task.add_done_callback(_under_way.discard)

@@ -6,10 +6,11 @@ trace field of this hop on top (RFC 5321 §4.4, §6.3; RFC 6409 §8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pillarbox.config.settings import IntakeSettings
 from pillarbox.intake.draft import Draft
+from pillarbox.intake.inspection import Judgement
 from pillarbox.intake.refusals import LOOP
 from pillarbox.message.header import HeaderLimits, HeaderRefused, scan_header
 from pillarbox.message.identification import make_message_id, read_message_id
@@ -24,8 +25,35 @@ class Stamped:
     """A message, or its start with the whole header, as it is going to be kept."""
 
     octets: bytes
+    trace_size: int  # octets of our own trace field, which stands first
     header_size: int
     message_id_header: str
+
+    @property
+    def header(self) -> bytes:
+        """The header with its empty line, without our trace field."""
+        return self.octets[self.trace_size : self.header_size]
+
+    @property
+    def body(self) -> bytes:
+        """What follows the header, or its start."""
+        return self.octets[self.header_size :]
+
+    @property
+    def without_body(self) -> Stamped:
+        """The header alone."""
+        return replace(self, octets=self.octets[: self.header_size])
+
+    def judged(self, judgement: Judgement) -> Stamped:
+        """Return the message with what its inspectors add to the header and take out."""
+        trace = self.octets[: self.trace_size]
+        top = b"".join((judgement.fields, trace, judgement.apply(self.header)))
+        return replace(
+            self,
+            octets=top + self.body,
+            trace_size=len(judgement.fields) + len(trace),
+            header_size=len(top),
+        )
 
 
 class Stamper:
@@ -62,8 +90,9 @@ class Stamper:
             if b"message-id" not in header:
                 message_id = made.decode("ascii")
             start = fix_submission(header, message_id=made, at=draft.at).apply(start)
-        octets = self._trace(draft) + start
-        return Stamped(octets, len(octets) - body, message_id)
+        trace = self._trace(draft)
+        octets = trace + start
+        return Stamped(octets, len(trace), len(octets) - body, message_id)
 
     @staticmethod
     def _trace(draft: Draft) -> bytes:
