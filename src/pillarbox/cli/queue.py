@@ -165,12 +165,13 @@ def show(context: Context, message: str, as_json: bool) -> None:  # noqa: FBT001
 
 
 def _change_command(change: str, doc: str, verb: str) -> None:
-    takes_route = change in {"retry", "release"}
-    route_option = click.option("--route", metavar="NAME", help="Let them take this route.")
+    more: Callable[[Callable[..., None]], Callable[..., None]] = _as_it_is
+    if change in {"retry", "release"}:
+        more = click.option("--route", metavar="NAME", help="Let them take this route instead.")
 
     @queue.command(change, help=doc)
     @filter_options
-    @(route_option if takes_route else _as_it_is)
+    @more
     @click.option("--all", "is_all", is_flag=True, help="Everything that can be changed so.")
     @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
     @click.option("--confirm", type=int, metavar="N", help="Do not ask if it is N recipients.")
