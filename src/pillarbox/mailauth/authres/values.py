@@ -1,0 +1,48 @@
+"""What an Authentication-Results field says (RFC 8601 §2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["AuthenticationResults", "MethodResult", "Property"]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """Something that a result was found from, such as ``header.d=example.org``."""
+
+    type: str  # "smtp", "header", "body" or "policy"
+    name: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        """The type and the name, as they are looked for: ``header.d``."""
+        return f"{self.type}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """What one method of authentication said."""
+
+    method: str  # "spf", "dkim", "dmarc", "arc", "iprev", "auth", "bimi"
+    result: str  # "pass", "fail", ...
+    properties: tuple[Property, ...] = ()
+    reason: str = ""  # in words
+    comment: str = ""  # for people; never to be evaluated
+
+    def get(self, key: str) -> str:
+        """Return the value of a property such as ``header.from``, "" where it is missing."""
+        return next((found.value for found in self.properties if found.key == key), "")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationResults:
+    """One field: who says it, and what."""
+
+    authserv_id: str
+    results: tuple[MethodResult, ...] = ()  # () is "none": nothing was checked
+
+    def all_of(self, method: str) -> tuple[MethodResult, ...]:
+        """Return the results of one method; there may be several, as of DKIM signatures."""
+        return tuple(result for result in self.results if result.method == method)
