@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin/
 
-.PHONY: help setup run test test-all check lint types imports shape format bench faults lock clean
+.PHONY: help setup run test test-all suites check lint types imports shape format bench faults lock clean
 
 help:                     ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: .venv/.ready        ## the suite, with short forms of the long tests
 
 test-all: .venv/.ready    ## everything at full length
 	$(BIN)python -m pytest -q -n auto --dist worksteal -r s
+
+suites: .venv/.ready      ## the outside suites (../shared/suites), one line for each
+	@$(BIN)python -m tests.suites
 
 check: lint types imports shape  ## everything that is checked without running it
 

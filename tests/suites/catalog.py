@@ -1,0 +1,12 @@
+"""All outside suites that we run; each module of this folder brings its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.suites import spf
+from tests.suites.registry import Suite
+
+__all__ = ["SUITES"]
+
+SUITES: Final[tuple[Suite, ...]] = (*spf.SUITES,)
