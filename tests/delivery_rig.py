@@ -89,7 +89,7 @@ class Rig:
             clock=clock,
             sink=self._sink,
             ids=self.ids,
-            queue_of=self._queue_of,
+            queue_for=self.queue_for,
             random=Random(1),
             own_addresses=frozenset({"127.0.0.1"}),
         )
@@ -101,7 +101,7 @@ class Rig:
         await self.memory.close()
         await self.lab.__aexit__(None, None, None)
 
-    def _queue_of(self, recipient: Mailbox, sender: ReversePath) -> QueueKey:
+    def queue_for(self, sender: ReversePath, recipient: Mailbox) -> QueueKey:
         del sender
         return QueueKey("", recipient.ascii_domain, next(iter(self.routes)), "")
 

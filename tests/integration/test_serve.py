@@ -138,6 +138,18 @@ def test_hangup_reads_again_and_keeps_what_works(served: Served) -> None:
     assert served.run("status").returncode == 0
 
 
+def test_new_routes_are_in_force_without_a_restart(served: Served) -> None:
+    """A hangup takes routes, queue and delivery over: mail goes by them at once."""
+    text = served.config.read_text().replace('kind = "hold"', 'kind = "discard"')
+    served.config.write_text(f"{text}[queue]\nlifetime = '3 d'\n[delivery]\nconnections = 7\n")
+    served.process.send_signal(signal.SIGHUP)
+    changed = str(served.wait_for("configuration.reloaded")["changed"])
+    assert all(f"{section}: in force" in changed for section in ("route", "queue", "delivery"))
+    with smtplib.SMTP("127.0.0.1", served.port, timeout=10) as client:
+        client.sendmail("a@example.org", ["b@example.net"], "From: a@example.org\r\n\r\nhi\r\n")
+    assert served.wait_for("recipient.delivered")["host"] == "discard"
+
+
 def test_the_service_manager_is_told(tmp_path: Path) -> None:
     """READY comes when mail can be sent, STOPPING when it cannot any more."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -21,7 +21,7 @@ from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind
 from pillarbox.deliver.dispatch import Dispatcher, Shared
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
-from pillarbox.deliver.notices import Notices, QueueOf
+from pillarbox.deliver.notices import Notices
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.resolve import Resolution, Whereabouts
 from pillarbox.deliver.routes import SiteMap
@@ -36,7 +36,7 @@ from pillarbox.events.types import Sink
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.dialer import Dialer
 from pillarbox.net.tls import TlsContexts
-from pillarbox.policy.queue import QueueKey, RecipientState
+from pillarbox.policy.queue import QueueFor, QueueKey, RecipientState
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.reply import Reply
@@ -93,7 +93,7 @@ class Deliverer:
         clock: Clock,
         sink: Sink,
         ids: IdMaker,
-        queue_of: QueueOf,
+        queue_for: QueueFor,
         random: Random,
         own_addresses: frozenset[str] = frozenset(),
         author: Mailbox | None = None,
@@ -113,13 +113,14 @@ class Deliverer:
             clock: The time.
             sink: Is told of everything that happens.
             ids: Makes the ids of notifications.
-            queue_of: Chooses the queue of a notification.
+            queue_for: Says where a notification waits.
             random: Spreads retries and equal mail exchangers.
             own_addresses: This machine's addresses, as text: mail for them would loop.
             author: Who notifications are from; postmaster at our hostname if None.
             contexts: TLS as a client.
         """
         self._routes = routes
+        self._delivery = delivery
         self._clock = clock
         steady = SteadyClock(clock)
         self._recorder = Recorder(group, clock, sink, self._recorded)
@@ -132,7 +133,7 @@ class Deliverer:
             schedule_of(queue),
             steady,
             ids,
-            queue_of,
+            queue_for,
             sink,
         )
         judge = Judge(queue, steady, random)
@@ -188,10 +189,31 @@ class Deliverer:
     def resume(self) -> None:
         """Go on after a pause."""
         self._dispatcher.is_paused = False
+        self._move_on()
+
+    def _move_on(self) -> None:
         for site in self._sites.known():
             self._dispatcher.serve(site)
         self._scheduler.place_all()
         self._scheduler.refresh()
+
+    def use(
+        self,
+        delivery: DeliverySettings,
+        queue: QueueSettings,
+        routes: Mapping[str, RouteSettings],
+        queue_for: QueueFor,
+    ) -> None:
+        """Go on with new settings: what is under way ends by the old ones, the rest by these."""
+        was_paused, self._delivery = self._delivery.paused, delivery
+        self._routes = routes
+        self._scheduler.use(Bounds(queue.in_memory, queue.content_in_memory))
+        self._dispatcher.use(delivery, queue, queue_for)
+        for site in self._sites.use(routes, delivery):
+            self._dispatcher.retire(site)
+        if delivery.paused != was_paused:
+            self._dispatcher.is_paused = delivery.paused
+        self._move_on()
 
     # --- what others tell -----------------------------------------------------------
 
@@ -290,21 +312,26 @@ class Deliverer:
             for lookup in lookups:
                 lookup.cancel()
 
-    async def _look_up(self, queue: MailQueue) -> tuple[MailQueue, Site | Resolution]:
+    async def _look_up(self, queue: MailQueue) -> tuple[MailQueue, Site | Resolution | None]:
         async with self._lookups:
             return queue, await self._sites.exchangers(queue.key.destination, queue.key.route)
 
-    def _resolved(self, found: Sequence[tuple[MailQueue, Site | Resolution]]) -> None:
+    def _resolved(self, found: Sequence[tuple[MailQueue, Site | Resolution | None]]) -> None:
         sites: dict[str, Site] = {}
+        changed: list[MailQueue] = []
         for queue, where in found:
             queue.is_resolving = False
             if isinstance(where, Site):
                 sites[where.key] = where
                 self._attach(queue, where)
+            elif where is None:
+                changed.append(queue)
             else:
                 self._fail(queue, where.failure or _no_route("There is no host"))
         for site in sites.values():
             self._dispatcher.serve(site)
+        if changed:
+            self._place(changed)
 
     def _attach(self, queue: MailQueue, site: Site) -> None:
         queue.site = site.key

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -24,10 +24,11 @@ from pillarbox.deliver.sites import Site
 from pillarbox.deliver.slots import Slots
 from pillarbox.deliver.steady import SteadyClock
 from pillarbox.deliver.transport import Carrier, NoCarrier, Peer
-from pillarbox.deliver.verdict import Judge, Ruling
+from pillarbox.deliver.verdict import Judge, Ruling, schedule_of
 from pillarbox.events.types import AttemptMade, MessageDamaged, Sink, SiteBackedOff, SiteRecovered
 from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
 from pillarbox.policy.notify import action_for_delivery
+from pillarbox.policy.queue import QueueFor
 from pillarbox.policy.replies import Scope, classify
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.envelope import Notify
@@ -95,10 +96,19 @@ class Dispatcher:
         """How many slots are in use."""
         return self._slots.used
 
+    def use(self, delivery: DeliverySettings, queue: QueueSettings, queue_for: QueueFor) -> None:
+        """Go on with new settings."""
+        self._delivery, self._queue = delivery, queue
+        self._slots.limit = delivery.connections
+        self._judge.use(queue)
+        self._notices = replace(self._notices, schedule=schedule_of(queue), queue_for=queue_for)
+
     # --- what moves a site on -------------------------------------------------------
 
     def serve(self, site: Site) -> None:
         """Move on whatever can: mark what is next, wake or hire workers, defer if closed."""
+        if site.is_retired:
+            self._put_back_all(site)
         if self._is_stopping:
             return
         # A site that never failed needs no clock: reading the loop's is a system call.
@@ -119,7 +129,7 @@ class Dispatcher:
 
         def marked(jobs: Sequence[Job]) -> None:
             site.marking -= len(jobs)
-            if self._is_stopping:  # the mark came too late to be followed by an attempt
+            if self._is_stopping or site.is_retired:  # the mark came too late for an attempt
                 for job in jobs:
                     self._put_back(job)
                 return
@@ -150,6 +160,13 @@ class Dispatcher:
                 self._hire(site)
             else:
                 self._slots.release()
+
+    def retire(self, site: Site) -> None:
+        """Let a site end with the messages under way; what waits can go to another."""
+        site.is_retired = True
+        site.lanes.detach()
+        self._put_back_all(site)
+        site.dismiss()
 
     async def stop(self, sites: Sequence[Site], grace: float) -> None:
         """Let the messages under way end, for ``grace`` seconds at most."""

@@ -129,12 +129,22 @@ class Lanes:
                 return entry.message, recipients, octets
         return None
 
+    def detach(self) -> None:
+        """Let all queues go, with what they hold."""
+        for lane in self._lanes.values():
+            for queue in lane.queues:
+                queue.lanes, queue.site = None, ""
+        self._forget()
+
     def drain(self) -> Iterator[tuple[KeptMessage, tuple[KeptRecipient, ...], int]]:
         """Take everything, in any order."""
         for lane in self._lanes.values():
             for queue in lane.queues:
                 yield from queue.empty()
                 self._let_go(queue)
+        self._forget()
+
+    def _forget(self) -> None:
         self._lanes.clear()
         self._turns.clear()
         self._elsewhere.clear()

@@ -7,7 +7,7 @@ result that it tells of, so that neither is on disk without the other.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -28,18 +28,15 @@ from pillarbox.message.dsn import (
     status_of,
 )
 from pillarbox.policy.notify import is_dsn_owed
-from pillarbox.policy.queue import QueueKey
+from pillarbox.policy.queue import QueueFor
 from pillarbox.policy.retry import RetrySchedule
-from pillarbox.smtp.address import Mailbox, ReversePath
+from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.envelope import Envelope, Notify, Recipient
 from pillarbox.smtp.reply import EnhancedCode
 from pillarbox.store.ids import IdMaker, show_id
 from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Store
 
-__all__ = ["Notices", "QueueOf"]
-
-QueueOf = Callable[[Mailbox, ReversePath], QueueKey]
-"""Chooses the queue of a new message's recipient, given its sender."""
+__all__ = ["Notices"]
 
 _DELIVERED = EnhancedCode(2, 0, 0)
 
@@ -54,7 +51,7 @@ class Notices:
     schedule: RetrySchedule
     clock: SteadyClock
     ids: IdMaker
-    queue_of: QueueOf
+    queue_for: QueueFor
     sink: Sink
 
     async def make(self, job: Job, rulings: Sequence[Ruling], peer: Peer) -> list[KeptMessage]:
@@ -149,7 +146,7 @@ class Notices:
 
     def _kept(self, number: MessageId, message: KeptMessage, report: Report) -> KeptMessage:
         dsn = build_dsn(report)
-        key = self.queue_of(report.to, None)
+        key = self.queue_for(None, report.to)
         return KeptMessage(
             id=number,
             accepted_at=report.at,

@@ -56,6 +56,19 @@ class SiteMap:
         self._sites: dict[str, Site] = {}
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="maildir")
 
+    def use(self, routes: Mapping[str, RouteSettings], delivery: DeliverySettings) -> list[Site]:
+        """Go on with new settings; return the sites that were forgotten, being of the old."""
+        is_same = delivery == self._delivery
+        self._routes, self._delivery = routes, delivery
+        old = [
+            site
+            for site in self._sites.values()
+            if not is_same or routes.get(site.route_name) != site.route
+        ]
+        for site in old:
+            del self._sites[site.key]
+        return old
+
     def known(self) -> list[Site]:
         """Return the sites that there are."""
         return list(self._sites.values())
@@ -77,15 +90,23 @@ class SiteMap:
         site = self._sites.get(name)
         return self._make(name, name, self._fixed_transport(name)) if site is None else site
 
-    async def exchangers(self, destination: str, name: str) -> Site | Resolution:
-        """Return the site of a destination by its mail exchangers, or why there is none."""
-        route = self._routes[name]
+    async def exchangers(self, destination: str, name: str) -> Site | Resolution | None:
+        """Return the site of a destination by its mail exchangers, or why there is none.
+
+        Returns:
+            None if the route has been changed meanwhile, so that it has to be asked for anew.
+        """
+        route = self._routes.get(name)
+        if route is None:
+            return None
 
         async def locate() -> Resolution:
             where = Whereabouts(self._where.hostname, self._where.addresses, route.allow_private)
             return await destination_hosts(self._resolver, destination, where)
 
         resolution = await locate()
+        if self._routes.get(name) != route:
+            return None
         if resolution.failure is not None:
             return resolution
         key = f"{name} {site_key(resolution.hosts)}"
@@ -101,7 +122,9 @@ class SiteMap:
         if len(self._sites) >= _MOST_SITES:
             for old in [old for old in self._sites.values() if old.is_forgettable]:
                 del self._sites[old.key]
-        site = self._sites[key] = Site(key, self._routes[name], transport, self._on_idle_queue)
+        site = self._sites[key] = Site(
+            key, name, self._routes[name], transport, self._on_idle_queue
+        )
         return site
 
     def _fixed_transport(self, name: str) -> Transport:

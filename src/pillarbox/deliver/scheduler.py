@@ -64,9 +64,7 @@ class Scheduler:
         """
         self._store = store
         self._clock = clock
-        self._most_recipients = bounds.recipients
-        self._most_octets = bounds.octets
-        self._most_of_queue = max(bounds.recipients // _QUEUES_AT_ONCE, 1)
+        self.use(bounds)
         self._place = place
         self._queues: dict[QueueKey, MailQueue] = {}
         self._held: set[tuple[MessageId, int]] = set()
@@ -77,6 +75,12 @@ class Scheduler:
         self._is_complete = False  # whether all that is due is in memory
         self._wake = asyncio.Event()
         self._due_at: float | None = None
+
+    def use(self, bounds: Bounds) -> None:
+        """Hold at most so much from now on."""
+        self._most_recipients = bounds.recipients
+        self._most_octets = bounds.octets
+        self._most_of_queue = max(bounds.recipients // _QUEUES_AT_ONCE, 1)
 
     @property
     def held(self) -> int:

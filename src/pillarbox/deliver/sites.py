@@ -32,11 +32,13 @@ class Site:
     def __init__(
         self,
         key: str,
+        route_name: str,
         route: RouteSettings,
         transport: Transport,
         on_idle_queue: Callable[[MailQueue], None],
     ) -> None:
         self.key = key
+        self.route_name = route_name
         self.route = route
         self.transport = transport
         self.lanes = Lanes(on_idle_queue)
@@ -47,6 +49,7 @@ class Site:
         self.is_waiting = False  # for a slot among all connections
         self.closed_until = 0.0  # monotonic
         self.reason = ""  # why it is closed
+        self.is_retired = False  # another has taken its place: nothing more begins here
         self._allowed = min(_FIRST_CONNECTIONS, route.connections)
         self._failures = 0
         self._may_grow_at = 0.0
@@ -55,7 +58,7 @@ class Site:
     @property
     def allowed(self) -> int:
         """Return how many connections it may have now."""
-        return self._allowed
+        return 0 if self.is_retired else self._allowed
 
     @property
     def has_failed(self) -> bool:
@@ -89,7 +92,7 @@ class Site:
 
     def wants_worker(self) -> bool:
         """Whether more connections would help, and may be."""
-        return self.workers < self._allowed and len(self.ready) > len(self._idle)
+        return self.workers < self.allowed and len(self.ready) > len(self._idle)
 
     def wake(self) -> None:
         """Wake as many idle workers as there are jobs ready."""

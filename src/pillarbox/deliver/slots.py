@@ -18,7 +18,7 @@ class Slots:
 
     def __init__(self, limit: int) -> None:
         """Hand out at most ``limit`` slots."""
-        self._limit = limit
+        self.limit = limit
         self._used = 0
         self._lines: dict[str, deque[Site]] = {}
 
@@ -34,7 +34,7 @@ class Slots:
 
     def take(self, site: Site, lane: str) -> bool:
         """Take a slot for a site, or stand in line for ``lane``; return whether it got one."""
-        if self._used < self._limit and not self._lines:
+        if self._used < self.limit and not self._lines:
             self._used += 1
             return True
         if not site.is_waiting:
@@ -48,7 +48,7 @@ class Slots:
 
     def next(self) -> Site | None:
         """Give a free slot to who waits, and return the site, or None."""
-        if self._used >= self._limit or not self._lines:
+        if self._used >= self.limit or not self._lines:
             return None
         lane, line = next(iter(self._lines.items()))
         site = line.popleft()

@@ -72,6 +72,11 @@ class Judge:
         self._clock = clock
         self._random = random
 
+    def use(self, settings: QueueSettings) -> None:
+        """Go on with new settings."""
+        self._settings = settings
+        self._schedule = schedule_of(settings)
+
     def delivered(
         self, job: Job, recipient: KeptRecipient, outcome: RecipientOutcome, peer: Peer, at: float
     ) -> Ruling:

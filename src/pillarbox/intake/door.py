@@ -33,9 +33,8 @@ from pillarbox.intake.large import LargeContent, Written
 from pillarbox.intake.refusals import refusal_of
 from pillarbox.intake.rulings import ruled
 from pillarbox.intake.stamp import Stamped, Stamper
-from pillarbox.policy.queue import QueueKey, RecipientState
+from pillarbox.policy.queue import QueueFor, RecipientState
 from pillarbox.policy.ruling import Action, Ruling, strictest
-from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.smtp.events import ContentFacts
 from pillarbox.smtp.reply import Reply
@@ -50,14 +49,11 @@ from pillarbox.store.port import (
     StoreUnavailable,
 )
 
-__all__ = ["SMALL_CONTENT", "Door", "QueueFor"]
+__all__ = ["SMALL_CONTENT", "Door"]
 
 SMALL_CONTENT: Final = INLINE_BODY - 4096
 """Octets of a content that is kept in one piece: the trace field, Date and Message-ID that
 are added to it always fit into the rest of ``INLINE_BODY``."""
-
-QueueFor = Callable[[ReversePath, Mailbox], QueueKey]
-"""Says in which queue a sender's mail for a recipient waits."""
 
 
 class Door:

@@ -203,7 +203,7 @@ class Node:
             clock=self.clock,
             sink=self.tell,
             ids=self._ids,
-            queue_of=lambda recipient, sender: queues.queue_for(sender, recipient),
+            queue_for=queues.queue_for,
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
             own_addresses=own_addresses(),
         )

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Steering"]
 
 # What a running node takes over from a new configuration; the rest needs a restart.
-_RELOADED: Final = frozenset({"listener", "tls", "limits", "auth", "intake", "domain"})
+_RELOADED: Final = frozenset(
+    {"listener", "tls", "limits", "auth", "intake", "domain", "route", "queue", "delivery"}
+)
 
 
 class Steering:
@@ -100,9 +102,10 @@ class Steering:
     def _use(self, settings: Settings) -> list[str]:
         node = self._node
         domains, _ = read_domains(settings)
-        queues = Queues(node.settings.route, domains.routes)  # delivery keeps its routes
+        queues = Queues(settings.route, domains.routes)
         node.receiver.reload(settings, domains)
         node.door.use(Stamper(settings.intake, node.hostname), queues.queue_for)
+        node.deliverer.use(settings.delivery, settings.queue, settings.route, queues.queue_for)
         sections = [
             field.name
             for field in fields(Settings)

@@ -6,11 +6,14 @@ this file. ``docs/queue.md`` draws its diagram from ``TRANSITIONS``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["FINAL_STATES", "TRANSITIONS", "Cause", "QueueKey", "RecipientState"]
+from pillarbox.smtp.address import Mailbox, ReversePath
+
+__all__ = ["FINAL_STATES", "TRANSITIONS", "Cause", "QueueFor", "QueueKey", "RecipientState"]
 
 
 class RecipientState(IntEnum):
@@ -100,3 +103,7 @@ class QueueKey:
     destination: str
     route: str
     source: str
+
+
+QueueFor = Callable[[ReversePath, Mailbox], QueueKey]
+"""Says in which queue a sender's mail for a recipient waits."""
