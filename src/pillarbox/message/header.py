@@ -120,6 +120,11 @@ class Header:
         )
 
     @property
+    def lines(self) -> tuple[bytes, ...]:
+        """Each field as it stands there, folds and its CRLF included; beside ``names``."""
+        return tuple(match[0] for match in self._matches)
+
+    @property
     def is_cut(self) -> bool:
         """Whether the octets end within the last field, before its CRLF."""
         return bool(self._matches) and not self._matches[-1][0].endswith(b"\r\n")
