@@ -19,6 +19,7 @@ from pillarbox.smtp.client_events import (
 )
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.envelope import Envelope, Recipient
+from pillarbox.smtp.sasl.selection import Login
 
 CONTENT = b"Subject: hi\r\n\r\nHello.\r\n"
 
@@ -48,7 +49,8 @@ class Driver:
     pieces: tuple[bytes, ...] = ()  # the content, if it is to be asked for
     has_8bit: bool = False
     starttls: bool = False
-    login: tuple[str, str] | None = None
+    login: Login | None = None
+    nonce: str = ""
     messages: int = 1
     answers: list[CommandAnswered] = field(default_factory=list)
     settled: list[MessageSettled] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Driver:
         elif self.starttls and not connection.is_secure:
             connection.start_tls()
         elif self.login and stage is Stage.HELLO:
-            connection.authenticate(*self.login, in_clear=True)
+            connection.authenticate(self.login, self.nonce)
         else:
             self.send()
 

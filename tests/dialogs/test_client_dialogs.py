@@ -9,6 +9,9 @@ from pillarbox.smtp.client import ClientConnection
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.client_plan import BARE_LINE_END
 from pillarbox.smtp.envelope import BodyType, Notify, Recipient, Ret
+from pillarbox.smtp.sasl.selection import Login
+
+LOGIN = Login(user="user", password="secret", in_clear=True)
 
 
 def driver(*recipients: str, **more: object) -> Driver:
@@ -537,7 +540,7 @@ def test_login_by_plain_keeps_the_password_out_of_the_conversation() -> None:
         S: 235 2.7.0 welcome
         C: MAIL FROM:<a@a.example>
         """,
-        driver(login=("user", "secret")),
+        driver(login=LOGIN),
         "AUTH LOGIN PLAIN",
     )
     said = list(done.connection.record)
@@ -554,9 +557,7 @@ def test_login_by_login_answers_two_challenges() -> None:
         S: 334 UGFzc3dvcmQ6
         C: c2VjcmV0
         """
-    done = play_from_ready(
-        opening + "S: 535 5.7.8 no", driver(login=("user", "secret")), "AUTH LOGIN"
-    )
+    done = play_from_ready(opening + "S: 535 5.7.8 no", driver(login=LOGIN), "AUTH LOGIN")
     assert done.answers[-1].stage is Stage.AUTH
     assert list(done.connection.record)[-5:] == [
         "< 334 VXNlcm5hbWU6",
@@ -567,7 +568,7 @@ def test_login_by_login_answers_two_challenges() -> None:
     ]
     play_from_ready(
         opening + "S: 334 bW9yZQ==\nC: *\nS: 501 canceled",
-        driver(login=("user", "secret")),
+        driver(login=LOGIN),
         "AUTH LOGIN",
     )
 
@@ -575,8 +576,8 @@ def test_login_by_login_answers_two_challenges() -> None:
 def test_a_password_is_never_sent_in_the_clear_unasked() -> None:
     """Without TLS, and without being told, the connection refuses to log in."""
     done = play_from_ready("C: MAIL FROM:<a@a.example>", driver(), "AUTH PLAIN")
-    with pytest.raises(RuntimeError, match="no TLS"):
-        done.connection.authenticate("user", "secret")
+    with pytest.raises(RuntimeError, match="no mechanism"):
+        done.connection.authenticate(Login(user="user", password="secret"))
 
 
 STARTTLS = """
@@ -836,7 +837,7 @@ def test_a_challenge_without_sense_is_canceled(challenge: str) -> None:
     """PLAIN has no challenges: the exchange is canceled, and a server that goes on is left."""
     done = play_from_ready(
         f"C: AUTH PLAIN AHVzZXIAc2VjcmV0\nS: {challenge}\nC: *\nS: 334 ",
-        driver(login=("user", "secret")),
+        driver(login=LOGIN),
         "AUTH PLAIN",
     )
     assert done.connection.is_closed
@@ -849,7 +850,7 @@ def test_a_server_cannot_ask_for_a_password_forever() -> None:
     again = "S: 334 \nC: AHVzZXIAc2VjcmV0\n" * 8
     done = play_from_ready(
         f"C: AUTH PLAIN AHVzZXIAc2VjcmV0\n{again}S: 334 \nC: *\nS: 501 canceled",
-        driver(login=("user", "secret")),
+        driver(login=LOGIN),
         "AUTH PLAIN",
     )
     assert done.answers[-1].reply.code == 501

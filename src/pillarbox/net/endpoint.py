@@ -49,7 +49,9 @@ class ChannelOptions:
     source: str = ""  # address to connect from
     user: str = ""  # "": no AUTH
     password: str = field(default="", repr=False)
-    auth_in_clear: bool = False  # log in without TLS; for loopback
+    token_file: Path | None = None  # holds a bearer token, used instead of the password
+    mechanisms: frozenset[str] = frozenset()  # those to log in by; empty: all
+    auth_in_clear: bool = False  # show a password or token without TLS; for loopback
     is_lmtp: bool = False  # RFC 2033
     use_chunking: bool = True  # use BDAT where it is offered (RFC 3030)
     timeouts: DeliverySettings = field(default_factory=DeliverySettings)

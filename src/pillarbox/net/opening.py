@@ -10,6 +10,7 @@ from pillarbox.config.settings import TlsMode
 from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.dialer import Dialer, DialError
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
+from pillarbox.net.logging_in import log_in
 from pillarbox.net.tls import TlsContexts, TlsFailed, describe, handshake
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import Reply
@@ -66,7 +67,7 @@ async def _open(
         if mode in {TlsMode.OPPORTUNISTIC, TlsMode.STARTTLS}:
             await _start_tls(channel, mode, contexts)
         if options.user:
-            await _log_in(channel)
+            await log_in(channel)
     except BaseException:
         channel.close("not opened")
         raise
@@ -142,20 +143,3 @@ def _context(contexts: TlsContexts, mode: TlsMode, options: ChannelOptions) -> s
     if mode is TlsMode.OPPORTUNISTIC:
         return contexts.opportunistic()
     return contexts.verified(options.tls_ca)
-
-
-async def _log_in(channel: Channel) -> None:
-    connection, options = channel.connection, channel.options
-    if not (connection.is_secure or options.auth_in_clear):
-        raise OpenFailed(
-            Stage.AUTH, "no password is sent without TLS", conversation=channel.opening
-        )
-    if connection.mechanism is None:
-        offered = " ".join(sorted(connection.extensions.auth)) or "none"
-        raise OpenFailed(
-            Stage.AUTH,
-            f"the server offers no mechanism that we know (it offers: {offered})",
-            conversation=channel.opening,
-        )
-    connection.authenticate(options.user, options.password, in_clear=options.auth_in_clear)
-    _expect(channel, Stage.AUTH, await channel.answer())

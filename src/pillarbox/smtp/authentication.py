@@ -7,7 +7,12 @@ from binascii import Error as BinasciiError
 from typing import Final
 
 from pillarbox.smtp.refusal import RefusedError
-from pillarbox.smtp.replies import AUTHENTICATION_CANCELED, BAD_BASE64, BAD_CREDENTIALS_FORM
+from pillarbox.smtp.replies import (
+    AUTHENTICATION_CANCELED,
+    BAD_BASE64,
+    BAD_CREDENTIALS_FORM,
+    NO_INITIAL_RESPONSE,
+)
 from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.sasl.claims import Claim, ScramRequest, ScramVerifier
 from pillarbox.smtp.sasl.mechanism import (
@@ -15,6 +20,7 @@ from pillarbox.smtp.sasl.mechanism import (
     MalformedResponseError,
     ServerMechanism,
     ServerStep,
+    UnexpectedResponseError,
 )
 
 __all__ = ["MAX_EXCHANGE_LINE", "Exchange"]
@@ -79,6 +85,8 @@ class Exchange:
     def _step(self, response: bytes | None) -> Reply | Claim | ScramRequest:
         try:
             return _spoken(self._machine.step(response))
+        except UnexpectedResponseError:
+            raise RefusedError(NO_INITIAL_RESPONSE) from None
         except MalformedResponseError:
             raise RefusedError(BAD_CREDENTIALS_FORM) from None
 

@@ -17,10 +17,10 @@ Calling an action out of turn is a defect of the driver and raises ``RuntimeErro
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
 from collections import deque
 from typing import Final
 
+from pillarbox.smtp.client_authentication import CANCEL, ClientExchange
 from pillarbox.smtp.client_conversation import Conversation
 from pillarbox.smtp.client_events import (
     ClientEvent,
@@ -37,8 +37,9 @@ from pillarbox.smtp.client_sending import Patience, Sending
 from pillarbox.smtp.client_states import NEXT_STATE, State, Step
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.smtp.reply import Reply
-from pillarbox.smtp.sasl.mechanism import ClientMechanism, MalformedResponseError
-from pillarbox.smtp.sasl.registry import CLIENT_MECHANISMS
+from pillarbox.smtp.sasl.mechanism import ClientSetting
+from pillarbox.smtp.sasl.registry import MECHANISMS, Trait
+from pillarbox.smtp.sasl.selection import Login, choose_mechanism
 
 __all__ = ["MAX_SMALL_CONTENT", "ClientConnection"]
 
@@ -47,8 +48,7 @@ MAX_SMALL_CONTENT: Final = 64 * 1024
 
 _SERVICE_CLOSING: Final = 421  # RFC 5321 §3.8
 _CONTINUE: Final = 334  # RFC 4954 §4
-_CANCEL: Final = b"*\r\n"  # RFC 4954 §4
-_MAX_CHALLENGES: Final = 8  # more than any mechanism has; a server cannot ask forever
+_MECHANISM_REFUSED: Final = frozenset({504, 534})  # RFC 4954 §4, §6: another one may do
 _NO_EHLO: Final = frozenset({500, 501, 502, 504})  # RFC 5321 §3.2: then HELO may do
 
 _HELLO_NAME: Final = re.compile(r"[!-~]+")
@@ -110,8 +110,8 @@ class ClientConnection:
         self._sending: Sending | None = None
         self._needs_reset = False
         self._said_helo = False
-        self._exchange: ClientMechanism | None = None
-        self._challenges = 0
+        self._exchange: ClientExchange | None = None
+        self._refused_mechanisms: set[str] = set()
 
     # --- what the driver asks -------------------------------------------------------
 
@@ -158,11 +158,22 @@ class ClientConnection:
             return self._sending.stage
         return _STAGES.get(self.state, Stage.MAIL)
 
+    def mechanism_for(self, login: Login) -> str | None:
+        """Return the SASL mechanism that ``authenticate`` will use, None if there is none.
+
+        One that the server has refused to go on with is not used again.
+        """
+        return choose_mechanism(
+            login,
+            self.extensions.auth,
+            is_secure=self.is_secure,
+            refused=self._refused_mechanisms,
+        )
+
     @property
-    def mechanism(self) -> str | None:
-        """The SASL mechanism that ``authenticate`` will use, None if we know none offered."""
-        offered = self.extensions.auth
-        return next((name for name in CLIENT_MECHANISMS if name in offered), None)
+    def login_failure(self) -> str:
+        """Why the last login failed, beyond the server's reply; "" if that says it all."""
+        return "" if self._exchange is None else self._exchange.failure
 
     # --- what the driver does -------------------------------------------------------
 
@@ -183,28 +194,35 @@ class ClientConnection:
         self.is_secure = True
         self.extensions = Extensions()
 
-    def authenticate(self, user: str, password: str, *, in_clear: bool = False) -> None:
-        """Log in by ``mechanism``.
+    def authenticate(self, login: Login, nonce: str = "") -> None:
+        """Log in by the mechanism that ``mechanism_for`` returns.
 
         Args:
-            user: Name of the account.
-            password: Its password; it is kept out of the conversation.
-            in_clear: Allow it without TLS.
+            login: On which terms; its secrets are kept out of the conversation.
+            nonce: Random, for this call alone; printable ASCII without a comma.
         """
-        mechanism = self.mechanism
-        if mechanism is None or not (self.is_secure or in_clear):
-            raise RuntimeError("no mechanism, or no TLS, to log in with")
+        mechanism = self.mechanism_for(login)
+        if mechanism is None:
+            raise RuntimeError("no mechanism to log in with")
         self._step(Step.AUTH)
-        self._exchange = CLIENT_MECHANISMS[mechanism](user, password)
-        self._challenges = 0
-        initial = self._exchange.initial_response()
-        command = f"AUTH {mechanism}".encode()
-        if initial is None:
-            self._say(command + b"\r\n")
-            return
-        self.record.sent(command + b" ***")
-        # RFC 4954 §4: an empty initial response is written as "=".
-        self._out.append(command + b" " + (b64encode(initial) or b"=") + b"\r\n")
+        offered = self.extensions.auth
+        setting = ClientSetting(
+            user=login.user,
+            password=login.password,
+            token=login.token,
+            nonce=nonce,
+            channel_binding=login.channel_binding,
+            offers_binding=any(
+                name in offered for name, each in MECHANISMS.items() if each.trait is Trait.BINDS
+            ),
+            host=login.host,
+            port=login.port,
+        )
+        exchange = ClientExchange(mechanism, MECHANISMS[mechanism].client(setting))
+        self._exchange = exchange
+        command, shows_secret = exchange.command()
+        self.record.sent(f"AUTH {mechanism}{' ***' if shows_secret else ''}".encode())
+        self._out.append(command)
 
     def send(
         self, envelope: Envelope, size: int, octets: bytes | None, *, has_8bit: bool = False
@@ -311,6 +329,8 @@ class ClientConnection:
             return self._end(f'the server answered in state {state.value} with "{reply}"')
         if state is State.HELLO_SENT and not self._on_hello(reply):
             return None
+        if state is State.AUTH_SENT and not self._on_login(reply):
+            return None
         self._step(Step.YES if reply.is_positive else Step.NO)
         if state is State.CONNECTED:
             self.greeting = reply
@@ -337,20 +357,24 @@ class ClientConnection:
     def _respond(self, reply: Reply) -> None:
         """Answer a challenge, or cancel the exchange over one that makes no sense."""
         exchange = self._exchange
-        if exchange is None:
+        if exchange is None or exchange.is_canceled:
             self._end("the server goes on with AUTH after it was canceled")
             return
-        self._challenges += 1
-        try:
-            if self._challenges > _MAX_CHALLENGES:
-                raise MalformedResponseError("too many challenges")  # noqa: TRY301 - one way out
-            response = exchange.respond(b64decode(reply.text, validate=True))
-        except (MalformedResponseError, ValueError):  # ValueError: not base64
-            self._exchange = None
-            self._say(_CANCEL)
-        else:
-            self.record.sent(b"***")
-            self._out.append(b64encode(response) + b"\r\n")
+        line = exchange.respond(reply)
+        self.record.sent(line if line == CANCEL else b"***")
+        self._out.append(line)
+
+    def _on_login(self, reply: Reply) -> bool:
+        """Judge the end of AUTH; return whether the connection can go on."""
+        exchange = self._exchange
+        if exchange is None:
+            return False
+        if reply.is_positive and not exchange.is_finished:
+            self._end(exchange.failure or "the server has not proved that it knows the password")
+            return False
+        if reply.code in _MECHANISM_REFUSED:
+            self._refused_mechanisms.add(exchange.mechanism)
+        return True
 
     def _on_closing(self, reply: Reply) -> None:
         """Take 421, which can come at any time."""

@@ -13,7 +13,7 @@ from pillarbox.smtp.parameters import (
     STANDARD_KEYWORDS,
 )
 from pillarbox.smtp.reply import Reply
-from pillarbox.smtp.sasl.registry import SERVER_MECHANISMS, Trait
+from pillarbox.smtp.sasl.registry import MECHANISMS, Trait
 
 __all__ = ["ServerOptions", "hello_reply", "offered_keywords", "offered_mechanisms"]
 
@@ -54,10 +54,10 @@ class ServerOptions:
     check_early_talker: bool = False  # octets before the greeting are answered by 554
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.auth_mechanisms if name not in SERVER_MECHANISMS]
+        unknown = [name for name in self.auth_mechanisms if name not in MECHANISMS]
         if unknown:
             raise ValueError(f"no such SASL mechanism: {' '.join(unknown)}")
-        traits = {SERVER_MECHANISMS[name].trait for name in self.auth_mechanisms}
+        traits = {MECHANISMS[name].trait for name in self.auth_mechanisms}
         if self.new_nonce is None and not traits <= {Trait.SHOWS}:
             raise ValueError("SCRAM and CRAM-MD5 need nonces")
 
@@ -74,24 +74,13 @@ def offered_mechanisms(
             token, unless the options say so.
         has_binding: TLS is up, and its channel binding is known.
     """
-    return tuple(
-        name
-        for name in options.auth_mechanisms
-        if _may_offer(SERVER_MECHANISMS[name].trait, options, is_encrypted, has_binding)
-    )
-
-
-def _may_offer(
-    trait: Trait,
-    options: ServerOptions,
-    is_encrypted: bool,  # noqa: FBT001 - as in offered_mechanisms
-    has_binding: bool,  # noqa: FBT001
-) -> bool:
-    if trait is Trait.BINDS:
-        return has_binding
-    if is_encrypted or options.auth_before_tls:
-        return True
-    return trait is Trait.CHALLENGES and options.auth_challenges_before_tls
+    shows = is_encrypted or options.auth_before_tls
+    may_offer = {
+        Trait.SHOWS: shows,
+        Trait.CHALLENGES: shows or options.auth_challenges_before_tls,
+        Trait.BINDS: has_binding,
+    }
+    return tuple(name for name in options.auth_mechanisms if may_offer[MECHANISMS[name].trait])
 
 
 @lru_cache(maxsize=256)

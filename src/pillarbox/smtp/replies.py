@@ -45,6 +45,7 @@ __all__ = [
     "NOT_IMPLEMENTED",
     "NOT_SMTP",
     "NO_ARGUMENT_ALLOWED",
+    "NO_INITIAL_RESPONSE",
     "OK",
     "QUIT",
     "RECIPIENT_ACCEPTED",
@@ -134,6 +135,7 @@ ENCRYPTION_REQUIRED: Final = _of(538, "5.7.11", "Encryption required for authent
 AUTHENTICATION_CANCELED: Final = _of(501, "5.7.0", "Authentication canceled")
 BAD_BASE64: Final = _of(501, "5.5.2", "Response is not valid base64")
 BAD_CREDENTIALS_FORM: Final = _of(501, "5.5.2", "Response does not fit the mechanism")
+NO_INITIAL_RESPONSE: Final = _of(501, "5.7.0", "This mechanism begins with a challenge")
 RESPONSE_TOO_LONG: Final = _of(500, "5.5.6", "Authentication exchange line too long")
 
 # Limits; what can be waited out is 4xx.

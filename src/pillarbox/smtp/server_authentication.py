@@ -9,7 +9,7 @@ from pillarbox.smtp.refusal import RefusedError
 from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.sasl.claims import Claim, ProofClaim, ScramRequest, ScramVerifier
 from pillarbox.smtp.sasl.mechanism import ServerSetting
-from pillarbox.smtp.sasl.registry import SERVER_MECHANISMS, Trait
+from pillarbox.smtp.sasl.registry import MECHANISMS, Trait
 from pillarbox.smtp.server_core import Reading, ServerCore
 from pillarbox.smtp.session import Verb
 
@@ -77,11 +77,11 @@ class AuthenticatingCore(ServerCore):
             hostname=options.hostname,
             nonce=options.new_nonce,
             channel_binding=self._channel_binding,
-            offers_binding=any(SERVER_MECHANISMS[name].trait is Trait.BINDS for name in offered),
+            offers_binding=any(MECHANISMS[name].trait is Trait.BINDS for name in offered),
             token_scope=options.token_scope,
             token_discovery=options.token_discovery,
         )
-        exchange = Exchange(mechanism, SERVER_MECHANISMS[mechanism].make(setting))
+        exchange = Exchange(mechanism, MECHANISMS[mechanism].server(setting))
         try:
             self._go_on_with(exchange, exchange.start(command.initial_response))
         except RefusedError as error:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.sasl.mechanism import (
     Challenge,
+    ClientSetting,
     Direct,
     MalformedResponseError,
+    OneSided,
     ServerSetting,
     ServerStep,
 )
@@ -42,13 +44,13 @@ class LoginServer(Direct):
         return PasswordClaim("", self._identity, text)
 
 
-class LoginClient:
+class LoginClient(OneSided):
     """The client's side."""
 
     __slots__ = ("_answers",)
 
-    def __init__(self, identity: str, password: str) -> None:
-        self._answers = [password.encode(), identity.encode()]
+    def __init__(self, setting: ClientSetting) -> None:
+        self._answers = [setting.password.encode(), setting.user.encode()]
 
     def initial_response(self) -> None:
         """Return nothing: many servers take no initial response here."""

@@ -20,16 +20,23 @@ from pillarbox.smtp.sasl.claims import Claim, ScramRequest, ScramVerifier
 __all__ = [
     "Challenge",
     "ClientMechanism",
+    "ClientSetting",
     "Direct",
     "MalformedResponseError",
+    "OneSided",
     "ServerMechanism",
     "ServerSetting",
     "ServerStep",
+    "UnexpectedResponseError",
 ]
 
 
 class MalformedResponseError(PermanentError):
     """A response or a challenge does not have the form that the mechanism prescribes."""
+
+
+class UnexpectedResponseError(MalformedResponseError):
+    """The client spoke first in a mechanism in which the server does (RFC 4954 §4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,36 @@ class Direct:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSetting:
+    """Who a client mechanism logs in as, and what it has to know of its surroundings.
+
+    ``channel_binding`` is the tls-server-end-point of this connection, None if there is none;
+    ``offers_binding`` tells whether the server offers a mechanism that uses it.
+    """
+
+    user: str
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    nonce: str = ""  # random: printable ASCII without a comma
+    channel_binding: bytes | None = field(default=None, repr=False)
+    offers_binding: bool = False
+    host: str = ""  # the server, as we know it (RFC 7628 §3.1)
+    port: int = 0
+
+
 class ClientMechanism(Protocol):
     """The client's side of one exchange."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a positive reply can be believed: the server has proved what it has to."""
+        ...
+
+    @property
+    def explanation(self) -> str:
+        """Why the server says that it refuses us, beyond its reply; "" if it does not."""
+        ...
 
     def initial_response(self) -> bytes | None:
         """Return what goes with the AUTH command, or None if the server speaks first."""
@@ -118,3 +153,19 @@ class ClientMechanism(Protocol):
             MalformedResponseError: The mechanism has nothing to say to this challenge.
         """
         ...
+
+
+class OneSided:
+    """What most client mechanisms share: the server has nothing to prove or explain."""
+
+    __slots__ = ()
+
+    @property
+    def is_finished(self) -> bool:
+        """A positive reply is all that is awaited."""
+        return True
+
+    @property
+    def explanation(self) -> str:
+        """The reply says it all."""
+        return ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.sasl.mechanism import (
     Challenge,
+    ClientSetting,
     Direct,
     MalformedResponseError,
+    OneSided,
     ServerStep,
 )
 
@@ -34,13 +36,13 @@ class PlainServer(Direct):
         return PasswordClaim(authorization_identity, identity, password)
 
 
-class PlainClient:
+class PlainClient(OneSided):
     """The client's side."""
 
     __slots__ = ("_message",)
 
-    def __init__(self, identity: str, password: str) -> None:
-        self._message = f"\0{identity}\0{password}".encode()
+    def __init__(self, setting: ClientSetting) -> None:
+        self._message = f"\0{setting.user}\0{setting.password}".encode()
 
     def initial_response(self) -> bytes:
         """Return the whole exchange."""

@@ -7,35 +7,59 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from pillarbox.smtp.sasl.cram_md5 import CramMd5Client, CramMd5Server
 from pillarbox.smtp.sasl.login import LoginClient, LoginServer
-from pillarbox.smtp.sasl.mechanism import ClientMechanism, ServerMechanism, ServerSetting
+from pillarbox.smtp.sasl.mechanism import (
+    ClientMechanism,
+    ClientSetting,
+    ServerMechanism,
+    ServerSetting,
+)
+from pillarbox.smtp.sasl.oauth import (
+    OauthBearerClient,
+    OauthBearerServer,
+    XOauth2Client,
+    XOauth2Server,
+)
 from pillarbox.smtp.sasl.plain import PlainClient, PlainServer
+from pillarbox.smtp.sasl.scram_client import ScramClient, ScramPlusClient
+from pillarbox.smtp.sasl.scram_server import ScramPlusServer, ScramServer
 
-__all__ = ["CLIENT_MECHANISMS", "SERVER_MECHANISMS", "ServerEntry", "Trait"]
+__all__ = ["MECHANISMS", "Mechanism", "Secret", "Trait"]
+
+
+class Secret(Enum):
+    """What a client needs."""
+
+    PASSWORD = auto()
+    TOKEN = auto()
 
 
 class Trait(Enum):
-    """What decides when a mechanism may be offered."""
+    """What decides when a mechanism may be offered, or used."""
 
     SHOWS = auto()  # a password or token to whoever listens: only inside of TLS
-    CHALLENGES = auto()  # it only proves that the password is known
-    BINDS = auto()  # and proves it for this very TLS connection (RFC 5056)
+    CHALLENGES = auto()  # who listens can only try passwords at leisure
+    BINDS = auto()  # and the proof holds for this TLS connection alone (RFC 5056)
 
 
 @dataclass(frozen=True, slots=True)
-class ServerEntry:
-    """A mechanism of the server's side."""
+class Mechanism:
+    """Both sides of a mechanism."""
 
-    make: Callable[[ServerSetting], ServerMechanism]
+    secret: Secret
     trait: Trait
+    server: Callable[[ServerSetting], ServerMechanism]
+    client: Callable[[ClientSetting], ClientMechanism]
 
 
-SERVER_MECHANISMS: Final[dict[str, ServerEntry]] = {
-    "PLAIN": ServerEntry(PlainServer, Trait.SHOWS),
-    "LOGIN": ServerEntry(LoginServer, Trait.SHOWS),
-}
-
-CLIENT_MECHANISMS: Final[dict[str, Callable[[str, str], ClientMechanism]]] = {
-    "PLAIN": PlainClient,  # the best first: a client takes the first that the server offers
-    "LOGIN": LoginClient,
+MECHANISMS: Final[dict[str, Mechanism]] = {
+    # In the order in which our client chooses.
+    "OAUTHBEARER": Mechanism(Secret.TOKEN, Trait.SHOWS, OauthBearerServer, OauthBearerClient),
+    "XOAUTH2": Mechanism(Secret.TOKEN, Trait.SHOWS, XOauth2Server, XOauth2Client),
+    "SCRAM-SHA-256-PLUS": Mechanism(Secret.PASSWORD, Trait.BINDS, ScramPlusServer, ScramPlusClient),
+    "SCRAM-SHA-256": Mechanism(Secret.PASSWORD, Trait.CHALLENGES, ScramServer, ScramClient),
+    "CRAM-MD5": Mechanism(Secret.PASSWORD, Trait.CHALLENGES, CramMd5Server, CramMd5Client),
+    "PLAIN": Mechanism(Secret.PASSWORD, Trait.SHOWS, PlainServer, PlainClient),
+    "LOGIN": Mechanism(Secret.PASSWORD, Trait.SHOWS, LoginServer, LoginClient),
 }

@@ -1,0 +1,74 @@
+"""The AUTH exchange of RFC 4954 on the client's side: a mechanism's steps in, base64 lines out."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from typing import Final
+
+from pillarbox.smtp.client_replies import printable
+from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.sasl.mechanism import ClientMechanism, MalformedResponseError
+
+__all__ = ["CANCEL", "ClientExchange"]
+
+_MAX_CHALLENGES: Final = 8  # more than any mechanism has; a server cannot ask forever
+_MAX_COMMAND: Final = 512  # octets, CRLF included (RFC 5321 §4.5.3.1.4)
+CANCEL: Final = b"*\r\n"  # RFC 4954 §4
+
+
+class ClientExchange:
+    """One AUTH command and the challenges that follow it."""
+
+    __slots__ = ("_challenges", "_failure", "_machine", "mechanism")
+
+    def __init__(self, mechanism: str, machine: ClientMechanism) -> None:
+        self.mechanism = mechanism
+        self._machine = machine
+        self._challenges = 0
+        self._failure = ""
+
+    def command(self) -> tuple[bytes, bool]:
+        """Return the AUTH command, and whether it brings an initial response."""
+        command = f"AUTH {self.mechanism}".encode()
+        initial = self._machine.initial_response()
+        if initial is not None:
+            # RFC 4954 §4: an empty initial response is written as "=".
+            line = command + b" " + (b64encode(initial) or b"=") + b"\r\n"
+            # One that makes the line too long goes as the response to an empty challenge.
+            if len(line) <= _MAX_COMMAND:
+                return line, True
+        return command + b"\r\n", False
+
+    def respond(self, reply: Reply) -> bytes:
+        """Return the line that answers a 334; a challenge that makes no sense is canceled."""
+        self._challenges += 1
+        try:
+            if self._challenges > _MAX_CHALLENGES:
+                raise MalformedResponseError("the server challenges without end")  # noqa: TRY301 - one way out
+            response = self._machine.respond(_decoded(reply.text))
+        except MalformedResponseError as error:
+            self._failure = str(error)
+            return CANCEL
+        return b64encode(response) + b"\r\n"
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether we have given up; the server has only its reply to that left."""
+        return bool(self._failure)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a positive reply can be believed."""
+        return self._machine.is_finished and not self._failure
+
+    @property
+    def failure(self) -> str:
+        """Why it has failed, beyond the server's reply; "" if there is nothing to add."""
+        return printable((self._failure or self._machine.explanation).encode("utf-8", "replace"))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        raise MalformedResponseError("the server's challenge is not base64") from None

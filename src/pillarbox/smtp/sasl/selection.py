@@ -1,0 +1,54 @@
+"""Which mechanism our client logs in by: the best that the server offers and the login allows."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from pillarbox.smtp.sasl.registry import MECHANISMS, Secret, Trait
+
+__all__ = ["Login", "choose_mechanism"]
+
+_PLUS = "SCRAM-SHA-256-PLUS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who logs in to a server, with what, and on which terms.
+
+    With a token only the mechanisms for tokens are used, without one those for passwords.
+    """
+
+    user: str
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    mechanisms: frozenset[str] = frozenset()  # those to use; empty: all
+    in_clear: bool = False  # show a password or token without TLS; for loopback
+    channel_binding: bytes | None = field(default=None, repr=False)  # tls-server-end-point
+    host: str = ""  # the server, told to it with a token (RFC 7628 §3.1)
+    port: int = 0
+
+
+def choose_mechanism(
+    login: Login, offered: AbstractSet[str], *, is_secure: bool, refused: AbstractSet[str]
+) -> str | None:
+    """Return the mechanism to log in by next, None if there is none (any more).
+
+    Args:
+        login: On which terms.
+        offered: By the server.
+        is_secure: TLS is up. Without it only SCRAM is used, which shows neither the password
+            nor anything made of it in one step.
+        refused: Those that the server has refused to go on with.
+    """
+    secret = Secret.TOKEN if login.token else Secret.PASSWORD
+    for name, mechanism in MECHANISMS.items():
+        if name not in offered or name in refused or mechanism.secret is not secret:
+            continue
+        if login.mechanisms and name not in login.mechanisms:
+            continue
+        if mechanism.trait is Trait.BINDS and login.channel_binding is None:
+            continue
+        if is_secure or login.in_clear or name == "SCRAM-SHA-256":
+            return name
+    return None
