@@ -441,6 +441,40 @@ def test_what_was_in_flight_at_a_crash_is_due_and_suspect(place: Place) -> None:
     asyncio.run(main())
 
 
+def test_who_only_looks_leaves_suspects_to_the_next(place: Place) -> None:
+    """A close that keeps suspects leaves them as they were, but for what was changed."""
+
+    async def main() -> None:
+        async with opened(place) as store:
+            kept, held = kept_message("a@x.example", "b@x.example"), kept_message("c@x.example")
+            await store.commit(Batch(keep=[kept, held]))
+            marks = [StartMark(kept.id, (0, 1)), StartMark(held.id, (0,))]
+            await store.commit(Batch(start=marks))
+            crashed = place.after_crash()
+            for _ in range(2):
+                visited = crashed.store()
+                await visited.open()
+                assert kept.id in {work.message.id for work in await visited.suspects()}
+                chosen = Selection(messages=frozenset({held.id}))
+                await visited.change(chosen, Change.HOLD, now=NOW)
+                await visited.close(keep_suspects=True)
+            async with opened(crashed) as again:
+                works = await again.suspects()
+                assert {(w.message.id, r.index) for w in works for r in w.recipients} == {
+                    (kept.id, 0),
+                    (kept.id, 1),
+                }
+                assert await states(again, kept) == [_S.QUEUED] * 2
+                assert await states(again, held) == [_S.HELD]
+            visited = crashed.store()
+            await visited.open()
+            await visited.close(keep_suspects=True)
+            async with opened(crashed) as again:
+                assert await again.suspects() == ()
+
+    asyncio.run(main())
+
+
 def test_a_store_has_one_owner(place: Place) -> None:
     """A second opening is refused, or fences the first out for good."""
 

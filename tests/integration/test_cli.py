@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import apsw
 import argon2
 import pytest
 from click.testing import CliRunner, Result
@@ -23,7 +24,7 @@ from pillarbox.control.protocol import Pause
 from pillarbox.events.encode import encode
 from pillarbox.events.types import AttemptMade, RecipientDeferred
 from pillarbox.store.ids import show_id
-from pillarbox.store.port import Batch, JournalEntry, KeptMessage
+from pillarbox.store.port import Batch, JournalEntry, KeptMessage, StartMark
 from pillarbox.store.sqlite import SqliteStore
 
 SOUND = """
@@ -299,6 +300,28 @@ def test_changes_by_filter_ask_first() -> None:
     assert run("queue", "hold", "--route", "lost", "--all").exit_code == 2
     assert run("queue", "cancel", "--all", "--yes").exit_code == 0
     assert run("queue", "list").stdout == ""
+
+
+def test_looking_at_the_store_of_a_dead_node_forgets_no_suspect() -> None:
+    """What was in flight when the node died is still suspect after the queue was listed."""
+    message = kept_message("a@one.example")
+    stopped_node(message)
+
+    async def suspects(*, start: bool) -> int:
+        store = SqliteStore(Path("var/pillarbox.db"), node="main", now=lambda: NOW)
+        await store.open()
+        found = len(await store.suspects())
+        if start:
+            await store.commit(Batch(start=[StartMark(message.id, (0,))]))
+        await store.close(keep_suspects=True)
+        return found
+
+    asyncio.run(suspects(start=True))
+    with apsw.Connection("var/pillarbox.db") as file:  # as a process that was killed leaves it
+        file.execute("UPDATE node SET is_clean = 0")
+    assert run("queue", "list").exit_code == 0
+    assert run("log", show_id(message.id)).exit_code == 0
+    assert asyncio.run(suspects(start=False)) == 1
 
 
 def test_a_change_is_in_the_story() -> None:

@@ -1,7 +1,8 @@
 """How commands reach a node: by the control socket of a running one, or its store otherwise.
 
 Guarantees: the store of a stopped node is opened under the store's own lock, so that a node
-that starts meanwhile, or one whose socket was removed, is never written around.
+that starts meanwhile, or one whose socket was removed, is never written around. Looking at
+the store of a node that died does not make it forget what may have killed it.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _open_store(settings: Settings) -> Iterator[Access]:
         try:
             yield _StoreAccess(runner, store, settings, clock)
         finally:
-            runner.run(store.close())
+            runner.run(store.close(keep_suspects=True))
 
 
 class _StoreAccess:

@@ -235,8 +235,13 @@ class Store(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Close cleanly: there are no suspects at the next opening. Safe to call twice."""
+    async def close(self, *, keep_suspects: bool = False) -> None:
+        """Close cleanly: there are no suspects at the next opening. Safe to call twice.
+
+        Args:
+            keep_suspects: Those of this opening that nobody has tried are suspects again at
+                the next one: for who only came to look after a node that died.
+        """
         ...
 
     async def heartbeat(self, *, now: float) -> None:

@@ -96,10 +96,13 @@ class MemoryStore:
             self._index(disk.messages[message.id])
         disk.is_clean = False
 
-    async def close(self) -> None:
+    async def close(self, *, keep_suspects: bool = False) -> None:
         """Close cleanly."""
         if self._is_open and self._is_owner():
-            self._disk.is_clean = True
+            suspects = self._suspects if keep_suspects else {}
+            for message, indexes in suspects.items():
+                self._replace(message, indexes, _fly)
+            self._disk.is_clean = not suspects
         self._is_open = False
 
     async def heartbeat(self, *, now: float) -> None:
@@ -389,6 +392,13 @@ class MemoryStore:
 def _becomes(old: KeptRecipient, new: KeptRecipient) -> KeptRecipient:
     del old
     return new
+
+
+def _fly(old: KeptRecipient) -> KeptRecipient:
+    """Leave a recipient as it was found, if nobody has tried or changed it."""
+    if old.state is not RecipientState.QUEUED:
+        return old
+    return replace(old, state=RecipientState.IN_FLIGHT, next_attempt_at=None)
 
 
 def _requeue(old: KeptRecipient, now: float) -> KeptRecipient:

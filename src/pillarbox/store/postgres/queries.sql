@@ -191,6 +191,14 @@ dropped AS (
 )
 DELETE FROM chunk WHERE message IN (SELECT id FROM done);
 
+-- name: suspect_again
+-- Leave recipients as they were found, if nobody has tried or changed them.
+UPDATE recipient SET state = 1, next_attempt_at = NULL
+FROM unnest($1::bigint[], $2::integer[]) AS suspect (message, position)
+WHERE recipient.message = suspect.message
+  AND recipient.position = suspect.position
+  AND recipient.state = 0;
+
 -- name: count_crash
 -- Note that an attempt for suspects is about to be risked; return their counts.
 UPDATE recipient SET crashes = crashes + 1

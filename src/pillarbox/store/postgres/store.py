@@ -101,7 +101,7 @@ class PostgresStore:
             suspects = []
         self._opened = _Session(writer, Reader(reading, self._node), links, tuple(suspects))
 
-    async def close(self) -> None:
+    async def close(self, *, keep_suspects: bool = False) -> None:
         """Write what is left and disconnect. Safe to call twice."""
         if self._opened is None:
             return
@@ -110,7 +110,7 @@ class PostgresStore:
             self._flush.cancel()
         try:
             with contextlib.suppress(PillarboxError):  # then the stop was not clean
-                await session.writer.close()
+                await session.writer.close(session.suspects if keep_suspects else ())
         finally:
             for link in session.links:
                 await link.close()

@@ -275,11 +275,19 @@ class Writer:
                 removed += _changed(await connection.execute(SQL[name], oldest_day, limit))
         return removed
 
-    async def close(self) -> None:
-        """Write what is left and say that the stop was clean."""
+    async def close(self, suspects: Sequence[tuple[MessageId, int]] = ()) -> None:
+        """Write what is left and say that the stop was clean.
+
+        Args:
+            suspects: Recipients to leave as an unclean stop would: in flight.
+        """
         await self.flush()
         async with self._transaction() as connection:
-            await connection.execute(SQL["close_node"], self._node, self._epoch)
+            if suspects:
+                messages, positions = zip(*suspects, strict=True)
+                await connection.execute(SQL["suspect_again"], messages, positions)
+            else:
+                await connection.execute(SQL["close_node"], self._node, self._epoch)
 
 
 def _changed(status: str) -> int:

@@ -125,19 +125,20 @@ class SqliteStore:
         writing.afterward = file.writer.checkpoint
         self._opened = _Session(lock, writing, Worker("store-reader"), file)
 
-    async def close(self) -> None:
+    async def close(self, *, keep_suspects: bool = False) -> None:
         """Write what is left and close the file. Safe to call twice."""
         if self._opened is None:
             return
         session, self._opened = self._opened, None
         if self._flush is not None:
             self._flush.cancel()
+        suspects = session.file.suspects if keep_suspects else ()
         try:
             # The reader first: the last to close, the writer, empties the write-ahead log.
             await session.reading.run(session.file.reader.close)
             with contextlib.suppress(PillarboxError):  # then the stop was not clean
                 session.writing.afterward = None  # there is no checkpoint behind the last one
-                await session.writing.run(session.file.writer.close)
+                await session.writing.run(session.file.writer.close, suspects)
         finally:
             session.reading.stop()
             session.writing.stop()

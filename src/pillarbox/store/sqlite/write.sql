@@ -135,6 +135,11 @@ UPDATE recipient SET state = 0, next_attempt_at = ?
 WHERE state = 1
 RETURNING message, position;
 
+-- name: suspect_again
+-- Leave a recipient as it was found, if nobody has tried or changed it.
+UPDATE recipient SET state = 1, next_attempt_at = NULL
+WHERE message = ? AND position = ? AND state = 0;
+
 -- name: count_crash
 -- Note that an attempt for a suspect is about to be risked.
 UPDATE recipient SET crashes = crashes + 1

@@ -330,13 +330,20 @@ class Writer:
             self._execute(SQL["sweep_journal_index"], (oldest_day, _SWEEP * 10))
             return removed + self._connection.changes()
 
-    def close(self) -> None:
-        """Write what is left, say that the stop was clean, and close the connection."""
+    def close(self, suspects: Sequence[tuple[MessageId, int]] = ()) -> None:
+        """Write what is left, say that the stop was clean, and close the connection.
+
+        Args:
+            suspects: Recipients to leave as an unclean stop would: in flight.
+        """
         try:
             if not self.guard.reason:
                 self.flush()
                 with self._transaction():
-                    self._execute(SQL["close_node"], self._owner)
+                    for key in suspects:
+                        self._execute(SQL["suspect_again"], key)
+                    if not suspects:
+                        self._execute(SQL["close_node"], self._owner)
         finally:
             self._connection.set_wal_hook(None)
             self._connection.close()
