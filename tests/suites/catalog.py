@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.suites import spf
+from tests.suites import dkim, spf
 from tests.suites.registry import Suite
 
 __all__ = ["SUITES"]
 
-SUITES: Final[tuple[Suite, ...]] = (*spf.SUITES,)
+SUITES: Final[tuple[Suite, ...]] = (*dkim.SUITES, *spf.SUITES)

@@ -19,6 +19,11 @@ from __future__ import annotations
 from pillarbox.mailauth.dkim.body import BodyHash, BodyHashes
 from pillarbox.mailauth.dkim.canonicalization import Canonicalization
 from pillarbox.mailauth.dkim.outcome import Result, Unverifiable
+from pillarbox.mailauth.dkim.private_key import (
+    make_private_key,
+    read_private_key,
+    write_private_key,
+)
 from pillarbox.mailauth.dkim.report import SignatureResult
 from pillarbox.mailauth.dkim.signing import SignatureForm, Signer, SigningKey, sign
 from pillarbox.mailauth.dkim.verification import PreparedVerification, prepare, verify
@@ -34,7 +39,10 @@ __all__ = [
     "Signer",
     "SigningKey",
     "Unverifiable",
+    "make_private_key",
     "prepare",
+    "read_private_key",
     "sign",
     "verify",
+    "write_private_key",
 ]

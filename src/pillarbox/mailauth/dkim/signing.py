@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pillarbox.errors import PermanentError
 from pillarbox.mailauth.dkim.algorithm import Algorithm, PrivateKey, algorithm_of, sign_digest
 from pillarbox.mailauth.dkim.body import BodyHash, BodyHashes
 from pillarbox.mailauth.dkim.canonicalization import Canonicalization, canonical_field
@@ -123,8 +124,10 @@ class Signer:
             now: Seconds since 1970.
 
         Raises:
-            PermanentError: A key cannot sign.
+            PermanentError: There is no From field, or a key cannot sign.
         """
+        if b"from" not in header:  # RFC 6376 §5.4: it must be signed
+            raise PermanentError("the message has no From field")
         form = self._form
         names = signed_names(header)
         way = form.header_canonicalization
@@ -158,7 +161,7 @@ def sign(
 
     Raises:
         HeaderRefused: The header is larger than any mail server takes.
-        PermanentError: A key cannot sign.
+        PermanentError: There is no From field, or a key cannot sign.
     """
     signer = Signer(keys, form)
     header = scan_header(message)
