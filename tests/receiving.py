@@ -25,6 +25,9 @@ from pillarbox.config.settings import (
     ListenerKind,
     ListenerSettings,
     NodeSettings,
+    OwnerSettings,
+    PolicySettings,
+    RuleSettings,
     Settings,
 )
 from pillarbox.events.types import Event
@@ -48,6 +51,9 @@ from pillarbox.store.port import KeptMessage
 T = TypeVar("T")
 HOSTNAME = "mx.local.test"
 PASSWORD = "correct horse"
+
+# Who logs in may use every sender, unless a test says whose they are.
+EVERYBODYS = {"all": OwnerSettings(senders=("*",), credentials=("*",))}
 
 LOCAL_TEST = LocalDomain(
     name="local.test",
@@ -226,6 +232,9 @@ def receiving(
     wrap: Callable[[MemoryStore], Any] | None = None,
     memory: MemoryGuard | None = None,
     users: dict[str, str] | None = None,
+    rules: dict[str, RuleSettings] | None = None,
+    owners: dict[str, OwnerSettings] | None = None,
+    policy: PolicySettings | None = None,
     reserve: int = 0,
     on_uvloop: bool = False,
     inspectors: Sequence[Inspector] = (),
@@ -238,7 +247,10 @@ def receiving(
             limits=limits or LimitSettings(),
             intake=intake or IntakeSettings(),
             auth=AuthSettings(file=user_file(directory, **users) if users else None),
+            policy=policy or PolicySettings(),
             listener=listeners or {"mx": listener()},
+            rule=rules or {},
+            owner=EVERYBODYS if owners is None else owners,
         )
         ready: list[Rig] = []
         failed: list[BaseException] = []

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from pillarbox.config.relay import is_trustworthy, relay_policy
+from pillarbox.config.settings import (
+    ListenerKind,
+    ListenerSettings,
+    OwnerSettings,
+    PolicySettings,
+    RuleAction,
+    RuleSettings,
+    Settings,
+)
+from pillarbox.policy.networks import TrustedNetworks, is_private, parse_network
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
-from pillarbox.policy.relay import Client, Decision, TrustedNetworks, may_relay, may_send
+from pillarbox.policy.relay import Decision, RelayPolicy
+from pillarbox.policy.rules import Client
+from pillarbox.policy.senders import Senders
 from pillarbox.smtp.address import Mailbox
-from pillarbox.smtp.path import AddressError, parse_forward_path, parse_reverse_path
+from pillarbox.smtp.path import AddressError, parse_forward_path, parse_mailbox, parse_reverse_path
 
-STRANGER = Client()
+STRANGER = Client(listener="mx", address="203.0.113.9")
 DOMAINS = LocalDomains([LocalDomain(name="local.test", recipients=frozenset({"ann"}))])
 CATCH_ALL = LocalDomains(
     [
@@ -80,12 +95,26 @@ FORMS = [
 ]
 
 
+LISTENERS = {
+    "mx": ListenerSettings(kind=ListenerKind.MX, bind=(), trusted_networks=("10.0.0.0/8",)),
+    "submission": ListenerSettings(
+        kind=ListenerKind.SUBMISSION, bind=(), trusted_networks=("10.0.0.0/8",)
+    ),
+}
+
+
+def policy_of(domains: LocalDomains | None = None, **settings: Any) -> RelayPolicy:
+    """Return the policy of a node with an mx and a submission listener."""
+    return relay_policy(Settings(listener=LISTENERS, **settings), domains or DOMAINS)
+
+
 def decide(path: str, domains: LocalDomains) -> Decision | None:
     """Return the decision for a stranger, or None where the path itself is refused."""
     try:
-        return may_relay(STRANGER, parse_forward_path(path[1:-1]), domains)
+        recipient = parse_forward_path(path[1:-1])
     except AddressError:
         return None
+    return policy_of(domains).rights(STRANGER).may_relay(None, recipient)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -123,52 +152,163 @@ def test_stranger_reaches_those_who_are_here(path: str) -> None:
     assert decision.is_accepted
 
 
+THIRD = Mailbox("u", "third.test")
+
+
+def client(listener: str = "mx", address: str = "203.0.113.9", **more: Any) -> Client:
+    return Client(listener=listener, address=address, **more)
+
+
 def test_relaying_is_for_the_trusted_and_the_authenticated() -> None:
     """Others may send anywhere; a stranger gets 550 5.7.1."""
-    third = Mailbox("u", "third.test")
-    assert may_relay(Client(is_trusted=True), third, DOMAINS).rule == "trusted network"
-    assert may_relay(Client(is_authenticated=True), third, DOMAINS).rule == "authenticated"
-    denied = may_relay(STRANGER, third, DOMAINS)
+    policy = policy_of()
+    trusted = policy.rights(client(address="10.1.2.3"))
+    assert trusted.may_relay(None, THIRD).rule == "trusted network"
+    known = policy.rights(client(credential="ann@local.test"))
+    assert known.may_relay(None, THIRD).rule == "authenticated"
+    denied = policy.rights(STRANGER).may_relay(None, THIRD)
     assert str(denied.reply) == "550 5.7.1 Relay access denied"
-    unknown = may_relay(Client(is_trusted=True), Mailbox("nobody", "local.test"), DOMAINS)
+    unknown = trusted.may_relay(None, Mailbox("nobody", "local.test"))
     assert str(unknown.reply).startswith("550 5.1.1")
 
 
 def test_submission_asks_for_a_login_first() -> None:
     """Where a login is required, a stranger gets 530 5.7.0 at MAIL and at RCPT."""
-    stranger = Client(must_log_in=True)
-    assert str(may_send(stranger).reply) == "530 5.7.0 Authentication required"
+    policy = policy_of()
+    stranger = policy.rights(client("submission"))
+    assert str(stranger.may_send(None).reply) == "530 5.7.0 Authentication required"
     ann = Mailbox("ann", "local.test")
-    assert str(may_relay(stranger, ann, DOMAINS).reply).startswith("530 5.7.0")
-    assert may_send(Client(must_log_in=True, is_trusted=True)).is_accepted
-    assert may_send(STRANGER).is_accepted
+    assert str(stranger.may_relay(None, ann).reply).startswith("530 5.7.0")
+    assert policy.rights(client("submission", "10.0.0.1")).may_send(None).is_accepted
+    assert policy.rights(STRANGER).may_send(None).is_accepted
+
+
+def test_a_listener_that_is_not_known_asks_for_a_login() -> None:
+    """A policy is closed where it has not been told anything."""
+    assert policy_of().rights(client("other")).may_send(None).rule == "login required"
+
+
+def test_who_logs_in_sends_as_whom_he_owns_and_as_nobody_else() -> None:
+    """Own name, own list, and owner tables count; a credential that owns nothing may not send."""
+    policy = policy_of(
+        owner={
+            "shop": OwnerSettings(senders=("@shop.test", "news-*@local.test"), credentials=("s*",)),
+            "printers": OwnerSettings(senders=("@local.test",), networks=("10.0.0.0/24",)),
+        }
+    )
+
+    def may(sender: str, **who: Any) -> bool:
+        path = parse_mailbox(sender) if sender else None
+        return policy.rights(client("submission", **who)).may_send(path).is_accepted
+
+    assert may("Ann@LOCAL.test", credential="ann@local.test")
+    assert not may("bob@local.test", credential="ann@local.test")
+    assert may("a@shop.test", credential="shop")
+    assert may("news-7@local.test", credential="shop")
+    assert not may("a@sub.shop.test", credential="shop")
+    assert may("x@tenant.test", credential="t1", senders=Senders(["@tenant.test"]))
+    assert not may("x@other.test", credential="t1", senders=Senders(["@tenant.test"]))
+    assert may("", credential="shop")
+    assert not may("", credential="nothing")
+    assert may("x@local.test", address="10.0.0.9")
+    assert not may("x@third.test", address="10.0.0.9")
+    assert may("x@third.test", address="10.0.1.9")
+    refused = policy.rights(client(credential="shop")).may_send(THIRD)
+    assert (refused.rule, str(refused.reply)[:9]) == ("sender not owned", "550 5.7.1")
+
+
+ALLOW, REFUSE = RuleAction.ALLOW, RuleAction.REFUSE
+RULES = {
+    "no-null": RuleSettings(action=REFUSE, credentials=("shop",), senders=("<>",)),
+    "shop": RuleSettings(action=ALLOW, credentials=("shop",), recipients=("third.test",)),
+    "shop-ends": RuleSettings(action=REFUSE, credentials=("shop",)),
+    "no-spoofing": RuleSettings(action=REFUSE, listeners=("mx",), senders=("@local.test",)),
+    "backup": RuleSettings(action=ALLOW, listeners=("mx",), recipients=("*.backup.test",)),
+    "lan": RuleSettings(action=ALLOW, networks=("192.168.7.0/24",), recipients=("fourth.test",)),
+    "world": RuleSettings(action=ALLOW, networks=("8.8.8.0/24",)),
+}
 
 
 @pytest.mark.parametrize(
-    "text", ["127.0.0.0/8", "10.1.0.0/16", "::1/128", "fd00::/8", "192.168.1.1"]
+    ("who", "sender", "recipient", "rule"),
+    [
+        ({"credential": "shop"}, "", "u@third.test", "no-null"),
+        ({"credential": "shop"}, "a@b.test", "u@third.test", "shop"),
+        ({"credential": "shop"}, "a@b.test", "u@other.test", "shop-ends"),
+        ({"credential": "shop"}, "a@b.test", "ann@local.test", "shop-ends"),
+        ({"credential": "other"}, "a@b.test", "u@other.test", "authenticated"),
+        ({}, "x@local.test", "ann@local.test", "no-spoofing"),
+        ({}, "x@third.test", "ann@local.test", "local recipient"),
+        ({}, "x@third.test", "u@mx.backup.test", "backup"),
+        ({}, "x@third.test", "u%other.test@mx.backup.test", "routed address"),
+        ({}, "x@third.test", "u@backup.test", "relay denied"),
+        ({"listener": "submission"}, "x@third.test", "u@mx.backup.test", "login required"),
+        (
+            {"listener": "submission", "address": "192.168.7.9"},
+            "x@third.test",
+            "u@fourth.test",
+            "lan",
+        ),
+        (
+            {"listener": "submission", "address": "192.168.7.9"},
+            "x@third.test",
+            "u@third.test",
+            "login required",
+        ),
+        ({"address": "8.8.8.8"}, "x@third.test", "u@third.test", "relay denied"),
+    ],
 )
-def test_private_networks_can_be_trusted(text: str) -> None:
-    """Loopback and private networks are taken without a finding."""
-    networks, findings = TrustedNetworks.parse([text])
-    assert not findings
-    assert (
-        text.split("/", maxsplit=1)[0].replace("fd00::", "fd00::1").replace(".0.0", ".0.1")
-        in networks
-    )
+def test_the_first_rule_whose_conditions_hold_decides(
+    who: dict[str, Any], sender: str, recipient: str, rule: str
+) -> None:
+    """Rules are tried in order, by listener, credential, network, sender and recipient."""
+    owner = {"all": OwnerSettings(senders=("*",), credentials=("*",))}
+    rights = policy_of(rule=RULES, owner=owner).rights(client(**who))
+    path = parse_mailbox(sender) if sender else None
+    decision = rights.may_send(path)
+    if decision.is_accepted:
+        decision = rights.may_relay(path, parse_mailbox(recipient))
+    assert decision.rule == rule
 
 
-@pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "8.8.8.0/24", "10.0.0.1/8", "local", ""])
-def test_public_networks_are_never_trusted(text: str) -> None:
-    """A network that is not private is an error and trusts nobody."""
-    networks, findings = TrustedNetworks.parse([text])
-    assert len(findings) == 1
-    assert "8.8.8.8" not in networks
-    assert "10.0.0.1" not in networks
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.0/8", "127.0.0.1"),
+        ("10.1.0.0/16", "10.1.0.1"),
+        ("::1/128", "::1"),
+        ("fd00::/8", "fd00::1"),
+        ("192.168.1.1", "192.168.1.1"),
+    ],
+)
+def test_private_networks_can_be_trusted(text: str, address: str) -> None:
+    """Loopback and private networks need no acknowledgement."""
+    network = parse_network(text)
+    assert network is not None
+    assert is_private(network)
+    assert address in TrustedNetworks([network])
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0/0", "0.0.0.0/1", "::/0", "8.8.8.0/24", "10.0.0.0/7"])
+def test_networks_that_are_not_private_have_to_be_acknowledged_by_name(text: str) -> None:
+    """Without the very network in policy.acknowledged_networks nobody is trusted, and what is
+    as wide as the world never is.
+    """
+    network = parse_network(text)
+    assert network is not None
+    assert not is_private(network)
+    assert not is_trustworthy(network, Settings())
+    wider = Settings(policy=PolicySettings(acknowledged_networks=("8.8.0.0/16",)))
+    assert not is_trustworthy(network, wider)
+    same = Settings(policy=PolicySettings(acknowledged_networks=(text,)))
+    assert is_trustworthy(network, same) == (text == "8.8.8.0/24")
 
 
 def test_mapped_and_malformed_addresses_of_clients() -> None:
     """An IPv4 address in IPv6 clothes is itself; what is no address is in no network."""
-    networks, _ = TrustedNetworks.parse(["127.0.0.0/8"])
+    network = parse_network("127.0.0.0/8")
+    assert network is not None
+    networks = TrustedNetworks([network])
     assert "::ffff:127.0.0.1" in networks
     assert "::ffff:8.8.8.8" not in networks
     assert "" not in networks

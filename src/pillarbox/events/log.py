@@ -40,6 +40,7 @@ from pillarbox.events.types import (
     RecipientUncertain,
     SiteBackedOff,
     StoreFailed,
+    SenderRefused,
     TlsNegotiated,
 )
 
@@ -74,6 +75,7 @@ _WARNINGS: Final = frozenset(
         StoreFailed,
     }
 )
+        SenderRefused,
 
 
 def _level_of(event: Event) -> LogLevel:

@@ -50,6 +50,7 @@ __all__ = [
     "Sink",
     "SiteBackedOff",
     "SiteRecovered",
+    "SenderRefused",
     "StoreFailed",
     "StoreRecovered",
     "TlsNegotiated",
@@ -265,6 +266,17 @@ class MessageAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 class AttemptMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="attempt.made"):
     """A delivery was attempted; the whole conversation, bodies and secrets left out."""
+
+class SenderRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sender.refused"):
+    """A MAIL command was refused by the relay policy."""
+
+    session: str
+    client: str
+    sender: str
+    reply: str
+    reason: str  # the rule
+    identity: str = ""  # who authenticated, "" for nobody
+
 
     message: str
     recipients: list[str]

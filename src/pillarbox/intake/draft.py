@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pillarbox.message.trace import ReceivedTrace
 from pillarbox.policy.ruling import Ruling
+from pillarbox.policy.senders import Senders
 from pillarbox.smtp.envelope import Envelope, Recipient
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import MessageId
@@ -25,6 +26,7 @@ class Origin:
     client: str = ""  # the peer's address, as text
     identity: str = ""  # who authenticated, "" for nobody
     helo: str = ""
+    senders: Senders | None = None  # whom the header may name as author; None: anybody
     tls: str = ""  # version and cipher, "" without TLS
 
 

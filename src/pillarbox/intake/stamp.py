@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pillarbox.config.settings import IntakeSettings
-from pillarbox.intake.draft import Draft
+from pillarbox.intake.draft import Draft, Origin
 from pillarbox.intake.inspection import Judgement
 from pillarbox.intake.refusals import LOOP
-from pillarbox.message.header import HeaderLimits, HeaderRefused, scan_header
+from pillarbox.message.header import Header, HeaderLimits, HeaderRefused, scan_header
 from pillarbox.message.identification import make_message_id, read_message_id
 from pillarbox.message.submission import check_submission, fix_submission
+from pillarbox.policy.authors import check_authors
 from pillarbox.smtp.reply import Reply
 
 __all__ = ["Stamped", "Stamper"]
@@ -82,10 +83,10 @@ class Stamper:
             return LOOP
         body = len(start) - header.size
         message_id = read_message_id(header)
+        refusal = _refusal_of_authors(header, draft.origin)
+        if refusal is not None:
+            return refusal
         if draft.origin.is_submission:
-            refusal = check_submission(header)
-            if refusal is not None:
-                return refusal
             made = make_message_id(draft.shown, self._hostname)
             if b"message-id" not in header:
                 message_id = made.decode("ascii")
@@ -101,3 +102,10 @@ class Stamper:
         return draft.origin.trace.field(
             queue_id=draft.shown, at=draft.at, recipient=only, is_utf8=draft.envelope.smtputf8
         )
+
+
+def _refusal_of_authors(header: Header, origin: Origin) -> Reply | None:
+    """Return why a message may not name the authors that it names, or None."""
+    if origin.senders is not None:
+        return check_authors(header, origin.senders)
+    return check_submission(header) if origin.is_submission else None

@@ -1,108 +1,58 @@
-"""Who may send what where: the rule that keeps us from being an open relay.
+"""Who may send what where: the policy that keeps us from being an open relay.
 
-Everything that is not allowed here is refused in the session; nothing is taken now to be
-bounced later. RFC 5321 §3.6.1, §7.1, §7.8.
+The rules of the configuration are tried in their order, and the first that fits decides.
+Behind them stand rules that are always there, and that are closed: a stranger reaches local
+recipients and nobody else. Who has logged in uses the senders that he owns. Everything that is
+not allowed is refused in the session; nothing is taken now to be bounced later.
+RFC 5321 §3.6.1, §7.1, §7.8; RFC 6409 §4.3, §6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from pillarbox.findings import Finding, Level
+from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.recipients import (
     LocalDomains,
     Resolution,
     ResolutionKind,
     has_routing_characters,
 )
-from pillarbox.smtp.address import Mailbox
+from pillarbox.policy.rules import Client, Owner, Rule
+from pillarbox.policy.senders import NOBODY, Senders, own_address
+from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["Client", "Decision", "TrustedNetworks", "may_relay", "may_send"]
+__all__ = ["BuiltIn", "Decision", "Gate", "RelayPolicy", "Rights"]
 
 _DENIED: Final = Reply.of(550, "5.7.1", "Relay access denied")
+_REFUSED: Final = Reply.of(550, "5.7.1", "This is not allowed here from you")
 _LOGIN_REQUIRED: Final = Reply.of(530, "5.7.0", "Authentication required")
-
-_Network = IPv4Network | IPv6Network
-
-
-class TrustedNetworks:
-    """Networks whose clients may send anywhere without logging in."""
-
-    def __init__(self, networks: Iterable[_Network] = ()) -> None:
-        self._networks = tuple(networks)
-        self._holds = lru_cache(maxsize=1_024)(self._holds_uncached)
-
-    @classmethod
-    def parse(cls, texts: Iterable[str]) -> tuple[TrustedNetworks, tuple[Finding, ...]]:
-        """Read networks such as ``127.0.0.0/8``; only private and loopback ones are taken.
-
-        Returns:
-            The networks that were taken, and a finding for each text that was not.
-        """
-        networks: list[_Network] = []
-        findings: list[Finding] = []
-        for text in texts:
-            try:
-                network = ip_network(text.strip())
-            except ValueError as error:
-                findings.append(_bad_network(text, str(error)))
-                continue
-            if network.is_private or network.is_loopback or network.is_link_local:
-                networks.append(network)
-            else:
-                findings.append(_public_network(text))
-        return cls(networks), tuple(findings)
-
-    def __contains__(self, address: str) -> bool:
-        return self._holds(address)
-
-    def _holds_uncached(self, address: str) -> bool:
-        # A scope ("%eth0") does not say which network it is.
-        try:
-            client: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
-            client = client.ipv4_mapped
-        return any(client in network for network in self._networks)
+# RFC 6409 §6.1: 550, where the authenticated identity has no right to the return address.
+_NOT_OWNED: Final = Reply.of(550, "5.7.1", "You may not send as this address")
+_REMEMBERED: Final = 4_096
 
 
-def _bad_network(text: str, reason: str) -> Finding:
-    return Finding(
-        level=Level.ERROR,
-        code="PB-RELAY-001",
-        what=f"{text!r} is not a network: {reason}.",
-        fix="Write it like 192.168.10.0/24 or fd00::/8.",
-    )
+class BuiltIn:
+    """The names of the rules that are always there."""
 
-
-def _public_network(text: str) -> Finding:
-    return Finding(
-        level=Level.ERROR,
-        code="PB-RELAY-002",
-        what=f"The trusted network {text} is not private.",
-        why="Everybody in it could send anything to anybody through this server.",
-        fix="Name private networks only, and let others log in.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """What a relay decision asks about a client."""
-
-    is_trusted: bool = False  # its address is in the listener's trusted networks
-    is_authenticated: bool = False
-    must_log_in: bool = False  # the listener takes mail from trusted and authenticated ones only
+    LOGIN: Final = "login required"
+    OWNERSHIP: Final = "sender not owned"
+    MAY_SEND: Final = "may send"
+    LOCAL: Final = "local recipient"
+    UNKNOWN: Final = "unknown recipient"
+    ROUTED: Final = "routed address"
+    AUTHENTICATED: Final = "authenticated"
+    TRUSTED: Final = "trusted network"
+    DENIED: Final = "relay denied"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided for a recipient, and by which rule (for events and logs)."""
+    """What is decided for a sender or recipient, and by which rule (for events and logs)."""
 
     rule: str
     reply: Reply | None = None  # the refusal; None: accepted
@@ -110,40 +60,156 @@ class Decision:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the recipient is taken."""
+        """Whether the sender or recipient is taken."""
         return self.reply is None
 
 
-_OUTSIDE_DENIED: Final = Decision("relay denied", _DENIED)
-_ROUTE_DENIED: Final = Decision("routed address", _DENIED)
-_NEEDS_LOGIN: Final = Decision("login required", _LOGIN_REQUIRED)
-_MAY_SEND: Final = Decision("may send")
-_TRUSTED: Final = Decision("trusted network")
-_AUTHENTICATED: Final = Decision("authenticated")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a listener itself says about its clients."""
+
+    must_log_in: bool = False  # it takes mail from trusted and authenticated clients only
+    trusted: TrustedNetworks = field(default_factory=TrustedNetworks)  # may send anywhere
 
 
-def may_send(client: Client) -> Decision:
-    """Decide at MAIL whether a client may send at all (RFC 6409 §4.3)."""
-    if client.must_log_in and not (client.is_authenticated or client.is_trusted):
-        return _NEEDS_LOGIN
-    return _MAY_SEND
+_MAY_SEND: Final = Decision(BuiltIn.MAY_SEND)
+_NEEDS_LOGIN: Final = Decision(BuiltIn.LOGIN, _LOGIN_REQUIRED)
+_OWNS_NOT: Final = Decision(BuiltIn.OWNERSHIP, _NOT_OWNED)
+_ROUTE_DENIED: Final = Decision(BuiltIn.ROUTED, _DENIED)
+_OUTSIDE_DENIED: Final = Decision(BuiltIn.DENIED, _DENIED)
+_AUTHENTICATED: Final = Decision(BuiltIn.AUTHENTICATED)
+_TRUSTED: Final = Decision(BuiltIn.TRUSTED)
 
 
-def may_relay(client: Client, recipient: Mailbox, domains: LocalDomains) -> Decision:
-    """Decide at RCPT whether mail from this client is taken for this recipient.
+class Rights:
+    """What one client may do, from its login to the end of its session."""
 
-    The reverse-path has no say: anybody can write one.
-    """
-    if client.must_log_in and not (client.is_authenticated or client.is_trusted):
-        return _NEEDS_LOGIN
-    found = domains.resolve(recipient)
-    if found.kind is ResolutionKind.NOT_LOCAL:
-        if client.is_authenticated:
+    __slots__ = ("_domains", "client", "is_trusted", "must_log_in", "rules", "senders")
+
+    def __init__(
+        self, client: Client, gate: Gate, policy: RelayPolicy, senders: Senders | None
+    ) -> None:
+        """Work out what holds for a client whatever it sends.
+
+        Args:
+            client: Who it is.
+            gate: The listener by which it came.
+            policy: What the configuration says.
+            senders: What its MAIL FROM and its header's From may name; None: anybody.
+        """
+        self.client: Final = client
+        self.is_trusted: Final = client.address in gate.trusted
+        self.must_log_in: Final = gate.must_log_in and not client.credential and not self.is_trusted
+        self.senders: Final = senders
+        self.rules: Final = tuple(
+            rule for rule in policy.rules if rule.missed_by_client(client) is None
+        )
+        self._domains = policy.domains
+
+    def may_send(self, sender: ReversePath) -> Decision:
+        """Decide at MAIL whether a client may send at all, and as this sender."""
+        for rule in self.rules:
+            if rule.misses_sender(sender):
+                continue
+            if rule.allows:
+                break  # for some recipients at least, so RCPT decides
+            if rule.recipients is None:
+                return Decision(rule.name, _REFUSED)
+        else:
+            if self.must_log_in:
+                return _NEEDS_LOGIN
+        return _MAY_SEND if self.may_use(sender) else _OWNS_NOT
+
+    def may_use(self, sender: ReversePath) -> bool:
+        """Return whether a sender is among those that this client may use.
+
+        The null reverse-path is everybody's who owns a sender: it is the one of read receipts
+        (RFC 8098 §3), and the header's From has to be owned all the same.
+        """
+        if self.senders is None:
+            return True
+        return bool(self.senders) if sender is None else sender in self.senders
+
+    def may_relay(self, sender: ReversePath, recipient: Mailbox) -> Decision:
+        """Decide at RCPT whether mail from this client is taken for this recipient.
+
+        Without a rule of the configuration the reverse-path has no say: anybody can write one.
+        """
+        rule = None
+        for each in self.rules:
+            if not (each.misses_sender(sender) or each.misses_recipient(recipient)):
+                rule = each
+                break
+        if rule is None and self.must_log_in:
+            return _NEEDS_LOGIN
+        if rule is not None and not rule.allows:
+            return Decision(rule.name, _REFUSED)
+        found = self._domains.resolve(recipient)
+        if found.kind is ResolutionKind.UNKNOWN:
+            # Only the text differs: who asks for a relay is told that there is none.
+            if has_routing_characters(recipient.local_part):
+                return _ROUTE_DENIED
+            return Decision(BuiltIn.UNKNOWN, found.reply)
+        if found.kind is not ResolutionKind.NOT_LOCAL:
+            return Decision(BuiltIn.LOCAL if rule is None else rule.name, resolution=found)
+        return self._outside() if rule is None else self._outside_by(rule, recipient)
+
+    def _outside(self) -> Decision:
+        if self.client.credential:
             return _AUTHENTICATED
-        return _TRUSTED if client.is_trusted else _OUTSIDE_DENIED
-    if found.kind is ResolutionKind.UNKNOWN:
-        # Only the text differs: who asks for a relay is told that there is none.
-        if has_routing_characters(recipient.local_part):
+        return _TRUSTED if self.is_trusted else _OUTSIDE_DENIED
+
+    def _outside_by(self, rule: Rule, recipient: Mailbox) -> Decision:
+        is_known = self.client.credential or self.is_trusted or rule.networks is not None
+        if not is_known and has_routing_characters(recipient.local_part):
+            # The server that we relay to for strangers may take it for a route: to it, we
+            # are no stranger.
             return _ROUTE_DENIED
-        return Decision("unknown recipient", found.reply)
-    return Decision("local recipient", resolution=found)
+        return Decision(rule.name)
+
+
+class RelayPolicy:
+    """All rules of a node, in one configuration."""
+
+    def __init__(
+        self,
+        *,
+        gates: Mapping[str, Gate],
+        domains: LocalDomains,
+        rules: Iterable[Rule] = (),
+        owners: Iterable[Owner] = (),
+    ) -> None:
+        """Prepare a policy.
+
+        Args:
+            gates: What each listener says, by its name.
+            domains: Whom we take mail for.
+            rules: What is allowed and refused, in order.
+            owners: Whose the senders are.
+        """
+        self.gates: Final = dict(gates)
+        self.domains: Final = domains
+        self.rules: Final = tuple(rules)
+        self.owners: Final = tuple(owners)
+        self.rights = lru_cache(maxsize=_REMEMBERED)(self._rights)
+
+    def _rights(self, client: Client) -> Rights:
+        gate = self.gates.get(client.listener) or Gate(must_log_in=True)
+        return Rights(client, gate, self, self.senders_of(client))
+
+    def senders_of(self, client: Client) -> Senders | None:
+        """Return the senders that a client may use; None where nothing holds it to any.
+
+        That is a client that has not logged in, and whose network owns nothing.
+        """
+        owned = [owner.senders for owner in self.owners if owner.is_client(client)]
+        if not client.credential:
+            return _union(owned) if owned else None
+        return _union((own_address(client.credential), client.senders, *owned))
+
+
+def _union(sets: Iterable[Senders]) -> Senders:
+    union = NOBODY
+    for each in sets:
+        union |= each
+    return union

@@ -6,37 +6,32 @@ once, or marks the decision as open (``is_deciding``) and carries the session on
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Any, ClassVar, Final
 
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import (
-    AuthAccepted,
-    AuthRefused,
     CommandRefused,
     ConfigurationReloaded,
     MessageRefused,
     RecipientRefused,
+    SenderRefused,
 )
 from pillarbox.intake.draft import Kept, Origin
 from pillarbox.message.trace import ReceivedTrace, Session as TraceSession
 from pillarbox.policy.recipients import ResolutionKind
-from pillarbox.policy.relay import Client, may_relay, may_send
+from pillarbox.policy.relay import Rights
+from pillarbox.policy.rules import Client
+from pillarbox.policy.senders import NOBODY, Senders
 from pillarbox.receive.aliases import Aliases, expand, without_aliases
-from pillarbox.receive.auth import Verdict
-from pillarbox.receive.clients import client_key
 from pillarbox.receive.content import Content, share_of
 from pillarbox.receive.line import Line
+from pillarbox.receive.login import Login
 from pillarbox.receive.refusals import (
-    BAD_PASSWORD,
-    LOGIN_BUSY,
     TLS_UNAVAILABLE,
-    TOO_MANY_LOGINS,
     WAITED_FOR_MEMORY,
 )
 from pillarbox.receive.service import Service
@@ -59,7 +54,6 @@ from pillarbox.smtp.events import (
     VerifyReceived,
 )
 from pillarbox.smtp.reply import EnhancedCode, Reply
-from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Conversation"]
@@ -73,13 +67,13 @@ class Conversation:
 
     __slots__ = (
         "_aliases",
-        "_client",
         "_helo",
-        "_identity",
         "_is_extended",
         "_is_gone",
         "_line",
+        "_login",
         "_origin",
+        "_rights",
         "_room_wanted",
         "_sender",
         "_service",
@@ -99,13 +93,11 @@ class Conversation:
         self.content: Content | None = None  # coming in
         self.decision_deadline = inf
         self.messages = 0  # kept so far
-        self._client = Client(
-            is_trusted=line.client in service.trusted, must_log_in=service.must_log_in
-        )
+        self._rights = self._rights_as("")
         self._helo = ""
         self._is_extended = False
         self._is_gone = False
-        self._identity = ""
+        self._login = Login(service, line, self.connection, self._login_decided)
         self._origin: Origin | None = None
         self._sender: ReversePath = None
         # What accepted recipients stand for, where that is not themselves.
@@ -143,6 +135,7 @@ class Conversation:
             self._room_wanted = None
         self._abort_content()
         self._is_gone = True
+        self._login.lost()
 
     # --- greeting, TLS, login --------------------------------------------------------
 
@@ -160,93 +153,44 @@ class Conversation:
             self._refuse(TLS_UNAVAILABLE, "STARTTLS")
             return
         self.connection.accept()
-        self._identity = ""
+        # RFC 3207 §4.2: what was said before the handshake is forgotten, a login as well.
+        self._login.forget()
+        self._rights = self._rights_as("")
         self._origin = None
         self._line.start_tls(context)
 
     def _auth_attempted(self, event: AuthAttempted) -> None:
-        service = self._service
-        now = service.monotonic()
-        if service.guesses.are_too_many(client_key(self._line.client), now):
-            self._refuse_login(event, TOO_MANY_LOGINS, "too many failed logins")
-            return
-        claim = event.claim
-        if not isinstance(claim, PasswordClaim):
-            self._judge_login(event, Verdict.WRONG)
-            return
-        verdict = service.authenticator.check(
-            claim.identity, claim.password, acting_as=claim.authorization_identity, now=now
-        )
-        if isinstance(verdict, Verdict):
-            self._judge_login(event, verdict)
-            return
-        verdict.add_done_callback(partial(self._login_checked, event))
-
-    def _login_checked(self, event: AuthAttempted, checked: asyncio.Future[Verdict]) -> None:
-        failed = checked.cancelled() or checked.exception() is not None
-        self._judge_login(event, Verdict.BUSY if failed else checked.result())
-
-    def _judge_login(self, event: AuthAttempted, verdict: Verdict) -> None:
-        if verdict is Verdict.ACCEPTED:
-            self._accept_login(event)
-        elif verdict in {Verdict.BUSY, Verdict.NO_USERS}:
-            self._refuse_login(event, LOGIN_BUSY, verdict.value)
-        else:
-            service = self._service
-            key = client_key(self._line.client)
-            delay = service.guesses.failed(key, service.monotonic())
-            if delay:
-                asyncio.get_running_loop().call_later(
-                    delay, self._refuse_login, event, BAD_PASSWORD, verdict.value
-                )
-            else:
-                self._refuse_login(event, BAD_PASSWORD, verdict.value)
-
-    def _accept_login(self, event: AuthAttempted) -> None:
-        service = self._service
-        self._identity = event.identity
-        self._origin = None
-        self._client = replace(self._client, is_authenticated=True)
-        service.sink(
-            AuthAccepted(
-                at=service.clock.now(),
-                session=self._line.id,
-                client=self._line.client,
-                mechanism=event.mechanism,
-                identity=event.identity,
-            )
-        )
-        if not self._is_gone:
-            self.connection.accept()
-            self._decided()
-
-    def _refuse_login(self, event: AuthAttempted, reply: Reply, reason: str) -> None:
-        self._tell_login_refused(event.mechanism, event.identity, reason)
-        if not self._is_gone:
-            self.connection.refuse(reply)
-            self._decided()
+        self._login.attempted(event)
 
     def _auth_failed(self, event: AuthFailed) -> None:
-        self._tell_login_refused(event.mechanism, "", str(event.reply))
+        self._login.failed(event)
 
-    def _tell_login_refused(self, mechanism: str, identity: str, reason: str) -> None:
-        self._service.sink(
-            AuthRefused(
-                at=self._service.clock.now(),
-                session=self._line.id,
-                client=self._line.client,
-                mechanism=mechanism,
-                identity=identity,
-                reason=reason,
-            )
-        )
+    def _login_decided(self, is_accepted: bool) -> None:  # noqa: FBT001 - a callback
+        if is_accepted:
+            self._rights = self._rights_as(self._login.identity)
+            self._origin = None
+        self._decided()
 
     # --- the envelope ----------------------------------------------------------------
 
-    def _mail(self, event: MailReceived) -> None:
-        refusal = may_send(self._client).reply or self._service.door.guards.refusal(
-            self._service.monotonic()
+    def _rights_as(self, credential: str, senders: Senders = NOBODY) -> Rights:
+        """Return what the client may do, logged in as a credential or, with "", as nobody."""
+        service = self._service
+        return service.relay.rights(
+            Client(
+                listener=service.name,
+                address=self._line.client,
+                credential=credential,
+                senders=senders,
+            )
         )
+
+    def _mail(self, event: MailReceived) -> None:
+        decision = self._rights.may_send(event.reverse_path)
+        if decision.reply is not None:
+            self._refuse_mail(event, decision.reply, decision.rule)
+            return
+        refusal = self._service.door.guards.refusal(self._service.monotonic())
         if refusal is not None:
             self._refuse(refusal, "MAIL")
             return
@@ -254,9 +198,23 @@ class Conversation:
         self._aliases = None
         self.connection.accept()
 
+    def _refuse_mail(self, event: MailReceived, reply: Reply, rule: str) -> None:
+        self.connection.refuse(reply)
+        self._service.sink(
+            SenderRefused(
+                at=self._service.clock.now(),
+                session=self._line.id,
+                client=self._line.client,
+                identity=self._login.identity,
+                sender=str(event.reverse_path or ""),
+                reply=str(reply),
+                reason=rule,
+            )
+        )
+
     def _recipient(self, event: RecipientReceived) -> None:
         recipient = event.recipient
-        decision = may_relay(self._client, recipient.address, self._service.domains)
+        decision = self._rights.may_relay(self._sender, recipient.address)
         if decision.reply is not None:
             self.connection.refuse(decision.reply)
             self._service.sink(
@@ -371,15 +329,16 @@ class Conversation:
                     address=line.client,
                     hostname=service.hostname,
                     is_extended=self._is_extended,
-                    is_authenticated=bool(self._identity),
+                    is_authenticated=bool(self._login.identity),
                     tls_version=version,
                     tls_cipher=cipher,
                 )
             ),
             session=line.id,
             client=line.client,
-            identity=self._identity,
+            identity=self._login.identity,
             helo=self._helo,
+            senders=self._rights.senders,
             tls=f"{version} {cipher}".strip(),
         )
         return self._origin

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from pillarbox.clock import Clock
+from pillarbox.config.relay import relay_policy
 from pillarbox.config.settings import (
     ListenerKind,
     ListenerSettings,
@@ -18,8 +19,9 @@ from pillarbox.config.settings import (
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import ListenerStarted, Sink
 from pillarbox.intake.door import Door
+from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.recipients import LocalDomains
-from pillarbox.policy.relay import TrustedNetworks
+from pillarbox.policy.relay import RelayPolicy
 from pillarbox.receive.auth import Authenticator, Guesses
 from pillarbox.receive.binding import Sockets, bind_listeners, show_address
 from pillarbox.receive.certificate import self_made_certificate
@@ -163,8 +165,9 @@ class Receiver:
         self, settings: Settings, domains: LocalDomains, authenticator: Authenticator
     ) -> dict[str, Service]:
         files = _certificate_files(settings, self._hostname, self._clock.now())
+        relay = relay_policy(settings, domains)
         return {
-            name: self._service(name, listener, settings, domains, authenticator, files)
+            name: self._service(name, listener, settings, relay, authenticator, files)
             for name, listener in settings.listener.items()
         }
 
@@ -173,12 +176,11 @@ class Receiver:
         name: str,
         listener: ListenerSettings,
         settings: Settings,
-        domains: LocalDomains,
+        relay: RelayPolicy,
         authenticator: Authenticator,
         files: CertificateFiles | None,
     ) -> Service:
         is_mx = listener.kind is ListenerKind.MX
-        trusted, _ = TrustedNetworks.parse(listener.trusted_networks)
         offers_auth = _default(listener.auth, not is_mx) and authenticator.has_users
         options = _options(listener, settings, self._hostname, offers_auth=offers_auth)
         return Service(
@@ -188,14 +190,12 @@ class Receiver:
             limits=settings.limits,
             options=options,
             options_for_loopback=replace(options, auth_before_tls=listener.auth_without_tls),
-            must_log_in=_default(listener.require_auth, not is_mx),
-            trusted=trusted,
             proxies=_networks(listener.proxies),
             banner_delay=listener.banner_delay if is_mx else 0.0,
             tls=None if files is None or not _has_tls(listener) else ServerTls(files),
             has_implicit_tls=listener.kind is ListenerKind.SUBMISSIONS,
             door=self._door,
-            domains=domains,
+            relay=relay,
             authenticator=authenticator,
             guesses=self._guesses,
             clock=self._clock,

@@ -9,8 +9,8 @@ from pillarbox.clock import Clock
 from pillarbox.config.settings import LimitSettings, ListenerKind
 from pillarbox.events.types import Sink
 from pillarbox.intake.door import Door
-from pillarbox.policy.recipients import LocalDomains
-from pillarbox.policy.relay import TrustedNetworks
+from pillarbox.policy.networks import TrustedNetworks
+from pillarbox.policy.relay import RelayPolicy
 from pillarbox.receive.auth import Authenticator, Guesses
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
@@ -31,14 +31,12 @@ class Service:
     limits: LimitSettings
     options: ServerOptions  # for clients that may not log in before TLS
     options_for_loopback: ServerOptions  # for those on this machine
-    must_log_in: bool
-    trusted: TrustedNetworks
     proxies: TrustedNetworks | None  # None: no client is announced by a proxy
     banner_delay: float
     tls: ServerTls | None
     has_implicit_tls: bool
     door: Door
-    domains: LocalDomains
+    relay: RelayPolicy
     authenticator: Authenticator
     guesses: Guesses
     clock: Clock

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterator
 from typing import Final
 
 from pillarbox.config.check.report import Check, Report
 from pillarbox.config.endpoints import (
-    Network,
     is_host_name,
     is_loopback,
     parse_endpoint,
     parse_network,
 )
 from pillarbox.config.loader import Loaded
+from pillarbox.config.relay import is_trustworthy
 from pillarbox.config.settings import ListenerKind, ListenerSettings, RouteKind
 from pillarbox.findings import Finding
 from pillarbox.smtp.address import ascii_domain
@@ -26,22 +25,6 @@ _SHARDS: Final = 1024
 _MIN_COMMAND_LINE: Final = 512  # RFC 5321 §4.5.3.1.4
 _MIN_TEXT_LINE: Final = 1000  # RFC 5321 §4.5.3.1.6
 _MIN_RECIPIENTS: Final = 100  # RFC 5321 §4.5.3.1.8
-_PRIVATE: Final[tuple[Network, ...]] = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            "127.0.0.0/8",
-            "10.0.0.0/8",  # RFC 1918
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "169.254.0.0/16",
-            "100.64.0.0/10",  # RFC 6598
-            "::1/128",
-            "fc00::/7",  # RFC 4193
-            "fe80::/10",
-        ),
-    )
-)
 
 
 def _node(loaded: Loaded) -> Iterator[Finding]:
@@ -129,13 +112,14 @@ def _networks(loaded: Loaded) -> Iterator[Finding]:
                         "Host bits behind the prefix must be zero.",
                         'Write it as "10.0.0.0/8", "fd00::/8" or "127.0.0.1".',
                     )
-                elif key == "trusted_networks" and not _is_private(network):
+                elif key == "trusted_networks" and not is_trustworthy(network, loaded.settings):
                     yield report.error(
                         27,
                         f'{{key}} has "{text}", which is not a private network.',
                         "Everybody in it could send mail to anywhere through this server: "
                         "an open relay.",
-                        "Let these clients log in (auth.file), or list private addresses only.",
+                        "Let these clients log in (auth.file); or, where you answer for every "
+                        f'one of them, policy.acknowledged_networks = ["{network}"].',
                     )
 
 
@@ -281,19 +265,6 @@ def _postmaster(loaded: Loaded) -> Iterator[Finding]:
 
 def _is_address(text: str) -> bool:
     return parse_network(text) is not None and "/" not in text
-
-
-def _is_private(network: Network) -> bool:
-    # Not ipaddress's is_private: it looks at the two ends only, and calls 0.0.0.0/1 private.
-    return any(_is_within(network, private) for private in _PRIVATE)
-
-
-def _is_within(network: Network, other: Network) -> bool:
-    return (
-        network.version == other.version
-        and network.prefixlen >= other.prefixlen
-        and network.network_address in other
-    )
 
 
 RECEIVING_CHECKS: Final[tuple[Check, ...]] = (

@@ -19,6 +19,12 @@ from pillarbox.config.settings.node import (
     NodeSettings,
     StoreSettings,
 )
+from pillarbox.config.settings.policy import (
+    OwnerSettings,
+    PolicySettings,
+    RuleAction,
+    RuleSettings,
+)
 from pillarbox.config.settings.receiving import (
     IntakeSettings,
     LimitSettings,
@@ -56,9 +62,13 @@ __all__ = [
     "StoreSettings",
     "TlsMode",
     "TlsSettings",
+    "OwnerSettings",
+    "PolicySettings",
     "UncertainPolicy",
     "Unit",
 ]
+    "RuleAction",
+    "RuleSettings",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +89,6 @@ class Settings:
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
     domain: dict[str, DomainSettings] = field(default_factory=dict)
     route: dict[str, RouteSettings] = field(default_factory=dict)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    rule: dict[str, RuleSettings] = field(default_factory=dict)
+    owner: dict[str, OwnerSettings] = field(default_factory=dict)

@@ -1,0 +1,84 @@
+"""The rules of a relay policy: who, from where, by which listener, as whom, to whom.
+
+A rule holds where each of its conditions does; a condition that is not given holds always.
+What a condition says no to is told by name, so that a decision can be explained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pillarbox.policy.networks import TrustedNetworks
+from pillarbox.policy.patterns import CredentialNames, RecipientDomains
+from pillarbox.policy.senders import NOBODY, Senders
+from pillarbox.smtp.address import Mailbox, ReversePath
+
+__all__ = ["Client", "Condition", "Owner", "Rule"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """What a decision asks about a client."""
+
+    listener: str  # by which it came
+    address: str
+    credential: str = ""  # as whom it has logged in; "" for nobody
+    senders: Senders = NOBODY  # that its credential itself may use
+
+
+class Condition(Enum):
+    """What a rule can ask about."""
+
+    LISTENER = "listener"
+    CREDENTIAL = "credential"
+    NETWORK = "network"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule; None for a condition that is not given."""
+
+    name: str
+    allows: bool  # False: refuses
+    listeners: frozenset[str] | None = None
+    credentials: CredentialNames | None = None
+    networks: TrustedNetworks | None = None
+    senders: Senders | None = None
+    recipients: RecipientDomains | None = None
+
+    def missed_by_client(self, client: Client) -> Condition | None:
+        """Return the condition that a client does not meet, or None."""
+        if self.listeners is not None and client.listener not in self.listeners:
+            return Condition.LISTENER
+        if self.credentials is not None and client.credential not in self.credentials:
+            return Condition.CREDENTIAL
+        if self.networks is not None and client.address not in self.networks:
+            return Condition.NETWORK
+        return None
+
+    def misses_sender(self, sender: ReversePath) -> bool:
+        """Return whether the rule is not about a sender."""
+        return self.senders is not None and sender not in self.senders
+
+    def misses_recipient(self, recipient: Mailbox) -> bool:
+        """Return whether the rule is not about a recipient."""
+        return self.recipients is not None and recipient.ascii_domain not in self.recipients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose the senders are: credentials, and clients that need not log in."""
+
+    name: str
+    senders: Senders
+    credentials: CredentialNames | None = None
+    networks: TrustedNetworks | None = None
+
+    def is_client(self, client: Client) -> bool:
+        """Return whether a client is among the owners."""
+        if client.credential:
+            return self.credentials is not None and client.credential in self.credentials
+        return self.networks is not None and client.address in self.networks
