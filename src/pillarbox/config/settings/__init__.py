@@ -55,20 +55,20 @@ __all__ = [
     "LogFormat",
     "LogSettings",
     "NodeSettings",
+    "OwnerSettings",
+    "PolicySettings",
     "QueueSettings",
     "RouteKind",
     "RouteSettings",
+    "RuleAction",
+    "RuleSettings",
     "Settings",
     "StoreSettings",
     "TlsMode",
     "TlsSettings",
-    "OwnerSettings",
-    "PolicySettings",
     "UncertainPolicy",
     "Unit",
 ]
-    "RuleAction",
-    "RuleSettings",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +81,14 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
-    domain: dict[str, DomainSettings] = field(default_factory=dict)
-    route: dict[str, RouteSettings] = field(default_factory=dict)
-    policy: PolicySettings = field(default_factory=PolicySettings)
     rule: dict[str, RuleSettings] = field(default_factory=dict)
     owner: dict[str, OwnerSettings] = field(default_factory=dict)
+    domain: dict[str, DomainSettings] = field(default_factory=dict)
+    route: dict[str, RouteSettings] = field(default_factory=dict)
