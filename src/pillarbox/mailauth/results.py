@@ -1,0 +1,166 @@
+"""What came of judging a message, and how it is written into Authentication-Results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pillarbox.mailauth.arc import Chain, ChainStatus
+from pillarbox.mailauth.authres import (
+    AuthenticationResults,
+    MethodResult,
+    Property,
+    authentication_results,
+    forged_fields,
+)
+from pillarbox.mailauth.bimi import Bimi, BimiResult
+from pillarbox.mailauth.dkim import Result as DkimResult, SignatureResult
+from pillarbox.mailauth.dmarc import Authors, Evaluation, Policy, Result
+from pillarbox.mailauth.iprev import Iprev
+from pillarbox.message.header import Header
+from pillarbox.smtp.address import ReversePath
+
+__all__ = ["Client", "SpfOutcome", "Verification"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """What a session knows of who brings a message."""
+
+    address: str = ""  # the IP address; "" where there is none, and nothing follows from it
+    helo: str = ""
+    reverse_path: ReversePath = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpfOutcome:
+    """What SPF said of the MAIL FROM identity."""
+
+    result: str  # the word of RFC 7208 §2.6
+    domain: str  # that of the reverse-path, or of HELO for a null one
+    reason: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """All results for one message, each with its reason."""
+
+    client: Client
+    iprev: Iprev | None  # None: no address
+    spf: SpfOutcome | None  # None: not asked
+    dkim: tuple[SignatureResult, ...]  # from the topmost down; () without signatures
+    ignored_signatures: int  # below those that were looked at
+    dmarc: Evaluation
+    authors: Authors
+    arc: Chain
+    bimi: Bimi | None  # None: not asked
+    header: Header
+
+    @property
+    def disposition(self) -> Policy:
+        """What the author's domain asks for: none, quarantine or reject."""
+        return self.dmarc.disposition
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether DNS kept DMARC from a verdict that may be another the next minute."""
+        return self.dmarc.result is Result.TEMPERROR
+
+    def said(self, authserv_id: str) -> AuthenticationResults:
+        """Return the results as a field says them.
+
+        Args:
+            authserv_id: Our name.
+        """
+        return AuthenticationResults(authserv_id, tuple(self._methods()))
+
+    def field(self, authserv_id: str, *, is_utf8: bool = False) -> bytes:
+        """Return the Authentication-Results field with its CRLF.
+
+        Args:
+            authserv_id: Our name.
+            is_utf8: Whether the message may have UTF-8 in its header (RFC 8616 §6).
+        """
+        return authentication_results(self.said(authserv_id), is_utf8=is_utf8)
+
+    def forged(self, authserv_id: str) -> tuple[slice, ...]:
+        """Return where fields stand that pretend to be ours, to be cut out of the header."""
+        return forged_fields(self.header, authserv_id)
+
+    def _methods(self) -> Iterator[MethodResult]:
+        if self.iprev is not None:
+            yield MethodResult(
+                "iprev",
+                self.iprev.result.value,
+                (Property("policy", "iprev", self.iprev.address),),
+                comment=self.iprev.name,
+            )
+        if self.spf is not None:
+            yield MethodResult("spf", self.spf.result, (self._spf_property(self.spf),))
+        if self.dkim:
+            yield from map(_dkim, self.dkim)
+        else:
+            yield MethodResult("dkim", "none")
+        yield _dmarc(self.dmarc)
+        if self.arc.status is not ChainStatus.NONE:
+            yield self._arc()
+        if self.bimi is not None and self.bimi.result is not BimiResult.SKIPPED:
+            yield _bimi(self.bimi)
+
+    def _spf_property(self, spf: SpfOutcome) -> Property:
+        # RFC 8601 §2.7.2: which identity was checked shows in the property.
+        path = self.client.reverse_path
+        if path is None:
+            return Property("smtp", "helo", self.client.helo or spf.domain)
+        return Property("smtp", "mailfrom", f"{path.local_part}@{path.domain}")
+
+    def _arc(self) -> MethodResult:
+        address = self.client.address
+        return MethodResult(
+            "arc",
+            self.arc.status.value,
+            (Property("smtp", "remote-ip", address),) if address else (),
+            comment=f"i={len(self.arc.sets)}" if self.arc.sets else "",
+            reason="" if self.arc.status is ChainStatus.PASS else self.arc.reason,
+        )
+
+
+def _dkim(one: SignatureResult) -> MethodResult:
+    named = (
+        ("d", one.domain),
+        ("s", one.selector),
+        ("a", one.algorithm),
+        ("b", one.signature_start),
+    )
+    return MethodResult(
+        "dkim",
+        one.result.value,
+        tuple(Property("header", name, value) for name, value in named if value),
+        reason="" if one.result is DkimResult.PASS else one.reason,
+        comment=f"{one.key_bits}-bit key" if one.key_bits else "",
+    )
+
+
+def _dmarc(judged: Evaluation) -> MethodResult:
+    record = judged.discovery.record if judged.discovery is not None else None
+    properties = [Property("header", "from", judged.author_domain)] if judged.author_domain else []
+    if judged.result is Result.FAIL:
+        properties.append(Property("policy", "dmarc", judged.disposition.value))
+    has_reason = judged.result in {Result.PERMERROR, Result.TEMPERROR}
+    return MethodResult(
+        "dmarc",
+        judged.result.value,
+        tuple(properties),
+        reason=judged.reason if has_reason else "",
+        comment=f"p={record.p.value}" if record is not None else "",
+    )
+
+
+def _bimi(found: Bimi) -> MethodResult:
+    named = (("d", found.domain), ("selector", found.selector if found.domain else ""))
+    return MethodResult(
+        "bimi",
+        found.result.value,
+        tuple(Property("header", name, value) for name, value in named if value),
+    )

@@ -1,0 +1,176 @@
+"""Everything that can be known of who sent a message, in one pass over its body.
+
+A ``Verifier`` is made once. For each message it is begun with the header and what the session
+knows, fed the body in chunks, and concluded::
+
+    examination = verifier.begin(header, client)
+    examination.feed(chunk)  # again and again
+    found = await examination.conclude(now=clock.now())
+
+Body hashes are shared by DKIM, ARC and whoever else wants one (``also_wanted``), so that the
+body is read once. What DNS is asked is asked at the same time, as far as the standards let it.
+Nothing raises for what a message or DNS says: each result has its reason in words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pillarbox.mailauth import arc, dkim, dmarc
+from pillarbox.mailauth.bimi import Bimi, LogoFetcher, find_bimi, read_selector
+from pillarbox.mailauth.iprev import Iprev, check_iprev
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.mailauth.results import Client, SpfOutcome, Verification
+from pillarbox.message.header import Header
+
+__all__ = ["Client", "Examination", "SpfOutcome", "Verification", "Verifier"]
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """Judges messages; safe to use for many at once."""
+
+    resolver: Resolver
+    mode: dmarc.Mode = dmarc.Mode.TREE_WALK
+    suffixes: dmarc.Suffixes = dmarc.ListedSuffixes()  # noqa: RUF009 - it is read when asked
+    wants_bimi: bool = False
+    fetcher: LogoFetcher | None = None  # None: a logo's record is read, the logo is not
+
+    def begin(
+        self,
+        header: Header,
+        client: Client,
+        *,
+        spf: SpfOutcome | None = None,
+        iprev: Iprev | None = None,
+        also_wanted: frozenset[dkim.BodyHash] = frozenset(),
+    ) -> Examination:
+        """Begin with a message.
+
+        Args:
+            header: The message's header, as it came in.
+            client: What the session knows of who brings it.
+            spf: What SPF said, if it was asked before.
+            iprev: What came of the client's name, if it was looked up before.
+            also_wanted: Body hashes that a signer or sealer will want of the same body.
+        """
+        return Examination(self, header, client, spf, iprev, also_wanted)
+
+
+class Examination:
+    """One message that is being judged."""
+
+    __slots__ = (
+        "_chain",
+        "_client",
+        "_header",
+        "_iprev",
+        "_signatures",
+        "_spf",
+        "_verifier",
+        "body",
+    )
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        header: Header,
+        client: Client,
+        spf: SpfOutcome | None,
+        iprev: Iprev | None,
+        also_wanted: frozenset[dkim.BodyHash],
+    ) -> None:
+        """Read what the header says; ``Verifier.begin`` makes these."""
+        self._verifier = verifier
+        self._header = header
+        self._client = client
+        self._spf = spf
+        self._iprev = iprev
+        self._signatures = dkim.prepare(header)
+        self._chain = arc.prepare(header)
+        self.body = dkim.BodyHashes(self._signatures.wanted | self._chain.wanted | also_wanted)
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next octets of the body, cut anywhere."""
+        self.body.feed(chunk)
+
+    async def conclude(self, *, now: float) -> Verification:
+        """Judge the message, whose last octets have been fed.
+
+        Args:
+            now: Seconds since 1970.
+        """
+        verifier, client = self._verifier, self._client
+        resolver = verifier.resolver
+        iprev, spf, signatures, chain = await asyncio.gather(
+            _known(self._iprev) if self._iprev else _iprev(client, resolver),
+            _known(self._spf),
+            self._signatures.conclude(
+                self.body, resolver, now=now, is_public_suffix=_suffix_test(verifier.suffixes)
+            ),
+            self._chain.conclude(self.body, resolver),
+        )
+        authors = dmarc.author_domains(self._header)
+        judged = await dmarc.evaluate(
+            authors,
+            spf=_spf_identifier(spf),
+            dkim=[
+                dmarc.DkimIdentifier(one.domain, one.result.value, one.selector)
+                for one in signatures
+                if one.domain
+            ],
+            resolver=resolver,
+            mode=verifier.mode,
+            suffixes=verifier.suffixes,
+        )
+        return Verification(
+            client=client,
+            iprev=iprev,
+            spf=spf,
+            dkim=signatures,
+            ignored_signatures=self._signatures.ignored,
+            dmarc=judged,
+            authors=authors,
+            arc=chain,
+            bimi=await self._bimi(judged),
+            header=self._header,
+        )
+
+    async def _bimi(self, judged: dmarc.Evaluation) -> Bimi | None:
+        verifier = self._verifier
+        if not verifier.wants_bimi:
+            return None
+        return await find_bimi(
+            judged,
+            verifier.resolver,
+            selector=read_selector(self._header.get(b"bimi-selector")),
+            fetcher=verifier.fetcher,
+        )
+
+
+async def _known(value: Value) -> Value:
+    return value
+
+
+async def _iprev(client: Client, resolver: Resolver) -> Iprev | None:
+    return await check_iprev(client.address, resolver) if client.address else None
+
+
+def _spf_identifier(spf: SpfOutcome | None) -> dmarc.SpfIdentifier | None:
+    """Return what DMARC heeds of SPF: the MAIL FROM identity.
+
+    For a null reverse-path, that is ``postmaster`` at the name in HELO (RFC 7208 §2.4).
+    """
+    return None if spf is None else dmarc.SpfIdentifier(spf.domain, spf.result)
+
+
+def _suffix_test(suffixes: dmarc.Suffixes) -> Callable[[str], bool]:
+    def is_public_suffix(domain: str) -> bool:
+        return suffixes.organizational_domain(domain) is None
+
+    return is_public_suffix
