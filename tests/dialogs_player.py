@@ -4,6 +4,7 @@ The first line is a sentence. Then, one step a line:
 
 * ``C: text``: the client sends the text and CRLF; ``\\r``, ``\\n``, ``\\0``, ``\\t`` and
   ``\\xHH`` are escapes, and a final ``\\`` leaves the CRLF out;
+* ``{{text}}`` within what the client or the server says stands for its base64;
 * ``S: 250 2.1.0``: the server's next reply has this code and enhanced code; a text in
   quotes must be contained in it;
 * ``S...``: any replies until the next step;
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from typing import Any
 
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))")
 _SIMPLE = {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"t": b"\t", b"\\": b"\\"}
+_BASE64 = re.compile(rb"\{\{(.*?)\}\}(?!\})")
 _REPLY = re.compile(r'(\d{3}(?: \d\.\d+\.\d+)?)(?: "(.*)")?')
 
 
@@ -65,7 +68,8 @@ def _steps(lines: list[str]) -> Iterator[Step]:
         elif kind == "C:":
             yield Step(number, "C", octets=_octets(rest))
         elif kind == "S:" and (match := _REPLY.fullmatch(rest)):
-            yield Step(number, "S", code=match[1], text=match[2] or "")
+            text = _unescape((match[2] or "").encode()).decode()
+            yield Step(number, "S", code=match[1], text=text)
         elif kind == "T:":
             yield Step(number, "T", text=rest)
         else:
@@ -77,10 +81,15 @@ def _octets(text: str) -> bytes:
     has_end = not octets.endswith(b"\\") or octets.endswith(b"\\\\")
     if not has_end:
         octets = octets[:-1]
-    octets = _ESCAPE.sub(
+    octets = _unescape(octets)
+    return octets + b"\r\n" if has_end else octets
+
+
+def _unescape(octets: bytes) -> bytes:
+    octets = _BASE64.sub(lambda match: b64encode(_unescape(match[1])), octets)
+    return _ESCAPE.sub(
         lambda match: bytes([int(match[1], 16)]) if match[1] else _SIMPLE[match[2]], octets
     )
-    return octets + b"\r\n" if has_end else octets
 
 
 def replies_in(octets: bytes) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from tests.users import CHANNEL_BINDING, verifier
+
 from pillarbox.smtp import events
 from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.server import ServerConnection, ServerOptions
@@ -71,6 +73,9 @@ class Driver:
             self.content = b""
         if not isinstance(event, _QUESTIONS):
             return
+        if isinstance(event, events.AuthLookup):
+            self.connection.supply(verifier(event.request))
+            return
         reply = self.judge(event)
         if isinstance(event, events.MessageEnded):
             if reply is None:
@@ -82,7 +87,7 @@ class Driver:
             self.connection.refuse(reply)
         if reply is None and isinstance(event, events.TlsRequested):
             self.sent += self.connection.data_to_send()
-            self.connection.tls_started()
+            self.connection.tls_started(CHANNEL_BINDING)
 
     @property
     def codes(self) -> list[str]:
@@ -98,6 +103,7 @@ _QUESTIONS = (
     events.HelloReceived,
     events.TlsRequested,
     events.AuthAttempted,
+    events.AuthLookup,
     events.MailReceived,
     events.RecipientReceived,
     events.ContentStarted,
