@@ -38,9 +38,9 @@ from pillarbox.events.types import (
     RecipientBounced,
     RecipientHeld,
     RecipientUncertain,
+    SenderRefused,
     SiteBackedOff,
     StoreFailed,
-    SenderRefused,
     TlsNegotiated,
 )
 
@@ -71,11 +71,11 @@ _WARNINGS: Final = frozenset(
         RecipientBounced,
         RecipientHeld,
         RecipientUncertain,
+        SenderRefused,
         SiteBackedOff,
         StoreFailed,
     }
 )
-        SenderRefused,
 
 
 def _level_of(event: Event) -> LogLevel:
