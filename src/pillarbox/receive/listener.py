@@ -101,7 +101,7 @@ class Listener:
     def admit(self, client: str) -> Reply | None:
         """Count a client's connection, or say why it is turned away."""
         service = self.service
-        if client in service.trusted:
+        if client in service.relay.gates[service.name].trusted:
             return None
         reason = self._clients.admit(client_key(client), self._loop.time())
         if not reason:
