@@ -69,6 +69,7 @@ has_postgresql || install_package postgresql-15
 mkdir -p "$peers"
 unpack usr/sbin/smtpd opensmtpd
 unpack usr/sbin/exim4 exim4-daemon-light exim4-base
+unpack usr/bin/pebble pebble
 for user in "${users[@]}"; do
   add_user "$user"
 done

@@ -24,8 +24,8 @@ from tests.receiving import (
 from pillarbox.config.settings import LimitSettings, ListenerKind
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import TlsNegotiated
-from pillarbox.receive.certificate import self_made_certificate
-from pillarbox.receive.tls import CertificateFiles, ServerTls, server_context
+from pillarbox.receive.certificate import CertificateFiles, self_made_certificate
+from pillarbox.receive.tls import ServerTls, TlsProfile, server_context
 from pillarbox.receive.tls_layer import TlsBroken, TlsLayer
 
 KINDS = {
@@ -251,7 +251,7 @@ def test_a_ticket_from_one_listener_opens_nothing_on_another() -> None:
 def test_a_new_certificate_is_shown_without_a_restart(tmp_path: Path) -> None:
     """Changed files are read again; files that cannot be used are told of, and not used."""
     files, _ = certificate_files(tmp_path)
-    tls = ServerTls(files)
+    tls = ServerTls([files])
     first = tls.context(now=0.0)
     certificate_files(tmp_path)
     assert tls.context(now=1.0) is first  # not looked at again so soon
@@ -276,7 +276,7 @@ def test_loose_modes_and_wrong_keys_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PermanentError):
         server_context(CertificateFiles(files.certificate, tmp_path / "none"))
     with pytest.raises(PermanentError, match=r"minimum_version"):
-        server_context(CertificateFiles(files.certificate, files.key, "1.1"))
+        server_context(files, TlsProfile(minimum_version="1.1"))
 
 
 def test_a_certificate_is_made_once_and_kept_privately(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from pillarbox.events.text import show_event
 from pillarbox.events.types import (
     AttemptMade,
     AuthRefused,
+    CertificateExpires,
+    CertificateNotFetched,
     CommandRefused,
     ConfigurationReloaded,
     ConnectionClosed,
@@ -63,6 +65,8 @@ _ROUTINE: Final = frozenset({ConnectionOpened, ConnectionClosed, TlsNegotiated, 
 _WARNINGS: Final = frozenset(
     {
         AuthRefused,
+        CertificateExpires,
+        CertificateNotFetched,
         CommandRefused,
         ConnectionRefused,
         DefectFound,

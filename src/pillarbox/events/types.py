@@ -21,6 +21,9 @@ __all__ = [
     "AttemptMade",
     "AuthAccepted",
     "AuthRefused",
+    "CertificateExpires",
+    "CertificateFetched",
+    "CertificateNotFetched",
     "CheckRuled",
     "CommandRefused",
     "ConfigurationReloaded",
@@ -47,10 +50,10 @@ __all__ = [
     "RecipientReleased",
     "RecipientRetried",
     "RecipientUncertain",
+    "SenderRefused",
     "Sink",
     "SiteBackedOff",
     "SiteRecovered",
-    "SenderRefused",
     "StoreFailed",
     "StoreRecovered",
     "TlsNegotiated",
@@ -179,6 +182,36 @@ class TlsNegotiated(Event, frozen=True, kw_only=True, omit_defaults=True, tag="t
     session: str
     version: str
     cipher: str
+    client_certificate: str = ""  # the subject of what the client showed, if it verified
+
+
+class CertificateFetched(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="certificate.fetched"
+):
+    """An authority has issued a certificate; listeners show it from now on."""
+
+    name: str  # in the configuration
+    names: list[str]  # the host names
+
+
+class CertificateNotFetched(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="certificate.not_fetched"
+):
+    """An authority did not issue a certificate; it is asked again later."""
+
+    name: str
+    reason: str
+    next_attempt_at: float
+
+
+class CertificateExpires(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="certificate.expires"
+):
+    """A certificate that listeners show ends soon, or has ended."""
+
+    path: str
+    expires_at: float
+    days: int  # left; negative: it has ended
 
 
 class CommandRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="command.refused"):
@@ -234,6 +267,17 @@ class CheckRuled(Event, frozen=True, kw_only=True, omit_defaults=True, tag="chec
     finding: str = ""  # its code
 
 
+class SenderRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sender.refused"):
+    """A MAIL command was refused by the relay policy."""
+
+    session: str
+    client: str
+    sender: str
+    reply: str
+    reason: str  # the rule
+    identity: str = ""  # who authenticated, "" for nobody
+
+
 class MessageRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.refused"):
     """A message was refused after its content, or before it for what it would be."""
 
@@ -266,17 +310,6 @@ class MessageAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 class AttemptMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="attempt.made"):
     """A delivery was attempted; the whole conversation, bodies and secrets left out."""
-
-class SenderRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sender.refused"):
-    """A MAIL command was refused by the relay policy."""
-
-    session: str
-    client: str
-    sender: str
-    reply: str
-    reason: str  # the rule
-    identity: str = ""  # who authenticated, "" for nobody
-
 
     message: str
     recipients: list[str]

@@ -14,6 +14,7 @@ import socket
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -40,6 +41,7 @@ from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.dialer import Dialer, SocketDialer
 from pillarbox.net.own_addresses import own_addresses
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
+from pillarbox.node.certificates import Certificates, bind_pages
 from pillarbox.node.steering import Steering
 from pillarbox.receive.binding import Sockets
 from pillarbox.receive.receiver import Receiver
@@ -48,7 +50,7 @@ from pillarbox.store.history import Teller
 from pillarbox.store.ids import IdMaker
 from pillarbox.store.port import Fenced, Store
 
-__all__ = ["Log", "Node"]
+__all__ = ["Bound", "Log", "Node"]
 
 Log = Callable[[Event, bytes | None], None]
 """Takes every event, with its JSON where that has been made already."""
@@ -56,6 +58,14 @@ Log = Callable[[Event, bytes | None], None]
 _UPKEEP_EVERY: Final = 5.0  # seconds between two heartbeats
 _SWEEP_EVERY: Final = 12  # rounds of upkeep between two cleanings
 _DEAD_AFTER: Final = 60.0  # seconds without a heartbeat after which a node's mail is adopted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The sockets of a node, bound before it gave up its privileges."""
+
+    listeners: Sockets
+    pages: tuple[socket.socket, ...] = ()  # for an authority that looks for a page
 
 
 class Node:
@@ -70,7 +80,7 @@ class Node:
         clock: Clock | None = None,
         resolver: Resolver | None = None,
         dialer: Dialer | None = None,
-        sockets: Sockets | None = None,
+        bound: Bound | None = None,
     ) -> None:
         """Prepare a node; ``start`` starts it.
 
@@ -81,7 +91,7 @@ class Node:
             clock: The time; the machine's if None.
             resolver: Who answers for DNS; as the configuration says if None.
             dialer: Who opens connections; the machine's network if None.
-            sockets: The listeners' bound sockets; None: they are bound at the start.
+            bound: The sockets; None: they are bound at the start.
 
         Raises:
             PermanentError: Something in the configuration cannot be used.
@@ -96,7 +106,7 @@ class Node:
         self.read_settings = reload
         self._teller = Teller(log or self._write)
         self._dialer = dialer or SocketDialer()
-        self._sockets = sockets
+        self._bound = bound
         self._stop_reason: asyncio.Future[str] | None = None
         self._upkeep: asyncio.Task[None] | None = None
 
@@ -149,8 +159,10 @@ class Node:
             door=self.door,
             clock=self.clock,
             sink=self.tell,
-            sockets=self._sockets,
+            sockets=None if self._bound is None else self._bound.listeners,
         )
+        self.certificates = await self._start_certificates()
+        undo.push_async_callback(self.certificates.stop)
         self._control = self._make_control()
         await self._control.start()
         undo.push_async_callback(self._control.stop)
@@ -180,6 +192,7 @@ class Node:
             await asyncio.gather(self._upkeep, return_exceptions=True)
         await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
         await self.door.guards.reserve.stop()
+        await self.certificates.stop()
         await self._control.stop()
         self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
         await self._group.drain()
@@ -188,6 +201,23 @@ class Node:
             self.writer.close()
 
     # --- what it is made of -------------------------------------------------------
+
+    async def _start_certificates(self) -> Certificates:
+        bound = self._bound
+        certificates = Certificates(
+            self.settings,
+            hostname=self.hostname,
+            clock=self.clock,
+            sink=self.tell,
+            on_fetched=self._read_certificates,
+            sockets=bind_pages(self.settings) if bound is None else bound.pages,
+        )
+        await certificates.start()
+        return certificates
+
+    def _read_certificates(self) -> None:
+        domains, _ = read_domains(self.settings)
+        self.receiver.reload(self.settings, domains)
 
     def _make_deliverer(self, queues: Queues) -> Deliverer:
         settings = self.settings

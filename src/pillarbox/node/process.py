@@ -15,9 +15,10 @@ import uvloop
 from pillarbox.config.loader import Loaded
 from pillarbox.config.settings import NodeSettings
 from pillarbox.errors import PermanentError, PillarboxError, TemporaryError
-from pillarbox.node.node import Node
+from pillarbox.node.certificates import bind_pages
+from pillarbox.node.node import Bound, Node
 from pillarbox.node.steering import Steering
-from pillarbox.receive.binding import Sockets, bind_listeners
+from pillarbox.receive.binding import bind_listeners
 
 __all__ = ["become", "run_node", "run_until_signal"]
 
@@ -42,16 +43,17 @@ def run_node(
     """
     os.umask(_PRIVATE)
     settings = loaded.settings
-    sockets = bind_listeners(settings.listener)  # low ports need the privileges given up next
+    # Low ports need the privileges that are given up next.
+    bound = Bound(listeners=bind_listeners(settings.listener), pages=bind_pages(settings))
     become(settings.node)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(loaded, reload, notify, sockets))
+        runner.run(_run(loaded, reload, notify, bound))
 
 
 async def _run(
-    loaded: Loaded, reload: Callable[[], Loaded], notify: Callable[[str], None], sockets: Sockets
+    loaded: Loaded, reload: Callable[[], Loaded], notify: Callable[[str], None], bound: Bound
 ) -> None:
-    node = Node(loaded.settings, reload=lambda: reload().settings, sockets=sockets)
+    node = Node(loaded.settings, reload=lambda: reload().settings, bound=bound)
     await node.start()
     notify("READY=1")
     reason = await run_until_signal(node, notify)

@@ -27,7 +27,18 @@ __all__ = ["Steering"]
 
 # What a running node takes over from a new configuration; the rest needs a restart.
 _RELOADED: Final = frozenset(
-    {"listener", "tls", "limits", "auth", "intake", "domain", "route", "queue", "delivery"}
+    {
+        "listener",
+        "tls",
+        "certificate",
+        "limits",
+        "auth",
+        "intake",
+        "domain",
+        "route",
+        "queue",
+        "delivery",
+    }
 )
 
 
@@ -104,6 +115,7 @@ class Steering:
         domains, _ = read_domains(settings)
         queues = Queues(settings.route, domains.routes)
         node.receiver.reload(settings, domains)
+        node.certificates.use(settings)
         node.door.use(Stamper(settings.intake, node.hostname), queues.queue_for)
         node.deliverer.use(settings.delivery, settings.queue, settings.route, queues.queue_for)
         sections = [

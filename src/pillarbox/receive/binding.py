@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pillarbox.config.endpoints import Endpoint, parse_endpoint
 from pillarbox.config.settings import ListenerSettings
 from pillarbox.errors import PermanentError
 
-__all__ = ["Sockets", "bind_listeners", "close_all", "show_address"]
+__all__ = ["Sockets", "bind", "bind_listeners", "close_all", "show_address"]
 
 Sockets = dict[str, tuple[socket.socket, ...]]
 """The bound sockets of each listener by its name, in the order of its ``bind`` setting."""
@@ -25,13 +25,27 @@ def bind_listeners(listeners: Mapping[str, ListenerSettings]) -> Sockets:
     bound: Sockets = {}
     try:
         for name, settings in listeners.items():
-            bound[name] = ()
-            for text in settings.bind:
-                bound[name] += (_bind(text),)
+            bound[name] = bind(settings.bind)
     except PermanentError:
         close_all(sock for sockets in bound.values() for sock in sockets)
         raise
     return bound
+
+
+def bind(addresses: Sequence[str]) -> tuple[socket.socket, ...]:
+    """Bind a socket to each address, such as ``0.0.0.0:25``.
+
+    Raises:
+        PermanentError: One of them cannot be bound; then none stays bound.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for text in addresses:
+            bound.append(_bind(text))
+    except PermanentError:
+        close_all(bound)
+        raise
+    return tuple(bound)
 
 
 def close_all(sockets: Iterable[socket.socket]) -> None:

@@ -1,12 +1,14 @@
-"""The certificate that we make ourselves where none is configured.
+"""Certificates in files: whom they are for, until when, and the one that we make ourselves.
 
-It lets clients encrypt from the first minute; no other server can verify it.
+The self-made one stands in where none is configured. It lets clients encrypt from the first
+minute; no other server can verify it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +19,63 @@ from cryptography.x509.oid import NameOID
 
 from pillarbox.errors import PermanentError
 
-__all__ = ["self_made_certificate"]
+__all__ = ["CertificateFiles", "certified_names", "expires_at", "self_made_certificate"]
 
 _LIFETIME: Final = dt.timedelta(days=3650)
 _RENEW_BEFORE: Final = dt.timedelta(days=30)
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where a certificate with its chain and its key are."""
+
+    certificate: Path
+    key: Path
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return what differs once the files have been written anew."""
+        try:
+            seen = self.certificate.stat(), self.key.stat()
+        except OSError:
+            return ()
+        return tuple(value for each in seen for value in (each.st_mtime_ns, each.st_ino))
+
+
+def certified_names(path: Path) -> tuple[frozenset[str], bytes]:
+    """Return the host names that a certificate is for, in lower case, and its DER octets.
+
+    Names in the subject do not count (RFC 9525 §2).
+
+    Raises:
+        PermanentError: The file holds no certificate.
+    """
+    certificate = _read(path)
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = found.value.get_values_for_type(x509.DNSName)
+    except (x509.ExtensionNotFound, ValueError):
+        names = []
+    return (
+        frozenset(name.lower() for name in names),
+        certificate.public_bytes(serialization.Encoding.DER),
+    )
+
+
+def expires_at(path: Path) -> float:
+    """Return when a certificate ends, seconds since 1970.
+
+    Raises:
+        PermanentError: The file holds no certificate.
+    """
+    return _read(path).not_valid_after_utc.timestamp()
+
+
+def _read(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PermanentError(f"{path}: {error}") from error
 
 
 def self_made_certificate(directory: Path, name: str, now: float) -> tuple[Path, Path]:

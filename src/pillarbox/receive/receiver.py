@@ -24,10 +24,11 @@ from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.relay import RelayPolicy
 from pillarbox.receive.auth import Authenticator, Guesses
 from pillarbox.receive.binding import Sockets, bind_listeners, show_address
-from pillarbox.receive.certificate import self_made_certificate
+from pillarbox.receive.certificate import CertificateFiles
+from pillarbox.receive.certificates import certificate_files, has_tls, tls_profile
 from pillarbox.receive.listener import Listener
 from pillarbox.receive.service import Service
-from pillarbox.receive.tls import CertificateFiles, ServerTls
+from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
 __all__ = ["Receiver"]
@@ -164,7 +165,7 @@ class Receiver:
     def _services(
         self, settings: Settings, domains: LocalDomains, authenticator: Authenticator
     ) -> dict[str, Service]:
-        files = _certificate_files(settings, self._hostname, self._clock.now())
+        files = certificate_files(settings, self._hostname, self._clock.now())
         relay = relay_policy(settings, domains)
         return {
             name: self._service(name, listener, settings, relay, authenticator, files)
@@ -178,7 +179,7 @@ class Receiver:
         settings: Settings,
         relay: RelayPolicy,
         authenticator: Authenticator,
-        files: CertificateFiles | None,
+        files: Sequence[CertificateFiles],
     ) -> Service:
         is_mx = listener.kind is ListenerKind.MX
         offers_auth = _default(listener.auth, not is_mx) and authenticator.has_users
@@ -192,7 +193,7 @@ class Receiver:
             options_for_loopback=replace(options, auth_before_tls=listener.auth_without_tls),
             proxies=_networks(listener.proxies),
             banner_delay=listener.banner_delay if is_mx else 0.0,
-            tls=None if files is None or not _has_tls(listener) else ServerTls(files),
+            tls=ServerTls(files, tls_profile(listener, settings)) if has_tls(listener) else None,
             has_implicit_tls=listener.kind is ListenerKind.SUBMISSIONS,
             door=self._door,
             relay=relay,
@@ -207,23 +208,6 @@ class Receiver:
 
 def _default(value: bool | None, default: bool) -> bool:  # noqa: FBT001 - a setting and its default
     return default if value is None else value
-
-
-def _has_tls(listener: ListenerSettings) -> bool:
-    return listener.kind is ListenerKind.SUBMISSIONS or _default(listener.starttls, default=True)
-
-
-def _certificate_files(settings: Settings, hostname: str, now: float) -> CertificateFiles | None:
-    """Return the configured files, or self-made ones; None where no listener has TLS."""
-    if not any(_has_tls(listener) for listener in settings.listener.values()):
-        return None
-    tls = settings.tls
-    if tls.certificate is not None:
-        # A key may stand in the same file as its certificate.
-        key = tls.certificate if tls.key is None else tls.key
-        return CertificateFiles(tls.certificate, key, tls.minimum_version)
-    made = self_made_certificate(settings.node.directory, hostname, now)
-    return CertificateFiles(*made, tls.minimum_version)
 
 
 def _networks(texts: Sequence[str]) -> TrustedNetworks | None:
@@ -244,7 +228,7 @@ def _options(
         max_messages=limits.messages,
         max_errors=limits.errors,
         max_junk_commands=limits.commands,
-        starttls=listener.kind is not ListenerKind.SUBMISSIONS and _has_tls(listener),
+        starttls=listener.kind is not ListenerKind.SUBMISSIONS and has_tls(listener),
         auth_mechanisms=_MECHANISMS if offers_auth else (),
         normalize_line_ends=listener.normalize_line_ends and not is_mx,
     )

@@ -16,6 +16,7 @@ from math import inf
 from typing import Final, Protocol, cast
 
 from pillarbox.events.types import ConnectionClosed, ConnectionOpened, TlsNegotiated
+from pillarbox.net.channel_binding import server_end_point
 from pillarbox.receive.conversation import Conversation
 from pillarbox.receive.deadline import Deadline
 from pillarbox.receive.proxy_protocol import MalformedProxyHeader, parse_proxy_header
@@ -330,8 +331,16 @@ class ClientSession(asyncio.Protocol):
     def _finish_handshake(self, tls: TlsLayer) -> None:
         service = self.service
         now = service.clock.now()
-        service.sink(TlsNegotiated(at=now, session=self.id, version=tls.version, cipher=tls.cipher))
-        self._connection.tls_started()
+        service.sink(
+            TlsNegotiated(
+                at=now,
+                session=self.id,
+                version=tls.version,
+                cipher=tls.cipher,
+                client_certificate=tls.client_certificate,
+            )
+        )
+        self._connection.tls_started(server_end_point(tls.server_certificate))
         if service.has_implicit_tls:
             self._greet()
         else:

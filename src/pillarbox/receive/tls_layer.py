@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 from pillarbox.errors import PermanentError
+from pillarbox.receive.tls import ServerContext
 
 __all__ = ["TlsBroken", "TlsLayer"]
 
@@ -49,6 +50,21 @@ class TlsLayer:
         """The name of the cipher suite that was agreed on."""
         cipher = self._tls.cipher()
         return cipher[0] if cipher else ""
+
+    @property
+    def client_certificate(self) -> str:
+        """The subject of the certificate that the client has shown and that verified, or ""."""
+        shown = self._tls.getpeercert()
+        if not shown:
+            return ""
+        subject = cast("tuple[tuple[tuple[str, str], ...], ...]", shown.get("subject", ()))
+        return ", ".join(f"{key}={value}" for part in subject for key, value in part)
+
+    @property
+    def server_certificate(self) -> bytes:
+        """The certificate that we have shown, in DER."""
+        context = self._tls.context
+        return context.certificate if isinstance(context, ServerContext) else b""
 
     def receive(self, data: bytes) -> bytes:
         """Take octets from the wire and return what the client said in them.

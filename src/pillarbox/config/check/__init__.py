@@ -6,6 +6,7 @@ keep a node from starting, warnings are for the operator to decide.
 
 from __future__ import annotations
 
+from pillarbox.config.check.certificates import CERTIFICATE_CHECKS
 from pillarbox.config.check.files import FILE_CHECKS
 from pillarbox.config.check.receiving import RECEIVING_CHECKS
 from pillarbox.config.check.sending import SENDING_CHECKS
@@ -17,6 +18,6 @@ __all__ = ["check"]
 
 def check(loaded: Loaded) -> tuple[Finding, ...]:
     """Return everything that is wrong or doubtful in a configuration, the worst first."""
-    checks = (*RECEIVING_CHECKS, *SENDING_CHECKS, *FILE_CHECKS)
+    checks = (*RECEIVING_CHECKS, *SENDING_CHECKS, *FILE_CHECKS, *CERTIFICATE_CHECKS)
     findings = [finding for each in checks for finding in each(loaded)]
     return tuple(sorted(findings, key=lambda finding: -finding.level))

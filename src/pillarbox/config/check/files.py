@@ -29,11 +29,17 @@ def _files(loaded: Loaded) -> Iterator[Finding]:
     for name, domain in settings.domain.items():
         plain.append((domain.recipients_file, ("domain", name, "recipients_file")))
         plain.append((domain.aliases_file, ("domain", name, "aliases_file")))
+    for name, certificate in settings.certificate.items():
+        plain.append((certificate.certificate, ("certificate", name, "certificate")))
+    plain.append((settings.acme.ca, ("acme", "ca")))
+    for name, listener in settings.listener.items():
+        plain.append((listener.client_ca, ("listener", name, "client_ca")))
     for name, route in settings.route.items():
         plain.append((route.tls_ca, ("route", name, "tls_ca")))
     secret: list[tuple[Path | None, tuple[str, ...]]] = [
         (settings.tls.key, ("tls", "key")),
         (settings.auth.file, ("auth", "file")),
+        *((each.key, ("certificate", name, "key")) for name, each in settings.certificate.items()),
         *((path, address) for address, path in loaded.secret_files.items()),
     ]
     for path, address in plain:

@@ -26,11 +26,15 @@ from pillarbox.config.settings.policy import (
     RuleSettings,
 )
 from pillarbox.config.settings.receiving import (
+    AcmeChallenge,
+    AcmeSettings,
+    CertificateSettings,
     IntakeSettings,
     LimitSettings,
     ListenerKind,
     ListenerSettings,
     TlsSettings,
+    UnknownNames,
 )
 from pillarbox.config.settings.sending import (
     DeliverySettings,
@@ -43,7 +47,10 @@ from pillarbox.config.settings.sending import (
 )
 
 __all__ = [
+    "AcmeChallenge",
+    "AcmeSettings",
     "AuthSettings",
+    "CertificateSettings",
     "ControlSettings",
     "DeliverySettings",
     "DnsSettings",
@@ -68,6 +75,7 @@ __all__ = [
     "TlsSettings",
     "UncertainPolicy",
     "Unit",
+    "UnknownNames",
 ]
 
 
@@ -78,6 +86,7 @@ class Settings:
     node: NodeSettings = field(default_factory=NodeSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    acme: AcmeSettings = field(default_factory=AcmeSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
@@ -88,6 +97,7 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
+    certificate: dict[str, CertificateSettings] = field(default_factory=dict)
     rule: dict[str, RuleSettings] = field(default_factory=dict)
     owner: dict[str, OwnerSettings] = field(default_factory=dict)
     domain: dict[str, DomainSettings] = field(default_factory=dict)

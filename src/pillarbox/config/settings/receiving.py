@@ -8,7 +8,17 @@ from pathlib import Path
 
 from pillarbox.config.settings.declaration import Unit, setting
 
-__all__ = ["IntakeSettings", "LimitSettings", "ListenerKind", "ListenerSettings", "TlsSettings"]
+__all__ = [
+    "AcmeChallenge",
+    "AcmeSettings",
+    "CertificateSettings",
+    "IntakeSettings",
+    "LimitSettings",
+    "ListenerKind",
+    "ListenerSettings",
+    "TlsSettings",
+    "UnknownNames",
+]
 
 
 class ListenerKind(Enum):
@@ -19,9 +29,16 @@ class ListenerKind(Enum):
     SUBMISSIONS = "submissions"  # the same with TLS from the first octet (RFC 8314 §3.3)
 
 
+class UnknownNames(Enum):
+    """What follows when a TLS client asks for a name that is not ours."""
+
+    DEFAULT = "default"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """The certificate that listeners show."""
+    """The certificate that listeners show to clients that ask for no other name."""
 
     certificate: Path | None = setting(
         "PEM file with the certificate and its chain. Without one, a certificate is made "
@@ -32,6 +49,66 @@ class TlsSettings:
         "PEM file with the private key; must not be readable by others.", None
     )
     minimum_version: str = setting('Lowest version of TLS that is spoken: "1.2" or "1.3".', "1.2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateSettings:
+    """A further certificate: `[certificate.NAME]`, shown to clients that ask for its names."""
+
+    certificate: Path | None = setting(
+        "PEM file with the certificate and its chain. Not with names: then it is fetched.", None
+    )
+    key: Path | None = setting(
+        "PEM file with the private key; must not be readable by others. "
+        "Default: it stands in the certificate's file.",
+        None,
+    )
+    names: tuple[str, ...] = setting(
+        "Host names for which a certificate is fetched and renewed by `[acme]`, "
+        "instead of one from files.",
+        (),
+    )
+
+
+class AcmeChallenge(Enum):
+    """How an authority is shown that a name is ours."""
+
+    HTTP = "http-01"  # by a page on port 80 (RFC 8555 §8.3)
+    DNS = "dns-01"  # by a TXT record (RFC 8555 §8.4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcmeSettings:
+    """Where certificates are fetched from that have names and no files (RFC 8555)."""
+
+    directory: str = setting(
+        "URL of the authority's directory.", "https://acme-v02.api.letsencrypt.org/directory"
+    )
+    agree: bool = setting(
+        "Agree to the authority's terms of service; without it, none is asked.", False
+    )
+    contact: str = setting(
+        "E-mail address for the authority to write to. Empty: none is given.", ""
+    )
+    challenge: AcmeChallenge = setting("`http-01` or `dns-01`.", AcmeChallenge.HTTP)
+    http_bind: tuple[str, ...] = setting(
+        "Where pages for http-01 are served, while a certificate is being fetched.",
+        ("0.0.0.0:80",),
+    )
+    dns_hook: Path | None = setting(
+        "Program for dns-01: called with `set` or `clear`, the record's name and its value; "
+        "it returns once the record can be seen.",
+        None,
+    )
+    ca: Path | None = setting(
+        "PEM file of the authority of the directory's own certificate. Default: the system's.",
+        None,
+    )
+    renew_before: float = setting(
+        "Time before its end at which a certificate is renewed; at most a third of its life.",
+        30 * 86400.0,
+        unit=Unit.SECONDS,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +193,20 @@ class ListenerSettings:
     starttls: bool | None = setting(
         "Whether STARTTLS is offered. Default: yes, unless the listener has TLS from the first octet.",
         None,
+    )
+    unknown_names: UnknownNames | None = setting(
+        "What a TLS client gets that asks for a name (SNI) no certificate is for: `default`, "
+        "the first certificate, or `refuse`, an alert. Default: `default` on mx and where the "
+        "certificate is self-made, `refuse` on submission.",
+        None,
+    )
+    client_ca: Path | None = setting(
+        "PEM file of the authorities whose certificates clients may show; who shows one that "
+        "does not verify is turned away. Default: none is asked for.",
+        None,
+    )
+    require_client_certificate: bool = setting(
+        "Turn away TLS clients that show no certificate of client_ca.", False
     )
     normalize_line_ends: bool = setting(
         "Turn a bare LF in a content into CRLF instead of refusing it. Never on mx.", False

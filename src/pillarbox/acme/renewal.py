@@ -1,0 +1,90 @@
+"""Fetches what is due, and tries again later what did not work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pillarbox.acme.authority import Fetch
+from pillarbox.acme.wanted import Wanted
+from pillarbox.clock import Clock
+from pillarbox.errors import TemporaryError
+from pillarbox.events.types import CertificateFetched, CertificateNotFetched, Sink
+
+__all__ = ["Renewal"]
+
+_FIRST_RETRY: Final = 300.0  # seconds; authorities count failures by the hour
+_LONGEST_RETRY: Final = 12 * 3600.0
+_LONGEST_SLEEP: Final = 3600.0  # so that a moved clock is noticed
+
+
+class Renewal:
+    """Keeps some certificates fresh."""
+
+    def __init__(
+        self,
+        wanted: Sequence[Wanted],
+        authority: Fetch,
+        *,
+        renew_before: float,
+        clock: Clock,
+        sink: Sink,
+        on_fetched: Callable[[], None],
+    ) -> None:
+        """Fetch nothing yet.
+
+        Args:
+            wanted: The certificates.
+            authority: Where they come from; called in a thread.
+            renew_before: Seconds before its end at which one is fetched anew.
+            clock: The time.
+            sink: Hears what was fetched and what was not.
+            on_fetched: Called after each new certificate.
+        """
+        self._wanted = tuple(wanted)
+        self._authority = authority
+        self._renew_before = renew_before
+        self._clock = clock
+        self._sink = sink
+        self._on_fetched = on_fetched
+        self._failures: dict[Wanted, int] = {}
+        self._not_before: dict[Wanted, float] = {}
+
+    async def run(self) -> None:
+        """Go on for ever."""
+        while True:  # noqa: ASYNC110 - it is time that is waited for
+            await asyncio.sleep(max(await self.turn(), 1.0))
+
+    async def turn(self) -> float:
+        """Fetch what is due, one after the other; return the seconds until the next turn."""
+        waits = [_LONGEST_SLEEP]
+        for wanted in self._wanted:
+            due_at = max(wanted.due_at(self._renew_before), self._not_before.get(wanted, 0.0))
+            if due_at <= self._clock.now():
+                await self._fetch(wanted)
+                due_at = max(wanted.due_at(self._renew_before), self._not_before.get(wanted, 0.0))
+            waits.append(due_at - self._clock.now())
+        return min(waits)
+
+    async def _fetch(self, wanted: Wanted) -> None:
+        try:
+            await asyncio.to_thread(self._authority.fetch, wanted)
+        except TemporaryError as error:
+            failures = self._failures.get(wanted, 0)
+            wait = min(_FIRST_RETRY * 2**failures, _LONGEST_RETRY)
+            self._failures[wanted] = min(failures + 1, 16)
+            now = self._clock.now()
+            self._not_before[wanted] = now + wait
+            self._sink(
+                CertificateNotFetched(
+                    at=now, name=wanted.label, reason=str(error), next_attempt_at=now + wait
+                )
+            )
+            return
+        self._failures.pop(wanted, None)
+        self._not_before.pop(wanted, None)
+        self._sink(
+            CertificateFetched(at=self._clock.now(), name=wanted.label, names=list(wanted.names))
+        )
+        self._on_fetched()
