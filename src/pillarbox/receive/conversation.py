@@ -40,6 +40,7 @@ from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.events import (
     AuthAttempted,
     AuthFailed,
+    AuthLookup,
     CommandFailed,
     ContentDiscarded,
     ContentReceived,
@@ -161,6 +162,9 @@ class Conversation:
 
     def _auth_attempted(self, event: AuthAttempted) -> None:
         self._login.attempted(event)
+
+    def _auth_lookup(self, event: AuthLookup) -> None:
+        self._login.looked_up(event)
 
     def _auth_failed(self, event: AuthFailed) -> None:
         self._login.failed(event)
@@ -374,6 +378,7 @@ class Conversation:
         HelloReceived: _hello,
         TlsRequested: _tls_requested,
         AuthAttempted: _auth_attempted,
+        AuthLookup: _auth_lookup,
         AuthFailed: _auth_failed,
         MailReceived: _mail,
         RecipientReceived: _recipient,

@@ -16,7 +16,7 @@ from pillarbox.receive.clients import client_key
 from pillarbox.receive.line import Line
 from pillarbox.receive.refusals import BAD_PASSWORD, LOGIN_BUSY, TOO_MANY_LOGINS
 from pillarbox.receive.service import Service
-from pillarbox.smtp.events import AuthAttempted, AuthFailed
+from pillarbox.smtp.events import AuthAttempted, AuthFailed, AuthLookup
 from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.server import ServerConnection
@@ -78,6 +78,10 @@ class Login:
             self._judge(event, verdict)
             return
         verdict.add_done_callback(partial(self._checked, event))
+
+    def looked_up(self, event: AuthLookup) -> None:
+        """Supply what is kept of a user; of an unknown one, what looks the same (RFC 5802 §5.1)."""
+        self._connection.supply(self._service.authenticator.verifier(event.request.identity))
 
     def failed(self, event: AuthFailed) -> None:
         """Tell of an exchange that ended without a claim."""
