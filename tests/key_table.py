@@ -16,7 +16,7 @@ __all__ = ["DOMAIN", "ED25519", "RSA", "KeyTable", "record_of"]
 
 DOMAIN = "example.org"
 RSA = SigningKey(DOMAIN, "r1", rsa.generate_private_key(65537, 2048))
-ED25519 = SigningKey(DOMAIN, "e1", ed25519.Ed25519PrivateKey.generate())
+ED25519 = SigningKey(DOMAIN, "e1", ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
 
 def record_of(key: SigningKey) -> bytes:
