@@ -6,12 +6,12 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 from tests.mail import NOW, kept_message
 
 from pillarbox.errors import PermanentError
@@ -25,6 +25,7 @@ from pillarbox.store.port import (
     Settlement,
     StartMark,
     Store,
+    Way,
 )
 from pillarbox.store.sqlite import SqliteStore
 
@@ -91,8 +92,10 @@ class StoresStayAlike(RuleBasedStateMachine):
     def keep_twice(self, data: st.DataObject) -> None:
         if self.kept:
             again = data.draw(st.sampled_from(self.kept))
-            self.both(lambda store: store.commit(Batch(keep=[kept_message(), again])))
-            # Nothing of that batch may be there, so the new message is not remembered.
+            new = kept_message()
+            self.both(lambda store: store.commit(Batch(keep=[new, again])))
+            # Unless the first has been swept, nothing of that batch may be there.
+            self.kept.append(new)
 
     @rule(data=st.data(), outcome=SETTLED)
     def attempt(self, data: st.DataObject, outcome: tuple[RecipientState, float | None]) -> None:
@@ -113,9 +116,13 @@ class StoresStayAlike(RuleBasedStateMachine):
             )
             self.both(lambda store: store.commit(Batch(settle=[result])))
 
-    @rule(selection=SELECTIONS, change=st.sampled_from(Change))
-    def change(self, selection: Selection, change: Change) -> None:
-        self.both(lambda store: _sorted(store.change(selection, change, now=NOW)))
+    @rule(
+        selection=SELECTIONS,
+        change=st.sampled_from(Change),
+        way=st.sampled_from((None, Way("other", ""))),
+    )
+    def change(self, selection: Selection, change: Change, way: Way | None) -> None:
+        self.both(lambda store: _sorted(store.change(selection, change, now=NOW, way=way)))
 
     @rule(selection=SELECTIONS, limit=st.integers(1, 5))
     def find(self, selection: Selection, limit: int) -> None:

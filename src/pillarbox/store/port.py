@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NewType, Protocol
 
+from msgspec import Struct
+
 from pillarbox.errors import PermanentError, TemporaryError
 from pillarbox.findings import Finding
 from pillarbox.policy.queue import QueueKey, RecipientState
@@ -74,8 +76,7 @@ class BodyDamaged(PermanentError):  # noqa: N818
     """A stored body does not match its checksum, or parts of it are missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptRecipient:
+class KeptRecipient(Struct, frozen=True, gc=False, kw_only=True):
     """One recipient of a message as it is stored."""
 
     index: int  # its place in the message's envelope, from 0; with the message id, its key
@@ -88,8 +89,7 @@ class KeptRecipient:
     delay_notified: bool = False  # whether the sender was told of the delay (RFC 3461 §4.1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptMessage:
+class KeptMessage(Struct, frozen=True, gc=False, kw_only=True):
     """One message as it is stored. ``recipients[i]`` belongs to ``envelope.recipients[i]``."""
 
     id: MessageId
@@ -109,16 +109,14 @@ class KeptMessage:
     bounce_of: MessageId | None = None  # for a DSN: the message that it reports on
 
 
-@dataclass(frozen=True, slots=True)
-class StartMark:
+class StartMark(Struct, frozen=True, gc=False):
     """Says, on disk, that an attempt for these recipients is about to start."""
 
     message: MessageId
     indexes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, gc=False, kw_only=True):
     """The result of one attempt (or of one decision without an attempt) for one recipient."""
 
     message: MessageId
@@ -130,8 +128,7 @@ class Settlement:
     delay_notified: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True, gc=False):
     """One event of a message's history, encoded as JSON by ``pillarbox.events``."""
 
     at: float
@@ -149,8 +146,7 @@ class Batch:
     record: list[JournalEntry] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True, gc=False):
     """Recipients of one message that stand in the same queue, ready to be tried.
 
     ``recipients`` is a subset of ``message.recipients`` (by their ``index``).

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from pillarbox.policy.queue import FINAL_STATES, RecipientState
 from pillarbox.smtp.address import ascii_domain

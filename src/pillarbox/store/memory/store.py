@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
+
+from msgspec.structs import replace
 
 from pillarbox.errors import PermanentError
 from pillarbox.findings import Finding
@@ -286,6 +287,11 @@ class MemoryStore:
         kept = [entry for entry in disk.journal if entry.at // _DAY >= oldest_day]
         removed = len(old) + len(disk.journal) - len(kept)
         disk.journal[:] = kept
+        for queue, keys in list(self._waiting.items()):
+            for key in [key for key in keys if key[0] not in disk.messages]:
+                del keys[key]
+            if not keys:
+                del self._waiting[queue]
         return removed
 
     async def backup(self, path: str) -> None:

@@ -272,6 +272,16 @@ WHERE next_attempt_at > $2 AND queue.owner = $1
 ORDER BY next_attempt_at
 LIMIT 1;
 
+-- name: idle_queues
+-- Queues of a node that no recipient refers to.
+SELECT id FROM queue
+WHERE owner = $1 AND NOT EXISTS (SELECT 1 FROM recipient WHERE recipient.queue = queue.id)
+LIMIT 10000;
+
+-- name: drop_queues
+-- Forget queues of a node.
+DELETE FROM queue WHERE owner = $1 AND id = ANY($2::bigint[]);
+
 -- name: messages
 -- Messages by their ids.
 SELECT

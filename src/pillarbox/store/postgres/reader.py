@@ -66,6 +66,12 @@ class Reader:
             ids = {message for _, keys in chosen for message, _ in keys}
             return join_work(await self._messages(connection, ids), chosen)
 
+    async def idle_queues(self) -> list[int]:
+        """Return the numbers of queues that no recipient refers to, some thousand at most."""
+        async with self._link.use() as connection:
+            rows = await connection.fetch(SQL["idle_queues"], self._node)
+        return [row[0] for row in rows]
+
     async def next_due_at(self, after: float) -> float | None:
         """Return the earliest time later than ``after`` at which something is due."""
         async with self._link.use() as connection:

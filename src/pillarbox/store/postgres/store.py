@@ -44,6 +44,7 @@ from pillarbox.store.statements import migrations
 
 __all__ = ["PostgresStore"]
 
+_QUEUES_EVERY: Final = 6 * 3600.0  # seconds between two looks for queues that nothing stands in
 _CHANGE_AT_ONCE: Final = 500  # messages of an operator's change in one transaction
 _EVERY_ID: Final = MessageId(2**63 - 1)
 
@@ -67,6 +68,7 @@ class PostgresStore:
         self._node = node
         self._now = now
         self._opened: _Session | None = None
+        self._queues_swept_at = 0.0
         self._flush: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
 
@@ -97,6 +99,7 @@ class PostgresStore:
         except BaseException:
             await writing.close()
             raise
+        self._queues_swept_at = self._now()
         if was_clean is not False:
             suspects = []
         self._opened = _Session(writer, Reader(reading, self._node), links, tuple(suspects))
@@ -242,7 +245,13 @@ class PostgresStore:
 
     async def sweep(self, *, now: float, keep_final: float, keep_journal: float) -> int:
         """Remove what is older than its time, a bounded amount a call; return how much."""
-        return await self._session.writer.sweep(now, keep_final, keep_journal)
+        session = self._session
+        removed = await session.writer.sweep(now, keep_final, keep_journal)
+        if removed or now - self._queues_swept_at < _QUEUES_EVERY:
+            return removed
+        self._queues_swept_at = now
+        watch = await session.writer.watch_queues()
+        return await session.writer.drop_queues(await session.reader.idle_queues(), watch)
 
     async def backup(self, path: str) -> None:
         """Refuse: PostgreSQL has its own tools for it."""

@@ -45,6 +45,7 @@ class Writer:
         self._epoch = epoch
         self._now = now
         self._queues: dict[QueueKey, int] = {}
+        self._forgotten = 0  # times that all queue numbers were forgotten
         self._journal = JournalBuffer()
 
     @asynccontextmanager
@@ -61,22 +62,25 @@ class Writer:
 
     async def commit(self, batch: Batch) -> None:
         """Write a batch, all or nothing."""
-        if self._fits_one_step(batch):
-            await self._keep_in_one_step(batch.keep)
-        elif batch.keep or batch.start or batch.settle:
-            new_queues: dict[QueueKey, int] = {}
-            async with self._transaction() as connection:
-                if batch.keep:
-                    await self._keep(connection, batch.keep, new_queues)
-                if batch.start:
-                    await self._start(connection, batch.start)
-                if batch.settle:
-                    await self._settle(connection, batch.settle)
-            # Only now: numbers given in a transaction that failed do not exist.
-            if len(self._queues) > _MOST_QUEUES:
-                self._queues.clear()
-            self._queues.update(new_queues)
+        if not (self._fits_one_step(batch) and await self._keep_in_one_step(batch.keep)):
+            await self._write(batch)
         await self.record(batch.record)
+
+    async def _write(self, batch: Batch) -> None:
+        if not (batch.keep or batch.start or batch.settle):
+            return
+        new_queues: dict[QueueKey, int] = {}
+        async with self._transaction() as connection:
+            if batch.keep:
+                await self._keep(connection, batch.keep, new_queues)
+            if batch.start:
+                await self._start(connection, batch.start)
+            if batch.settle:
+                await self._settle(connection, batch.settle)
+        # Only now: numbers given in a transaction that failed do not exist.
+        if len(self._queues) > _MOST_QUEUES:
+            self._forget_queues()
+        self._queues.update(new_queues)
 
     def _fits_one_step(self, batch: Batch) -> bool:
         """Whether a batch is new mail only: not much, and for queues that have numbers."""
@@ -92,8 +96,12 @@ class Writer:
                     return False
         return octets <= _ONE_STEP
 
-    async def _keep_in_one_step(self, messages: Sequence[KeptMessage]) -> None:
-        """Keep new mail by one statement, which is a transaction: one round trip, not nine."""
+    async def _keep_in_one_step(self, messages: Sequence[KeptMessage]) -> bool:
+        """Keep new mail by one statement, which is a transaction: one round trip, not nine.
+
+        Returns:
+            False, and nothing was kept, if numbers of queues were forgotten meanwhile.
+        """
         queues = self._queues
         rows = [(*message_row(message), message.content) for message in messages]
         recipients = [
@@ -103,11 +111,14 @@ class Writer:
         ]
         columns = (*zip(*rows, strict=True), *zip(*recipients, strict=True))
         async with self._link.use() as connection:
+            if self._queues is not queues:
+                return False
             found = await connection.fetchval(
                 SQL["keep_messages"], self._node, self._epoch, *columns
             )
             if not found:
                 raise self._fenced()
+        return True
 
     async def _keep(
         self,
@@ -199,12 +210,12 @@ class Writer:
     ) -> list[Changed]:
         """Do an operator's changes, but for recipients that have moved on meanwhile."""
         reached: list[Changed] = []
+        numbers: dict[QueueKey, int] = {}
         async with self._transaction() as connection:
             statement = await connection.prepare(SQL["change_recipient"])
             for message, old, new in steps:
-                number = None
-                if new.queue != old.queue:
-                    number = await self._number(connection, new.queue)
+                if new.queue != old.queue and new.queue not in numbers:
+                    numbers[new.queue] = await self._number(connection, new.queue)
                 await statement.fetch(
                     new.state.value,
                     new.crashes,
@@ -213,11 +224,12 @@ class Writer:
                     old.index,
                     old.state.value,
                     self._node,
-                    number,
+                    numbers.get(new.queue),
                 )
                 if _changed(statement.get_statusmsg()):
                     reached.append(changed(message.id, old, new))
             await self._finish(connection, {c.message for c in reached if c.state in _ENDS})
+        self._queues.update(numbers)
         return reached
 
     # --- nodes ----------------------------------------------------------------------
@@ -274,6 +286,24 @@ class Writer:
             for name, limit in (("sweep_journal", _SWEEP), ("sweep_journal_index", 10 * _SWEEP)):
                 removed += _changed(await connection.execute(SQL[name], oldest_day, limit))
         return removed
+
+    async def watch_queues(self) -> int:
+        """Begin to note which queues are used; return what ``drop_queues`` has to be told."""
+        async with self._link.use():  # what was written with numbers from before is written
+            self._forget_queues()
+            return self._forgotten
+
+    async def drop_queues(self, idle: Sequence[int], watch: int) -> int:
+        """Remove queues that nothing stood in, but for those used since ``watch``."""
+        async with self._transaction() as connection:
+            if watch != self._forgotten:
+                return 0  # too many were used to know them all
+            numbers = sorted(set(idle).difference(self._queues.values()))
+            return _changed(await connection.execute(SQL["drop_queues"], self._node, numbers))
+
+    def _forget_queues(self) -> None:
+        self._queues = {}
+        self._forgotten += 1
 
     async def close(self, suspects: Sequence[tuple[MessageId, int]] = ()) -> None:
         """Write what is left and say that the stop was clean.

@@ -46,6 +46,16 @@ ORDER BY next_attempt_at, message, position;
 -- When something is due next.
 SELECT min(next_attempt_at) FROM recipient WHERE next_attempt_at > ?;
 
+-- name: idle_queues
+-- Queues that no recipient refers to; most are told by the index of what is due.
+SELECT id FROM queue
+WHERE NOT EXISTS (
+    SELECT 1 FROM recipient
+    WHERE recipient.queue = queue.id AND next_attempt_at IS NOT NULL
+  )
+  AND id NOT IN (SELECT queue FROM recipient WHERE next_attempt_at IS NULL)
+LIMIT 10000;
+
 -- name: messages
 -- Messages by their ids.
 SELECT

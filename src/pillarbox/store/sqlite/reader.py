@@ -28,7 +28,7 @@ from pillarbox.store.sqlite.failures import FailureGuard
 from pillarbox.store.statements import statements
 from pillarbox.store.work import Key, by_queue, join_work
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "find_idle_queues"]
 
 SQL: Final = statements("pillarbox.store.sqlite", "read.sql")
 
@@ -234,6 +234,12 @@ class Reader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def find_idle_queues(connection: apsw.Connection) -> list[int]:
+    """Return the numbers of queues that no recipient refers to, some thousand at most."""
+    execute: Callable[..., Any] = connection.execute
+    return [number for (number,) in execute(SQL["idle_queues"]).fetchall()]
 
 
 def _conditions(selection: Selection, limit: int, after: MessageId | None) -> dict[str, object]:

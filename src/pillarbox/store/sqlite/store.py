@@ -39,6 +39,7 @@ from pillarbox.store.recipients import change_recipient, matches
 from pillarbox.store.sqlite.backup import copy_database
 from pillarbox.store.sqlite.connection import FileLock, check_library
 from pillarbox.store.sqlite.opening import Opened, open_file, with_reader
+from pillarbox.store.sqlite.reader import find_idle_queues
 from pillarbox.store.sqlite.verification import verify_file
 from pillarbox.store.sqlite.worker import Worker
 
@@ -47,6 +48,7 @@ __all__ = ["SqliteStore"]
 _T = TypeVar("_T")
 
 _QUICK: Final = 0.001  # seconds for which a commit may hold up the event loop
+_QUEUES_EVERY: Final = 6 * 3600.0  # seconds between two looks for queues that nothing stands in
 _CHANGE_AT_ONCE: Final = 500  # messages of an operator's change in one transaction
 
 
@@ -89,6 +91,7 @@ class SqliteStore:
         self._now = now
         self._synchronous = synchronous
         self._opened: _Session | None = None
+        self._queues_swept_at = 0.0
         self._flush: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
 
@@ -123,6 +126,7 @@ class SqliteStore:
             lock.release()
             raise
         writing.afterward = file.writer.checkpoint
+        self._queues_swept_at = self._now()
         self._opened = _Session(lock, writing, Worker("store-reader"), file)
 
     async def close(self, *, keep_suspects: bool = False) -> None:
@@ -310,7 +314,13 @@ class SqliteStore:
     async def sweep(self, *, now: float, keep_final: float, keep_journal: float) -> int:
         """Remove what is older than its time, a bounded amount a call; return how much."""
         session = self._session
-        return await session.writing.run(session.file.writer.sweep, now, keep_final, keep_journal)
+        writing, writer = session.writing, session.file.writer
+        removed = await writing.run(writer.sweep, now, keep_final, keep_journal)
+        if removed or now - self._queues_swept_at < _QUEUES_EVERY:
+            return removed
+        self._queues_swept_at = now
+        watch = await writing.run(writer.watch_queues)
+        return await writing.run(writer.drop_queues, await self._aside(find_idle_queues), watch)
 
     async def backup(self, path: str) -> None:
         """Write a consistent copy to a new file while the node runs."""

@@ -163,6 +163,10 @@ INSERT INTO journal (day, number, entries) VALUES (?, ?, ?);
 -- Note which messages a part of the journal speaks of.
 INSERT INTO journal_message (day, message, number) VALUES (?, ?, ?);
 
+-- name: drop_queues
+-- Forget queues; never the last one, so that no number is given twice.
+DELETE FROM queue WHERE id IN carray(?) AND id < (SELECT max(id) FROM queue);
+
 -- name: sweep_messages
 -- Messages that have been done for long.
 SELECT id FROM message WHERE final_at < ? ORDER BY final_at LIMIT ?;

@@ -68,6 +68,7 @@ class Writer:
         self._now = now
         self._queues: dict[QueueKey, int] = {}
         self._new_queues: dict[QueueKey, int] = {}  # of the transaction under way
+        self._forgotten = 0  # times that all queue numbers were forgotten
         self._wal_pages = 0
         self._journal = JournalBuffer()
         self.typical_seconds = 1.0  # of a commit: lately, with what waited for it
@@ -96,7 +97,7 @@ class Writer:
             self._execute("COMMIT")
             # Only now: numbers given in a transaction that failed do not exist.
             if len(self._queues) > _MOST_QUEUES:
-                self._queues.clear()
+                self._forget_queues()
             self._queues.update(self._new_queues)
 
     @property
@@ -329,6 +330,26 @@ class Writer:
             removed += self._connection.changes()
             self._execute(SQL["sweep_journal_index"], (oldest_day, _SWEEP * 10))
             return removed + self._connection.changes()
+
+    def watch_queues(self) -> int:
+        """Begin to note which queues are used; return what ``drop_queues`` has to be told."""
+        self._forget_queues()
+        return self._forgotten
+
+    def drop_queues(self, idle: Sequence[int], watch: int) -> int:
+        """Remove queues that nothing stood in, but for those used since ``watch``."""
+        if watch != self._forgotten:
+            return 0  # too many were used to know them all
+        numbers = sorted(set(idle).difference(self._queues.values()))
+        if not numbers:
+            return 0
+        with self._transaction():
+            self._execute(SQL["drop_queues"], (apsw.carray(array("q", numbers)),))
+            return self._connection.changes()
+
+    def _forget_queues(self) -> None:
+        self._queues.clear()
+        self._forgotten += 1
 
     def close(self, suspects: Sequence[tuple[MessageId, int]] = ()) -> None:
         """Write what is left, say that the stop was clean, and close the connection.
