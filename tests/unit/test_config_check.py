@@ -13,6 +13,7 @@ from pillarbox.findings import Finding, Level
 LISTENER = "[listener.in]\nkind='submission'\nbind=['127.0.0.1:2525']\n"
 TRUSTED = LISTENER + "trusted_networks=['127.0.0.1']\n"
 OUT = "[route.out]\nkind='mx'\nrecipients=['*']\n"
+RELAY = "[route.out]\nkind='smarthost'\nhost='relay.test:587'\n"
 MX = "[listener.in]\nkind='mx'\nbind=['127.0.0.1:25']\n"
 LOCAL = "[domain.'example.org']\nrecipients=['postmaster']\nroute='out'\n"
 
@@ -54,6 +55,14 @@ def test_sound_configurations_pass(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
+        ("[auth]\nmechanisms=['PLAIN', 'DIGEST-MD5']", 90),
+        (f"{RELAY}mechanisms=['NTLM']", 90),
+        ("[auth]\nmechanisms=['CRAM-MD5']", 91),
+        ("[auth]\nmechanisms=['SCRAM-SHA-256-PLUS', 'PLAIN']", 92),
+        (f"{RELAY}user='u'\npassword='p'\ntoken_file='/t'", 93),
+        (f"{RELAY}user='u'\ntoken_file='/t'\nmechanisms=['PLAIN']", 94),
+        (f"{RELAY}token_file='/t'", 47),
+        (f"{RELAY}user='u'\ntoken_file='/t'\ntls='may'", 48),
         ("[node]\nshard = 1024", 20),
         ("[node]\nhostname = 'a_b..c'", 21),
         ("", 22),

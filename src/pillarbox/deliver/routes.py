@@ -172,6 +172,8 @@ class SiteMap:
             source=route.source,
             user=route.user,
             password=route.password,
+            token_file=route.token_file,
+            mechanisms=frozenset(name.upper() for name in route.mechanisms),
             auth_in_clear=is_local,
             is_lmtp=route.kind is RouteKind.LMTP,
             timeouts=self._delivery,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pillarbox.config.check.certificates import CERTIFICATE_CHECKS
 from pillarbox.config.check.files import FILE_CHECKS
+from pillarbox.config.check.logins import LOGIN_CHECKS
 from pillarbox.config.check.receiving import RECEIVING_CHECKS
 from pillarbox.config.check.sending import SENDING_CHECKS
 from pillarbox.config.loader import Loaded
@@ -18,6 +19,12 @@ __all__ = ["check"]
 
 def check(loaded: Loaded) -> tuple[Finding, ...]:
     """Return everything that is wrong or doubtful in a configuration, the worst first."""
-    checks = (*RECEIVING_CHECKS, *SENDING_CHECKS, *FILE_CHECKS, *CERTIFICATE_CHECKS)
+    checks = (
+        *RECEIVING_CHECKS,
+        *SENDING_CHECKS,
+        *LOGIN_CHECKS,
+        *FILE_CHECKS,
+        *CERTIFICATE_CHECKS,
+    )
     findings = [finding for each in checks for finding in each(loaded)]
     return tuple(sorted(findings, key=lambda finding: -finding.level))

@@ -39,6 +39,10 @@ def _files(loaded: Loaded) -> Iterator[Finding]:
     secret: list[tuple[Path | None, tuple[str, ...]]] = [
         (settings.tls.key, ("tls", "key")),
         (settings.auth.file, ("auth", "file")),
+        *(
+            (each.token_file, ("route", name, "token_file"))
+            for name, each in settings.route.items()
+        ),
         *((each.key, ("certificate", name, "key")) for name, each in settings.certificate.items()),
         *((path, address) for address, path in loaded.secret_files.items()),
     ]

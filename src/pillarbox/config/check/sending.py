@@ -101,18 +101,19 @@ def _credentials(loaded: Loaded) -> Iterator[Finding]:
             and endpoint is not None
             and not is_loopback(endpoint.host)
         )
-        if route.password and not route.user:
+        has_secret = bool(route.password or route.token_file)
+        if has_secret and not route.user:
             yield Report(loaded, "route", name, "user").error(
                 47,
-                "{key} is missing, and there is a password.",
-                "Nobody can log in with a password alone.",
+                "{key} is missing, and there is a password or a token.",
+                "Nobody can log in with that alone.",
                 '{key} = "..."',
             )
-        if is_remote and route.password and route.tls in {TlsMode.NONE, TlsMode.OPPORTUNISTIC}:
+        if is_remote and has_secret and route.tls in {TlsMode.NONE, TlsMode.OPPORTUNISTIC}:
             yield report.error(
                 48,
-                f'{{key}} is "{route.tls.value}", and there is a password.',
-                f"The password could go to {route.host} in the clear.",
+                f'{{key}} is "{route.tls.value}", and there is a password or a token.',
+                f"It could go to {route.host} in the clear.",
                 '{key} = "starttls" (port 587) or "implicit" (port 465)',
             )
         elif is_remote and route.kind is RouteKind.SMART_HOST and route.tls is TlsMode.NONE:

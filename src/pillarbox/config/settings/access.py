@@ -19,6 +19,20 @@ class AuthSettings:
         "`pillarbox auth hash`. Must not be readable by others.",
         None,
     )
+    mechanisms: tuple[str, ...] = setting(
+        "SASL mechanisms to offer, the first one first: PLAIN, LOGIN, SCRAM-SHA-256-PLUS, "
+        "SCRAM-SHA-256, OAUTHBEARER, XOAUTH2, CRAM-MD5.",
+        ("PLAIN", "LOGIN"),
+    )
+    challenges_before_tls: bool = setting(
+        "Offer SCRAM-SHA-256 and CRAM-MD5, which show no password, before TLS as well.", False
+    )
+    token_scope: str = setting(
+        "Scope that a bearer token has to be good for; told to who shows a wrong one.", ""
+    )
+    token_discovery: str = setting(
+        "URL of the OpenID configuration of who issues tokens; told likewise.", ""
+    )
     hash_workers: int = setting("Passwords that are hashed at the same time.", 2)
     cache_seconds: float = setting(
         "How long a verified password is remembered, as a keyed hash in memory.",

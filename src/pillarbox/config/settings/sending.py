@@ -71,6 +71,15 @@ class RouteSettings:
     )
     user: str = setting("User to log in as at the smart host.", "")
     password: str = setting("Its password; better given as password_file.", "", secret=True)
+    token_file: Path | None = setting(
+        "File with a bearer token (OAuth 2.0) to log in with instead of a password; it is read "
+        "for each connection.",
+        None,
+    )
+    mechanisms: tuple[str, ...] = setting(
+        "SASL mechanisms to log in by. Default: all; the best that the smart host offers is taken.",
+        (),
+    )
     path: Path | None = setting(
         "Maildir: the folder; {domain}, {local} and {address} are replaced.", None
     )
