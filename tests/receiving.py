@@ -40,6 +40,7 @@ from pillarbox.intake.reserve import DiskReserve
 from pillarbox.intake.stamp import Stamper
 from pillarbox.policy.queue import QueueKey
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
+from pillarbox.receive.checks import Check, Checks
 from pillarbox.receive.receiver import Receiver
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.store.group import GroupCommit
@@ -238,6 +239,7 @@ def receiving(
     reserve: int = 0,
     on_uvloop: bool = False,
     inspectors: Sequence[Inspector] = (),
+    checks: Sequence[Check] = (),
 ) -> Iterator[Rig]:
     """Run listeners over a store in memory; ``wrap`` may put something in front of it."""
     with tempfile.TemporaryDirectory() as name:
@@ -267,7 +269,7 @@ def receiving(
                 is_up.set()
 
         async def serve() -> None:
-            rig = await _start(settings, wrap, memory, reserve, inspectors)
+            rig = await _start(settings, wrap, memory, reserve, inspectors, checks)
             ready.append(rig)
             is_up.set()
             await stop.wait()
@@ -294,6 +296,7 @@ async def _start(
     memory: MemoryGuard | None,
     reserve: int,
     inspectors: Sequence[Inspector],
+    checks: Sequence[Check],
 ) -> Rig:
     clock = SystemClock()
     disk = MemoryDisk()
@@ -327,6 +330,7 @@ async def _start(
         door=door,
         clock=clock,
         sink=events.append,
+        checks=lambda _settings, _name: Checks(checks, lambda _name, _error: None),
     )
     receiver.start()
     loop = asyncio.get_running_loop()

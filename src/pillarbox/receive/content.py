@@ -12,6 +12,7 @@ from typing import Final
 from pillarbox.intake.door import SMALL_CONTENT, Door
 from pillarbox.intake.draft import Answer, Kept, Origin
 from pillarbox.intake.large import LargeContent
+from pillarbox.policy.ruling import Ruling
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.smtp.events import ContentFacts
 from pillarbox.smtp.reply import Reply
@@ -38,6 +39,7 @@ class Content:
         "_on_room",
         "_origin",
         "_pieces",
+        "_rulings",
         "_share",
         "size",
         "started_at",
@@ -52,6 +54,7 @@ class Content:
         share: int,
         started_at: float,
         on_room: Callable[[], None],
+        rulings: tuple[Ruling, ...] = (),
     ) -> None:
         """Begin a content.
 
@@ -62,12 +65,14 @@ class Content:
             share: What was taken from the budget for it.
             started_at: The monotonic clock, seconds.
             on_room: Called when a congested content can take more.
+            rulings: What was said of the session and the envelope.
         """
         self._door = door
         self._origin = origin
         self._envelope = envelope
         self._share = share
         self._on_room = on_room
+        self._rulings = rulings
         self._pieces: list[bytes] = []
         self._large: LargeContent | None = None
         self.size = 0
@@ -96,7 +101,7 @@ class Content:
             return
         pieces = self._pieces
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._door.keep(self._origin, self._envelope, content, facts, answer)
+        self._door.keep(self._origin, self._envelope, content, facts, answer, self._rulings)
 
     def abort(self) -> None:
         """Forget what has come."""
@@ -112,7 +117,9 @@ class Content:
         if self._share < _LARGE_SHARE:
             self._door.guards.budget.charge(_LARGE_SHARE - self._share)
             self._share = _LARGE_SHARE
-        self._large = self._door.begin_large(self._origin, self._envelope, self._on_room)
+        self._large = self._door.begin_large(
+            self._origin, self._envelope, self._on_room, self._rulings
+        )
         for piece in self._pieces:
             self._large.feed(piece)
         self._pieces = []

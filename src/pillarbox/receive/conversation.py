@@ -21,13 +21,17 @@ from pillarbox.events.types import (
     SenderRefused,
 )
 from pillarbox.intake.draft import Kept, Origin
+from pillarbox.intake.rulings import ruled
 from pillarbox.message.trace import ReceivedTrace, Session as TraceSession
-from pillarbox.policy.recipients import ResolutionKind
+from pillarbox.policy.recipients import Resolution, ResolutionKind
 from pillarbox.policy.relay import Rights
 from pillarbox.policy.rules import Client
+from pillarbox.policy.ruling import Ruling
 from pillarbox.policy.senders import NOBODY, Senders
 from pillarbox.receive.aliases import Aliases, expand, without_aliases
+from pillarbox.receive.checks import Stage, Visit
 from pillarbox.receive.content import Content, share_of
+from pillarbox.receive.gate import Gate
 from pillarbox.receive.line import Line
 from pillarbox.receive.login import Login
 from pillarbox.receive.refusals import (
@@ -37,6 +41,7 @@ from pillarbox.receive.refusals import (
 from pillarbox.receive.service import Service
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.address import ReversePath
+from pillarbox.smtp.envelope import Recipient
 from pillarbox.smtp.events import (
     AuthAttempted,
     AuthFailed,
@@ -68,6 +73,7 @@ class Conversation:
 
     __slots__ = (
         "_aliases",
+        "_gate",
         "_helo",
         "_is_extended",
         "_is_gone",
@@ -104,6 +110,9 @@ class Conversation:
         # What accepted recipients stand for, where that is not themselves.
         self._aliases: Aliases | None = None
         self._room_wanted: Callable[[], None] | None = None
+        self._gate = None if service.checks.are_none else Gate(service.checks)
+        if self._gate is not None:
+            self._gate.begin(self._visit(Stage.CONNECT))
 
     @property
     def waits_for_room(self) -> bool:
@@ -136,6 +145,8 @@ class Conversation:
             self._room_wanted = None
         self._abort_content()
         self._is_gone = True
+        if self._gate is not None:
+            self._gate.close()
         self._login.lost()
 
     # --- greeting, TLS, login --------------------------------------------------------
@@ -144,6 +155,8 @@ class Conversation:
         self._helo = event.name
         self._is_extended = event.is_extended
         self._origin = None
+        if self._gate is not None:
+            self._gate.begin(self._visit(Stage.HELO))
         self.connection.accept()
 
     def _tls_requested(self, event: TlsRequested) -> None:
@@ -200,7 +213,20 @@ class Conversation:
             return
         self._sender = event.reverse_path
         self._aliases = None
-        self.connection.accept()
+        if self._gate is None:
+            self.connection.accept()
+        else:
+            self._gate.ask(self._visit(Stage.MAIL), partial(self._mail_ruled, event))
+
+    def _mail_ruled(self, event: MailReceived, ruling: Ruling) -> None:
+        if self._is_gone:
+            return
+        if ruling.reply is None:
+            self.connection.accept()
+        else:
+            self._refuse_mail(event, ruling.reply, f"{ruling.by}: {ruling.reason}")
+            self._tell_ruled(ruling)
+        self._decided()
 
     def _refuse_mail(self, event: MailReceived, reply: Reply, rule: str) -> None:
         self.connection.refuse(reply)
@@ -220,25 +246,64 @@ class Conversation:
         recipient = event.recipient
         decision = self._rights.may_relay(self._sender, recipient.address)
         if decision.reply is not None:
-            self.connection.refuse(decision.reply)
-            self._service.sink(
-                RecipientRefused(
-                    at=self._service.clock.now(),
-                    session=self._line.id,
-                    client=self._line.client,
-                    sender=str(self._sender or ""),
-                    recipient=str(recipient.address),
-                    reply=str(decision.reply),
-                    reason=decision.rule,
-                )
-            )
+            self._refuse_recipient(event, decision.reply, decision.rule)
+        elif self._gate is None:
+            self._take(event, decision.resolution)
+        else:
+            visit = self._visit(Stage.RCPT, recipient)
+            self._gate.ask(visit, partial(self._recipient_ruled, event, decision.resolution))
+
+    def _recipient_ruled(
+        self, event: RecipientReceived, resolution: Resolution | None, ruling: Ruling
+    ) -> None:
+        if self._is_gone:
             return
-        resolution = decision.resolution
+        if ruling.reply is None:
+            self._take(event, resolution)
+        else:
+            self._refuse_recipient(event, ruling.reply, f"{ruling.by}: {ruling.reason}")
+            self._tell_ruled(ruling)
+        self._decided()
+
+    def _take(self, event: RecipientReceived, resolution: Resolution | None) -> None:
         if resolution is not None and resolution.kind is ResolutionKind.EXPANDED:
             if self._aliases is None:
                 self._aliases = {}
-            self._aliases[recipient] = expand(recipient, resolution)
+            self._aliases[event.recipient] = expand(event.recipient, resolution)
         self.connection.accept()
+
+    def _refuse_recipient(self, event: RecipientReceived, reply: Reply, reason: str) -> None:
+        self.connection.refuse(reply)
+        self._service.sink(
+            RecipientRefused(
+                at=self._service.clock.now(),
+                session=self._line.id,
+                client=self._line.client,
+                sender=str(self._sender or ""),
+                recipient=str(event.recipient.address),
+                reply=str(reply),
+                reason=reason,
+            )
+        )
+
+    def _tell_ruled(self, ruling: Ruling) -> None:
+        self._service.sink(ruled(ruling, at=self._service.clock.now(), session=self._line.id))
+
+    def _visit(self, stage: Stage, recipient: Recipient | None = None) -> Visit:
+        tls = self._line.tls
+        return Visit(
+            stage=stage,
+            session=self._line.id,
+            listener=self._service.name,
+            client=self._line.client,
+            is_trusted=self._rights.is_trusted,
+            helo=self._helo,
+            is_extended=self._is_extended,
+            tls=f"{tls.version} {tls.cipher}" if tls is not None else "",
+            identity=self._login.identity,
+            sender=self._sender,
+            recipient=recipient,
+        )
 
     def _reset(self, event: TransactionReset) -> None:
         del event
@@ -275,6 +340,7 @@ class Conversation:
             share=share,
             started_at=self._service.monotonic(),
             on_room=self._line.relieve,
+            rulings=() if self._gate is None else self._gate.rulings,
         )
 
     def _content_received(self, event: ContentReceived) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Final
@@ -26,14 +27,18 @@ from pillarbox.receive.auth import Authenticator, Guesses
 from pillarbox.receive.binding import Sockets, bind_listeners, show_address
 from pillarbox.receive.certificate import CertificateFiles
 from pillarbox.receive.certificates import certificate_files, has_tls, tls_profile
+from pillarbox.receive.checks import NO_CHECKS, Checks
 from pillarbox.receive.listener import Listener
 from pillarbox.receive.service import Service
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
-__all__ = ["Receiver"]
+__all__ = ["ChecksOf", "Receiver"]
 
-_MECHANISMS: Final = ("PLAIN", "LOGIN")
+ChecksOf = Callable[[Settings, str], Checks]
+"""Makes the checks of a listener, by its name, in a configuration."""
+
+_NONCE_OCTETS: Final = 18
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -50,6 +55,7 @@ class Receiver:
         clock: Clock,
         sink: Sink,
         sockets: Sockets | None = None,
+        checks: ChecksOf | None = None,
     ) -> None:
         """Prepare everything that can fail: certificates, users, and the sockets.
 
@@ -61,6 +67,7 @@ class Receiver:
             clock: The time.
             sink: Hears what happens.
             sockets: Bound sockets of each listener (``bind_listeners``); None: bind them.
+            checks: Makes the checks of a listener; None: there are none.
 
         Raises:
             PermanentError: A file cannot be used, or an address cannot be bound.
@@ -69,6 +76,7 @@ class Receiver:
         self._door = door
         self._clock = clock
         self._sink = sink
+        self._checks = checks
         self._guesses = Guesses()
         self._authenticator = Authenticator(settings.auth)
         self._session_ids = _session_ids(clock.now())
@@ -203,6 +211,7 @@ class Receiver:
             monotonic=asyncio.get_running_loop().time,
             sink=self._sink,
             new_session_id=self._session_ids.__next__,
+            checks=NO_CHECKS if self._checks is None else self._checks(settings, name),
         )
 
 
@@ -217,7 +226,7 @@ def _networks(texts: Sequence[str]) -> TrustedNetworks | None:
 def _options(
     listener: ListenerSettings, settings: Settings, hostname: str, *, offers_auth: bool
 ) -> ServerOptions:
-    limits = settings.limits
+    limits, auth = settings.limits, settings.auth
     is_mx = listener.kind is ListenerKind.MX
     return ServerOptions(
         hostname=hostname,
@@ -229,9 +238,17 @@ def _options(
         max_errors=limits.errors,
         max_junk_commands=limits.commands,
         starttls=listener.kind is not ListenerKind.SUBMISSIONS and has_tls(listener),
-        auth_mechanisms=_MECHANISMS if offers_auth else (),
+        auth_mechanisms=tuple(map(str.upper, auth.mechanisms)) if offers_auth else (),
+        auth_challenges_before_tls=auth.challenges_before_tls,
+        new_nonce=_new_nonce,
+        token_scope=auth.token_scope,
+        token_discovery=auth.token_discovery,
         normalize_line_ends=listener.normalize_line_ends and not is_mx,
     )
+
+
+def _new_nonce() -> str:
+    return secrets.token_urlsafe(_NONCE_OCTETS)
 
 
 def _session_ids(now: float) -> Iterator[str]:

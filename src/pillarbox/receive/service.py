@@ -12,6 +12,7 @@ from pillarbox.intake.door import Door
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.relay import RelayPolicy
 from pillarbox.receive.auth import Authenticator, Guesses
+from pillarbox.receive.checks import NO_CHECKS, Checks
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
@@ -43,6 +44,7 @@ class Service:
     monotonic: Callable[[], float]  # the event loop's clock
     sink: Sink
     new_session_id: Callable[[], str]
+    checks: Checks = NO_CHECKS
 
     @property
     def is_submission(self) -> bool:

@@ -1,0 +1,94 @@
+"""What the checks of a listener have said in one session, and who waits for it.
+
+Checks of the connection and of HELO begin when there is something to look at, and run
+beside the session: nobody waits for a block list before the greeting. What they say counts
+at MAIL, where the sender is known, so that a refusal can be explained to whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pillarbox.policy.ruling import Ruling, strictest
+from pillarbox.receive.checks import Checks, Stage, Visit
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """Asks the checks, and remembers their rulings."""
+
+    __slots__ = ("_ahead", "_checks", "_of_session", "_of_transaction", "_tasks")
+
+    def __init__(self, checks: Checks) -> None:
+        """Nothing has been asked yet."""
+        self._checks = checks
+        self._ahead: dict[Stage, asyncio.Task[tuple[Ruling, ...]]] = {}
+        self._of_session: dict[Stage, tuple[Ruling, ...]] = {}
+        self._of_transaction: tuple[Ruling, ...] = ()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def rulings(self) -> tuple[Ruling, ...]:
+        """What counts for the message that is under way."""
+        of_session = (ruling for said in self._of_session.values() for ruling in said)
+        return (*of_session, *self._of_transaction)
+
+    def begin(self, visit: Visit) -> None:
+        """Ask about the connection or HELO; what was said of an earlier HELO is forgotten."""
+        self._of_session.pop(visit.stage, None)
+        earlier = self._ahead.pop(visit.stage, None)
+        if earlier is not None:
+            earlier.cancel()
+        if self._checks.at(visit.stage):
+            asking = asyncio.get_running_loop().create_task(self._checks.rule(visit))
+            self._ahead[visit.stage] = asking
+
+    def ask(self, visit: Visit, then: Callable[[Ruling], None]) -> bool:
+        """Ask about AUTH, MAIL or RCPT.
+
+        Args:
+            visit: What is known.
+            then: Called with the strictest ruling so far; before this returns if there is
+                nothing to wait for.
+
+        Returns:
+            Whether the answer is there already.
+        """
+        if visit.stage is Stage.MAIL:
+            self.reset()
+        if not self._checks.at(visit.stage) and not self._ahead:
+            then(strictest(self.rulings))
+            return True
+        task = asyncio.get_running_loop().create_task(self._ask(visit, then))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return False
+
+    def reset(self) -> None:
+        """Forget what was said of a transaction that is over."""
+        self._of_transaction = ()
+
+    def close(self) -> None:
+        """Ask nobody any more; the client is gone."""
+        for task in (*self._ahead.values(), *self._tasks):
+            task.cancel()
+        self._ahead.clear()
+
+    async def _ask(self, visit: Visit, then: Callable[[Ruling], None]) -> None:
+        while self._ahead:
+            stage, asked = next(iter(self._ahead.items()))
+            self._of_session[stage] = await asked
+            if self._ahead.get(stage) is asked:
+                del self._ahead[stage]
+        strict = strictest(self.rulings)
+        if not strict.turns_away:
+            said = await self._checks.rule(visit)
+            if visit.stage is Stage.AUTH:
+                self._of_session[Stage.AUTH] = said
+                strict = strictest(said)
+            else:
+                self._of_transaction += said
+                strict = strictest(self.rulings if visit.stage is Stage.MAIL else said)
+        then(strict)
