@@ -6,10 +6,10 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.mail import NOW, deferred, delivered, kept_message, message_id
 from tests.stores import PLACES, Place
 

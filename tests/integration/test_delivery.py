@@ -393,7 +393,7 @@ def test_a_line_that_is_too_long_is_never_sent() -> None:
     """RFC 5321 §4.5.3.1.6: relayed mail with such a line bounces here and is not converted."""
 
     async def test(rig: Rig) -> None:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         message = replace(rig.message("bob@one.test"), has_long_lines=True)
         await rig.group.keep(message)

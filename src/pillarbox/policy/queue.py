@@ -7,9 +7,10 @@ this file. ``docs/queue.md`` draws its diagram from ``TRANSITIONS``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from pillarbox.smtp.address import Mailbox, ReversePath
 
@@ -90,8 +91,7 @@ TRANSITIONS: Final[dict[RecipientState, dict[Cause, RecipientState]]] = {
 FINAL_STATES: Final = frozenset(state for state, row in TRANSITIONS.items() if not row)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueKey:
+class QueueKey(Struct, frozen=True, gc=False):
     """What keeps mail apart in the queue, so that no sender or destination delays another.
 
     ``lane`` is a tenant or a stream ("" until there are several); ``destination`` is the

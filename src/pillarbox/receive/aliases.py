@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from pillarbox.policy.recipients import Resolution
 from pillarbox.smtp.client_commands import xtext

@@ -6,10 +6,10 @@ This file holds the values; ``pillarbox.smtp.path`` reads them off the wire.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import idna
+from msgspec import Struct
 
 __all__ = ["NULL_REVERSE_PATH", "Mailbox", "ReversePath", "ascii_domain"]
 
@@ -33,8 +33,7 @@ def ascii_domain(domain: str) -> str:
         return domain.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(Struct, frozen=True, gc=False):
     """``local_part@domain`` (RFC 5321 §4.1.2), with the local part unquoted.
 
     The domain keeps the spelling it came in: a name, or an address literal with its

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from pillarbox.smtp import replies
 from pillarbox.smtp.address import Mailbox, ReversePath
@@ -41,21 +42,18 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True, gc=False):
     """EHLO, or HELO where ``is_extended`` is false."""
 
     name: str
     is_extended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StartTls:
+class StartTls(Struct, frozen=True, gc=False):
     """STARTTLS."""
 
 
-@dataclass(frozen=True, slots=True)
-class Auth:
+class Auth(Struct, frozen=True, gc=False):
     """AUTH with the name of a mechanism in upper case and, perhaps, an initial response."""
 
     mechanism: str
@@ -65,8 +63,7 @@ class Auth:
         return f"Auth({self.mechanism!r}, initial_response=***)"
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(Struct, frozen=True, gc=False):
     """MAIL FROM."""
 
     reverse_path: ReversePath
@@ -77,55 +74,46 @@ class Mail:
     envelope_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rcpt:
+class Rcpt(Struct, frozen=True, gc=False):
     """RCPT TO."""
 
     recipient: Recipient
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True, gc=False):
     """DATA."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bdat:
+class Bdat(Struct, frozen=True, gc=False):
     """BDAT: ``size`` octets of content follow the line."""
 
     size: int
     is_last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rset:
+class Rset(Struct, frozen=True, gc=False):
     """RSET."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noop:
+class Noop(Struct, frozen=True, gc=False):
     """NOOP; its argument is ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vrfy:
+class Vrfy(Struct, frozen=True, gc=False):
     """VRFY with a name or an address, as it came."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Expn:
+class Expn(Struct, frozen=True, gc=False):
     """EXPN; what it asks for is never told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Help:
+class Help(Struct, frozen=True, gc=False):
     """HELP; its argument is ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(Struct, frozen=True, gc=False):
     """QUIT."""
 
 

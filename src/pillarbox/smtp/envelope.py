@@ -6,8 +6,9 @@ RFC 5321 §2.3.1; parameters of RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 3030
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, Flag, auto
+
+from msgspec import Struct
 
 from pillarbox.smtp.address import Mailbox, ReversePath
 
@@ -38,8 +39,7 @@ class Notify(Flag):
     DELAY = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True, gc=False):
     """One forward-path with its DSN parameters.
 
     ``notify`` is None where the client did not say, which means failure and, if the
@@ -52,8 +52,7 @@ class Recipient:
     original: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Struct, frozen=True, gc=False, kw_only=True):
     """What goes before the content in a mail transaction."""
 
     reverse_path: ReversePath

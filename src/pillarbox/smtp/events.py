@@ -15,7 +15,7 @@ answer to ``MessageEnded`` can wait for the disk. ``AuthLookup`` is answered by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.envelope import BodyType, Envelope, Recipient, Ret
@@ -43,23 +43,20 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class HelloReceived:
+class HelloReceived(Struct, frozen=True, gc=False):
     """EHLO, HELO or LHLO came. *Asks*; accepting sends the built-in greeting and extensions."""
 
     name: str
     is_extended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TlsRequested:
+class TlsRequested(Struct, frozen=True, gc=False):
     """STARTTLS came. *Asks*; after accepting and sending, the driver upgrades the transport
     and calls ``tls_started``. Octets that came behind the command are thrown away.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class AuthAttempted:
+class AuthAttempted(Struct, frozen=True, gc=False):
     """A client says who it is and shows something for it. *Asks*; ``accept`` means authenticated.
 
     A ``ProofClaim`` that is not proven can only be refused.
@@ -79,8 +76,7 @@ class AuthAttempted:
         return self.claim.authorization_identity
 
 
-@dataclass(frozen=True, slots=True)
-class AuthLookup:
+class AuthLookup(Struct, frozen=True, gc=False):
     """A mechanism needs what is kept of an identity. *Asks*; answered by ``supply`` or ``refuse``.
 
     An unknown identity is no reason to refuse: ``fake_verifier`` is what to supply for it.
@@ -90,16 +86,14 @@ class AuthLookup:
     request: ScramRequest
 
 
-@dataclass(frozen=True, slots=True)
-class AuthFailed:
+class AuthFailed(Struct, frozen=True, gc=False):
     """An AUTH exchange ended without a claim: canceled, malformed, unknown mechanism."""
 
     mechanism: str
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class MailReceived:
+class MailReceived(Struct, frozen=True, gc=False):
     """MAIL came, well formed, allowed and within the size limit. *Asks*."""
 
     reverse_path: ReversePath
@@ -110,15 +104,13 @@ class MailReceived:
     envelope_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientReceived:
+class RecipientReceived(Struct, frozen=True, gc=False):
     """RCPT came. *Asks*; accepting adds it to the envelope."""
 
     recipient: Recipient
 
 
-@dataclass(frozen=True, slots=True)
-class ContentStarted:
+class ContentStarted(Struct, frozen=True, gc=False):
     """DATA or the first BDAT came with at least one recipient. *Asks*; accepting sends 354
     for DATA, and nothing for BDAT. ``size`` is what MAIL declared.
     """
@@ -127,15 +119,13 @@ class ContentStarted:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ContentReceived:
+class ContentReceived(Struct, frozen=True, gc=False):
     """A piece of the content, dots already removed, every line end a CRLF."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ContentFacts:
+class ContentFacts(Struct, frozen=True, gc=False):
     """What was seen while the content came in, each octet looked at once."""
 
     size: int
@@ -144,16 +134,14 @@ class ContentFacts:
     has_long_lines: bool  # over 998 octets without CRLF (RFC 5322 §2.1.1)
 
 
-@dataclass(frozen=True, slots=True)
-class MessageEnded:
+class MessageEnded(Struct, frozen=True, gc=False):
     """The content is complete and well framed. *Asks*; accepting means: it is on disk."""
 
     envelope: Envelope
     facts: ContentFacts
 
 
-@dataclass(frozen=True, slots=True)
-class ContentDiscarded:
+class ContentDiscarded(Struct, frozen=True, gc=False):
     """The content that was coming in is refused by the connection itself (too large, bare CR
     or LF, NUL) or was cut off; ``reply`` is what the client gets, None if nothing.
     """
@@ -162,28 +150,24 @@ class ContentDiscarded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionReset:
+class TransactionReset(Struct, frozen=True, gc=False):
     """A transaction was dropped before its content: RSET, EHLO, or the end of the session."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyReceived:
+class VerifyReceived(Struct, frozen=True, gc=False):
     """VRFY came. *Asks*; accepting sends 252 2.0.0 (RFC 5321 §3.5.3)."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandFailed:
+class CommandFailed(Struct, frozen=True, gc=False):
     """The connection has refused a command by itself."""
 
     command: str  # the verb, or the escaped start of the line; never an AUTH argument
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
+class SessionEnded(Struct, frozen=True, gc=False):
     """There is nothing more to read: send what is left, then close."""
 
     reason: str  # "quit", "end of input", "too many errors", "not smtp", ...
