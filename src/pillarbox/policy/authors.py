@@ -17,9 +17,11 @@ from pillarbox.message.submission import check_submission
 from pillarbox.policy.senders import Senders
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["check_authors"]
+__all__ = ["AUTHOR_NOT_OWNED", "check_authors"]
 
-_FROM: Final = Reply.of(550, "5.7.1", "You may not send as the address in the From field")
+AUTHOR_NOT_OWNED: Final = Reply.of(
+    550, "5.7.1", "You may not send as the address in the From field"
+)
 _SENDER: Final = Reply.of(550, "5.7.1", "You may not send as the address in the Sender field")
 _BAD_SENDER: Final = Reply.of(550, "5.6.0", "The Sender field of the message is malformed")
 _REMEMBERED: Final = 4_096
@@ -38,7 +40,7 @@ def check_authors(header: Header, senders: Senders) -> Reply | None:
         return refusal
     author = header.get(b"from")
     if author is None or not _are_owned(author, senders):
-        return _FROM
+        return AUTHOR_NOT_OWNED
     return _check_sender(header, senders) if b"sender" in header else None
 
 

@@ -118,6 +118,11 @@ class LocalDomains:
         self._postmaster = postmaster
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All local domains, in A-labels."""
+        return tuple(self._domains)
+
+    @property
     def routes(self) -> dict[str, str]:
         """The route of each domain that names one, for ``Routes``."""
         return {name: domain.route for name, domain in self._domains.items() if domain.route}

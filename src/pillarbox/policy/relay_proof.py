@@ -1,0 +1,280 @@
+"""Whether a stranger reaches an outside domain: every case of a relay policy, tried.
+
+What a policy can tell apart is finite. Addresses fall into the ranges between the borders of
+the networks that it names; domains into those that it names, those below them, and the rest;
+senders and logins likewise. One of each kind stands for all, so trying all combinations is a
+proof for the policy as it is evaluated, for every address and name there is. (Local parts with
+several wildcards at once are the exception: one that fits as few of them as possible is
+tried.) What the network in front of the node does to addresses is not part of it.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from itertools import pairwise, product
+from typing import Final
+
+from pillarbox.policy.networks import Network, TrustedNetworks
+from pillarbox.policy.relay import Decision, RelayPolicy
+from pillarbox.policy.relay_forms import PROOF_USER
+from pillarbox.policy.rules import Client, Owner, Rule
+from pillarbox.policy.senders import NULL_SENDER, Senders
+from pillarbox.smtp.address import Mailbox, ReversePath
+
+__all__ = ["OUTSIDE", "Case", "Proof", "Reach", "prove"]
+
+OUTSIDE: Final = "outside.invalid"
+"""A domain that no policy names (RFC 2606 §2)."""
+
+_SPACES: Final = ((IPv4Address, 2**32), (IPv6Address, 2**128))
+_MOST_EXAMPLES: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One combination, and what became of it."""
+
+    client: Client
+    sender: ReversePath
+    recipient: Mailbox
+    rule: str  # the one that took it
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom some clients may send to, by which rule."""
+
+    listener: str
+    who: str
+    recipients: str
+    rule: str
+    is_accepted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What came of trying all cases."""
+
+    cases: int
+    counterexamples: tuple[Case, ...]  # strangers who reach the outside; the first few
+    reaches: tuple[Reach, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no stranger reaches an outside domain."""
+        return not self.counterexamples
+
+
+def prove(policy: RelayPolicy) -> Proof:
+    """Try every case of a policy.
+
+    A case is a counterexample where somebody who has not logged in reaches a domain that is
+    not ours, and neither his network is trusted by name nor the domain is opened by name.
+    """
+    cases = 0
+    found: list[Case] = []
+    senders, recipients = _senders(policy), _recipients(policy)
+    for client in _strangers(policy):
+        rights = policy.rights(client)
+        for sender, recipient in product(senders, recipients):
+            cases += 1
+            decision = rights.may_send(sender)
+            if decision.is_accepted:
+                decision = rights.may_relay(sender, recipient)
+            if decision.is_accepted and not _is_meant(policy, client, recipient, decision):
+                found.append(
+                    Case(client=client, sender=sender, recipient=recipient, rule=decision.rule)
+                )
+                break  # one for each kind of client is enough
+    return Proof(
+        cases=cases,
+        counterexamples=tuple(found[:_MOST_EXAMPLES]),
+        reaches=tuple(dict.fromkeys(_reaches(policy))),
+    )
+
+
+def _is_meant(policy: RelayPolicy, client: Client, recipient: Mailbox, decision: Decision) -> bool:
+    """Return whether the configuration itself says, by name, that a case is to be taken."""
+    if decision.resolution is not None:
+        return True  # a recipient of ours
+    if _is_in(client.address, policy.gates[client.listener].trusted):
+        return True
+    rule = next((each for each in policy.rules if each.name == decision.rule), None)
+    if rule is None or not rule.allows:
+        return False
+    if rule.networks is not None and _is_in(client.address, rule.networks):
+        return True
+    return rule.recipients is not None and any(
+        _names(pattern, recipient.ascii_domain) for pattern in rule.recipients.patterns
+    )
+
+
+def _is_in(address: str, networks: TrustedNetworks) -> bool:
+    """Return whether an address is in one of some networks, without their own tables."""
+    version = IPv6Address if ":" in address else IPv4Address
+    number = int(version(address))
+    return any(
+        int(network.network_address) <= number <= int(network.broadcast_address)
+        for network in networks.networks
+        if isinstance(network.network_address, version)
+    )
+
+
+def _names(pattern: str, domain: str) -> bool:
+    """Return whether a pattern opens a domain by name: "*" and "*.com" name nobody's."""
+    if not pattern.startswith("*"):
+        return Mailbox("", pattern).ascii_domain == domain
+    name = Mailbox("", pattern.removeprefix("*.")).ascii_domain
+    return "." in name and domain.endswith(f".{name}")
+
+
+# --- one of each kind -------------------------------------------------------------------
+
+
+def _strangers(policy: RelayPolicy) -> Iterator[Client]:
+    """Yield a client that has not logged in from both ends of each range of addresses."""
+    addresses = tuple(_addresses(_networks(policy)))
+    for listener, address in product(policy.gates, addresses):
+        yield Client(listener=listener, address=address)
+
+
+def _rules_for_strangers(policy: RelayPolicy) -> list[Rule]:
+    """Return the rules that do not ask for a login; no other fits a stranger."""
+    return [rule for rule in policy.rules if rule.credentials is None]
+
+
+def _networks(policy: RelayPolicy) -> Iterator[Network]:
+    for gate in policy.gates.values():
+        yield from gate.trusted.networks
+    yield from _networks_of((*policy.rules, *policy.owners))
+
+
+def _address_outside(policy: RelayPolicy) -> str:
+    """Return an address that is in no network of a policy, if there is one."""
+    networks = TrustedNetworks(_networks(policy))
+    usual = ("203.0.113.9", *_addresses(networks.networks))
+    return next((each for each in usual if not _is_in(each, networks)), usual[0])
+
+
+def _addresses(networks: Iterable[Network]) -> Iterator[str]:
+    listed = tuple(networks)
+    for kind, size in _SPACES:
+        borders = {0, size}
+        for network in listed:
+            if isinstance(network.network_address, kind):
+                borders.add(int(network.network_address))
+                borders.add(int(network.broadcast_address) + 1)
+        ordered = sorted(borders)
+        for start, end in pairwise(ordered):
+            yield str(kind(start))
+            if end - 1 > start:
+                yield str(kind(end - 1))
+
+
+def _senders(policy: RelayPolicy) -> tuple[ReversePath, ...]:
+    """Return the senders that rules for strangers tell apart, and those that they do not."""
+    tables: list[Rule | Owner] = [*_rules_for_strangers(policy), *policy.owners]
+    patterns = [
+        pattern
+        for table in tables
+        if table.senders is not None
+        for pattern in table.senders.patterns
+    ]
+    senders: dict[ReversePath, None] = {None: None, Mailbox(PROOF_USER, OUTSIDE): None}
+    for domain in policy.domains.names[:1]:  # rules tell ours apart by name only
+        senders[Mailbox(PROOF_USER, domain)] = None
+    for pattern in patterns:
+        if pattern not in {NULL_SENDER, "*"}:
+            senders[_sender_of(pattern, patterns)] = None
+    return tuple(senders)
+
+
+def _sender_of(pattern: str, patterns: list[str]) -> Mailbox:
+    """Return a sender that fits a pattern, and as few of the others as possible."""
+    local_part, _, domain = pattern.rpartition("@")
+    if domain.startswith("*."):
+        domain = f"{PROOF_USER}{domain[1:]}"
+    others = [Senders([each]) for each in patterns if each != pattern]
+
+    def fitting(mailbox: Mailbox) -> int:
+        return sum(mailbox in each for each in others)
+
+    words = (f"{letter}-{PROOF_USER}" for letter in string.ascii_lowercase + string.digits)
+    return min(
+        (Mailbox((local_part or "*").replace("*", word), domain) for word in words), key=fitting
+    )
+
+
+def _recipients(policy: RelayPolicy) -> tuple[Mailbox, ...]:
+    """Return the recipients that rules tell apart: domains, and routes in the local part."""
+    domains = dict.fromkeys([OUTSIDE, f"below.{OUTSIDE}", "[198.51.100.7]"])
+    for domain in policy.domains.names[:1]:
+        domains |= {domain: None, f"{PROOF_USER}.{domain}": None}
+    for rule in _rules_for_strangers(policy):
+        for pattern in () if rule.recipients is None else rule.recipients.patterns:
+            name = pattern.removeprefix("*.")
+            if name != "*":
+                domains |= {name: None, f"{PROOF_USER}.{name}": None}
+    local_parts = (PROOF_USER, f"{PROOF_USER}%{OUTSIDE}", "postmaster")
+    return tuple(Mailbox(local, domain) for domain, local in product(domains, local_parts))
+
+
+# --- who reaches whom, for people ----------------------------------------------------------
+
+
+def _reaches(policy: RelayPolicy) -> Iterator[Reach]:
+    for client, who in _kinds(policy):
+        rights = policy.rights(client)
+        sender = _own_sender(rights.senders)
+        for recipient, words in _destinations(policy):
+            decision = rights.may_send(sender)
+            if decision.is_accepted:
+                decision = rights.may_relay(sender, recipient)
+            yield Reach(client.listener, who, words, decision.rule, decision.is_accepted)
+
+
+def _kinds(policy: RelayPolicy) -> Iterator[tuple[Client, str]]:
+    tables: list[Rule | Owner] = [*policy.rules, *policy.owners]
+    credentials = [
+        pattern
+        for table in tables
+        if table.credentials is not None
+        for pattern in table.credentials.patterns
+    ]
+    outside = _address_outside(policy)
+    for listener, gate in policy.gates.items():
+        yield Client(listener=listener, address=outside), "a stranger"
+        networks = [*gate.trusted.networks, *_networks_of(policy.rules)]
+        for network in dict.fromkeys(networks):
+            address = str(network.network_address)
+            yield Client(listener=listener, address=address), f"a client in {network}"
+        for pattern in dict.fromkeys(credentials):
+            name = pattern.replace("*", PROOF_USER)
+            client = Client(listener=listener, address=outside, credential=name)
+            yield client, f"login {pattern}"
+
+
+def _networks_of(tables: Iterable[Rule | Owner]) -> Iterator[Network]:
+    for table in tables:
+        if table.networks is not None:
+            yield from table.networks.networks
+
+
+def _own_sender(senders: Senders | None) -> ReversePath:
+    patterns = list(senders.patterns) if senders else []
+    own = [pattern for pattern in patterns if pattern not in {NULL_SENDER, "*"}]
+    return _sender_of(own[0], patterns) if own else Mailbox(PROOF_USER, OUTSIDE)
+
+
+def _destinations(policy: RelayPolicy) -> Iterator[tuple[Mailbox, str]]:
+    for domain in policy.domains.names:
+        yield Mailbox("postmaster", domain), f"postmaster@{domain}"
+    for rule in policy.rules:
+        for pattern in () if rule.recipients is None else rule.recipients.patterns:
+            if pattern != "*":
+                domain = pattern.replace("*", PROOF_USER)
+                yield Mailbox(PROOF_USER, domain), pattern
+    yield Mailbox(PROOF_USER, OUTSIDE), "any other domain"
