@@ -45,6 +45,12 @@ from pillarbox.config.settings.sending import (
     TlsMode,
     UncertainPolicy,
 )
+from pillarbox.config.settings.signing import (
+    DkimAlgorithm,
+    DkimCanonicalization,
+    DkimDomainSettings,
+    DkimSettings,
+)
 
 __all__ = [
     "AcmeChallenge",
@@ -53,6 +59,10 @@ __all__ = [
     "CertificateSettings",
     "ControlSettings",
     "DeliverySettings",
+    "DkimAlgorithm",
+    "DkimCanonicalization",
+    "DkimDomainSettings",
+    "DkimSettings",
     "DnsSettings",
     "DomainSettings",
     "IntakeSettings",
@@ -93,6 +103,7 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    dkim: DkimSettings = field(default_factory=DkimSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
@@ -101,4 +112,5 @@ class Settings:
     rule: dict[str, RuleSettings] = field(default_factory=dict)
     owner: dict[str, OwnerSettings] = field(default_factory=dict)
     domain: dict[str, DomainSettings] = field(default_factory=dict)
+    dkim_domain: dict[str, DkimDomainSettings] = field(default_factory=dict)
     route: dict[str, RouteSettings] = field(default_factory=dict)

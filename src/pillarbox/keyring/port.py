@@ -1,0 +1,29 @@
+"""The port behind which DKIM keys are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pillarbox.keyring.kept_key import KeptKey
+
+__all__ = ["KeyStore"]
+
+
+class KeyStore(Protocol):
+    """Keeps keys. A key is found by its domain and selector."""
+
+    async def load(self) -> tuple[KeptKey, ...]:
+        """Return all keys, by domain and then in the order they were made.
+
+        Raises:
+            PillarboxError: They cannot be read.
+        """
+        ...
+
+    async def keep(self, key: KeptKey) -> None:
+        """Keep a key in the place of the one of its name; it is on disk when this returns.
+
+        Raises:
+            PillarboxError: It cannot be kept.
+        """
+        ...
