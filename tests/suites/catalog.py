@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.suites import arc, dkim, dmarc, spf
+from tests.suites import arc, dkim, dmarc, dmarc_reports, spf
 from tests.suites.registry import Suite
 
 __all__ = ["SUITES"]
 
-SUITES: Final[tuple[Suite, ...]] = (*arc.SUITES, *dkim.SUITES, *dmarc.SUITES, *spf.SUITES)
+SUITES: Final[tuple[Suite, ...]] = (
+    *arc.SUITES,
+    *dkim.SUITES,
+    *dmarc.SUITES,
+    *dmarc_reports.SUITES,
+    *spf.SUITES,
+)
