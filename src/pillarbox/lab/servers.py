@@ -8,6 +8,7 @@ recipients ask for different endings gets the worst of them, as from a real serv
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import ssl
 import struct
@@ -17,11 +18,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, cast
 
 from pillarbox.errors import PermanentError
+from pillarbox.lab.logins import LabLogins
 from pillarbox.policy.behavior import Behavior, Break, behavior_of
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.envelope import Envelope, Recipient
 from pillarbox.smtp.events import (
     AuthAttempted,
+    AuthLookup,
     ContentReceived,
     ContentStarted,
     HelloReceived,
@@ -35,11 +38,11 @@ from pillarbox.smtp.events import (
 )
 from pillarbox.smtp.options import ServerOptions
 from pillarbox.smtp.reply import Reply
-from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Caught", "LabServer"]
 
+_MECHANISMS: Final = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN")
 _LOGIN_REFUSED: Final = Reply.of(535, "5.7.8", "Authentication credentials invalid")
 
 
@@ -67,7 +70,8 @@ class LabServer:
     hostname: str
     options: ServerOptions | None = None  # extensions and limits; default: all of them
     tls: ssl.SSLContext | None = None  # offer STARTTLS with it
-    users: dict[str, str] = field(default_factory=dict)  # who may log in, with what password
+    channel_binding: bytes | None = None  # of its certificate (RFC 5929 §4)
+    logins: LabLogins | None = None  # who may log in; None: nobody has to, nor can
     behavior: Callable[[str], Behavior] = behavior_of  # by local part
     on_bounce: Callable[[Caught], None] | None = None  # for ``bounce-later@``
     messages: list[Caught] = field(default_factory=list)
@@ -123,11 +127,13 @@ class LabServer:
     def session_options(self) -> ServerOptions:
         """Return what a new connection offers."""
         options = self.options or ServerOptions(hostname=self.hostname)
+        mechanisms = options.auth_mechanisms or _MECHANISMS
         return replace(
             options,
             starttls=self.tls is not None,
-            auth_mechanisms=("PLAIN", "LOGIN") if self.users else (),
+            auth_mechanisms=() if self.logins is None else mechanisms,
             auth_before_tls=self.tls is None,
+            new_nonce=_new_nonce,
         )
 
     def opened(self, session: _Session) -> None:
@@ -261,20 +267,21 @@ class _Session(asyncio.Protocol):
             return
         if transport is not None:
             self._transport = transport
-            self._connection.tls_started()
+            self._connection.tls_started(self._server.channel_binding)
             if self._early:  # nothing at all would mean the end of the input
                 self._connection.receive_data(self._early)
             self._advance()
 
     def _auth_attempted(self, event: AuthAttempted) -> None:
-        claim = event.claim
-        if (
-            isinstance(claim, PasswordClaim)
-            and self._server.users.get(claim.identity) == claim.password
-        ):
+        logins = self._server.logins
+        if logins is not None and logins.accepts(event.claim):
             self._connection.accept()
         else:
             self._connection.refuse(_LOGIN_REFUSED)
+
+    def _auth_lookup(self, event: AuthLookup) -> None:
+        if self._server.logins is not None:
+            self._connection.supply(self._server.logins.verifier(event.request))
 
     def _recipient_received(self, event: RecipientReceived) -> None:
         behavior = self._server.asked(self._sender, event.recipient)
@@ -329,6 +336,7 @@ class _Session(asyncio.Protocol):
         HelloReceived: _hello_received,
         TlsRequested: _tls_requested,
         AuthAttempted: _auth_attempted,
+        AuthLookup: _auth_lookup,
         MailReceived: _mail_received,
         RecipientReceived: _recipient_received,
         ContentStarted: _content_started,
@@ -371,6 +379,10 @@ class _Session(asyncio.Protocol):
             _reset(self._transport)
         else:
             self._transport.close()
+
+
+def _new_nonce() -> str:
+    return secrets.token_urlsafe(18)
 
 
 def _severity(behavior: Behavior) -> tuple[bool, int, float]:
