@@ -31,6 +31,7 @@ _MAX_RECORDS: Final = 100  # records of any other type
 # Letters, digits and hyphens (RFC 952, RFC 1123 §2.1); real names hold underscores as well.
 _LABEL: Final = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST: Final = re.compile(rb"(?=.{1,253}\Z)" + _LABEL + rb"(?:\." + _LABEL + rb")*")
+_QUESTION: Final = re.compile(rb"[ -~]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,16 @@ class Kind(Generic[Record]):
 
 
 def question_name(name: str) -> dns.name.Name | None:
-    """Return a name to ask for, or None for one that cannot be in DNS (RFC 1035 §2.3.4)."""
+    """Return a name to ask for, or None for one that is not asked for (RFC 1035 §2.3.4).
+
+    It need not be the name of a host: the macros of SPF put local parts into names, so any
+    printable ASCII will do.
+    """
     try:
         octets = ascii_domain(name).rstrip(".").encode("ascii")
-        if not _HOST.fullmatch(octets):
+        if _QUESTION.fullmatch(octets) is None:
             return None
-        return dns.name.from_text(octets.decode("ascii"))
+        return dns.name.Name((*octets.split(b"."), b""))  # by label: no escape is read
     except (dns.exception.DNSException, UnicodeEncodeError):
         return None
 

@@ -50,7 +50,15 @@ class CachingResolver:
 
     async def addresses(self, name: str) -> Answer[str]:
         """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
-        return await self._get("A", name, self._resolver.addresses)
+        return await self._get("AAAA/A", name, self._resolver.addresses)
+
+    async def a(self, name: str) -> Answer[str]:
+        """Return the IPv4 addresses of a host alone."""
+        return await self._get("A", name, self._resolver.a)
+
+    async def aaaa(self, name: str) -> Answer[str]:
+        """Return the IPv6 addresses of a host alone."""
+        return await self._get("AAAA", name, self._resolver.aaaa)
 
     async def txt(self, name: str) -> Answer[bytes]:
         """Return the TXT records of a name, each with its strings joined."""

@@ -84,6 +84,14 @@ class NetworkResolver:
         )
         return both_families(six, four)
 
+    async def a(self, name: str) -> Answer[str]:
+        """Return the IPv4 addresses of a host alone."""
+        return await self._ask(name, question_name(name), ADDRESS)
+
+    async def aaaa(self, name: str) -> Answer[str]:
+        """Return the IPv6 addresses of a host alone."""
+        return await self._ask(name, question_name(name), ADDRESS_6)
+
     async def txt(self, name: str) -> Answer[bytes]:
         """Return the TXT records of a name, each with its strings joined."""
         return await self._ask(name, question_name(name), TXT)

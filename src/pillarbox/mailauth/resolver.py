@@ -65,6 +65,14 @@ class Resolver(Protocol):
         """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
         ...
 
+    async def a(self, name: str) -> Answer[str]:
+        """Return the IPv4 addresses of a host alone."""
+        ...
+
+    async def aaaa(self, name: str) -> Answer[str]:
+        """Return the IPv6 addresses of a host alone."""
+        ...
+
     async def txt(self, name: str) -> Answer[bytes]:
         """Return the TXT records of a name, each with its strings joined."""
         ...

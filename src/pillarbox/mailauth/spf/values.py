@@ -1,0 +1,72 @@
+"""What SPF says, and how it came to say so (RFC 7208 §2.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Limits", "Result", "Spf", "Step", "Tried"]
+
+
+class Result(Enum):
+    """The results of ``check_host()``, in the words of RFC 7208 §2.6."""
+
+    NONE = "none"
+    NEUTRAL = "neutral"
+    PASS = "pass"  # noqa: S105 - the word of the RFC
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+class Tried(Enum):
+    """What came of one term."""
+
+    MATCH = "match"
+    NO_MATCH = "no match"
+    FOLLOWED = "followed"  # a redirect, or the record of an include: its terms come next
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one check may cost (RFC 7208 §4.6.4)."""
+
+    terms: int = 10  # that ask DNS
+    voids: int = 2  # of them, whose name or data does not exist
+    names: int = 10  # mail exchangers of one mx, host names of one ptr
+    seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried, in the order of trying."""
+
+    depth: int  # 0: the record of the domain itself; an include or a redirect goes one deeper
+    domain: str  # whose record the term stands in
+    term: str  # as written; "" is the look-up of the record itself
+    target: str  # the name or network it came to, macros expanded
+    tried: Tried
+    note: str  # what was seen, in words
+    lookups: int  # terms that have asked DNS up to here
+    voids: int  # of them, those that found nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spf:
+    """What came of a check."""
+
+    result: Result
+    domain: str  # whose policy was asked for, in A-labels
+    sender: str  # local-part@domain, as macros see it
+    ip: str
+    helo: str = ""
+    identity: str = "mailfrom"  # or "helo" (RFC 7208 §2.3, §2.4)
+    mechanism: str = ""  # the directive that decided, as written; "default" without one
+    reason: str = ""  # in words
+    problem: str = ""  # for an error: the term or the name where it lies
+    explanation: str = ""  # what the domain's owner says of a fail (exp=); foreign text
+    lookups: int = 0
+    voids: int = 0
+    steps: tuple[Step, ...] = ()
