@@ -30,6 +30,7 @@ from pillarbox.errors import PermanentError, TemporaryError
 from pillarbox.findings import Finding
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.smtp.envelope import Envelope
+from pillarbox.store.credentials import CredentialStore
 
 __all__ = [
     "INLINE_BODY",
@@ -212,6 +213,11 @@ class QueueCount:
 
 class Store(Protocol):
     """Where mail is kept. All methods raise ``StoreUnavailable`` when the store is down."""
+
+    @property
+    def credentials(self) -> CredentialStore:
+        """Who may log in."""
+        ...
 
     # --- life ---------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pillarbox.store.credentials import Credential, CredentialUse
 from pillarbox.store.port import JournalEntry, KeptMessage, MessageId
 
 __all__ = ["MemoryDisk"]
@@ -19,6 +20,9 @@ class MemoryDisk:
     final_at: dict[MessageId, float] = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)  # by node
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    credential_uses: dict[str, CredentialUse] = field(default_factory=dict)
+    credential_generation: int = 0
     is_clean: bool = True
     capacity: int | None = None  # octets of bodies; None: no limit
 

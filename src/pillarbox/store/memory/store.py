@@ -20,6 +20,7 @@ from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.store.ages import AGE_LIMITS, age_bucket
 from pillarbox.store.bodies import checked
 from pillarbox.store.ids import id_time, show_id
+from pillarbox.store.memory.credentials import MemoryCredentials
 from pillarbox.store.memory.disk import MemoryDisk
 from pillarbox.store.port import (
     Batch,
@@ -62,6 +63,7 @@ class MemoryStore:
         self._node = node
         self._now = now
         self._disk = MemoryDisk() if disk is None else disk
+        self.credentials = MemoryCredentials(self._disk, self._check)
         self._epoch = 0
         self._is_open = False
         self._suspects: dict[MessageId, list[int]] = {}

@@ -33,6 +33,7 @@ from pillarbox.store.port import (
     Way,
     Work,
 )
+from pillarbox.store.postgres.credentials import PostgresCredentials
 from pillarbox.store.postgres.link import Link
 from pillarbox.store.postgres.migration import migrate
 from pillarbox.store.postgres.queries import SQL
@@ -67,6 +68,7 @@ class PostgresStore:
         self._url = url
         self._node = node
         self._now = now
+        self.credentials = PostgresCredentials(lambda: self._session.links[1])
         self._opened: _Session | None = None
         self._queues_swept_at = 0.0
         self._flush: asyncio.TimerHandle | None = None

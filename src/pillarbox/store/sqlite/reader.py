@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -29,6 +29,8 @@ from pillarbox.store.statements import statements
 from pillarbox.store.work import Key, by_queue, join_work
 
 __all__ = ["Reader", "find_idle_queues"]
+
+_T = TypeVar("_T")
 
 SQL: Final = statements("pillarbox.store.sqlite", "read.sql")
 
@@ -53,6 +55,11 @@ class Reader:
             self._execute("BEGIN")
             yield
             self._execute("COMMIT")
+
+    def in_snapshot(self, function: Callable[[Callable[..., Any]], _T]) -> _T:
+        """Call a function with the connection's ``execute`` on one state of the file."""
+        with self._snapshot():
+            return function(self._execute)
 
     # --- delivering -----------------------------------------------------------------
 

@@ -38,6 +38,7 @@ from pillarbox.store.port import (
 from pillarbox.store.recipients import change_recipient, matches
 from pillarbox.store.sqlite.backup import copy_database
 from pillarbox.store.sqlite.connection import FileLock, check_library
+from pillarbox.store.sqlite.credentials import Execute, SqliteCredentials
 from pillarbox.store.sqlite.opening import Opened, open_file, with_reader
 from pillarbox.store.sqlite.reader import find_idle_queues
 from pillarbox.store.sqlite.verification import verify_file
@@ -90,6 +91,7 @@ class SqliteStore:
         self._node = node
         self._now = now
         self._synchronous = synchronous
+        self.credentials = SqliteCredentials(self)
         self._opened: _Session | None = None
         self._queues_swept_at = 0.0
         self._flush: asyncio.TimerHandle | None = None
@@ -213,6 +215,16 @@ class SqliteStore:
         with contextlib.suppress(PillarboxError):
             session = self._session
             await session.writing.run(session.file.writer.flush)
+
+    async def read(self, function: Callable[[Execute], _T]) -> _T:
+        """Call a function with a snapshot of the file, in the reader's thread."""
+        session = self._session
+        return await session.reading.run(session.file.reader.in_snapshot, function)
+
+    async def write(self, function: Callable[[Execute], _T]) -> _T:
+        """Call a function in a transaction, in the writer's thread."""
+        session = self._session
+        return await session.writing.run(session.file.writer.in_transaction, function)
 
     # --- delivering ---------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -38,6 +38,8 @@ from pillarbox.store.sqlite.failures import FailureGuard
 from pillarbox.store.statements import multi_row, statements
 
 __all__ = ["Writer"]
+
+_T = TypeVar("_T")
 
 SQL: Final = statements("pillarbox.store.sqlite", "write.sql")
 
@@ -99,6 +101,11 @@ class Writer:
             if len(self._queues) > _MOST_QUEUES:
                 self._forget_queues()
             self._queues.update(self._new_queues)
+
+    def in_transaction(self, function: Callable[[Callable[..., Any]], _T]) -> _T:
+        """Call a function with the connection's ``execute`` in a transaction, fenced as all are."""
+        with self._transaction():
+            return function(self._execute)
 
     @property
     def has_long_log(self) -> bool:
