@@ -17,10 +17,11 @@ from pillarbox.mailauth.bimi import Bimi, BimiResult
 from pillarbox.mailauth.dkim import Result as DkimResult, SignatureResult
 from pillarbox.mailauth.dmarc import Authors, Evaluation, Policy, Result
 from pillarbox.mailauth.iprev import Iprev
+from pillarbox.mailauth.spf import Spf
 from pillarbox.message.header import Header
 from pillarbox.smtp.address import ReversePath
 
-__all__ = ["Client", "SpfOutcome", "Verification"]
+__all__ = ["Client", "Verification"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +34,12 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpfOutcome:
-    """What SPF said of the MAIL FROM identity."""
-
-    result: str  # the word of RFC 7208 §2.6
-    domain: str  # that of the reverse-path, or of HELO for a null one
-    reason: str = ""
-    evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
     """All results for one message, each with its reason."""
 
     client: Client
     iprev: Iprev | None  # None: no address
-    spf: SpfOutcome | None  # None: not asked
+    spf: Spf | None  # None: not asked
     dkim: tuple[SignatureResult, ...]  # from the topmost down; () without signatures
     ignored_signatures: int  # below those that were looked at
     dmarc: Evaluation
@@ -97,7 +88,7 @@ class Verification:
                 comment=self.iprev.name,
             )
         if self.spf is not None:
-            yield MethodResult("spf", self.spf.result, (self._spf_property(self.spf),))
+            yield _spf(self.spf)
         if self.dkim:
             yield from map(_dkim, self.dkim)
         else:
@@ -108,13 +99,6 @@ class Verification:
         if self.bimi is not None and self.bimi.result is not BimiResult.SKIPPED:
             yield _bimi(self.bimi)
 
-    def _spf_property(self, spf: SpfOutcome) -> Property:
-        # RFC 8601 §2.7.2: which identity was checked shows in the property.
-        path = self.client.reverse_path
-        if path is None:
-            return Property("smtp", "helo", self.client.helo or spf.domain)
-        return Property("smtp", "mailfrom", f"{path.local_part}@{path.domain}")
-
     def _arc(self) -> MethodResult:
         address = self.client.address
         return MethodResult(
@@ -124,6 +108,15 @@ class Verification:
             comment=f"i={len(self.arc.sets)}" if self.arc.sets else "",
             reason="" if self.arc.status is ChainStatus.PASS else self.arc.reason,
         )
+
+
+def _spf(sender: Spf) -> MethodResult:
+    # RFC 8601 §2.7.2: which identity was checked shows in the property.
+    if sender.identity == "helo":
+        checked = Property("smtp", "helo", sender.helo or sender.domain)
+    else:
+        checked = Property("smtp", "mailfrom", sender.sender)
+    return MethodResult("spf", sender.result.value, (checked,))
 
 
 def _dkim(one: SignatureResult) -> MethodResult:

@@ -17,18 +17,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from pillarbox.mailauth import arc, dkim, dmarc
+from pillarbox.mailauth import arc, dkim, dmarc, spf
 from pillarbox.mailauth.bimi import Bimi, LogoFetcher, find_bimi, read_selector
 from pillarbox.mailauth.iprev import Iprev, check_iprev
 from pillarbox.mailauth.resolver import Resolver
-from pillarbox.mailauth.results import Client, SpfOutcome, Verification
+from pillarbox.mailauth.results import Client, Verification
 from pillarbox.message.header import Header
 
-__all__ = ["Client", "Examination", "SpfOutcome", "Verification", "Verifier"]
-
-Value = TypeVar("Value")
+__all__ = ["Client", "Examination", "Verification", "Verifier"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +35,7 @@ class Verifier:
     resolver: Resolver
     mode: dmarc.Mode = dmarc.Mode.TREE_WALK
     suffixes: dmarc.Suffixes = dmarc.ListedSuffixes()  # noqa: RUF009 - it is read when asked
+    hostname: str = ""  # ours, for the explanations of SPF
     wants_bimi: bool = False
     fetcher: LogoFetcher | None = None  # None: a logo's record is read, the logo is not
 
@@ -46,7 +44,7 @@ class Verifier:
         header: Header,
         client: Client,
         *,
-        spf: SpfOutcome | None = None,
+        sender: spf.Spf | None = None,
         iprev: Iprev | None = None,
         also_wanted: frozenset[dkim.BodyHash] = frozenset(),
     ) -> Examination:
@@ -55,11 +53,11 @@ class Verifier:
         Args:
             header: The message's header, as it came in.
             client: What the session knows of who brings it.
-            spf: What SPF said, if it was asked before.
+            sender: What SPF said, if it was asked before.
             iprev: What came of the client's name, if it was looked up before.
             also_wanted: Body hashes that a signer or sealer will want of the same body.
         """
-        return Examination(self, header, client, spf, iprev, also_wanted)
+        return Examination(self, header, client, sender, iprev, also_wanted)
 
 
 class Examination:
@@ -81,7 +79,7 @@ class Examination:
         verifier: Verifier,
         header: Header,
         client: Client,
-        spf: SpfOutcome | None,
+        sender: spf.Spf | None,
         iprev: Iprev | None,
         also_wanted: frozenset[dkim.BodyHash],
     ) -> None:
@@ -89,7 +87,7 @@ class Examination:
         self._verifier = verifier
         self._header = header
         self._client = client
-        self._spf = spf
+        self._spf = sender
         self._iprev = iprev
         self._signatures = dkim.prepare(header)
         self._chain = arc.prepare(header)
@@ -105,11 +103,11 @@ class Examination:
         Args:
             now: Seconds since 1970.
         """
-        verifier, client = self._verifier, self._client
+        verifier = self._verifier
         resolver = verifier.resolver
-        iprev, spf, signatures, chain = await asyncio.gather(
-            _known(self._iprev) if self._iprev else _iprev(client, resolver),
-            _known(self._spf),
+        iprev, sender, signatures, chain = await asyncio.gather(
+            self._check_iprev(),
+            self._check_sender(now),
             self._signatures.conclude(
                 self.body, resolver, now=now, is_public_suffix=_suffix_test(verifier.suffixes)
             ),
@@ -118,7 +116,7 @@ class Examination:
         authors = dmarc.author_domains(self._header)
         judged = await dmarc.evaluate(
             authors,
-            spf=_spf_identifier(spf),
+            spf=_spf_identifier(sender),
             dkim=[
                 dmarc.DkimIdentifier(one.domain, one.result.value, one.selector)
                 for one in signatures
@@ -129,9 +127,9 @@ class Examination:
             suffixes=verifier.suffixes,
         )
         return Verification(
-            client=client,
+            client=self._client,
             iprev=iprev,
-            spf=spf,
+            spf=sender,
             dkim=signatures,
             ignored_signatures=self._signatures.ignored,
             dmarc=judged,
@@ -139,6 +137,24 @@ class Examination:
             arc=chain,
             bimi=await self._bimi(judged),
             header=self._header,
+        )
+
+    async def _check_iprev(self) -> Iprev | None:
+        if self._iprev is not None or not self._client.address:
+            return self._iprev
+        return await check_iprev(self._client.address, self._verifier.resolver)
+
+    async def _check_sender(self, now: float) -> spf.Spf | None:
+        client, verifier = self._client, self._verifier
+        if self._spf is not None or not client.address:
+            return self._spf
+        return await spf.check_sender(
+            client.address,
+            client.reverse_path,
+            client.helo,
+            verifier.resolver,
+            receiver=verifier.hostname,
+            now=now,
         )
 
     async def _bimi(self, judged: dmarc.Evaluation) -> Bimi | None:
@@ -153,20 +169,12 @@ class Examination:
         )
 
 
-async def _known(value: Value) -> Value:
-    return value
-
-
-async def _iprev(client: Client, resolver: Resolver) -> Iprev | None:
-    return await check_iprev(client.address, resolver) if client.address else None
-
-
-def _spf_identifier(spf: SpfOutcome | None) -> dmarc.SpfIdentifier | None:
-    """Return what DMARC heeds of SPF: the MAIL FROM identity.
+def _spf_identifier(sender: spf.Spf | None) -> dmarc.SpfIdentifier | None:
+    """Return what DMARC heeds of SPF (RFC 9989 §4.4.2).
 
     For a null reverse-path, that is ``postmaster`` at the name in HELO (RFC 7208 §2.4).
     """
-    return None if spf is None else dmarc.SpfIdentifier(spf.domain, spf.result)
+    return None if sender is None else dmarc.SpfIdentifier(sender.domain, sender.result.value)
 
 
 def _suffix_test(suffixes: dmarc.Suffixes) -> Callable[[str], bool]:
