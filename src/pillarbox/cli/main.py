@@ -35,6 +35,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "restore": ("store", "restore"),
     "verify": ("store", "verify"),
     "auth": ("auth", "auth"),
+    "relay": ("relay", "relay"),
     "demo": ("demo", "demo"),
     "version": ("version", "version"),
 }
