@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Self, TypeVar
 
-from tests.mail import kept_message
+from tests.mail import address_of, kept_message
 
 from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
 from pillarbox.deliver.deliverer import Deliverer
@@ -66,6 +66,7 @@ class Rig:
         self.queue = queue or QueueSettings()
         self.disk = disk or MemoryDisk()
         self.wrap = wrap
+        self.aliases: dict[str, tuple[str, ...]] = {}  # of senders
         self.events: list[Event] = []
         self._told = asyncio.Event()
 
@@ -90,6 +91,7 @@ class Rig:
             sink=self._sink,
             ids=self.ids,
             queue_for=self.queue_for,
+            addressees=self.addressees,
             random=Random(1),
             own_addresses=frozenset({"127.0.0.1"}),
         )
@@ -104,6 +106,10 @@ class Rig:
     def queue_for(self, sender: ReversePath, recipient: Mailbox) -> QueueKey:
         del sender
         return QueueKey("", recipient.ascii_domain, next(iter(self.routes)), "")
+
+    def addressees(self, sender: Mailbox) -> tuple[Mailbox, ...]:
+        """Return who gets the notifications for a sender."""
+        return tuple(map(address_of, self.aliases.get(str(sender), (str(sender),))))
 
     def _sink(self, event: Event) -> None:
         self.events.append(event)

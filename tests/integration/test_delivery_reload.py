@@ -34,6 +34,7 @@ def use(
         queue or rig.queue,
         routes,
         rig.queue_for,
+        rig.addressees,
     )
 
 

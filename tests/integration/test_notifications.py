@@ -16,8 +16,11 @@ from pillarbox.events.types import (
 )
 from pillarbox.lab.clock import run_virtual
 from pillarbox.lab.servers import Caught
+from pillarbox.policy.queue import RecipientState
 from pillarbox.smtp.envelope import Notify
 from pillarbox.store.port import KeptMessage
+
+S = RecipientState
 
 
 async def send(
@@ -126,5 +129,88 @@ def test_a_dsn_and_its_bounce_are_one_commit() -> None:
             await rig.wait_for(RecipientDeferred)
             dsns = [kept for kept in rig.disk.messages.values() if kept.origin == "dsn"]
             assert [kept.bounce_of for kept in dsns] == [message.id]
+
+    run_virtual(main())
+
+
+def test_failures_at_several_sites_are_told_in_one_notification() -> None:
+    """What fails at one site waits for the message's other recipients, and all is told at once."""
+
+    async def main() -> None:
+        async with Rig() as rig:
+            message = await send(
+                rig,
+                None,
+                "reject550@one.test",
+                "551@two.test",
+                "bob@null.test",
+                "slow-3s@one.test",
+                sender="ann@sender.test",
+            )
+            dsn = await told(rig)
+            for recipient in (b"reject550@one.test", b"551@two.test", b"bob@null.test"):
+                assert b"Final-Recipient: rfc822; " + recipient in dsn.content
+            assert dsn.content.count(b"Remote-MTA: dns; mx.one.test") == 1
+            assert dsn.content.count(b"Remote-MTA: dns; mx.two.test") == 1
+            assert b"slow-3s@one.test" not in dsn.content
+            await asyncio.sleep(60)
+            assert len(rig.told(DsnCreated)) == 1
+            states = [await rig.state(message, index) for index in range(4)]
+            assert states == [S.BOUNCED] * 3 + [S.DELIVERED]
+
+    run_virtual(main())
+
+
+def test_a_slow_site_delays_the_notification_of_others_for_a_moment_only() -> None:
+    """After ten seconds the sender is told of what is known; the rest comes later."""
+
+    async def main() -> None:
+        async with Rig() as rig:
+            recipients = ("reject550@one.test", "551@one.test", "slow-60s@two.test")
+            began = rig.lab.clock.now()
+            await send(rig, None, *recipients, sender="ann@sender.test")
+            dsn = await told(rig)
+            assert 9 < rig.told(DsnCreated)[0].at - began < 12
+            assert dsn.content.count(b"Final-Recipient") == 2
+            await rig.wait_for(RecipientDelivered)
+            assert len(rig.told(DsnCreated)) == 1
+
+    run_virtual(main())
+
+
+def test_what_waits_for_others_is_written_when_we_stop() -> None:
+    """A failure that waits to be told is on disk, with its notification, after a stop."""
+
+    async def main() -> None:
+        async with Rig() as rig:
+            recipients = ("reject550@one.test", "slow-60s@two.test")
+            message = await send(rig, None, *recipients, sender="ann@broken.test")
+            await rig.wait_for(RecipientBounced)
+            assert await rig.state(message) is S.IN_FLIGHT
+            await rig.deliverer.stop(0.5)
+            assert await rig.state(message) is S.BOUNCED
+            dsns = [kept for kept in rig.disk.messages.values() if kept.origin == "dsn"]
+            assert [kept.bounce_of for kept in dsns] == [message.id]
+
+    run_virtual(main())
+
+
+def test_a_notification_follows_the_aliases_of_its_sender() -> None:
+    """A sender that is an alias of ours stands for others; one that is nobody is told nothing."""
+
+    async def main() -> None:
+        async with Rig() as rig:
+            rig.aliases = {
+                "list@ours.test": ("ann@sender.test", "eve@sender.test"),
+                "nobody@ours.test": (),
+            }
+            await send(rig, None, "reject550@one.test", sender="nobody@ours.test")
+            await rig.wait_for(RecipientBounced)
+            await send(rig, None, "reject550@one.test", sender="list@ours.test")
+            dsn = await told(rig)
+            addressees = [str(one.address) for one in dsn.envelope.recipients]
+            assert addressees == ["ann@sender.test", "eve@sender.test"]
+            assert b"\r\nTo: <list@ours.test>\r\n" in dsn.content
+            assert len(rig.told(DsnCreated)) == 1
 
     run_virtual(main())

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipient_files import parse_aliases, parse_recipients
 from pillarbox.policy.recipients import (
     MAX_EXPANSION,
@@ -176,3 +177,24 @@ def test_alias_given_twice_is_an_error() -> None:
     aliases, findings = parse_aliases("x: a@b\nX: c@d\n", file="aliases", domain="example.org")
     assert aliases == {"x": (Mailbox("a", "b"),)}
     assert len(findings) == 1
+
+
+def test_a_notification_goes_where_mail_for_its_sender_goes() -> None:
+    """An alias is followed, a stranger kept, and an address that nobody has gets nothing."""
+    local = LocalDomains(
+        [
+            LocalDomain(
+                name="example.org",
+                recipients=frozenset({"ann"}),
+                aliases={"staff": (Mailbox("ann", "example.org"), Mailbox("x", "far.example"))},
+            )
+        ]
+    )
+
+    def told(local_part: str, domain: str = "example.org") -> list[str]:
+        return [str(each) for each in addressees(Mailbox(local_part, domain), local)]
+
+    assert told("Ann") == ["Ann@example.org"]
+    assert told("staff") == ["ann@example.org", "x@far.example"]
+    assert told("gone") == []
+    assert told("eve", "far.example") == ["eve@far.example"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
@@ -21,11 +21,12 @@ from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind
 from pillarbox.deliver.dispatch import Dispatcher, Shared
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
-from pillarbox.deliver.notices import Notices
+from pillarbox.deliver.notices import Addressees, Notices
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.resolve import Resolution, Whereabouts
 from pillarbox.deliver.routes import SiteMap
 from pillarbox.deliver.scheduler import Bounds, Scheduler
+from pillarbox.deliver.settling import Settler
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.smtp import Dialing
 from pillarbox.deliver.steady import SteadyClock
@@ -94,6 +95,7 @@ class Deliverer:
         sink: Sink,
         ids: IdMaker,
         queue_for: QueueFor,
+        addressees: Addressees,
         random: Random,
         own_addresses: frozenset[str] = frozenset(),
         author: Mailbox | None = None,
@@ -114,6 +116,7 @@ class Deliverer:
             sink: Is told of everything that happens.
             ids: Makes the ids of notifications.
             queue_for: Says where a notification waits.
+            addressees: Says who gets a notification for a sender.
             random: Spreads retries and equal mail exchangers.
             own_addresses: This machine's addresses, as text: mail for them would loop.
             author: Who notifications are from; postmaster at our hostname if None.
@@ -134,10 +137,12 @@ class Deliverer:
             steady,
             ids,
             queue_for,
+            addressees,
             sink,
         )
+        self._settler = Settler(self._recorder, notices, sink, self._scheduler.is_under_way)
         judge = Judge(queue, steady, random)
-        shared = Shared(store, self._recorder, judge, notices, clock, steady, random, sink)
+        shared = Shared(store, self._recorder, judge, self._settler, clock, steady, random, sink)
         self._dispatcher = Dispatcher(delivery, queue, shared)
         self._sites = SiteMap(
             routes,
@@ -203,12 +208,19 @@ class Deliverer:
         queue: QueueSettings,
         routes: Mapping[str, RouteSettings],
         queue_for: QueueFor,
+        addressees: Addressees,
     ) -> None:
         """Go on with new settings: what is under way ends by the old ones, the rest by these."""
         was_paused, self._delivery = self._delivery.paused, delivery
         self._routes = routes
         self._scheduler.use(Bounds(queue.in_memory, queue.content_in_memory))
-        self._dispatcher.use(delivery, queue, queue_for)
+        self._dispatcher.use(delivery, queue)
+        self._settler.notices = replace(
+            self._settler.notices,
+            schedule=schedule_of(queue),
+            queue_for=queue_for,
+            addressees=addressees,
+        )
         for site in self._sites.use(routes, delivery):
             self._dispatcher.retire(site)
         if delivery.paused != was_paused:
@@ -346,6 +358,7 @@ class Deliverer:
         for job in done:
             self._scheduler.release(job)
             self._suspects.released(job)
+            self._settler.released(job)
         for message in new:
             self._scheduler.offer(message)
         if due is not None:

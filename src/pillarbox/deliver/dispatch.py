@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -18,25 +18,22 @@ from pillarbox.config.settings import DeliverySettings, QueueSettings
 from pillarbox.deliver.content import content_of
 from pillarbox.deliver.failures import DEFECT, LONG_LINE, UNREADABLE
 from pillarbox.deliver.job import Job
-from pillarbox.deliver.notices import Notices
 from pillarbox.deliver.recorder import Recorder
+from pillarbox.deliver.settling import Settler, part_of
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.slots import Slots
 from pillarbox.deliver.steady import SteadyClock
 from pillarbox.deliver.transport import Carrier, NoCarrier, Peer
-from pillarbox.deliver.verdict import Judge, Ruling, schedule_of
+from pillarbox.deliver.verdict import Judge, Ruling
 from pillarbox.events.types import AttemptMade, MessageDamaged, Sink, SiteBackedOff, SiteRecovered
 from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
 from pillarbox.policy.notify import action_for_delivery
-from pillarbox.policy.queue import QueueFor
 from pillarbox.policy.replies import Scope, classify
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.envelope import Notify
 from pillarbox.store.port import (
     BodyDamaged,
-    KeptMessage,
     KeptRecipient,
-    Settlement,
     Store,
     StoreUnavailable,
 )
@@ -54,7 +51,7 @@ class Shared:
     store: Store
     recorder: Recorder
     judge: Judge
-    notices: Notices
+    settler: Settler
     clock: Clock
     steady: SteadyClock
     random: Random
@@ -81,7 +78,7 @@ class Dispatcher:
         self._store = shared.store
         self._recorder = shared.recorder
         self._judge = shared.judge
-        self._notices = shared.notices
+        self._settler = shared.settler
         self._clock = shared.clock
         self._steady = shared.steady
         self._random = shared.random
@@ -96,12 +93,11 @@ class Dispatcher:
         """How many slots are in use."""
         return self._slots.used
 
-    def use(self, delivery: DeliverySettings, queue: QueueSettings, queue_for: QueueFor) -> None:
+    def use(self, delivery: DeliverySettings, queue: QueueSettings) -> None:
         """Go on with new settings."""
         self._delivery, self._queue = delivery, queue
         self._slots.limit = delivery.connections
         self._judge.use(queue)
-        self._notices = replace(self._notices, schedule=schedule_of(queue), queue_for=queue_for)
 
     # --- what moves a site on -------------------------------------------------------
 
@@ -181,6 +177,7 @@ class Dispatcher:
             await asyncio.gather(*late, return_exceptions=True)
         for site in sites:  # what a worker could not finish with
             self._put_back_all(site)
+        await self._settler.drain()
 
     def _put_back_all(self, site: Site) -> None:
         while site.ready:
@@ -231,7 +228,7 @@ class Dispatcher:
         """Try a job; every recipient is settled, or the job is back in the line."""
         site = hands.site
         if job.message.has_long_lines and not site.transport.takes_long_lines:
-            await self._settle_all(job, LONG_LINE, Peer())
+            self._settle_all(job, LONG_LINE, Peer())
             return
         try:
             content = await content_of(job.message, self._store)
@@ -240,18 +237,19 @@ class Dispatcher:
             )
             await self._carry(hands, job, transaction)
         except NoCarrier as failure:
-            await self._not_opened(site, job, failure)
+            self._not_opened(site, job, failure)
         except BodyDamaged as damage:
             await self._let_go(hands)
             reason = f"the stored content is damaged: {damage}"
             self._sink(MessageDamaged(at=self._clock.now(), message=job.id_text, reason=reason))
             self.hold(job, reason)
         except StoreUnavailable:
-            await self._settle_all(job, UNREADABLE, Peer(), was_tried=False)
+            due = self._steady.now() + self._delivery.site_backoff
+            self._settle_all(job, UNREADABLE, Peer(), was_tried=False, not_before=due)
         except Exception as error:  # noqa: BLE001 - a defect of ours costs one attempt, no mail
             await self._let_go(hands)
             _report(error, job)
-            await self._settle_all(job, DEFECT, Peer())
+            self._settle_all(job, DEFECT, Peer())
 
     async def _carry(self, hands: _Hands, job: Job, transaction: Transaction) -> None:
         carrier = await self._carrier(hands)
@@ -295,34 +293,35 @@ class Dispatcher:
         """Settle what an attempt has brought, recipient by recipient."""
         now = self._clock.now()
         self._tell_attempt(job, peer, ended - started, result.conversation, now)
-        settlements: list[Settlement] = []
-        rulings: list[Ruling] = []
+        delivered: list[Ruling] = []
+        failed: list[Ruling] = []
         again: list[KeptRecipient] = []
+        is_success_told = False
         recipients = job.message.envelope.recipients
-        some_taken = False
         for kept, outcome in zip(job.recipients, result.outcomes, strict=True):
             if outcome.is_delivered:
-                some_taken = True
                 ruling = self._judge.delivered(job, kept, outcome, peer, now)
                 notify = recipients[kept.index].notify
                 if notify is not None and Notify.SUCCESS in notify:
+                    is_success_told = True
                     action = action_for_delivery(
                         is_final=site.transport.is_final, dsn_passed_on=result.dsn_passed_on
                     )
-                    rulings.append(ruling._replace(action=action))
+                    ruling = ruling._replace(action=action)
+                delivered.append(ruling)
             elif _is_for_another_transaction(outcome, result):
                 again.append(kept)
-                continue
             else:
-                ruling = self._judge.failed(job, kept, outcome, peer)
-                rulings.append(ruling)
-            settlements.append(ruling.settlement)
-            self._sink(ruling.event)
+                failed.append(self._judge.failed(job, kept, outcome, peer))
         if again:
             job = self._split(site, job, again)
-        new = await self._notices.make(job, rulings, peer) if rulings else ()
-        self._recorder.settle(settlements, new, job)
-        self._judge_site(site, rulings, ended, some_taken=some_taken)
+        if delivered:
+            done = part_of(job, [ruling.recipient for ruling in delivered], 0)
+            await self._settler.delivered(done, delivered, is_success_told=is_success_told)
+        if failed:
+            job = part_of(job, [ruling.recipient for ruling in failed], job.octets)
+            self._settler.settle(job, failed)
+        self._judge_site(site, failed, ended, some_taken=bool(delivered))
 
     def _split(self, site: Site, job: Job, again: Sequence[KeptRecipient]) -> Job:
         """Put the recipients that were too many into a job of their own; it is marked already."""
@@ -340,7 +339,7 @@ class Dispatcher:
         elif (some_taken or rulings) and site.succeeded(now):
             self._sink(SiteRecovered(at=self._clock.now(), site=site.key))
 
-    async def _not_opened(self, site: Site, job: Job, failure: NoCarrier) -> None:
+    def _not_opened(self, site: Site, job: Job, failure: NoCarrier) -> None:
         outcome = failure.outcome
         now = self._clock.monotonic()
         verdict = classify(outcome.stage, outcome.reply)
@@ -360,7 +359,7 @@ class Dispatcher:
         reopen_at = 0.0
         if verdict.scope is Scope.SITE and not verdict.is_permanent:
             reopen_at = self._back_off(site, outcome.reason)
-        await self._settle_all(job, outcome, failure.peer, not_before=reopen_at)
+        self._settle_all(job, outcome, failure.peer, not_before=reopen_at)
 
     def _back_off(self, site: Site, reason: str) -> float:
         """Leave a site alone; return the wall clock at which it is tried again."""
@@ -405,38 +404,16 @@ class Dispatcher:
     def _settle_untried(
         self, jobs: Sequence[Job], outcome: RecipientOutcome, *, was_tried: bool, not_before: float
     ) -> None:
-        peer = Peer()
-        with_notice: list[tuple[Job, list[Ruling]]] = []
         for job in jobs:
-            rulings = [
-                self._judge.failed(
-                    job, kept, outcome, peer, was_tried=was_tried, not_before=not_before
-                )
-                for kept in job.recipients
-            ]
-            if any(ruling.action is not None for ruling in rulings):
-                with_notice.append((job, rulings))
-                continue
-            for ruling in rulings:
-                self._sink(ruling.event)
-            self._recorder.settle([ruling.settlement for ruling in rulings], (), job)
-        if with_notice:
-            task = asyncio.get_running_loop().create_task(self._notify(with_notice))
-            self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
-
-    async def _notify(self, judged: Sequence[tuple[Job, list[Ruling]]]) -> None:
-        for job, rulings in judged:
-            await self._settle(job, rulings, Peer())
+            self._settle_all(job, outcome, Peer(), was_tried=was_tried, not_before=not_before)
 
     def hold(self, job: Job, reason: str) -> None:
         """Keep the recipients of a job back until somebody releases them."""
-        rulings = [self._judge.held(job, recipient, reason) for recipient in job.recipients]
-        for ruling in rulings:
-            self._sink(ruling.event)
-        self._recorder.settle([ruling.settlement for ruling in rulings], (), job)
+        self._settler.settle(
+            job, [self._judge.held(job, recipient, reason) for recipient in job.recipients]
+        )
 
-    async def _settle_all(
+    def _settle_all(
         self,
         job: Job,
         outcome: RecipientOutcome,
@@ -445,19 +422,11 @@ class Dispatcher:
         was_tried: bool = True,
         not_before: float = 0.0,
     ) -> None:
-        if not was_tried:
-            not_before = self._steady.now() + self._delivery.site_backoff
         rulings = [
             self._judge.failed(job, kept, outcome, peer, was_tried=was_tried, not_before=not_before)
             for kept in job.recipients
         ]
-        await self._settle(job, rulings, peer)
-
-    async def _settle(self, job: Job, rulings: Sequence[Ruling], peer: Peer) -> None:
-        for ruling in rulings:
-            self._sink(ruling.event)
-        new: Sequence[KeptMessage] = await self._notices.make(job, rulings, peer)
-        self._recorder.settle([ruling.settlement for ruling in rulings], new, job)
+        self._settler.settle(job, rulings)
 
     def _tell_attempt(
         self, job: Job, peer: Peer, seconds: float, conversation: Sequence[str], now: float

@@ -7,14 +7,12 @@ result that it tells of, so that neither is on disk without the other.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from pillarbox.deliver.content import read_start
-from pillarbox.deliver.job import Job
 from pillarbox.deliver.steady import SteadyClock
-from pillarbox.deliver.transport import Peer
 from pillarbox.deliver.verdict import Ruling
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import DsnCreated, Sink
@@ -36,7 +34,10 @@ from pillarbox.smtp.reply import EnhancedCode
 from pillarbox.store.ids import IdMaker, show_id
 from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Store
 
-__all__ = ["Notices"]
+__all__ = ["Addressees", "Notices"]
+
+Addressees = Callable[[Mailbox], Sequence[Mailbox]]
+"""Says to whom mail for a sender goes: itself, what it is an alias of, or nobody."""
 
 _DELIVERED = EnhancedCode(2, 0, 0)
 
@@ -52,27 +53,33 @@ class Notices:
     clock: SteadyClock
     ids: IdMaker
     queue_for: QueueFor
+    addressees: Addressees
     sink: Sink
 
-    async def make(self, job: Job, rulings: Sequence[Ruling], peer: Peer) -> list[KeptMessage]:
-        """Return what is owed to the sender of a job for these rulings: one for each action."""
-        sender = job.message.envelope.reverse_path
-        owed = [
+    def owed(self, message: KeptMessage, rulings: Sequence[Ruling]) -> list[Ruling]:
+        """Return the rulings that the sender of a message is to be told of."""
+        envelope = message.envelope
+        return [
             ruling
             for ruling in rulings
             if ruling.action is not None
             and is_dsn_owed(
                 ruling.action,
-                sender,
-                job.message.envelope.recipients[ruling.recipient.index].notify,
+                envelope.reverse_path,
+                envelope.recipients[ruling.recipient.index].notify,
             )
         ]
-        if sender is None or not owed:
+
+    async def make(self, message: KeptMessage, owed: Sequence[Ruling]) -> list[KeptMessage]:
+        """Return the notifications of what is owed: one for each action."""
+        sender = message.envelope.reverse_path
+        addressees = () if sender is None or not owed else self.addressees(sender)
+        if sender is None or not addressees:  # a sender of ours that there is not is told nothing
             return []
-        original = await self._original(job.message)
+        original = await self._original(message)
         return [
-            self._notify(job.message, sender, list(group), peer, original)
-            for _, group in groupby(sorted(owed, key=_action), key=_action)
+            self._notify(message, sender, list(group), original, addressees)
+            for _, group in groupby(sorted(owed, key=_order), key=_action)
         ]
 
     def _notify(
@@ -80,8 +87,8 @@ class Notices:
         message: KeptMessage,
         sender: Mailbox,
         rulings: Sequence[Ruling],
-        peer: Peer,
         original: Original,
+        addressees: Sequence[Mailbox],
     ) -> KeptMessage:
         number = self.ids.next()
         report = Report(
@@ -91,7 +98,7 @@ class Notices:
             to=sender,
             at=self.clock.now(),
             arrived_at=message.accepted_at,
-            recipients=tuple(self._recipient(message, ruling, peer) for ruling in rulings),
+            recipients=tuple(self._recipient(message, ruling) for ruling in rulings),
             original=original,
             envelope_id=message.envelope.envelope_id,
             ret=message.envelope.ret,
@@ -105,9 +112,9 @@ class Notices:
                 action=report.recipients[0].action.value,
             )
         )
-        return self._kept(number, message, report)
+        return self._kept(number, message, report, addressees)
 
-    def _recipient(self, message: KeptMessage, ruling: Ruling, peer: Peer) -> RecipientReport:
+    def _recipient(self, message: KeptMessage, ruling: Ruling) -> RecipientReport:
         action = ruling.action or Action.FAILED
         outcome = ruling.outcome
         words = ruling.settlement.last_reply
@@ -125,7 +132,7 @@ class Notices:
             action=action,
             status=status,
             diagnostic=words,
-            remote=peer.host if is_theirs else "",
+            remote=ruling.host if is_theirs else "",
             last_attempt_at=self.clock.now(),
             will_retry_until=until,
         )
@@ -144,18 +151,28 @@ class Notices:
             message_id=message.message_id_header,
         )
 
-    def _kept(self, number: MessageId, message: KeptMessage, report: Report) -> KeptMessage:
+    def _kept(
+        self,
+        number: MessageId,
+        message: KeptMessage,
+        report: Report,
+        addressees: Sequence[Mailbox],
+    ) -> KeptMessage:
         dsn = build_dsn(report)
-        key = self.queue_for(None, report.to)
         return KeptMessage(
             id=number,
             accepted_at=report.at,
             envelope=Envelope(
                 reverse_path=None,
-                recipients=(Recipient(report.to, notify=Notify.NEVER),),
+                recipients=tuple(Recipient(each, notify=Notify.NEVER) for each in addressees),
                 smtputf8=dsn.needs_smtputf8,
             ),
-            recipients=(KeptRecipient(index=0, queue=key, next_attempt_at=report.at),),
+            recipients=tuple(
+                KeptRecipient(
+                    index=index, queue=self.queue_for(None, each), next_attempt_at=report.at
+                )
+                for index, each in enumerate(addressees)
+            ),
             size=len(dsn.content),
             content=dsn.content,
             checksum=zlib.crc32(dsn.content),
@@ -165,6 +182,10 @@ class Notices:
             origin="dsn",
             bounce_of=message.id,
         )
+
+
+def _order(ruling: Ruling) -> tuple[str, int]:
+    return _action(ruling), ruling.recipient.index
 
 
 def _action(ruling: Ruling) -> str:

@@ -117,6 +117,13 @@ class Scheduler:
         for recipient in work.recipients:
             self._held.add((work.message.id, recipient.index))
 
+    def is_under_way(self, message: KeptMessage, besides: frozenset[int]) -> bool:
+        """Whether recipients of a message are in memory, besides those with these indexes."""
+        held, number = self._held, message.id
+        return any(
+            (number, each.index) in held for each in message.recipients if each.index not in besides
+        )
+
     def release(self, job: Job) -> None:
         """Forget a job whose result is on disk."""
         number = job.message.id

@@ -49,6 +49,7 @@ class Ruling(NamedTuple):  # one is made for each delivery, in a third of a data
     outcome: RecipientOutcome | None = None
     blames_site: bool = False
     is_too_old: bool = False
+    host: str = ""  # who said so
 
 
 def schedule_of(settings: QueueSettings) -> RetrySchedule:
@@ -104,7 +105,7 @@ class Judge:
             attempt=attempts,
             delay=round(at - job.message.accepted_at, 3),
         )
-        return Ruling(recipient, settlement, event, None, outcome)
+        return Ruling(recipient, settlement, event, None, outcome, host=peer.host)
 
     def failed(
         self,
@@ -218,7 +219,7 @@ class Judge:
             reason=outcome.reason,
         )
         action = Action.DELAYED if is_late else None
-        return Ruling(recipient, settlement, event, action, outcome, blames_site)
+        return Ruling(recipient, settlement, event, action, outcome, blames_site, host=peer.host)
 
     def _bounced(
         self,
@@ -238,7 +239,15 @@ class Judge:
             stage=outcome.stage.value,
             reason=reason,
         )
-        return Ruling(recipient, settlement, event, Action.FAILED, outcome, is_too_old=is_too_old)
+        return Ruling(
+            recipient,
+            settlement,
+            event,
+            Action.FAILED,
+            outcome,
+            is_too_old=is_too_old,
+            host=peer.host,
+        )
 
     def _uncertain(
         self,

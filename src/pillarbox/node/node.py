@@ -43,6 +43,8 @@ from pillarbox.net.own_addresses import own_addresses
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
 from pillarbox.node.certificates import Certificates, bind_pages
 from pillarbox.node.steering import Steering
+from pillarbox.policy.notify import addressees
+from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.binding import Sockets
 from pillarbox.receive.receiver import Receiver
 from pillarbox.store.group import GroupCommit
@@ -148,7 +150,7 @@ class Node:
         self._ids = IdMaker(settings.node.shard, self.clock.now)
         domains, _ = read_domains(settings)
         queues = Queues(settings.route, domains.routes)
-        self.deliverer = self._make_deliverer(queues)
+        self.deliverer = self._make_deliverer(queues, domains)
         guards = await self._make_guards()
         undo.push_async_callback(guards.reserve.stop)
         self.door = self._make_door(queues, guards)
@@ -219,7 +221,7 @@ class Node:
         domains, _ = read_domains(self.settings)
         self.receiver.reload(self.settings, domains)
 
-    def _make_deliverer(self, queues: Queues) -> Deliverer:
+    def _make_deliverer(self, queues: Queues, domains: LocalDomains) -> Deliverer:
         settings = self.settings
         return Deliverer(
             hostname=self.hostname,
@@ -234,6 +236,7 @@ class Node:
             sink=self.tell,
             ids=self._ids,
             queue_for=queues.queue_for,
+            addressees=partial(addressees, local=domains),
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
             own_addresses=own_addresses(),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pillarbox import __version__
@@ -18,6 +19,7 @@ from pillarbox.intake.domains import read_domains
 from pillarbox.intake.queues import Queues
 from pillarbox.intake.stamp import Stamper
 from pillarbox.node.adapters import kind_of_store
+from pillarbox.policy.notify import addressees
 from pillarbox.store.port import Change, Changed
 
 if TYPE_CHECKING:
@@ -117,7 +119,13 @@ class Steering:
         node.receiver.reload(settings, domains)
         node.certificates.use(settings)
         node.door.use(Stamper(settings.intake, node.hostname), queues.queue_for)
-        node.deliverer.use(settings.delivery, settings.queue, settings.route, queues.queue_for)
+        node.deliverer.use(
+            settings.delivery,
+            settings.queue,
+            settings.route,
+            queues.queue_for,
+            partial(addressees, local=domains),
+        )
         sections = [
             field.name
             for field in fields(Settings)

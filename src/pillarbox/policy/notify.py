@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from pillarbox.message.dsn import Action
-from pillarbox.smtp.address import ReversePath
+from pillarbox.policy.recipients import LocalDomains, ResolutionKind
+from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import Notify
 
-__all__ = ["action_for_delivery", "is_dsn_owed"]
+__all__ = ["action_for_delivery", "addressees", "is_dsn_owed"]
 
 # RFC 3461 §4.1: a sender that says nothing hears of failures and, if we like, of delays.
 _UNSAID: Final = Notify.FAILURE | Notify.DELAY
@@ -37,6 +38,18 @@ def is_dsn_owed(action: Action, reverse_path: ReversePath, notify: Notify | None
         return False
     wanted = _UNSAID if notify is None else notify
     return Notify.NEVER not in wanted and _WANTED_BY[action] in wanted
+
+
+def addressees(sender: Mailbox, local: LocalDomains) -> tuple[Mailbox, ...]:
+    """Return to whom a notification for a sender goes: an alias of ours stands for others.
+
+    A sender in a domain of ours that nobody has is told nothing: there would be no place to
+    put it, and the null sender of the notification hears of no failure.
+    """
+    resolution = local.resolve(sender)
+    if resolution.kind is ResolutionKind.NOT_LOCAL:
+        return (sender,)
+    return tuple(destination.address for destination in resolution.destinations)
 
 
 def action_for_delivery(*, is_final: bool, dsn_passed_on: bool) -> Action | None:

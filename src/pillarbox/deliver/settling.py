@@ -1,0 +1,144 @@
+"""From rulings to the disk: results are recorded with the notifications that they give rise to.
+
+A result and the notification of it are in one commit. What failed for a message that is under
+way to other recipients still waits for them, for ``_PATIENCE`` at most, so that its sender gets
+one notification and not one for each site. It is in flight on disk meanwhile: after a crash it
+is tried again. What was delivered never waits, for it would be sent twice then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.notices import Notices
+from pillarbox.deliver.recorder import Recorder
+from pillarbox.deliver.verdict import Ruling
+from pillarbox.events.types import Sink
+from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId
+
+__all__ = ["Settler", "part_of"]
+
+_PATIENCE: Final = 10.0
+"""Seconds that a failure waits for the message's other recipients."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Results of one message that wait for the rest."""
+
+    message: KeptMessage
+    jobs: list[Job] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Settler:
+    """Records rulings."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        notices: Notices,
+        sink: Sink,
+        is_under_way: Callable[[KeptMessage, frozenset[int]], bool],
+    ) -> None:
+        """Record rulings through ``recorder``.
+
+        Args:
+            recorder: Writes them.
+            notices: Makes notifications; may be replaced by new ones.
+            sink: Is told what became of each recipient.
+            is_under_way: Whether recipients of a message are in memory, besides these indexes.
+        """
+        self.notices = notices
+        self._recorder = recorder
+        self._sink = sink
+        self._is_under_way = is_under_way
+        self._waiting: dict[MessageId, _Gathered] = {}
+        self._complete: deque[_Gathered] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    def settle(self, job: Job, rulings: Sequence[Ruling]) -> None:
+        """Take the rulings on all recipients of a job that were not delivered to."""
+        for ruling in rulings:
+            self._sink(ruling.event)
+        if not self.notices.owed(job.message, rulings):
+            self._recorder.settle([ruling.settlement for ruling in rulings], (), job)
+            return
+        gathered = self._waiting.setdefault(job.message.id, _Gathered(job.message))
+        gathered.jobs.append(job)
+        gathered.rulings += rulings
+        if not self._write_if_complete(gathered) and gathered.timer is None:
+            loop = asyncio.get_running_loop()
+            gathered.timer = loop.call_later(_PATIENCE, self._write, gathered)
+
+    async def delivered(
+        self, job: Job, rulings: Sequence[Ruling], *, is_success_told: bool
+    ) -> None:
+        """Take the rulings on recipients that were delivered to."""
+        for ruling in rulings:
+            self._sink(ruling.event)
+        new: Sequence[KeptMessage] = ()
+        if is_success_told:
+            new = await self.notices.make(job.message, self.notices.owed(job.message, rulings))
+        self._recorder.settle([ruling.settlement for ruling in rulings], new, job)
+
+    def released(self, job: Job) -> None:
+        """Hear of a job whose result is on disk: others may have waited for it."""
+        if self._waiting and (gathered := self._waiting.get(job.message.id)) is not None:
+            self._write_if_complete(gathered)
+
+    async def drain(self) -> None:
+        """Wait for nothing more, and hand everything to the recorder."""
+        for gathered in list(self._waiting.values()):
+            self._write(gathered)
+        if self._writing is not None:
+            await self._writing
+
+    def _write_if_complete(self, gathered: _Gathered) -> bool:
+        indexes = frozenset(ruling.recipient.index for ruling in gathered.rulings)
+        if self._is_under_way(gathered.message, indexes):
+            return False
+        self._write(gathered)
+        return True
+
+    def _write(self, gathered: _Gathered) -> None:
+        if gathered.timer is not None:
+            gathered.timer.cancel()
+        del self._waiting[gathered.message.id]
+        self._complete.append(gathered)
+        if self._writing is None:
+            # One at a time: each may read a content, and there can be very many.
+            loop = asyncio.get_running_loop()
+            self._writing = loop.create_task(self._write_complete(), name="deliver: notices")
+
+    async def _write_complete(self) -> None:
+        try:
+            while self._complete:
+                gathered = self._complete.popleft()
+                owed = self.notices.owed(gathered.message, gathered.rulings)
+                new = await self.notices.make(gathered.message, owed)
+                settlements = [ruling.settlement for ruling in gathered.rulings]
+                self._recorder.settle(settlements, new, _joined(gathered.jobs))
+        finally:
+            self._writing = None
+
+
+def part_of(job: Job, recipients: Sequence[KeptRecipient], octets: int) -> Job:
+    """Return a job for some recipients of another."""
+    if len(recipients) == len(job.recipients):
+        return job
+    return Job(job.message, tuple(recipients), octets)
+
+
+def _joined(jobs: Sequence[Job]) -> Job:
+    """Return jobs of one message as one."""
+    if len(jobs) == 1:
+        return jobs[0]
+    recipients = tuple(recipient for job in jobs for recipient in job.recipients)
+    return Job(jobs[0].message, recipients, sum(job.octets for job in jobs))
