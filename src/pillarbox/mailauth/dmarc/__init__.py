@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pillarbox.mailauth.dmarc.authors import Authors, author_domains, read_authors
+from pillarbox.mailauth.dmarc.destinations import Destination, report_destinations
 from pillarbox.mailauth.dmarc.discovery import Discovery, Mode, discover
 from pillarbox.mailauth.dmarc.evaluation import (
     Alignment,
@@ -12,15 +13,18 @@ from pillarbox.mailauth.dmarc.evaluation import (
     SpfIdentifier,
     evaluate,
 )
+from pillarbox.mailauth.dmarc.explanation import Explanation, explain
 from pillarbox.mailauth.dmarc.record import Policy, Record, ReportAddress, parse_record
 from pillarbox.mailauth.dmarc.suffixes import ListedSuffixes, Suffixes
 
 __all__ = [
     "Alignment",
     "Authors",
+    "Destination",
     "Discovery",
     "DkimIdentifier",
     "Evaluation",
+    "Explanation",
     "ListedSuffixes",
     "Mode",
     "Policy",
@@ -32,6 +36,8 @@ __all__ = [
     "author_domains",
     "discover",
     "evaluate",
+    "explain",
     "parse_record",
     "read_authors",
+    "report_destinations",
 ]
