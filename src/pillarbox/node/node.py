@@ -42,10 +42,12 @@ from pillarbox.net.dialer import Dialer, SocketDialer
 from pillarbox.net.own_addresses import own_addresses
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
 from pillarbox.node.certificates import Certificates, bind_pages
+from pillarbox.node.judging import Judging
 from pillarbox.node.steering import Steering
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.binding import Sockets
+from pillarbox.receive.checks import Checks
 from pillarbox.receive.receiver import Receiver
 from pillarbox.store.group import GroupCommit
 from pillarbox.store.history import Teller
@@ -153,6 +155,8 @@ class Node:
         self.deliverer = self._make_deliverer(queues, domains)
         guards = await self._make_guards()
         undo.push_async_callback(guards.reserve.stop)
+        self.judging = Judging.prepare(settings, self._on_defect)
+        undo.callback(self.judging.close)
         self.door = self._make_door(queues, guards)
         self.receiver = Receiver(
             settings,
@@ -162,6 +166,7 @@ class Node:
             clock=self.clock,
             sink=self.tell,
             sockets=None if self._bound is None else self._bound.listeners,
+            checks=self._checks_of,
         )
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
@@ -195,6 +200,7 @@ class Node:
         await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
         await self.door.guards.reserve.stop()
         await self.certificates.stop()
+        self.judging.close()
         await self._control.stop()
         self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
         await self._group.drain()
@@ -203,6 +209,9 @@ class Node:
             self.writer.close()
 
     # --- what it is made of -------------------------------------------------------
+
+    def _checks_of(self, settings: Settings, listener: str) -> Checks:
+        return self.judging.checks(settings, listener)
 
     async def _start_certificates(self) -> Certificates:
         bound = self._bound
@@ -252,6 +261,7 @@ class Node:
             guards=guards,
             sink=self.tell,
             on_kept=self.deliverer.offer,
+            inspectors=self.judging.inspectors(),
         )
 
     async def _make_guards(self) -> Guards:

@@ -19,7 +19,9 @@ from pillarbox.intake.domains import read_domains
 from pillarbox.intake.queues import Queues
 from pillarbox.intake.stamp import Stamper
 from pillarbox.node.adapters import kind_of_store
+from pillarbox.node.judging import Judging
 from pillarbox.policy.notify import addressees
+from pillarbox.policy.recipients import LocalDomains
 from pillarbox.store.port import Change, Changed
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _RELOADED: Final = frozenset(
         "listener",
         "tls",
         "certificate",
+        "hook",
         "limits",
         "auth",
         "intake",
@@ -116,9 +119,11 @@ class Steering:
         node = self._node
         domains, _ = read_domains(settings)
         queues = Queues(settings.route, domains.routes)
-        node.receiver.reload(settings, domains)
+        self._judge_by(settings, domains)
         node.certificates.use(settings)
-        node.door.use(Stamper(settings.intake, node.hostname), queues.queue_for)
+        node.door.use(
+            Stamper(settings.intake, node.hostname), queues.queue_for, node.judging.inspectors()
+        )
         node.deliverer.use(
             settings.delivery,
             settings.queue,
@@ -137,6 +142,18 @@ class Steering:
             f"{name}: in force" if name in _RELOADED else f"{name}: takes a restart"
             for name in sections
         ]
+
+    def _judge_by(self, settings: Settings, domains: LocalDomains) -> None:
+        """Have listeners use a new configuration and its checks, or neither."""
+        node = self._node
+        before, node.judging = node.judging, Judging.prepare(settings, node.judging.on_defect)
+        try:
+            node.receiver.reload(settings, domains)
+        except PillarboxError:
+            node.judging.close()
+            node.judging = before
+            raise
+        before.close()
 
     def pause(self, *, is_paused: bool) -> None:
         """Start no more deliveries, or start them again."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pillarbox.config.settings.access import AuthSettings
 from pillarbox.config.settings.declaration import Unit
+from pillarbox.config.settings.hooks import HookFailure, HookSettings
 from pillarbox.config.settings.local import DomainSettings
 from pillarbox.config.settings.node import (
     ControlSettings,
@@ -65,6 +66,8 @@ __all__ = [
     "DkimSettings",
     "DnsSettings",
     "DomainSettings",
+    "HookFailure",
+    "HookSettings",
     "IntakeSettings",
     "LimitSettings",
     "ListenerKind",
@@ -109,6 +112,7 @@ class Settings:
     control: ControlSettings = field(default_factory=ControlSettings)
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
     certificate: dict[str, CertificateSettings] = field(default_factory=dict)
+    hook: dict[str, HookSettings] = field(default_factory=dict)
     rule: dict[str, RuleSettings] = field(default_factory=dict)
     owner: dict[str, OwnerSettings] = field(default_factory=dict)
     domain: dict[str, DomainSettings] = field(default_factory=dict)

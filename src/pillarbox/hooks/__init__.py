@@ -1,0 +1,37 @@
+"""Policy in Python: what configuration cannot say, in functions of your own.
+
+A plugin is a file or an installed package with functions marked by ``hook``::
+
+    from pillarbox.hooks import Visit, hook, refuse
+
+
+    @hook
+    async def rcpt(visit: Visit):
+        if visit.recipient.address.local_part == "noreply":
+            return refuse("Nobody reads this")
+
+``docs/hooks.md`` has the whole story. A hook has a time-out, runs beside the node in a
+thread of its own, and can neither hang a session nor end the process by failing.
+"""
+from __future__ import annotations
+
+from pillarbox.findings import Finding, Level
+from pillarbox.hooks.answers import Answer, defer, hold, note, passed, refuse
+from pillarbox.hooks.specification import hook
+from pillarbox.hooks.subjects import Delivery, Message, Stage, Visit
+
+__all__ = [
+    "Answer",
+    "Delivery",
+    "Finding",
+    "Level",
+    "Message",
+    "Stage",
+    "Visit",
+    "defer",
+    "hold",
+    "hook",
+    "note",
+    "passed",
+    "refuse",
+]

@@ -1,0 +1,155 @@
+"""What a hook may answer, in the words of a policy: pass, note, hold, defer, refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.findings import Finding
+from pillarbox.policy.ruling import Action
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["Answer", "defer", "hold", "note", "passed", "refuse"]
+
+_LONGEST_TEXT: Final = 400  # RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets
+_FORBIDDEN: Final = frozenset("\r\n\0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a hook says; made by ``passed``, ``note``, ``hold``, ``defer`` and ``refuse``."""
+
+    action: Action
+    reply: Reply | None = None
+    reason: str = ""
+    finding: Finding | None = None
+    evidence: tuple[str, ...] = ()
+    fields: bytes = b""  # header fields for a message that is taken
+
+    def __post_init__(self) -> None:
+        expected = {Action.DEFER: 4, Action.REFUSE: 5}.get(self.action)
+        found = None if self.reply is None else self.reply.code // 100
+        if found != expected:
+            raise ValueError(f"{self.action.name.lower()} needs a reply of {expected}xx")
+
+
+def passed(*, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+    """Have nothing against it.
+
+    Args:
+        headers: Names and values of header fields to put on top of a message; they are
+            ignored where there is no message yet.
+
+    Raises:
+        ValueError: A name or value cannot stand in a header.
+    """
+    return Answer(action=Action.PASS, fields=_fields(headers))
+
+
+def note(
+    reason: str,
+    *,
+    finding: Finding | None = None,
+    evidence: Iterable[str] = (),
+    headers: Iterable[tuple[str, str]] = (),
+) -> Answer:
+    """Let it go on, and tell the operator.
+
+    Args:
+        reason: What is to be known, in a few words.
+        finding: The same with its fix, where there is one.
+        evidence: What it rests on.
+        headers: As for ``passed``.
+    """
+    return Answer(
+        action=Action.NOTE,
+        reason=reason,
+        finding=finding,
+        evidence=tuple(evidence),
+        fields=_fields(headers),
+    )
+
+
+def hold(
+    reason: str,
+    *,
+    finding: Finding | None = None,
+    evidence: Iterable[str] = (),
+    headers: Iterable[tuple[str, str]] = (),
+) -> Answer:
+    """Take the message, and keep it until an operator releases it."""
+    return Answer(
+        action=Action.HOLD,
+        reason=reason,
+        finding=finding,
+        evidence=tuple(evidence),
+        fields=_fields(headers),
+    )
+
+
+def defer(
+    text: str,
+    *,
+    reason: str = "",
+    code: int = 451,
+    enhanced: str = "4.7.1",
+    finding: Finding | None = None,
+    evidence: Iterable[str] = (),
+) -> Answer:
+    """Refuse it for now: the other side tries again.
+
+    Args:
+        text: What the client is told.
+        reason: What the operator is told; the text, if left out.
+        code: A 4xx reply code (RFC 5321 §4.2).
+        enhanced: Its enhanced status code (RFC 3463).
+        finding: The same with its fix, where there is one.
+        evidence: What it rests on.
+
+    Raises:
+        ValueError: The code is not a 4xx one, or the text cannot stand in a reply.
+    """
+    return Answer(
+        action=Action.DEFER,
+        reply=_reply(code, enhanced, text),
+        reason=reason or text,
+        finding=finding,
+        evidence=tuple(evidence),
+    )
+
+
+def refuse(
+    text: str,
+    *,
+    reason: str = "",
+    code: int = 550,
+    enhanced: str = "5.7.1",
+    finding: Finding | None = None,
+    evidence: Iterable[str] = (),
+) -> Answer:
+    """Refuse it for good; the arguments are those of ``defer``, with a 5xx code."""
+    return Answer(
+        action=Action.REFUSE,
+        reply=_reply(code, enhanced, text),
+        reason=reason or text,
+        finding=finding,
+        evidence=tuple(evidence),
+    )
+
+
+def _reply(code: int, enhanced: str, text: str) -> Reply:
+    if not text.isascii() or not text.isprintable() or len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{text!r} cannot stand in a reply: one line of printable ASCII")
+    return Reply.of(code, enhanced, text)
+
+
+def _fields(headers: Iterable[tuple[str, str]]) -> bytes:
+    lines = []
+    for name, value in headers:
+        # RFC 5322 §2.2: a name is printable ASCII without the colon; a value is one line here.
+        is_name = bool(name) and all("!" <= sign <= "~" and sign != ":" for sign in name)
+        if not is_name or _FORBIDDEN.intersection(value):
+            raise ValueError(f"{name!r}: {value!r} is not a header field")
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines).encode()

@@ -1,0 +1,99 @@
+"""Hooks as checks of a session, as inspectors of messages, and before deliveries."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pillarbox.hooks.plugin import Plugin
+from pillarbox.hooks.subjects import Delivery, Message, Stage, Visit
+from pillarbox.intake.draft import Draft
+from pillarbox.intake.inspection import Inspection, Judgement
+from pillarbox.policy.ruling import PASSED, Action, Ruling
+
+__all__ = ["HookCheck", "HookInspector", "ask_before_delivery"]
+
+_MARGIN: Final = 1.0  # seconds; the plugin minds its own time-out
+
+
+class HookCheck:
+    """A plugin's hooks of a session."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        """Ask a plugin at the stages whose hooks it implements."""
+        self._plugin = plugin
+        self.name = plugin.name
+        self.stages = frozenset(stage for stage in Stage if plugin.has(stage.value))
+        self.patience = plugin.settings.timeout * len(Stage) + _MARGIN
+
+    async def rule(self, visit: Visit) -> Ruling:
+        """Return what the plugin says."""
+        ruling, _ = await self._plugin.ask(visit.stage.value, visit)
+        return ruling
+
+
+class HookInspector:
+    """A plugin's hook ``message``."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        """Ask a plugin about each message that comes by one of its listeners."""
+        self._plugin = plugin
+        self._listeners = frozenset(plugin.settings.listeners)
+
+    def begin(self, draft: Draft, header: bytes) -> Inspection | None:
+        """Begin with a message, or leave it alone."""
+        if self._listeners and draft.origin.name not in self._listeners:
+            return None
+        return _Asking(self._plugin, draft, header)
+
+
+class _Asking:
+    """One message that a plugin is asked about."""
+
+    __slots__ = ("_body", "_draft", "_header", "_is_whole", "_limit", "_plugin")
+
+    def __init__(self, plugin: Plugin, draft: Draft, header: bytes) -> None:
+        self._plugin = plugin
+        self._draft = draft
+        self._header = header
+        self._body = bytearray()
+        self._limit = plugin.settings.body_limit
+        self._is_whole = True
+
+    def feed(self, body: bytes) -> None:
+        """Keep the first octets of the body."""
+        room = self._limit - len(self._body)
+        if len(body) > room:
+            self._is_whole = False
+        self._body += body[: max(room, 0)]
+
+    async def conclude(self, earlier: Judgement) -> Judgement:
+        """Ask about the message."""
+        origin, envelope = self._draft.origin, self._draft.envelope
+        said = (*self._draft.rulings, *earlier.rulings)
+        message = Message(
+            id=self._draft.shown,
+            session=origin.session,
+            listener=origin.name,
+            client=origin.client,
+            helo=origin.helo,
+            tls=origin.tls,
+            identity=origin.identity,
+            sender=str(envelope.reverse_path or ""),
+            recipients=tuple(str(each.address) for each in envelope.recipients),
+            header=self._header,
+            body=bytes(self._body),
+            is_whole=self._is_whole,
+            notes=tuple(f"{ruling.by}: {ruling.reason}" for ruling in said),
+        )
+        ruling, fields = await self._plugin.ask("message", message)
+        rulings = () if ruling.action is Action.PASS else (ruling,)
+        return Judgement(rulings=rulings, fields=fields)
+
+
+async def ask_before_delivery(plugins: tuple[Plugin, ...], delivery: Delivery) -> Ruling:
+    """Return the first ruling of some plugins on a delivery that does not let it go on."""
+    for plugin in plugins:
+        ruling, _ = await plugin.ask("before_delivery", delivery)
+        if ruling.action not in {Action.PASS, Action.NOTE}:
+            return ruling
+    return PASSED

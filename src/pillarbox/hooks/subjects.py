@@ -1,0 +1,47 @@
+"""What hooks are asked about: a visit, a message, a delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pillarbox.receive.checks import Stage, Visit
+
+__all__ = ["Delivery", "Message", "Stage", "Visit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message whose content has come in, and that is not kept yet."""
+
+    id: str  # as it is shown in logs and in the queue
+    session: str
+    listener: str
+    client: str  # the peer's address, as text
+    helo: str
+    tls: str  # version and cipher, "" without TLS
+    identity: str  # who authenticated, "" for nobody
+    sender: str  # the reverse-path, "" for the null one
+    recipients: tuple[str, ...]
+    header: bytes  # with its empty line
+    body: bytes  # its first octets, as many as the hook's body_limit
+    is_whole: bool  # whether that is all of the body
+    notes: tuple[str, ...] = ()  # what other checks have said, as "check: reason"
+
+    @property
+    def content(self) -> bytes:
+        """Header and body."""
+        return self.header + self.body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Recipients of one message that are about to be delivered."""
+
+    id: str  # the message's, as it is shown
+    sender: str  # "" for the null reverse-path
+    recipients: tuple[str, ...]
+    route: str
+    destination: str  # the recipients' domain
+    attempt: int  # from 1
+    size: int  # octets
+    age: float  # seconds since the message was accepted

@@ -1,0 +1,183 @@
+"""Hooks: an operator's functions have a say, and can neither hang nor end a node."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.receiving import Rig, Wire, receiving, wait_until
+
+from pillarbox.config.settings import HookFailure, HookSettings, Settings
+from pillarbox.errors import PermanentError
+from pillarbox.events.types import CheckRuled, RecipientRefused
+from pillarbox.hooks.plugin import Plugin
+from pillarbox.node.judging import Judging
+
+Defects = list[tuple[str, BaseException]]
+
+
+def plugin_file(directory: Path, code: str) -> Path:
+    """Write a plugin."""
+    path = directory / "policy.py"
+    head = "from pillarbox.hooks import *\nimport asyncio, os, sys, time\n"
+    path.write_text(head + textwrap.dedent(code))
+    return path
+
+
+@contextmanager
+def hooked(directory: Path, code: str, **settings: object) -> Iterator[tuple[Rig, Defects]]:
+    """Run a listener with a plugin."""
+    defects: Defects = []
+    hook = HookSettings(file=plugin_file(directory, code), **settings)  # type: ignore[arg-type]
+    judging = Judging.prepare(
+        Settings(hook={"mine": hook}), lambda where, error: defects.append((where, error))
+    )
+    checks = judging.checks(Settings(), "mx")
+    listed = dict.fromkeys(check for stage in _stages() for check in checks.at(stage))
+    with receiving(inspectors=judging.inspectors(), checks=tuple(listed)) as rig:
+        yield rig, defects
+    judging.close()
+
+
+def _stages() -> tuple[object, ...]:
+    from pillarbox.receive.checks import Stage
+
+    return tuple(Stage)
+
+
+def send(client: Wire, body: str = "Hello") -> list[str]:
+    """Send a message to ann, and return the replies from MAIL on."""
+    client.hello()
+    client.send("MAIL FROM:<eve@outside.test>", "RCPT TO:<ann@local.test>")
+    replies = [client.reply(), client.reply()]
+    if replies[1].startswith("250"):
+        client.send("DATA")
+        replies.append(client.reply())
+        client.send("From: <eve@outside.test>", "Subject: s", "", body, ".")
+        replies.append(client.reply())
+    return replies
+
+
+def test_a_recipient_is_refused_by_a_hook(tmp_path: Path) -> None:
+    """The client gets the hook's words, the operator its reason."""
+    code = """
+        @hook
+        async def rcpt(visit):
+            if visit.recipient.address.local_part == "ann":
+                return refuse("Ann is away", reason="on leave", evidence=["calendar"])
+    """
+    with hooked(tmp_path, code) as (rig, defects):
+        with rig.client() as client:
+            assert send(client)[1] == "550 5.7.1 Ann is away"
+        (refused,), (ruled,) = rig.named(RecipientRefused), rig.named(CheckRuled)
+    assert refused.reason == "mine: on leave"
+    assert (ruled.check, ruled.evidence) == ("mine", ["calendar"])
+    assert not defects
+
+
+def test_a_message_is_seen_whole_and_marked(tmp_path: Path) -> None:
+    """The hook reads header and body, and puts fields on top."""
+    code = """
+        @hook
+        async def message(message):
+            assert message.is_whole and b"Subject: s" in message.header
+            length = len(message.content) - len(message.header)
+            return note("seen", headers=[("X-Octets", str(length)), ("X-By", message.client)])
+    """
+    with hooked(tmp_path, code) as (rig, defects):
+        with rig.client() as client:
+            assert send(client)[-1].startswith("250 ")
+        content = rig.content(rig.kept[0])
+    assert content.startswith(b"X-Octets: 7\r\nX-By: 127.0.0.1\r\nReceived: ")
+    assert not defects
+
+
+def test_a_hook_that_wants_a_part_gets_a_part(tmp_path: Path) -> None:
+    """No more of a body is kept for it than its limit."""
+    code = """
+        @hook
+        def message(message):
+            return hold(f"{len(message.body)} {message.is_whole}")
+    """
+    with hooked(tmp_path, code, body_limit=100) as (rig, _):
+        with rig.client() as client:
+            assert send(client, "x" * 900)[-1].startswith("250 ")
+        assert rig.kept[0].recipients[0].last_reply == "mine: 100 False"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("await asyncio.sleep(60)", "gave no answer within 0.2 s"),
+        ("time.sleep(2)", "gave no answer within 0.2 s"),
+        ("raise ValueError('odd')", "raised ValueError: odd"),
+        ("sys.exit(3)", "raised SystemExit: 3"),
+        ("return 'yes'", "returned str, which is not an answer"),
+        ("return refuse('two\\r\\nlines')", "raised"),
+        ("return refuse('mild', code=250)", "raised ValueError"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["rcpt", "message"])
+@pytest.mark.parametrize("on_failure", list(HookFailure))
+def test_a_hook_without_an_answer_hangs_nothing(
+    body: str, says: str, stage: str, on_failure: HookFailure, tmp_path: Path
+) -> None:
+    """Whatever it does, the session goes on in time, by the configured rule."""
+    code = f"""
+        @hook
+        async def {stage}({'visit' if stage == 'rcpt' else stage}):
+            {body}
+    """
+    with hooked(tmp_path, code, timeout=0.2, on_failure=on_failure) as (rig, _):
+        began = time.monotonic()
+        with rig.client() as client:
+            last = send(client)[-1]
+            assert client.ask("NOOP").startswith("250 ")
+        assert time.monotonic() - began < 2
+        assert last[:3] == ("451" if on_failure is HookFailure.DEFER else "250")
+        wait_until(lambda: rig.named(CheckRuled))
+        assert says in rig.named(CheckRuled)[0].reason
+
+
+def test_a_stuck_plugin_holds_up_no_other_session(tmp_path: Path) -> None:
+    """A hook that blocks its thread costs each session its time-out, and no more."""
+    code = """
+        @hook
+        async def connect(visit):
+            time.sleep(3)
+    """
+    with hooked(tmp_path, code, timeout=0.2) as (rig, _):
+        began = time.monotonic()
+        for _ in range(3):
+            with rig.client() as client:
+                assert send(client)[-1].startswith("250 ")
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("@hook\nasync def rctp(visit): ...", "unknown hook"),
+        ("@hook\nasync def rcpt(visitor): ...", "visitor"),
+        ("x = 1", "no function in it is marked"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("def (", "SyntaxError"),
+    ],
+)
+def test_a_plugin_that_cannot_work_is_refused_at_the_start(
+    code: str, says: str, tmp_path: Path
+) -> None:
+    """A misspelled hook is named, and so is whatever the file raises."""
+    path = plugin_file(tmp_path, code)
+    with pytest.raises(PermanentError, match=says):
+        Plugin("mine", HookSettings(file=path), lambda _where, _error: None)
+
+
+def test_an_entry_point_that_is_not_there_is_named() -> None:
+    """The group and the name are in the error."""
+    with pytest.raises(PermanentError, match=r"no package offers 'nothing' \(pillarbox\)"):
+        Plugin("mine", HookSettings(entry_point="nothing"), lambda _where, _error: None)
