@@ -112,6 +112,70 @@ def test_the_bound_of_a_route_is_obeyed() -> None:
     in_rig(test, routes={"mx": route})
 
 
+def test_the_limits_that_a_server_announces_are_obeyed() -> None:
+    """LIMITS (RFC 9422): RCPTMAX bounds a transaction, MAILMAX a connection; nobody is refused."""
+
+    async def script(talk: Talk) -> None:
+        await talk.hello("PIPELINING", "LIMITS RCPTMAX=10 MAILMAX=2")
+        taken = mails = 0
+        while verb := (await talk.hear())[:4]:
+            mails += verb == "MAIL"
+            taken = 0 if verb == "MAIL" else taken + (verb == "RCPT")
+            if verb == "QUIT":
+                break
+            if verb == "DATA":
+                await talk.say("354 go")
+                await talk.content()
+            is_over = mails > 2 or (verb == "RCPT" and taken > 10)
+            await talk.say("554 5.7.1 too greedy" if is_over else "250 2.0.0 ok")
+        await talk.say("221 bye")
+
+    async def test(rig: Rig) -> None:
+        recipients = [f"bob{number}@one.test" for number in range(55)]
+        async with site(rig, "127.0.1.1", script) as talks:
+            message = await send(rig, rig.message(*recipients))
+            await rig.wait_for(RecipientDelivered, 55)
+            sizes = [len(event.recipients) for event in rig.told(AttemptMade)]
+            assert sorted(sizes) == [5, 10, 10, 10, 10, 10]
+            await send(rig, rig.message(*recipients[:12]))
+            await rig.wait_for(RecipientDelivered, 67)
+        assert not rig.told(RecipientBounced)
+        assert {await rig.state(message, index) for index in range(55)} == {S.DELIVERED}
+        assert len(talks) >= 4
+
+    in_rig(test, servers=("mx.sender.test",))
+
+
+@pytest.mark.parametrize("code", [500, 502, 503])
+def test_a_server_that_offers_chunking_in_vain_is_asked_once(code: int) -> None:
+    """What BDAT cannot carry goes by DATA, and from then on that server gets DATA at once."""
+
+    async def script(talk: Talk) -> None:
+        await talk.hello("PIPELINING", "CHUNKING")
+        while (line := await talk.hear()) and not line.startswith("QUIT"):
+            if line.startswith("BDAT"):
+                await talk.reader.readexactly(int(line.split()[1]))
+                await talk.say(f"{code} 5.5.1 what is that?")
+                continue
+            if line.startswith("DATA"):
+                await talk.say("354 go")
+                await talk.content()
+            await talk.say("250 2.0.0 ok")
+        await talk.say("221 bye")
+
+    async def test(rig: Rig) -> None:
+        async with site(rig, "127.0.1.1", script) as talks:
+            for number in range(4):
+                await rig.send("bob@one.test")
+                await rig.wait_for(RecipientDelivered, number + 1)
+                await asyncio.sleep(10)  # the connection ends meanwhile
+        verbs = [line.split()[0] for line in said(talks)]
+        assert (verbs.count("BDAT"), verbs.count("DATA")) == (1, 4)
+        assert not rig.told(RecipientDeferred)
+
+    in_rig(test, servers=("mx.sender.test",))
+
+
 # --- connections that end while idle ------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pillarbox.deliver.transport import Peer
+from pillarbox.deliver.transport import UNBOUNDED, Peer
 from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import Reply
@@ -22,6 +22,7 @@ class DiscardTransport:
     is_final = True
     takes_long_lines = True
     is_usable = True
+    bounds = UNBOUNDED
     peer = Peer(host="discard")
 
     async def open(self) -> DiscardTransport:

@@ -232,10 +232,12 @@ class Dispatcher:
             return
         try:
             content = await content_of(job.message, self._store)
+            carrier = await self._carrier(hands)
+            job = self._fitted(site, job, carrier.bounds.recipients)
             transaction = Transaction(
                 envelope=job.envelope(), content=content, has_8bit=job.message.has_8bit
             )
-            await self._carry(hands, job, transaction)
+            await self._carry(hands, carrier, job, transaction)
         except NoCarrier as failure:
             self._not_opened(site, job, failure)
         except BodyDamaged as damage:
@@ -251,8 +253,9 @@ class Dispatcher:
             _report(error, job)
             self._settle_all(job, DEFECT, Peer())
 
-    async def _carry(self, hands: _Hands, job: Job, transaction: Transaction) -> None:
-        carrier = await self._carrier(hands)
+    async def _carry(
+        self, hands: _Hands, carrier: Carrier, job: Job, transaction: Transaction
+    ) -> None:
         is_reused = hands.carried > 0
         started = self._clock.monotonic()
         result = await carrier.carry(transaction)
@@ -268,16 +271,21 @@ class Dispatcher:
         await self._conclude(hands.site, job, result, carrier.peer, started, ended)
 
     async def _carrier(self, hands: _Hands) -> Carrier:
-        limit = hands.site.route.messages_per_connection
-        if hands.carrier is not None and (
-            not hands.carrier.is_usable or 0 < limit <= hands.carried
-        ):
+        site, carrier = hands.site, hands.carrier
+        if carrier is not None and (not carrier.is_usable or _is_used_up(hands, carrier)):
             await self._let_go(hands)
         if hands.carrier is None:
-            hands.carrier = await hands.site.transport.open()
-            hands.site.connected += 1
+            hands.carrier = await site.transport.open()
+            site.bounds = hands.carrier.bounds
+            site.connected += 1
             hands.carried = 0
         return hands.carrier
+
+    def _fitted(self, site: Site, job: Job, most: int | None) -> Job:
+        """Leave recipients that the server takes no more of to the next transaction."""
+        if most is None or len(job.recipients) <= most:
+            return job
+        return self._split(site, job, job.recipients[most:])
 
     # --- what comes of it -----------------------------------------------------------
 
@@ -445,6 +453,12 @@ class Dispatcher:
                 conversation=list(conversation),
             )
         )
+
+
+def _is_used_up(hands: _Hands, carrier: Carrier) -> bool:
+    """Whether a connection has carried as many messages as we, or its server, allow."""
+    limits = hands.site.route.messages_per_connection, carrier.bounds.messages
+    return any(limit and limit <= hands.carried for limit in limits)
 
 
 def _report(error: Exception, job: Job) -> None:

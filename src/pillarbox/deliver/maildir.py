@@ -19,7 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from pillarbox.deliver.transport import Peer
+from pillarbox.deliver.transport import UNBOUNDED, Peer
 from pillarbox.net.transaction import Content, RecipientOutcome, Transaction, TransactionResult
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.client_outcome import Stage
@@ -64,6 +64,7 @@ class MaildirTransport:
     is_final = True
     takes_long_lines = True
     is_usable = True
+    bounds = UNBOUNDED
 
     def __init__(
         self, template: Path, now: Callable[[], float], threads: ThreadPoolExecutor

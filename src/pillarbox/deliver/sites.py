@@ -16,7 +16,7 @@ from typing import Final
 from pillarbox.config.settings import RouteSettings
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import Lanes, MailQueue
-from pillarbox.deliver.transport import Transport
+from pillarbox.deliver.transport import UNBOUNDED, Transport
 
 __all__ = ["Site"]
 
@@ -49,6 +49,7 @@ class Site:
         self.is_waiting = False  # for a slot among all connections
         self.closed_until = 0.0  # monotonic
         self.reason = ""  # why it is closed
+        self.bounds = UNBOUNDED  # what its servers announced last
         self.is_retired = False  # another has taken its place: nothing more begins here
         self._allowed = min(_FIRST_CONNECTIONS, route.connections)
         self._failures = 0
@@ -85,6 +86,8 @@ class Site:
     def take(self, count: int) -> list[Job]:
         """Take up to ``count`` jobs in their turns."""
         limit = self.route.recipients_per_message
+        if self.bounds.recipients is not None:
+            limit = min(limit, self.bounds.recipients)
         jobs: list[Job] = []
         while len(jobs) < count and (found := self.lanes.next(limit)) is not None:
             jobs.append(Job(*found))

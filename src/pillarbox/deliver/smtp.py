@@ -10,12 +10,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Final
 
 from pillarbox.clock import Clock
 from pillarbox.deliver.resolve import Host, Resolution
-from pillarbox.deliver.transport import NoCarrier, Peer
+from pillarbox.deliver.transport import Bounds, NoCarrier, Peer
 from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.dialer import Dialer
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
@@ -43,14 +44,18 @@ class Dialing:
 class SmtpCarrier:
     """An open channel."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, on_lie: Callable[[], None]) -> None:
+        """Carry over ``channel``; ``on_lie`` hears that the server offers CHUNKING in vain."""
         self._channel = channel
+        self._on_lie = on_lie
         self.peer = Peer(
             host=channel.endpoint.host,
             address=channel.endpoint.address,
             source=channel.options.source,
             tls=str(channel.tls or ""),
         )
+        offered = channel.extensions
+        self.bounds = Bounds(offered.max_recipients, offered.max_messages)
         self._opening = tuple(channel.opening)
 
     @property
@@ -61,6 +66,8 @@ class SmtpCarrier:
     async def carry(self, transaction: Transaction) -> TransactionResult:
         """Send a message; the first one's conversation tells of the opening, too."""
         result = await self._channel.transact(transaction)
+        if result.chunking_failed:
+            self._on_lie()
         if self._opening:
             said = (*self._opening, *result.conversation)
             self._opening = ()
@@ -91,6 +98,7 @@ class SmtpTransport:
         self._dialing = dialing
         self._found: tuple[float, Resolution] | None = None
         self._avoided: dict[str, float] = {}  # address: until when
+        self._without_chunking: set[str] = set()  # addresses that offer BDAT and refuse it
 
     @property
     def is_final(self) -> bool:
@@ -115,9 +123,10 @@ class SmtpTransport:
         peer = Peer(source=self._options.source)
         said: list[str] = []
         for endpoint in endpoints[:_MAX_ADDRESSES]:
+            options = self._options_for(endpoint)
             try:
                 channel = await open_channel(
-                    endpoint, self._options, self._dialing.dialer, self._dialing.contexts
+                    endpoint, options, self._dialing.dialer, self._dialing.contexts
                 )
             except OpenFailed as error:
                 failed = error
@@ -126,8 +135,13 @@ class SmtpTransport:
                 self._avoid(endpoint.address)
             else:
                 self._avoided.pop(endpoint.address, None)
-                return SmtpCarrier(channel)
+                return SmtpCarrier(channel, partial(self._without_chunking.add, endpoint.address))
         raise NoCarrier(_outcome(failed), peer, said)
+
+    def _options_for(self, endpoint: Endpoint) -> ChannelOptions:
+        if endpoint.address in self._without_chunking:
+            return replace(self._options, use_chunking=False)
+        return self._options
 
     async def _hosts(self) -> Resolution:
         now = self._dialing.clock.monotonic()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pillarbox.errors import TemporaryError
 from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
 
-__all__ = ["Carrier", "NoCarrier", "Peer", "Transport"]
+__all__ = ["UNBOUNDED", "Bounds", "Carrier", "NoCarrier", "Peer", "Transport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,17 @@ class Peer:
     address: str = ""
     source: str = ""
     tls: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a server announces by LIMITS (RFC 9422); None: it sets no limit."""
+
+    recipients: int | None = None  # of one transaction
+    messages: int | None = None  # of one connection
+
+
+UNBOUNDED: Final = Bounds()
 
 
 class NoCarrier(TemporaryError):  # noqa: N818 - there is none, nothing erred
@@ -45,6 +56,11 @@ class Carrier(Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether it can take a message now."""
+        ...
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much the other end says it takes."""
         ...
 
     async def carry(self, transaction: Transaction) -> TransactionResult:

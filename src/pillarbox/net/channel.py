@@ -152,6 +152,7 @@ class Channel(asyncio.Protocol):
         result = TransactionResult(
             outcomes=event.outcomes,
             is_reusable=event.is_reusable,
+            chunking_failed=event.chunking_failed,
             dsn_passed_on=event.dsn_passed_on,
             conversation=event.conversation,
         )
@@ -328,7 +329,7 @@ class Channel(asyncio.Protocol):
         result = await channel.transact(transaction)
         await channel.quit()
         said = (*failed.conversation, *channel.opening, *result.conversation)
-        return replace(result, is_reusable=False, conversation=said)
+        return replace(result, is_reusable=False, chunking_failed=True, conversation=said)
 
     # --- time -------------------------------------------------------------------------
 

@@ -43,5 +43,6 @@ class TransactionResult:
 
     outcomes: tuple[RecipientOutcome, ...]
     is_reusable: bool  # whether the connection can take another transaction
+    chunking_failed: bool = False  # whether CHUNKING was offered in vain: DATA had to do
     dsn_passed_on: bool = False  # whether the peer offered DSN and got the parameters
     conversation: Sequence[str] = ()

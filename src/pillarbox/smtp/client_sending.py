@@ -50,6 +50,7 @@ class _Awaited:
 # RFC 5321 §4.2.1, RFC 3030 §2: a server that says these to BDAT does not know it, whatever
 # it offers; it takes the content for commands.
 _NO_SUCH_COMMAND: Final = frozenset({500, 501, 502, 504})
+_BAD_SEQUENCE: Final = 503
 _READY_FOR_CONTENT: Final = 354  # RFC 5321 §4.3.2
 
 
@@ -324,7 +325,8 @@ class Sending:
 
     def _refuse_content(self, reply: Reply) -> None:
         """Take a no to BDAT; the transaction then has to be reset (RFC 3030 §2)."""
-        if reply.code in _NO_SUCH_COMMAND:
+        # With a recipient taken, 503 cannot be about the order of commands (RFC 3030 §2).
+        if reply.code in _NO_SUCH_COMMAND or (reply.code == _BAD_SEQUENCE and self._accepted):
             self.chunking_failed = bool(self._accepted)
             self._is_complete = False  # it took no content, so nothing is uncertain
             return self.fail(f'the server offers CHUNKING and answered BDAT with "{reply}"')
