@@ -9,6 +9,7 @@ from __future__ import annotations
 from pillarbox.config.check.certificates import CERTIFICATE_CHECKS
 from pillarbox.config.check.files import FILE_CHECKS
 from pillarbox.config.check.logins import LOGIN_CHECKS
+from pillarbox.config.check.policy import POLICY_CHECKS
 from pillarbox.config.check.receiving import RECEIVING_CHECKS
 from pillarbox.config.check.sending import SENDING_CHECKS
 from pillarbox.config.loader import Loaded
@@ -21,6 +22,7 @@ def check(loaded: Loaded) -> tuple[Finding, ...]:
     """Return everything that is wrong or doubtful in a configuration, the worst first."""
     checks = (
         *RECEIVING_CHECKS,
+        *POLICY_CHECKS,
         *SENDING_CHECKS,
         *LOGIN_CHECKS,
         *FILE_CHECKS,
