@@ -10,6 +10,8 @@ set -uo pipefail
 peers=/var/cache/pillarbox-peers  # readable by the daemons' own users
 packages=(
   postfix swaks libnet-ssleay-perl curl openssl strace faketime libfaketime iptables
+  rspamd
+  rspamd
   fuse3 libfuse2 util-linux procps                # the lossy file system
   libevent-2.1-7 libdb5.3 libgnutls-dane0 libidn12 libnsl2  # for what is unpacked
 )
