@@ -23,7 +23,9 @@ from pillarbox.smtp.lines import LineReader
 __all__ = ["ChunkReader", "DataReader"]
 
 _END: Final = b"\r\n.\r\n"
-# The pattern is searched for in half the time that ``find`` takes for three octets.
+# One look for both: a dot at the start of a line, and a CR that stands alone. (It takes half
+# the time in which ``find`` looks for three octets.)
+_dot_or_lone_cr: Final = re.compile(rb"\r(?:\n\.|(?!\n))").search
 _dot_at_line_start: Final = re.compile(rb"\r\n\.").search
 # Proper beginnings of the end, longest first.
 _BEGINNINGS: Final = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
@@ -45,7 +47,9 @@ class DataReader:
     def read(self, lines: LineReader) -> bool:
         """Use up what has come in; return whether the content has ended."""
         octets = self._kept + lines.octets[lines.position :]
-        dot = _dot_at_line_start(octets)
+        first = dot = _dot_or_lone_cr(octets)
+        if first is not None and len(first[0]) == 1:
+            dot = _dot_at_line_start(octets, first.end())
         end = -1 if dot is None else octets.find(_END, dot.start())
         if dot is not None and end >= 0:
             lines.position = len(lines.octets) - (len(octets) - end - len(_END))
@@ -57,7 +61,9 @@ class DataReader:
             self._kept = self._beginning_of_end(octets)
             octets = octets[: len(octets) - len(self._kept)]
             is_stuffed = dot is not None
-        self._inspector.inspect(octets, is_stuffed=is_stuffed)
+        # What was passed over on the way to the first dot has no lone CR.
+        has_no_lone_cr = first is dot and not is_stuffed
+        self._inspector.inspect(octets, is_stuffed=is_stuffed, has_no_lone_cr=has_no_lone_cr)
         return end >= 0
 
     def _beginning_of_end(self, octets: bytes) -> bytes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from pillarbox.smtp.events import ContentFacts
-from pillarbox.smtp.line_ends import has_only_crlf
+from pillarbox.smtp.line_ends import has_lone_lf, has_only_crlf
 from pillarbox.smtp.replies import (
     BARE_LINE_END,
     CONTENT_HAS_NUL,
@@ -73,15 +73,18 @@ class ContentInspector:
         self._has_dots = True
         self._skips_line_end = True
 
-    def inspect(self, octets: bytes, *, is_stuffed: bool = False) -> None:
+    def inspect(
+        self, octets: bytes, *, is_stuffed: bool = False, has_no_lone_cr: bool = False
+    ) -> None:
         """Look at the next piece.
 
         Args:
             octets: They must not end between a CR and its LF, nor between a line end and a dot.
             is_stuffed: Whether a CRLF before a dot is in there.
+            has_no_lone_cr: Whether it is known already that no CR stands alone in there.
         """
         self.received += len(octets)
-        if not has_only_crlf(octets):
+        if has_lone_lf(octets) if has_no_lone_cr else not has_only_crlf(octets):
             octets = self._with_whole_line_ends(octets)
         elif is_stuffed:
             octets = octets.replace(b"\r\n.", b"\r\n")
@@ -160,11 +163,11 @@ def _has_line_over(limit: int, octets: bytes, before: int) -> bool:
     ``before`` counts octets of the first line that came earlier. A last line without a
     line end may be judged with the next piece.
     """
-    start = -before
     reach = limit + 2
-    while len(octets) - start > reach:
-        end = octets.rfind(b"\n", max(start, 0), start + reach)
-        if end < 0:
-            return True
-        start = end + 1
-    return False
+    length = len(octets)
+    if before + length <= reach:
+        return False
+    start = octets.rfind(b"\n", 0, max(reach - before, 0)) + 1
+    while start and length - start > reach:
+        start = octets.rfind(b"\n", start, start + reach) + 1
+    return not start

@@ -34,6 +34,14 @@ __all__ = ["ServerConnection", "ServerOptions"]
 _TLS_HANDSHAKE: Final = 0x16  # the content type a TLS ClientHello begins with (RFC 8446 §5.1)
 _NO_KEYWORDS: Final[frozenset[str]] = frozenset()
 
+# What every message needs: to look a member up in its Enum is a call.
+_COMMAND: Final = Reading.COMMAND
+_CONTENT: Final = Reading.CONTENT
+_CONNECTED: Final = State.CONNECTED
+_MAIL: Final = Verb.MAIL
+_RCPT: Final = Verb.RCPT
+_DATA: Final = Verb.DATA
+
 
 class ServerConnection(AuthenticatingCore):
     """One client's session, from the greeting to the last reply."""
@@ -148,7 +156,7 @@ class ServerConnection(AuthenticatingCore):
         waiting = len(lines.octets) - lines.position
         if not waiting:  # as after every answer, if the client does not pipeline
             return False
-        if self._session.state is State.CONNECTED and lines.starts_with(_TLS_HANDSHAKE):
+        if self._session.state is _CONNECTED and lines.starts_with(_TLS_HANDSHAKE):
             self._fail("", replies.TLS_ON_PLAIN_PORT, "TLS on a port without it")
             return True
         line = b""
@@ -162,10 +170,11 @@ class ServerConnection(AuthenticatingCore):
             if taken is None:
                 return False
             line = taken
-            if not self._is_worn_out():
+            if not self._errors or not self._is_worn_out():
                 command = commands.parse_command(line, self._keywords)
-                self._hides_commands = isinstance(command, commands.Auth)
-                self._HANDLERS[type(command)](self, command)
+                kind = type(command)
+                self._hides_commands = kind is commands.Auth
+                self._HANDLERS[kind](self, command)
         except RefusedError as error:
             if not self._is_worn_out():
                 self._hides_commands |= line[:5].upper() == b"AUTH "
@@ -185,7 +194,7 @@ class ServerConnection(AuthenticatingCore):
         if fault is not None and (has_ended or content.is_excessive):
             self._discard(replace(fault, closes=not has_ended or content.is_excessive))
         elif is_whole and self._envelope is not None:
-            self._reading = Reading.COMMAND
+            self._reading = _COMMAND
             self._content = None
             self._ask(events.MessageEnded(self._envelope, content.facts))
         elif has_ended:
@@ -229,7 +238,7 @@ class ServerConnection(AuthenticatingCore):
             self._ask(events.TlsRequested())
 
     def _on_mail(self, command: commands.Mail) -> None:
-        if not self._lets_pass(Verb.MAIL):
+        if not self._lets_pass(_MAIL):
             return
         options, size = self._options, command.size
         if options.max_messages and self._messages >= options.max_messages:
@@ -251,7 +260,7 @@ class ServerConnection(AuthenticatingCore):
 
     def _on_rcpt(self, command: commands.Rcpt) -> None:
         transaction, recipient = self._transaction, command.recipient
-        if not self._lets_pass(Verb.RCPT) or transaction is None:
+        if not self._lets_pass(_RCPT) or transaction is None:
             return
         limit = self._options.max_recipients
         if limit and len(transaction.recipients) >= limit:
@@ -262,7 +271,7 @@ class ServerConnection(AuthenticatingCore):
             self._ask(events.RecipientReceived(recipient))
 
     def _on_data(self, _: commands.Data) -> None:
-        if self._lets_pass(Verb.DATA):
+        if self._lets_pass(_DATA):
             self._begin_content()
 
     def _on_bdat(self, command: commands.Bdat) -> None:
@@ -346,26 +355,26 @@ class ServerConnection(AuthenticatingCore):
         self._send(reply or replies.START_TLS)
 
     def _accept_mail(self, _: events.MailReceived, reply: Reply | None) -> None:
-        self._session.advance(Verb.MAIL)
+        self._session.advance(_MAIL)
         self._transaction = ServerTransaction(self._mail)
         self._send(reply or replies.SENDER_ACCEPTED)
 
     def _accept_rcpt(self, question: events.RecipientReceived, reply: Reply | None) -> None:
-        self._session.advance(Verb.RCPT)
+        self._session.advance(_RCPT)
         if self._transaction is not None:
             self._transaction.recipients.append(question.recipient)
         self._send(reply or replies.RECIPIENT_ACCEPTED)
 
     def _accept_content(self, _: events.ContentStarted, reply: Reply | None) -> None:
         self._content = IncomingContent(self._options, is_chunked=self._chunk is not None)
-        self._reading = Reading.CONTENT
+        self._reading = _CONTENT
         if self._chunk is None:
             self._send(reply or replies.START_CONTENT)
         else:
             self._content.start_chunk(self._chunk.size, is_last=self._chunk.is_last)
 
     def _accept_message(self, _: events.MessageEnded, reply: Reply | None) -> None:
-        self._session.advance(Verb.DATA if self._chunk is None else Verb.BDAT_LAST)
+        self._session.advance(_DATA if self._chunk is None else Verb.BDAT_LAST)
         self._close_transaction()
         self._messages += 1
         self._junk_commands = 0

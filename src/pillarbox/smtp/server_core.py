@@ -82,11 +82,11 @@ class ServerCore:
 
     def data_to_send(self) -> bytes:
         """Return, once, what is to go to the client."""
-        if not self._output:
+        output = self._output
+        if not output:
             return b""
-        octets = self._output[0] if len(self._output) == 1 else b"".join(self._output)
-        self._output.clear()
-        return octets
+        self._output = []
+        return output[0] if len(output) == 1 else b"".join(output)
 
     def time_out(self, reply: Reply = replies.TIMED_OUT) -> None:
         """End the session now, whatever is under way."""

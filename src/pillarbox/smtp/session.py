@@ -101,6 +101,9 @@ _ONCE: Final = _verbs(Rule.ONCE)
 JUNK: Final = _verbs(Rule.JUNK)
 """The commands that do no work; a client that sends many between two messages is cut off."""
 
+# What leaves its mark on the rest of the session.
+_REMEMBERED: Final = frozenset({Verb.HELO, Verb.EHLO, Verb.AUTH})
+
 # Allowed in every open state, and nothing comes of it.
 _ANYWHERE: Final = (Verb.NOOP, Verb.VRFY, Verb.EXPN, Verb.HELP)
 
@@ -200,10 +203,8 @@ class Session:
     def advance(self, verb: Verb) -> None:
         """Take note that a command, which ``refusal`` let pass, was accepted."""
         self.state = TRANSITIONS[self.state][verb]
-        if verb is Verb.EHLO or verb is Verb.HELO:
-            self.is_extended = verb is Verb.EHLO
-        elif verb is Verb.AUTH:
-            self.is_authenticated = True
+        if verb in _REMEMBERED:
+            self._remember(verb)
 
     def encrypt(self) -> None:
         """Take note that TLS is up: all that was said before is forgotten (RFC 3207 §4.2)."""
@@ -216,6 +217,12 @@ class Session:
         """Take note that the transaction has ended without being accepted."""
         if self.state in TRANSACTION:
             self.state = State.READY
+
+    def _remember(self, verb: Verb) -> None:
+        if verb is Verb.AUTH:
+            self.is_authenticated = True
+        else:
+            self.is_extended = verb is Verb.EHLO
 
     def _has_succeeded(self, verb: Verb) -> bool:
         return self.is_encrypted if verb is Verb.STARTTLS else self.is_authenticated
