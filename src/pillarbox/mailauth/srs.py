@@ -27,6 +27,7 @@ _DAYS: Final = 1024  # the day is kept modulo this, in two characters of base32
 _DAY: Final = 86_400.0  # seconds
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _MIN_SECRET: Final = 16  # octets
+_MAX_LOCAL: Final = 64
 _LONGEST: Final = 512  # characters of a local part that are looked at
 # The first separator may be "=", "+" or "-": programs on the way may have had their reasons.
 _FIRST: Final = re.compile(
@@ -73,11 +74,17 @@ class SenderRewriter:
         """Return the reverse-path for a message that is forwarded.
 
         Args:
-            sender: The one that it came with; the null reverse-path stays what it is.
+            sender: The one that it came with. The null reverse-path stays what it is, and so
+                does one that would not fit into the 64 octets that every server takes
+                (RFC 5321 §4.5.3.1.1): it fails SPF, where a longer one is refused outright.
             now: Seconds since 1970.
         """
         if sender is None:
             return None
+        made = self._rewritten(sender, now)
+        return sender if len(made.local_part.encode("utf-8", "replace")) > _MAX_LOCAL else made
+
+    def _rewritten(self, sender: Mailbox, now: float) -> Mailbox:
         local = sender.local_part
         if (again := _AGAIN.fullmatch(local[:_LONGEST])) is not None:
             # The first forwarder is kept, and the ones between are left out.
