@@ -283,6 +283,21 @@ def test_nobody_waits_longer_when_the_clock_goes_back() -> None:
     in_rig(test)
 
 
+def test_a_clock_that_went_back_while_we_did_not_run_delays_nothing() -> None:
+    """What was deferred by a wrong clock is tried within the longest wait after a restart."""
+    disk = MemoryDisk()
+
+    async def before(rig: Rig) -> None:
+        await rig.send("defer@one.test")
+        await rig.wait_for(RecipientDeferred)
+
+    async def after(rig: Rig) -> None:
+        await rig.wait_for(RecipientDeferred, within=QueueSettings().max_retry + 60)
+
+    in_rig(before, disk=disk, start=1_790_000_000.0 + 30 * DAY)
+    in_rig(after, disk=disk, start=1_790_000_000.0)
+
+
 def test_delivery_stands_still_while_results_cannot_be_recorded() -> None:
     """When the store fails after a delivery, nothing else is sent until the result is on disk."""
     failing: list[FailingStore] = []

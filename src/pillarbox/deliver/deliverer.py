@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -38,18 +39,20 @@ from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.dialer import Dialer
 from pillarbox.net.tls import TlsContexts
 from pillarbox.policy.queue import QueueFor, QueueKey, RecipientState
+from pillarbox.policy.retry import cap_wait
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.group import GroupCommit
 from pillarbox.store.ids import IdMaker
-from pillarbox.store.port import Changed, KeptMessage, MessageId, Store
+from pillarbox.store.port import Changed, KeptMessage, MessageId, Store, StoreUnavailable
 
 __all__ = ["Deliverer", "DeliveryStatus", "SiteStatus"]
 
 _LOOKUPS_AT_ONCE: Final = 200
 _PATIENCE: Final = 0.5
 """Seconds that a message's recipients wait for each other's lookups, to go out together."""
+_STORE_DOWN: Final = 1.0  # seconds before a store that failed is asked again
 _HELD: Final = frozenset({RecipientState.HELD, RecipientState.CANCELED})
 
 
@@ -122,6 +125,7 @@ class Deliverer:
             author: Who notifications are from; postmaster at our hostname if None.
             contexts: TLS as a client.
         """
+        self._store = store
         self._routes = routes
         self._delivery = delivery
         self._clock = clock
@@ -168,6 +172,7 @@ class Deliverer:
         self._recorder.run()
         self._spawn(self._scheduler.run(), "deliver: reading back")
         self._spawn(self._suspects.run(), "deliver: suspects")
+        self._spawn(self._bring_near(), "deliver: due times")
 
     async def stop(self, grace: float = 30.0) -> None:
         """Stop; what is under way may end within ``grace`` seconds.
@@ -262,6 +267,18 @@ class Deliverer:
             unrecorded=self._recorder.unrecorded,
             sites=tuple(_site_status(site, now) for site in self._sites.known()),
         )
+
+    async def _bring_near(self) -> None:
+        """Let nothing wait longer because the wall clock went back while we did not run."""
+        while True:
+            now = self._clock.now()
+            latest = cap_wait(self._settler.notices.schedule, math.inf, now=now)
+            try:
+                if not await self._store.bring_near(latest=latest):
+                    break
+            except StoreUnavailable:
+                await asyncio.sleep(_STORE_DOWN)
+        self._scheduler.refresh()
 
     # --- queues and their sites -----------------------------------------------------
 

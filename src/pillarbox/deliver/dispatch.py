@@ -56,6 +56,7 @@ class Shared:
     steady: SteadyClock
     random: Random
     sink: Sink
+    consult: Consult | None
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ class Dispatcher:
         self._steady = shared.steady
         self._random = shared.random
         self._sink = shared.sink
+        self._consult = shared.consult
         self._slots = Slots(delivery.connections)
         self._workers: set[asyncio.Task[None]] = set()
         self.is_paused = delivery.paused
@@ -230,6 +232,14 @@ class Dispatcher:
         if job.message.has_long_lines and not site.transport.takes_long_lines:
             self._settle_all(job, LONG_LINE, Peer())
             return
+        if self._consult is not None and (asked := self._consult(job)) is not None:
+            ruling = await asked
+            if ruling.reply is not None:
+                self._settle_all(job, turned_away(ruling), Peer())
+                return
+            if ruling.action is Action.HOLD:
+                self.hold(job, f"{ruling.by}: {ruling.reason}")
+                return
         try:
             content = await content_of(job.message, self._store)
             carrier = await self._carrier(hands)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from pillarbox.policy.ruling import Ruling
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["DEFECT", "LONG_LINE", "UNREADABLE"]
+__all__ = ["DEFECT", "LONG_LINE", "UNREADABLE", "turned_away"]
 
 LONG_LINE: Final = RecipientOutcome(
     is_delivered=False,
@@ -30,3 +31,14 @@ DEFECT: Final = RecipientOutcome(
     reason="a defect of pillarbox; see the log of errors",
     is_local=True,
 )
+
+
+def turned_away(ruling: Ruling) -> RecipientOutcome:
+    """Return the outcome of a delivery that a check refuses or puts off."""
+    return RecipientOutcome(
+        is_delivered=False,
+        stage=Stage.DATA,
+        reply=ruling.reply,
+        reason=f"{ruling.by}: {ruling.reason}",
+        is_local=True,
+    )

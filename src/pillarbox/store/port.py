@@ -318,6 +318,13 @@ class Store(Protocol):
         """Return the earliest ``next_attempt_at`` later than ``after``, or None."""
         ...
 
+    async def bring_near(self, *, latest: float) -> int:
+        """Make what is due later due at ``latest``, a bounded amount a call; return how much.
+
+        The wall clock may have gone back since due times were written.
+        """
+        ...
+
     async def suspects(self) -> tuple[Work, ...]:
         """Return what was in flight when the process last died, to be tried one at a time."""
         ...

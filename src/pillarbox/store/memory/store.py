@@ -185,6 +185,19 @@ class MemoryStore:
         times = (self._due_at(*key) for keys in self._waiting.values() for key in keys)
         return min((at for at in times if at is not None and at > after), default=None)
 
+    async def bring_near(self, *, latest: float) -> int:
+        """Make what is due later due at ``latest``; return how much."""
+        self._check()
+        late = [
+            key
+            for keys in self._waiting.values()
+            for key in keys
+            if (at := self._due_at(*key)) is not None and at > latest
+        ]
+        for message, index in late:
+            self._replace(message, (index,), partial(_due, at=latest))
+        return len(late)
+
     async def suspects(self) -> tuple[Work, ...]:
         """Return what was in flight when the process last died."""
         self._check()
@@ -395,6 +408,10 @@ class MemoryStore:
             )
             for message, members in indexes.items()
         ]
+
+
+def _due(old: KeptRecipient, at: float) -> KeptRecipient:
+    return replace(old, next_attempt_at=at)
 
 
 def _becomes(old: KeptRecipient, new: KeptRecipient) -> KeptRecipient:

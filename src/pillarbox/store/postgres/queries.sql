@@ -199,6 +199,15 @@ WHERE recipient.message = suspect.message
   AND recipient.position = suspect.position
   AND recipient.state = 0;
 
+-- name: bring_near
+-- Make some of what is due for a node later than a time due then.
+UPDATE recipient SET next_attempt_at = $2
+WHERE (message, position) IN (
+  SELECT message, position FROM recipient
+  WHERE next_attempt_at > $2 AND queue IN (SELECT id FROM queue WHERE owner = $1)
+  LIMIT $3
+);
+
 -- name: count_crash
 -- Note that an attempt for suspects is about to be risked; return their counts.
 UPDATE recipient SET crashes = crashes + 1

@@ -199,6 +199,11 @@ class Writer:
             rows = await connection.fetch(SQL["recover"], [self._node], self._now())
         return [tuple(row) for row in rows]
 
+    async def bring_near(self, latest: float) -> int:
+        """Make what is due later due at ``latest``, a bounded amount; return how much."""
+        async with self._transaction() as connection:
+            return _changed(await connection.execute(SQL["bring_near"], self._node, latest, _SWEEP))
+
     async def count_crash(self, message: MessageId, indexes: Sequence[int]) -> int:
         """Add one to the crash count of a suspect; return the highest new count."""
         async with self._transaction() as connection:

@@ -248,6 +248,11 @@ class SqliteStore:
         session = self._session
         return await session.reading.run(session.file.reader.next_due_at, after)
 
+    async def bring_near(self, *, latest: float) -> int:
+        """Make what is due later due at ``latest``, a bounded amount a call; return how much."""
+        session = self._session
+        return await session.writing.run(session.file.writer.bring_near, latest)
+
     async def suspects(self) -> tuple[Work, ...]:
         """Return what was in flight when the process last died."""
         session = self._session

@@ -140,6 +140,13 @@ RETURNING message, position;
 UPDATE recipient SET state = 1, next_attempt_at = NULL
 WHERE message = ? AND position = ? AND state = 0;
 
+-- name: bring_near
+-- Make some of what is due later than a time due then.
+UPDATE recipient SET next_attempt_at = ?
+WHERE (message, position) IN (
+  SELECT message, position FROM recipient WHERE next_attempt_at > ? LIMIT ?
+);
+
 -- name: count_crash
 -- Note that an attempt for a suspect is about to be risked.
 UPDATE recipient SET crashes = crashes + 1

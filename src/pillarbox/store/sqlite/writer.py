@@ -268,6 +268,12 @@ class Writer:
             ).fetchall()
             return found
 
+    def bring_near(self, latest: float) -> int:
+        """Make what is due later due at ``latest``, a bounded amount; return how much."""
+        with self._transaction():
+            self._execute(SQL["bring_near"], (latest, latest, _SWEEP))
+            return self._connection.changes()
+
     def count_crash(self, message: MessageId, indexes: Sequence[int]) -> int:
         """Add one to the crash count of a suspect; return the highest new count."""
         with self._transaction():
