@@ -1,4 +1,4 @@
-"""``pillarbox backup``, ``restore`` and ``verify``: copies of the store, and its health."""
+"""``pillarbox backup`` and ``restore``: copies of the store; and what ``verify`` says of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.findings import Finding, Level
 from pillarbox.store.sqlite import restore as restore_file
 
-__all__ = ["backup", "restore", "verify"]
+__all__ = ["backup", "restore", "verify_store"]
 
 
 @click.command(short_help="Copy the store to a file.")
@@ -79,11 +79,12 @@ def _hold(loaded: Loaded) -> int:
     return sum(row.count for row in rows if isinstance(row, p.Done))
 
 
-@click.command(short_help="Check the whole store.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each finding.")
-@pass_context
-def verify(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Check the whole store: its structure, the checksums of bodies, the states."""
+def verify_store(context: Context, *, as_json: bool) -> None:
+    """Check the whole store: its structure, the checksums of bodies, the states.
+
+    Raises:
+        click.exceptions.Exit: Something was found.
+    """
     with context.errors(), reach(context.load()) as access:
         findings = [
             Finding(

@@ -101,7 +101,7 @@ def _policy(found: Discovery) -> str:
     if not record.applies:
         return "none: the policy is invalid and nobody is to get reports (RFC 9989 §4.10.1)"
     words = f"{found.policy.value}, by {found.policy_tag}= at _dmarc.{found.record_domain}"
-    if found.record_domain != found.domain:
+    if found.record_domain != found.domain and record.np is not None:
         kind = {True: "exists", False: "does not exist", None: "may exist: DNS did not answer"}
         words += f"; {found.domain} {kind[found.exists]}"
     if record.is_testing and found.disposition is not found.policy:
