@@ -12,6 +12,7 @@ packages=(
   postfix swaks libnet-ssleay-perl curl openssl strace faketime libfaketime iptables
   rspamd
   rspamd
+  dovecot-core libsasl2-modules gsasl libauthen-sasl-perl  # what logs in, and what checks it
   fuse3 libfuse2 util-linux procps                # the lossy file system
   libevent-2.1-7 libdb5.3 libgnutls-dane0 libidn12 libnsl2  # for what is unpacked
 )
@@ -77,6 +78,11 @@ for user in "${users[@]}"; do
 done
 if [ -e "$peers/usr/sbin/smtpctl" ] && id opensmtpq >/dev/null 2>&1; then
   chgrp opensmtpq "$peers/usr/sbin/smtpctl" && chmod 2555 "$peers/usr/sbin/smtpctl"
+fi
+if command -v npm >/dev/null; then
+  [ -e "$peers/node/node_modules/nodemailer" ] ||
+    npm install --silent --no-audit --no-fund --prefix "$peers/node" nodemailer >/dev/null 2>&1 ||
+    say "nodemailer is missing"
 fi
 say "done ($peers)"
 exit 0
