@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.suites import arc, dkim, dmarc, dmarc_reports, spf
+from tests.suites import arc, dkim, dmarc, dmarc_reports, spf, tlsrpt
 from tests.suites.registry import Suite
 
 __all__ = ["SUITES"]
@@ -15,4 +15,5 @@ SUITES: Final[tuple[Suite, ...]] = (
     *dmarc.SUITES,
     *dmarc_reports.SUITES,
     *spf.SUITES,
+    *tlsrpt.SUITES,
 )
