@@ -263,7 +263,7 @@ class _Reading:
             return
         names.append(name)
         # Names of listeners and routes are stored with messages and shown in logs.
-        if section.name != "domain" and not _NAME.fullmatch(name):
+        if not section.is_by_domain and not _NAME.fullmatch(name):
             what = f"{name!r} cannot be the name of a {section.name}."
             self._find("009", what, _FIX_NAME, self._where((section.name, name)))
 

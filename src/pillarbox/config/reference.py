@@ -48,8 +48,8 @@ def reference() -> str:
 
 def _section(section: Section) -> Iterator[str]:
     title = f"[{section.name}.NAME]" if section.is_named else f"[{section.name}]"
-    if section.name == "domain":
-        title = '[domain."NAME"]'
+    if section.is_by_domain:
+        title = f'[{section.name}."NAME"]'
     yield f"## `{title}`"
     yield ""
     yield section.doc

@@ -48,6 +48,11 @@ class Section:
     keys: dict[str, Key]
     doc: str
 
+    @property
+    def is_by_domain(self) -> bool:
+        """Whether the names of its tables are domains: ``[domain."example.org"]``."""
+        return self.name.endswith("domain")
+
 
 def _keys(owner: type) -> dict[str, Key]:
     hints = typing.get_type_hints(owner)

@@ -39,7 +39,7 @@ from pillarbox.dns.answers import (
 from pillarbox.errors import PermanentError
 from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
 
-__all__ = ["NetworkResolver"]
+__all__ = ["NetworkResolver", "nameservers"]
 
 Record = TypeVar("Record")
 
@@ -66,8 +66,7 @@ class NetworkResolver:
         Raises:
             PermanentError: An entry of ``servers`` is no address.
         """
-        names = tuple(servers) or _system_servers()
-        self._servers = [_server(name) for name in names]
+        self._servers = nameservers(servers)
         self._timeout = timeout
         self._trust_ad = trust_ad
         self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
@@ -161,6 +160,15 @@ class NetworkResolver:
         # Another question may have moved it meanwhile.
         if self._servers[0] == server:
             self._servers.append(self._servers.pop(0))
+
+
+def nameservers(servers: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the address and port of each server; without any, the system's.
+
+    Raises:
+        PermanentError: An entry is no address.
+    """
+    return [_server(name) for name in tuple(servers) or _system_servers()]
 
 
 def _system_servers() -> tuple[str, ...]:

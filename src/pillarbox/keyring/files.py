@@ -82,7 +82,8 @@ class KeyFiles:
         folder = self._folder / key.domain
         path = folder / f"{key.selector}{_SUFFIX}"
         try:
-            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            for each in (self._folder.parent, self._folder, folder):  # each with its mode
+                each.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             _replace(path, _show(key, self._passphrase))
         except OSError as error:
             raise TemporaryError(f"cannot write {path}: {error.strerror}") from error

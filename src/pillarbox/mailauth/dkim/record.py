@@ -17,7 +17,14 @@ from pillarbox.mailauth.dkim.outcome import Result, Unverifiable
 from pillarbox.mailauth.resolver import Outcome, Resolver
 from pillarbox.mailauth.tag_list import TagListError, parse_tag_list
 
-__all__ = ["KeyRecord", "find_keys", "key_name", "parse_key_record", "usable_keys"]
+__all__ = [
+    "KeyRecord",
+    "check_published",
+    "find_keys",
+    "key_name",
+    "parse_key_record",
+    "usable_keys",
+]
 
 _VERSION: Final = "DKIM1"
 _ANY: Final = "*"
@@ -129,6 +136,20 @@ def _decode(text: str) -> bytes:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(word for part in text.split(":") if (word := part.strip()))
+
+
+def check_published(octets: bytes, algorithm: Algorithm) -> bytes:
+    """Return the public key in a record, as it stands in p= before base64.
+
+    Args:
+        octets: The TXT record.
+        algorithm: What signatures are made with; a key that is not for them is refused.
+
+    Raises:
+        Unverifiable: Receivers could not use the record.
+    """
+    parse_key_record(octets).check_use(algorithm)
+    return _decode(parse_tag_list(octets)["p"])
 
 
 def usable_keys(records: tuple[bytes, ...], algorithm: Algorithm) -> tuple[KeyRecord, ...]:

@@ -1,0 +1,103 @@
+"""The next step in the life of the keys of a domain; called again and again, it completes one.
+
+A rotation makes new keys, waits until every authoritative server has their records, lets them
+sign in the place of the old ones, and destroys the old ones when no mail that they signed can
+be on its way any more. Each call does what can be done now, and says what it waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pillarbox.config.settings import DkimAlgorithm, DkimDomainSettings
+from pillarbox.keyring.inspection import Inspection
+from pillarbox.keyring.kept_key import KeptKey
+from pillarbox.mailauth.dkim.algorithm import Algorithm
+from pillarbox.policy.key_life import KeyCause, KeyState, settled_at
+
+__all__ = ["Step", "activate", "algorithms_of", "new_selector", "retire", "see"]
+
+_LETTERS = {Algorithm.RSA_SHA256: "r", Algorithm.ED25519_SHA256: "e"}
+_READY = frozenset({KeyState.MADE, KeyState.PUBLISHED, KeyState.SEEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of one key."""
+
+    before: KeptKey
+    after: KeptKey
+
+    @property
+    def text(self) -> str:
+        """The change in words."""
+        return f"{self.after.name}: {self.before.state.value} -> {self.after.state.value}"
+
+
+def algorithms_of(rules: DkimDomainSettings) -> tuple[Algorithm, ...]:
+    """Return the algorithms for which a domain gets keys."""
+    match rules.algorithm:
+        case DkimAlgorithm.RSA:
+            return (Algorithm.RSA_SHA256,)
+        case DkimAlgorithm.ED25519:
+            return (Algorithm.ED25519_SHA256,)
+        case DkimAlgorithm.BOTH:
+            return (Algorithm.RSA_SHA256, Algorithm.ED25519_SHA256)
+
+
+def new_selector(month: str, algorithm: Algorithm, taken: Iterable[str]) -> str:
+    """Return a selector that was never used: ``pb202611r``, ``pb202611r2``.
+
+    Args:
+        month: Year and month, such as ``202611``.
+        algorithm: What the key is for; it shows in the last letter.
+        taken: The selectors that a domain has or had.
+    """
+    known = set(taken)
+    first = f"pb{month}{_LETTERS[algorithm]}"
+    number = 1
+    selector = first
+    while selector in known:
+        number += 1
+        selector = f"{first}{number}"
+    return selector
+
+
+def see(inspections: Iterable[Inspection], now: float) -> list[Step]:
+    """Return what changes because of what the servers have."""
+    steps = []
+    for each in inspections:
+        after = None if each.cause is None else each.key.after(each.cause, now)
+        if after is not None:
+            steps.append(Step(each.key, after))
+    return steps
+
+
+def activate(keys: Iterable[KeptKey], now: float) -> list[Step]:
+    """Let the keys of a domain that everybody can see sign in the place of the old ones.
+
+    A new RSA key and a new Ed25519 key begin together: none signs while another that was
+    made is not seen everywhere.
+    """
+    keys = tuple(keys)
+    ready = [key for key in keys if key.state in _READY]
+    if not ready or any(key.state is not KeyState.SEEN for key in ready):
+        return []
+    begun = [Step(key, key.must(KeyCause.ACTIVATED, now)) for key in ready]
+    kinds = {key.algorithm for key in ready}
+    replaced = [
+        Step(key, key.must(KeyCause.REPLACED, now))
+        for key in keys
+        if key.state is KeyState.SIGNING and key.algorithm in kinds
+    ]
+    return begun + replaced
+
+
+def retire(keys: Iterable[KeptKey], now: float, queue_lifetime: float) -> list[Step]:
+    """Destroy the keys whose mail cannot be on its way any more."""
+    return [
+        Step(key, key.must(KeyCause.MAIL_SETTLED, now))
+        for key in keys
+        if key.state is KeyState.RESTING and settled_at(key.since, queue_lifetime) <= now
+    ]

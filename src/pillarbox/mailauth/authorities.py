@@ -1,0 +1,35 @@
+"""The port for asking every authoritative server of a name, past all caches.
+
+Whether a record has arrived *everywhere* is not for a cache to say: one server that lags
+behind is enough for a receiver to see the old world. ``pillarbox.dns`` implements it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pillarbox.mailauth.resolver import Answer
+
+__all__ = ["Authorities", "ServerAnswer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAnswer:
+    """What one authoritative server says."""
+
+    server: str  # host name and address, for people
+    answer: Answer[bytes]
+    aliases: tuple[str, ...] | None = ()  # targets of the CNAMEs that were followed; None: unknown
+
+
+class Authorities(Protocol):
+    """Asks authoritative servers. It never raises for what DNS says."""
+
+    async def txt(self, name: str) -> tuple[ServerAnswer, ...]:
+        """Return the TXT records of a name as each authoritative server has them.
+
+        CNAMEs are followed first; the servers are those of the zone that has the last name.
+        Without any server that is known, there is one answer that says why.
+        """
+        ...
