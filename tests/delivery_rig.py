@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from tests.mail import address_of, kept_message
 
 from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
+from pillarbox.deliver.consult import Consult
 from pillarbox.deliver.deliverer import Deliverer
 from pillarbox.dns.cache import CachingResolver
 from pillarbox.events.types import Event
@@ -59,6 +60,7 @@ class Rig:
         disk: MemoryDisk | None = None,
         wrap: Callable[[Store], Any] = lambda store: store,
         start: float | None = None,
+        consult: Consult | None = None,
     ) -> None:
         self.lab = Lab(zone=zone, servers=[LabServer(name) for name in servers], start=start)
         self.routes = routes or {"mx": MX}
@@ -66,6 +68,7 @@ class Rig:
         self.queue = queue or QueueSettings()
         self.disk = disk or MemoryDisk()
         self.wrap = wrap
+        self.consult = consult
         self.aliases: dict[str, tuple[str, ...]] = {}  # of senders
         self.events: list[Event] = []
         self._told = asyncio.Event()
@@ -94,6 +97,7 @@ class Rig:
             addressees=self.addressees,
             random=Random(1),
             own_addresses=frozenset({"127.0.0.1"}),
+            consult=self.consult,
         )
         await self.deliverer.start()
         return self

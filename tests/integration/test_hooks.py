@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.delivery_rig import Rig as DeliveryRig
+from tests.mail import kept_message
 from tests.receiving import Rig, Wire, receiving, wait_until
 
 from pillarbox.config.settings import HookFailure, HookSettings, Settings
+from pillarbox.deliver.job import Job
 from pillarbox.errors import PermanentError
-from pillarbox.events.types import CheckRuled, RecipientRefused
+from pillarbox.events.types import (
+    CheckRuled,
+    Event,
+    RecipientBounced,
+    RecipientDeferred,
+    RecipientDelivered,
+    RecipientHeld,
+    RecipientRefused,
+    SiteBackedOff,
+)
+from pillarbox.hooks.checks import DeliveryHooks
 from pillarbox.hooks.plugin import Plugin
+from pillarbox.lab.clock import run_virtual
 from pillarbox.node.judging import Judging
+from pillarbox.policy.queue import RecipientState
+from pillarbox.policy.ruling import PASSED, Action, Ruling
+from pillarbox.receive.checks import Stage
+from pillarbox.smtp.reply import Reply
 
 Defects = list[tuple[str, BaseException]]
 
@@ -34,19 +53,15 @@ def hooked(directory: Path, code: str, **settings: object) -> Iterator[tuple[Rig
     defects: Defects = []
     hook = HookSettings(file=plugin_file(directory, code), **settings)  # type: ignore[arg-type]
     judging = Judging.prepare(
-        Settings(hook={"mine": hook}), lambda where, error: defects.append((where, error))
+        Settings(hook={"mine": hook}),
+        lambda where, error: defects.append((where, error)),
+        time.time,
     )
     checks = judging.checks(Settings(), "mx")
-    listed = dict.fromkeys(check for stage in _stages() for check in checks.at(stage))
+    listed = dict.fromkeys(check for stage in Stage for check in checks.at(stage))
     with receiving(inspectors=judging.inspectors(), checks=tuple(listed)) as rig:
         yield rig, defects
     judging.close()
-
-
-def _stages() -> tuple[object, ...]:
-    from pillarbox.receive.checks import Stage
-
-    return tuple(Stage)
 
 
 def send(client: Wire, body: str = "Hello") -> list[str]:
@@ -129,7 +144,7 @@ def test_a_hook_without_an_answer_hangs_nothing(
     """Whatever it does, the session goes on in time, by the configured rule."""
     code = f"""
         @hook
-        async def {stage}({'visit' if stage == 'rcpt' else stage}):
+        async def {stage}({"visit" if stage == "rcpt" else stage}):
             {body}
     """
     with hooked(tmp_path, code, timeout=0.2, on_failure=on_failure) as (rig, _):
@@ -181,3 +196,76 @@ def test_an_entry_point_that_is_not_there_is_named() -> None:
     """The group and the name are in the error."""
     with pytest.raises(PermanentError, match=r"no package offers 'nothing' \(pillarbox\)"):
         Plugin("mine", HookSettings(entry_point="nothing"), lambda _where, _error: None)
+
+
+# --- before a delivery -------------------------------------------------------------
+
+
+def consulting(ruling: Ruling) -> Callable[[Job], Awaitable[Ruling]]:
+    """Return a consult that says the same of every job."""
+
+    async def consult(job: Job) -> Ruling:
+        assert job.addresses == {0: "bob@one.test"}
+        return ruling
+
+    return consult
+
+
+async def delivered_after(rig: DeliveryRig, kind: type[Event]) -> RecipientState:
+    """Send a message, and return its state once an event of a kind was told."""
+    message = await rig.send("bob@one.test")
+    await rig.wait_for(kind)
+    return await rig.state(message)
+
+
+@pytest.mark.parametrize(
+    ("ruling", "kind", "state"),
+    [
+        (PASSED, RecipientDelivered, RecipientState.DELIVERED),
+        (
+            Ruling(action=Action.REFUSE, by="mine", reply=Reply.of(550, "5.7.1", "No")),
+            RecipientBounced,
+            RecipientState.BOUNCED,
+        ),
+        (
+            Ruling(action=Action.DEFER, by="mine", reply=Reply.of(451, "4.7.1", "Not now")),
+            RecipientDeferred,
+            RecipientState.QUEUED,
+        ),
+        (Ruling(action=Action.HOLD, by="mine"), RecipientHeld, RecipientState.HELD),
+    ],
+)
+def test_a_delivery_goes_as_it_is_ruled(
+    ruling: Ruling, kind: type[Event], state: RecipientState
+) -> None:
+    """It goes out, bounces, waits or is held, and the site is not blamed."""
+
+    async def main() -> None:
+        async with DeliveryRig(consult=consulting(ruling)) as rig:
+            assert await delivered_after(rig, kind) is state
+            assert not rig.told(SiteBackedOff)
+
+    run_virtual(main())
+
+
+def test_a_hook_sees_what_is_about_to_leave(tmp_path: Path) -> None:
+    """The plugin is told of the message, its recipients, the route and the attempt."""
+    code = """
+        @hook
+        async def before_delivery(delivery):
+            about = f"{delivery.sender} {delivery.recipients} {delivery.attempt} {delivery.age:.0f}"
+            return hold(about)
+    """
+    plugin = Plugin("mine", HookSettings(file=plugin_file(tmp_path, code)), lambda *_: None)
+    message = kept_message("bob@one.test", at=1_000.0, sender="ann@sender.test")
+
+    async def ask() -> Ruling:
+        asked = DeliveryHooks([plugin], lambda: 1_060.0).consult(
+            Job(message, message.recipients, 0)
+        )
+        assert asked is not None
+        return await asked
+
+    ruling = asyncio.run(ask())
+    plugin.close()
+    assert ruling.reason == "ann@sender.test ('bob@one.test',) 1 60"

@@ -68,7 +68,7 @@ def test_spam_is_refused_and_other_mail_is_marked(
     """What rspamd rejects is refused in the session; the rest carries its score."""
     monkeypatch.setenv("RSPAMD_URL", rspamd)
     settings = Settings(hook={"rspamd": HookSettings(file=HOOK, timeout=10.0)})
-    judging = Judging.prepare(settings, lambda _where, _error: None)
+    judging = Judging.prepare(settings, lambda _where, _error: None, time.time)
     with receiving(inspectors=judging.inspectors()) as rig:
         assert send(rig, GTUBE) == "550 5.7.1 This looks like spam"
         assert send(rig, "Hello").startswith("250 ")

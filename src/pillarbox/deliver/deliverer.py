@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from pillarbox.clock import Clock
 from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
+from pillarbox.deliver.consult import Consult
 from pillarbox.deliver.dispatch import Dispatcher, Shared
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
@@ -103,6 +104,7 @@ class Deliverer:
         own_addresses: frozenset[str] = frozenset(),
         author: Mailbox | None = None,
         contexts: TlsContexts | None = None,
+        consult: Consult | None = None,
     ) -> None:
         """Deliver from ``store`` by ``routes``; needs the running event loop.
 
@@ -124,6 +126,7 @@ class Deliverer:
             own_addresses: This machine's addresses, as text: mail for them would loop.
             author: Who notifications are from; postmaster at our hostname if None.
             contexts: TLS as a client.
+            consult: Has a say before each delivery; None: nobody has.
         """
         self._store = store
         self._routes = routes
@@ -146,7 +149,9 @@ class Deliverer:
         )
         self._settler = Settler(self._recorder, notices, sink, self._scheduler.is_under_way)
         judge = Judge(queue, steady, random)
-        shared = Shared(store, self._recorder, judge, self._settler, clock, steady, random, sink)
+        shared = Shared(
+            store, self._recorder, judge, self._settler, clock, steady, random, sink, consult
+        )
         self._dispatcher = Dispatcher(delivery, queue, shared)
         self._sites = SiteMap(
             routes,
@@ -275,10 +280,10 @@ class Deliverer:
             latest = cap_wait(self._settler.notices.schedule, math.inf, now=now)
             try:
                 if not await self._store.bring_near(latest=latest):
-                    break
+                    return
             except StoreUnavailable:
                 await asyncio.sleep(_STORE_DOWN)
-        self._scheduler.refresh()
+            self._scheduler.expect(latest)
 
     # --- queues and their sites -----------------------------------------------------
 

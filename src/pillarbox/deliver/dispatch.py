@@ -15,8 +15,9 @@ from typing import Final
 
 from pillarbox.clock import Clock
 from pillarbox.config.settings import DeliverySettings, QueueSettings
+from pillarbox.deliver.consult import Consult
 from pillarbox.deliver.content import content_of
-from pillarbox.deliver.failures import DEFECT, LONG_LINE, UNREADABLE
+from pillarbox.deliver.failures import DEFECT, LONG_LINE, UNREADABLE, turned_away
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.settling import Settler, part_of
@@ -29,6 +30,7 @@ from pillarbox.events.types import AttemptMade, MessageDamaged, Sink, SiteBacked
 from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
 from pillarbox.policy.notify import action_for_delivery
 from pillarbox.policy.replies import Scope, classify
+from pillarbox.policy.ruling import Action
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.envelope import Notify
 from pillarbox.store.port import (
@@ -232,14 +234,8 @@ class Dispatcher:
         if job.message.has_long_lines and not site.transport.takes_long_lines:
             self._settle_all(job, LONG_LINE, Peer())
             return
-        if self._consult is not None and (asked := self._consult(job)) is not None:
-            ruling = await asked
-            if ruling.reply is not None:
-                self._settle_all(job, turned_away(ruling), Peer())
-                return
-            if ruling.action is Action.HOLD:
-                self.hold(job, f"{ruling.by}: {ruling.reason}")
-                return
+        if self._consult is not None and not await self._may_go(job, self._consult):
+            return
         try:
             content = await content_of(job.message, self._store)
             carrier = await self._carrier(hands)
@@ -262,6 +258,20 @@ class Dispatcher:
             await self._let_go(hands)
             _report(error, job)
             self._settle_all(job, DEFECT, Peer())
+
+    async def _may_go(self, job: Job, consult: Consult) -> bool:
+        """Ask whoever has a say; a job that may not go is settled."""
+        asked = consult(job)
+        if asked is None:
+            return True
+        ruling = await asked
+        if ruling.reply is not None:
+            self._settle_all(job, turned_away(ruling), Peer())
+        elif ruling.action is Action.HOLD:
+            self.hold(job, f"{ruling.by}: {ruling.reason}")
+        else:
+            return True
+        return False
 
     async def _carry(
         self, hands: _Hands, carrier: Carrier, job: Job, transaction: Transaction

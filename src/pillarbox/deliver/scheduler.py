@@ -105,10 +105,11 @@ class Scheduler:
             return
         message = self._lighten(message)
         if len(recipients) == 1:
-            if _is_due_now(recipients[0]):
+            if self._is_new(message.id, recipients[0]):
                 self._place((self._add(message, recipients),))
             return
-        due = sorted(filter(_is_due_now, recipients), key=_queue_order)
+        due = [each for each in recipients if self._is_new(message.id, each)]
+        due.sort(key=_queue_order)
         groups = [tuple(group) for _, group in groupby(due, key=_QUEUE_OF)]
         self._place([self._add(message, group) for group in groups])
 
@@ -245,6 +246,12 @@ class Scheduler:
             self._due_at = due
         return is_earlier
 
+    def _is_new(self, number: MessageId, recipient: KeptRecipient) -> bool:
+        """Whether a recipient of a new message is to be tried at once: a held one is not, and
+        one that was read from the store, between its commit and now, is here already.
+        """
+        return recipient.state.value == 0 and (number, recipient.index) not in self._held
+
     def _is_crowded(self, key: QueueKey) -> bool:
         """Whether a queue has its part of the memory: a slow one must leave room for others."""
         queue = self._queues.get(key)
@@ -285,11 +292,6 @@ class Scheduler:
         if queue.lanes is not None:
             queue.lanes.note(entry)
         return queue
-
-
-def _is_due_now(recipient: KeptRecipient) -> bool:
-    """Whether a recipient of a new message is to be tried at once (a held one is not)."""
-    return recipient.state.value == 0
 
 
 def _queue_order(recipient: KeptRecipient) -> tuple[str, str, str, str]:

@@ -13,6 +13,7 @@ A plugin is a file or an installed package with functions marked by ``hook``::
 ``docs/hooks.md`` has the whole story. A hook has a time-out, runs beside the node in a
 thread of its own, and can neither hang a session nor end the process by failing.
 """
+
 from __future__ import annotations
 
 from pillarbox.findings import Finding, Level

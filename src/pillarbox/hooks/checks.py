@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from pillarbox.deliver.job import Job
 from pillarbox.hooks.plugin import Plugin
 from pillarbox.hooks.subjects import Delivery, Message, Stage, Visit
 from pillarbox.intake.draft import Draft
 from pillarbox.intake.inspection import Inspection, Judgement
 from pillarbox.policy.ruling import PASSED, Action, Ruling
 
-__all__ = ["HookCheck", "HookInspector", "ask_before_delivery"]
+__all__ = ["DeliveryHooks", "HookCheck", "HookInspector"]
 
 _MARGIN: Final = 1.0  # seconds; the plugin minds its own time-out
 
@@ -90,10 +92,32 @@ class _Asking:
         return Judgement(rulings=rulings, fields=fields)
 
 
-async def ask_before_delivery(plugins: tuple[Plugin, ...], delivery: Delivery) -> Ruling:
-    """Return the first ruling of some plugins on a delivery that does not let it go on."""
-    for plugin in plugins:
-        ruling, _ = await plugin.ask("before_delivery", delivery)
-        if ruling.action not in {Action.PASS, Action.NOTE}:
-            return ruling
-    return PASSED
+class DeliveryHooks:
+    """The hooks ``before_delivery`` of some plugins."""
+
+    def __init__(self, plugins: Sequence[Plugin], now: Callable[[], float]) -> None:
+        """Ask those of the plugins that implement it."""
+        self._plugins = tuple(each for each in plugins if each.has("before_delivery"))
+        self._now = now
+
+    def consult(self, job: Job) -> Awaitable[Ruling] | None:
+        """Return what the plugins say of a delivery; None where none of them wants to."""
+        return self._ask(job) if self._plugins else None
+
+    async def _ask(self, job: Job) -> Ruling:
+        first, message = job.recipients[0], job.message
+        delivery = Delivery(
+            id=job.id_text,
+            sender=job.sender,
+            recipients=tuple(job.addresses.values()),
+            route=first.queue.route,
+            destination=first.queue.destination,
+            attempt=first.attempts + 1,
+            size=message.size,
+            age=max(self._now() - message.accepted_at, 0.0),
+        )
+        for plugin in self._plugins:
+            ruling, _ = await plugin.ask("before_delivery", delivery)
+            if ruling.action not in {Action.PASS, Action.NOTE}:
+                return ruling
+        return PASSED

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pillarbox.config.settings import Settings
-from pillarbox.hooks.checks import HookCheck, HookInspector
+from pillarbox.hooks.checks import DeliveryHooks, HookCheck, HookInspector
 from pillarbox.hooks.plugin import Plugin
 from pillarbox.intake.inspection import Inspector
 from pillarbox.receive.checks import Check, Checks
@@ -21,11 +21,18 @@ class Judging:
     """Everything that has a say, in one configuration."""
 
     plugins: tuple[Plugin, ...]
+    deliveries: DeliveryHooks
     on_defect: Defect
+    now: Callable[[], float]
 
     @classmethod
-    def prepare(cls, settings: Settings, on_defect: Defect) -> Judging:
+    def prepare(cls, settings: Settings, on_defect: Defect, now: Callable[[], float]) -> Judging:
         """Load what the configuration names.
+
+        Args:
+            settings: The configuration.
+            on_defect: Hears the name of what failed, and how.
+            now: The wall clock, seconds since 1970.
 
         Raises:
             PermanentError: A plugin cannot be loaded; then none runs.
@@ -38,7 +45,7 @@ class Judging:
             for plugin in plugins:
                 plugin.close()
             raise
-        return cls(tuple(plugins), on_defect)
+        return cls(tuple(plugins), DeliveryHooks(plugins, now), on_defect, now)
 
     def checks(self, settings: Settings, listener: str) -> Checks:
         """Return the checks of a listener."""

@@ -13,7 +13,7 @@ import shutil
 import socket
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -26,6 +26,7 @@ from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import StatusRow
 from pillarbox.control.server import ControlServer
 from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.deliver.job import Job
 from pillarbox.errors import PillarboxError
 from pillarbox.events.log import LogWriter
 from pillarbox.events.types import DefectFound, Event, NodeStarted, NodeStopped, NodeStopping
@@ -46,6 +47,7 @@ from pillarbox.node.judging import Judging
 from pillarbox.node.steering import Steering
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
+from pillarbox.policy.ruling import Ruling
 from pillarbox.receive.binding import Sockets
 from pillarbox.receive.checks import Checks
 from pillarbox.receive.receiver import Receiver
@@ -152,11 +154,11 @@ class Node:
         self._ids = IdMaker(settings.node.shard, self.clock.now)
         domains, _ = read_domains(settings)
         queues = Queues(settings.route, domains.routes)
+        self.judging = Judging.prepare(settings, self._on_defect, self.clock.now)
+        undo.callback(self.judging.close)
         self.deliverer = self._make_deliverer(queues, domains)
         guards = await self._make_guards()
         undo.push_async_callback(guards.reserve.stop)
-        self.judging = Judging.prepare(settings, self._on_defect)
-        undo.callback(self.judging.close)
         self.door = self._make_door(queues, guards)
         self.receiver = Receiver(
             settings,
@@ -210,6 +212,9 @@ class Node:
 
     # --- what it is made of -------------------------------------------------------
 
+    def _consult(self, job: Job) -> Awaitable[Ruling] | None:
+        return self.judging.deliveries.consult(job)
+
     def _checks_of(self, settings: Settings, listener: str) -> Checks:
         return self.judging.checks(settings, listener)
 
@@ -248,6 +253,7 @@ class Node:
             addressees=partial(addressees, local=domains),
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
             own_addresses=own_addresses(),
+            consult=self._consult,
         )
 
     def _make_door(self, queues: Queues, guards: Guards) -> Door:

@@ -146,7 +146,8 @@ class Steering:
     def _judge_by(self, settings: Settings, domains: LocalDomains) -> None:
         """Have listeners use a new configuration and its checks, or neither."""
         node = self._node
-        before, node.judging = node.judging, Judging.prepare(settings, node.judging.on_defect)
+        before = node.judging
+        node.judging = Judging.prepare(settings, before.on_defect, before.now)
         try:
             node.receiver.reload(settings, domains)
         except PillarboxError:
