@@ -446,3 +446,26 @@ def test_the_connections_of_all_sites_are_bounded() -> None:
         await rig.wait_for(RecipientDelivered, 150, within=60)
 
     in_rig(test, delivery=DeliverySettings(connections=2))
+
+
+def test_a_message_that_is_read_back_before_it_is_offered_goes_out_once() -> None:
+    """Between its commit and our hearing of it, a message may be loaded as if it were old."""
+
+    async def test(rig: Rig) -> None:
+        message = rig.message("bob@one.test", "eve@two.test")
+        single = rig.message("bob@one.test")
+        for each in (message, single):
+            await rig.group.keep(each)
+        rig.deliverer.pause()
+        rig.deliverer.changed(())  # somebody makes the scheduler look
+        await asyncio.sleep(0.1)
+        assert rig.deliverer.status().in_memory == 3
+        for each in (message, single):
+            rig.deliverer.offer(each)
+        rig.deliverer.resume()
+        await rig.wait_for(RecipientDelivered, 3)
+        await asyncio.sleep(30)
+        assert len(rig.told(RecipientDelivered)) == 3
+        assert len(rig.server("mx.one.test").messages) == 2
+
+    in_rig(test)

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 
 from tests.delivery_rig import MX, Rig
+from tests.scripted_server import Talk
+from tests.scripted_site import site
 
 from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
 from pillarbox.events.types import (
@@ -40,20 +42,32 @@ def use(
 
 def test_what_waits_goes_by_the_new_routes_and_once() -> None:
     """What is under way ends; what waits behind it, marked or not, goes where the route leads."""
+    sent = asyncio.Event()
+
+    async def script(talk: Talk) -> None:
+        await talk.hello("PIPELINING")
+        for verb in ("MAIL", "RCPT", "DATA"):
+            await talk.hear(verb)
+        await talk.say("250 ok", "250 ok", "354 go")
+        await talk.content()
+        sent.set()
+        await asyncio.sleep(9)
+        await talk.say("250 2.0.0 kept")
+        await talk.goodbye()
 
     async def main() -> None:
         one = replace(MX, connections=1)
-        async with Rig(routes={"mx": one}) as rig:
-            flying = await rig.send("slow-dot-9s@one.test")
-            await asyncio.sleep(1)
+        async with Rig(routes={"mx": one}, servers=()) as rig, site(rig, "127.0.1.1", script):
+            flying = await rig.send("bob@one.test")
+            await sent.wait()
             waiting = [await rig.send(f"bob{number}@one.test") for number in range(60)]
-            await asyncio.sleep(1)
+            await rig.settled()
             use(rig, {"mx": RouteSettings(kind=RouteKind.DISCARD, recipients=("*",))})
             await rig.wait_for(RecipientDelivered, 60, within=5)
             assert {event.host for event in rig.told(RecipientDelivered)} == {"discard"}
             await rig.wait_for(RecipientDelivered, 61)
             assert [await rig.state(each) for each in (flying, *waiting)] == [S.DELIVERED] * 61
-            assert len(rig.server("mx.one.test").messages) == 1
+            assert rig.told(RecipientDelivered)[-1].reply == "250 2.0.0 kept"
             assert not rig.told(StoreFailed)
 
     run_virtual(main())
