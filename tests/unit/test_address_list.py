@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pillarbox.message.address_list import parse_address_list
@@ -81,3 +83,36 @@ def test_names_and_groups_are_kept() -> None:
         ("Smith, Ann", "Team A"),
         ("J. Q. Public", "Team A"),
     ]
+
+
+K = 100 * 1024 // 8
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"a@b,    " * K,
+        b"x <a@b>," * K,
+        b"g:;,g:;," * K,
+        b"g:a@b;, " * K,
+        b"........" * K,
+        b"a . b . " * K,
+        b'"a" "b" ' * K,
+        b'"a"."b".' * K,
+        b"a(b)a(b)" * K,
+        b"(())(())" * K,
+        b"()()()()" * K,
+        b"(" * 4 * K + b")" * 4 * K,
+        b"(\\((\\((\\" * K,
+        b'"' + b'\\"\\"\\"\\"' * (K - 1),
+        b'("("("("' * K,
+        b"<" + b"@a,@a,@," * (K - 1),
+        b"=?=?=?=?" * K,
+        b"a@[[[[[[" * K,
+    ],
+)
+def test_hostile_lists_cost_little(value: bytes) -> None:
+    """A mebibyte would cost less than a second, whatever is in it."""
+    began = time.process_time()
+    parse_address_list(value)
+    assert time.process_time() - began < len(value) / 2**20

@@ -5,22 +5,25 @@ different addresses is an error and no guess (CVE-2023-27043). Encoded words are
 decoded, so none can smuggle an ``@``. Time is linear, and nesting costs no stack. Obsolete
 routes, empty list elements and dots in unquoted names are read, because old mail has them
 (RFC 5322 §4.4). Nothing is raised: an error is a value with its position.
+
+Strategy: comments are made blanks first, for they nest. Then one pattern reads an element,
+with quantifiers that never give back, so that each character is looked at a few times at most.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from pillarbox.smtp.address import Mailbox
 
 __all__ = ["Address", "AddressList", "parse_address_list"]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True, gc=False):
     """One address of a list."""
 
     mailbox: Mailbox
@@ -28,8 +31,7 @@ class Address:
     group: str = ""  # the group that it stands in
 
 
-@dataclass(frozen=True, slots=True)
-class AddressList:
+class AddressList(Struct, frozen=True):
     """What a field's value says; with an ``error`` there are no addresses."""
 
     addresses: tuple[Address, ...] = ()
@@ -42,29 +44,37 @@ class AddressList:
         return tuple(address.mailbox for address in self.addresses)
 
 
-class _Token(NamedTuple):
-    kind: str  # "atom", "quoted", "literal", "end", or the special character itself
-    text: str
-    position: int
-    is_apart: bool  # whether a blank or a comment stands before it
-
-
 class _SyntaxError(Exception):
     """Leaves the parser; never leaves this module."""
 
 
-# RFC 5322 §3.2.3 and RFC 6532 §3.2; the dot is a token of its own.
-_TOKEN: Final = re.compile(
-    r"(?P<blank>[ \t\r\n]++)"
-    r"|(?P<atom>[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]++)"
-    r'|"(?P<quoted>(?:[^"\\\x00]|\\[^\x00])*+)"'
-    r"|\[(?P<literal>[^\[\]\\\x00-\x20]*+)\]"
-    r"|(?P<special>[.,:;<>@(])"
+# RFC 5322 §3.2.3 and RFC 6532 §3.2.
+_BLANKS: Final = r"[ \t\r\n]*+"
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]++"
+_QUOTED: Final = r'"(?:[^"\\\x00]++|\\[^\x00])*+"'
+_WORD: Final = f"(?:{_ATOM}|{_QUOTED})"
+_LOCAL_PART: Final = rf"{_WORD}(?:{_BLANKS}\.{_BLANKS}{_WORD})*+"
+_DOMAIN: Final = rf"(?:\[[^\[\]\\\x00-\x20]*+\]|{_ATOM}(?:{_BLANKS}\.{_BLANKS}{_ATOM})*+)"
+_ROUTE: Final = rf"(?:[,@](?:(?<=,)|{_BLANKS}{_DOMAIN}){_BLANKS})++:{_BLANKS}"  # obs-route, §4.4
+_ELEMENT: Final = re.compile(
+    rf"(?:(?P<local>{_LOCAL_PART}){_BLANKS}@{_BLANKS}(?P<domain>{_DOMAIN})"
+    rf"|(?P<name>(?:(?:{_WORD}|\.){_BLANKS})*+)"
+    rf"(?:<{_BLANKS}(?:{_ROUTE})?+"
+    rf"(?P<angle_local>{_LOCAL_PART}){_BLANKS}@{_BLANKS}(?P<angle_domain>{_DOMAIN}){_BLANKS}>"
+    rf"|(?P<group>:)))"
+    rf"{_BLANKS}"
 )
-_COMMENT: Final = re.compile(r"[^()\\\x00]++|\\[^\x00]|[()]")
+_SEPARATORS: Final = re.compile(r"[ \t\r\n,]*+")  # obs-addr-list: elements may be empty
+_RUN: Final = re.compile(r"[ \t\r\n]+")
+_WORDS: Final = re.compile(rf'({_BLANKS})(?:"((?:[^"\\]++|\\.)*+)"|([^" \t\r\n]++))', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
+_OUTSIDE: Final = re.compile(r'(?:[^"(]++|"(?:[^"\\]++|\\.)*+"?)++', re.DOTALL)
+_FLAT_COMMENTS: Final = re.compile(r"(?:\((?:[^()\\]++|\\.)*+\))++", re.DOTALL)
+_PARENTHESES: Final = re.compile(r"\\.|\(++|\)++", re.DOTALL)
+
 _LONGEST_CACHED: Final = 512
 _LONGEST: Final = 100 * 1024  # as long as a header field may be (``HeaderLimits``)
+_SHOWN: Final = 20
 
 
 def parse_address_list(value: bytes) -> AddressList:
@@ -80,11 +90,9 @@ def _parse(value: bytes) -> AddressList:
     if len(value) > _LONGEST:
         return AddressList(error=f"longer than {_LONGEST} octets")
     try:
-        text = value.decode()
+        return _read(value.decode())
     except UnicodeDecodeError as error:
         return AddressList(error=f"not UTF-8 at octet {error.start}")
-    try:
-        return _Parser(_tokens(text)).read()
     except _SyntaxError as error:
         return AddressList(error=str(error))
 
@@ -93,159 +101,106 @@ def _parse(value: bytes) -> AddressList:
 _cached = lru_cache(maxsize=1024)(_parse)
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
-    position, is_apart = 0, True
+def _read(text: str) -> AddressList:
+    if "\x00" in text:  # RFC 5322 §4: no part of anything, not even of a comment
+        raise _unexpected(text, text.index("\x00"))
+    if "(" in text:
+        text = _without_comments(text)
+    addresses: list[Address] = []
+    group: str | None = None
+    has_group = False
+    position = _end_of(_SEPARATORS, text, 0)
     while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            raise _SyntaxError(f"unexpected {text[position]!a} at character {position}")
-        kind = found.lastgroup or ""
-        start, position = position, found.end()
-        if found[0] == "(":
-            position = _skip_comment(text, position)
-            is_apart = True
-        elif kind == "blank":
-            is_apart = True
+        ends_group = group is not None and text[position] == ";"
+        found = None if ends_group else _ELEMENT.match(text, position)
+        if ends_group:
+            group = None
+            position = _end_of(_RUN, text, position + 1)
+        elif found is None or (found["group"] and (group is not None or not found["name"])):
+            raise _unexpected(text, position)
+        elif found["group"]:
+            group, has_group = _phrase(found["name"]), True
+            position = _end_of(_SEPARATORS, text, found.end())
+            continue
         else:
-            part = found[kind]
-            if kind == "quoted" and "\\" in part:
-                part = _QUOTED_PAIR.sub(r"\1", part)
-            tokens.append(_Token(part if kind == "special" else kind, part, start, is_apart))
-            is_apart = False
-    tokens.append(_Token("end", "", position, is_apart))
-    return tokens
+            addresses.append(_address(found, group or ""))
+            position = found.end()
+        if position < len(text) and (
+            text[position] != "," and (ends_group or text[position] != ";")
+        ):
+            raise _unexpected(text, position)
+        position = _end_of(_SEPARATORS, text, position)
+    if group is not None:
+        raise _SyntaxError("a group is not closed")
+    return AddressList(tuple(addresses), has_group)
 
 
-def _skip_comment(text: str, position: int) -> int:
-    """Return the offset behind a comment whose "(" has been read; comments nest."""
-    depth = 1
-    while depth:
-        found = _COMMENT.match(text, position)
-        if found is None:
-            raise _SyntaxError("a comment is not closed")
-        position = found.end()
-        depth += (found[0] == "(") - (found[0] == ")")
-    return position
+def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Return where what a pattern matches ends; ``position`` if that is nothing."""
+    found = pattern.match(text, position)
+    return position if found is None else found.end()
 
 
-class _Parser:
-    """Reads tokens from left to right; never goes back."""
-
-    def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens = tokens
-        self._next = 0
-        self._group: str | None = None
-        self._has_group = False
-        self._addresses: list[Address] = []
-
-    def read(self) -> AddressList:
-        while self._peek().kind != "end":
-            if self._peek().kind == ",":  # obs-addr-list: empty elements
-                self._take()
-            elif self._peek().kind == ";" and self._group is not None:
-                self._end_group()
-            else:
-                self._read_element()
-        if self._group is not None:
-            raise _SyntaxError("a group is not closed")
-        return AddressList(tuple(self._addresses), self._has_group)
-
-    def _peek(self) -> _Token:
-        return self._tokens[self._next]
-
-    def _take(self, kind: str = "") -> _Token:
-        token = self._tokens[self._next]
-        if kind and token.kind != kind:
-            raise _unexpected(token)
-        self._next += 1
-        return token
-
-    def _end_group(self) -> None:
-        self._take(";")
-        self._group = None
-        if self._peek().kind not in {",", "end"}:
-            raise _unexpected(self._peek())
-
-    def _read_element(self) -> None:
-        """Read a mailbox, or the start of a group, and see that a separator follows."""
-        words = self._take_words()
-        kind = self._peek().kind
-        if kind == ":" and self._group is None:
-            self._take()
-            self._group = _phrase(words, self._peek())
-            self._has_group = True
-            return
-        if kind == "<":
-            self._take()
-            name = _phrase(words, self._peek()) if words else ""
-            mailbox = self._read_angle_address()
-        elif kind == "@":
-            name, mailbox = "", self._read_domain(_local_part(words, self._peek()))
-        else:
-            raise _unexpected(self._peek())
-        self._addresses.append(Address(mailbox, name, self._group or ""))
-        if self._peek().kind not in {",", ";", "end"}:
-            raise _unexpected(self._peek())
-
-    def _take_words(self) -> list[_Token]:
-        start = self._next
-        while self._peek().kind in {"atom", "quoted", "."}:
-            self._next += 1
-        return self._tokens[start : self._next]
-
-    def _read_angle_address(self) -> Mailbox:
-        if self._peek().kind in {"@", ","}:
-            self._skip_route()
-        mailbox = self._read_domain(_local_part(self._take_words(), self._peek()))
-        self._take(">")
-        return mailbox
-
-    def _skip_route(self) -> None:
-        """Skip obs-route, ``@a,@b:`` (RFC 5322 §4.4): nobody is routed by it any more."""
-        while self._peek().kind != ":":
-            if self._peek().kind == ",":
-                self._take()
-            else:
-                self._read_domain("route")
-        self._take(":")
-
-    def _read_domain(self, local_part: str) -> Mailbox:
-        self._take("@")
-        if self._peek().kind == "literal":
-            return Mailbox(local_part, f"[{self._take().text}]")
-        words = self._take_words()
-        _require_dot_atom(words, self._peek())
-        if any(word.kind == "quoted" for word in words):
-            raise _unexpected(words[0])
-        return Mailbox(local_part, "".join(word.text for word in words))
+def _address(found: re.Match[str], group: str) -> Address:
+    local_part, domain = found.group("local", "domain")
+    if local_part is not None:
+        return Address(Mailbox(_joined(local_part), _joined(domain)), "", group)
+    name, local_part, domain = found.group("name", "angle_local", "angle_domain")
+    return Address(Mailbox(_joined(local_part), _joined(domain)), _phrase(name), group)
 
 
-def _unexpected(token: _Token) -> _SyntaxError:
-    if token.kind == "end":
-        return _SyntaxError("the list ends too early")
-    return _SyntaxError(f"unexpected {token.text[:20]!a} at character {token.position}")
+def _joined(words: str) -> str:
+    """Return a local part or a domain, unquoted and without the blanks around its dots."""
+    if '"' in words:
+        return "".join(_unquoted(quoted) + other for _, quoted, other in _WORDS.findall(words))
+    return _RUN.sub("", words)
 
 
-def _require_dot_atom(words: list[_Token], following: _Token) -> None:
-    """See that words and dots take turns, and that a word is at both ends."""
-    if len(words) % 2 == 0:
-        raise _unexpected(following)
-    for number, word in enumerate(words):
-        if (word.kind == ".") != (number % 2 == 1):
-            raise _unexpected(word)
-
-
-def _local_part(words: list[_Token], following: _Token) -> str:
-    _require_dot_atom(words, following)
-    return "".join(word.text for word in words)
-
-
-def _phrase(words: list[_Token], following: _Token) -> str:
-    """Return a display name; obs-phrase allows dots, and nothing makes a group's name empty."""
-    if not words:
-        raise _unexpected(following)
+def _phrase(words: str) -> str:
+    """Return a display name, unquoted; obs-phrase allows dots."""
+    words = words.strip(" \t\r\n")
+    if '"' not in words:
+        return _RUN.sub(" ", words)
     return "".join(
-        f" {word.text}" if number and word.is_apart else word.text
-        for number, word in enumerate(words)
+        f"{' ' if blanks else ''}{_unquoted(quoted)}{other}"
+        for blanks, quoted, other in _WORDS.findall(words)
     )
+
+
+def _unquoted(text: str) -> str:
+    return _QUOTED_PAIR.sub(r"\1", text) if "\\" in text else text
+
+
+def _without_comments(text: str) -> str:
+    """Return a text with blanks in the place of comments, so that positions stay."""
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        if found := _OUTSIDE.match(text, position):
+            parts.append(found[0])
+            position = found.end()
+            continue
+        found = _FLAT_COMMENTS.match(text, position)
+        end = _end_of_nested(text, position) if found is None else found.end()
+        parts.append(" " * (end - position))
+        position = end
+    return "".join(parts)
+
+
+def _end_of_nested(text: str, position: int) -> int:
+    """Return the offset behind the comment that begins at ``position``."""
+    depth = 0
+    for found in _PARENTHESES.finditer(text, position):
+        start, end = found.span()
+        if text[start] == "(":
+            depth += end - start
+        elif text[start] == ")":
+            if end - start >= depth:
+                return start + depth
+            depth -= end - start
+    raise _SyntaxError("a comment is not closed")
+
+
+def _unexpected(text: str, position: int) -> _SyntaxError:
+    shown = text[position : position + _SHOWN]
+    return _SyntaxError(f"no address at character {position}: {shown!a}")
