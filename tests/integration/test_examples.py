@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import smtplib
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.lab_thread import lab_server_in_thread
 from tests.postgres import shared_server
+from tests.started_example import started
 
-from pillarbox.config.loader import load
 from pillarbox.lab.servers import LabServer
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 MESSAGE = "From: eve@example.net\r\nSubject: hi\r\n\r\nhello\r\n"
-
-
-@contextmanager
-def started(name: str, folder: Path, **environ: str) -> Iterator[dict[str, int]]:
-    """Run an example in ``folder``, on ports that are free; give the port of each listener."""
-    path = EXAMPLES / f"{name}.toml"
-    for listener in load(path, {}).settings.listener:
-        environ[f"PILLARBOX_LISTENER__{listener.upper()}__BIND"] = "127.0.0.1:0"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pillarbox", "serve", "--config", str(path)],
-            cwd=folder,
-            stderr=log,
-            env={**os.environ, **environ},
-        )
-    try:
-        yield ports(folder / "log", process)
-        process.terminate()
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
-def ports(log: Path, process: subprocess.Popen[bytes]) -> dict[str, int]:
-    deadline = time.monotonic() + 20
-    while True:
-        events = [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]
-        if any(event["event"] == "node.started" for event in events):
-            return {
-                event["listener"]: int(event["address"].rpartition(":")[2])
-                for event in events
-                if event["event"] == "listener.started"
-            }
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
 
 
 def send(port: int, recipient: str) -> None:

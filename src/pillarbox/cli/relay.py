@@ -28,7 +28,7 @@ from pillarbox.intake.domains import read_domains
 from pillarbox.policy.relay import RelayPolicy
 from pillarbox.policy.relay_explanation import Explanation, explain
 from pillarbox.policy.relay_forms import Scene
-from pillarbox.policy.relay_proof import OUTSIDE, prove
+from pillarbox.policy.relay_proof import OUTSIDE, is_meant, prove
 from pillarbox.policy.rules import Client
 from pillarbox.policy.senders import Senders
 from pillarbox.smtp.address import Mailbox, ReversePath
@@ -301,8 +301,8 @@ def _prove(
         outside=outside,
         proof=prove(policy),
         attacks=tuple(attacks),
-        leaks=tuple(each for each in taken if not _stays(policy, *each)),
-        kept=tuple(each for each in taken if _stays(policy, *each)),
+        leaks=tuple(each for each in taken if not _is_meant(policy, *each)),
+        meant=tuple(each for each in taken if _is_meant(policy, *each)),
         gaps=tuple(gaps),
     )
 
@@ -325,15 +325,15 @@ def _scenes(
     ]
 
 
-def _stays(policy: RelayPolicy, done: Attack, shot: Shot) -> bool:
-    """Return whether a recipient that was taken is one of ours, whose mail stays here."""
+def _is_meant(policy: RelayPolicy, done: Attack, shot: Shot) -> bool:
+    """Return whether a recipient that was taken is ours, or of a domain opened by name."""
     client = Client(listener=done.target.listener, address=done.target.client)
     try:
         recipient = parse_forward_path(shot.recipient.removeprefix("<").removesuffix(">"))
     except AddressError:
         return False
     decision = policy.rights(client).may_relay(None, recipient)
-    return decision.is_accepted and decision.resolution is not None
+    return decision.is_accepted and is_meant(policy, client, recipient, decision)
 
 
 def _write(path: Path, text: str) -> None:

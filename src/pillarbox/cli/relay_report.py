@@ -26,7 +26,7 @@ class Report:
     proof: Proof
     attacks: tuple[Attack, ...]
     leaks: tuple[tuple[Attack, Shot], ...]  # recipients outside that were taken
-    kept: tuple[tuple[Attack, Shot], ...]  # taken, and for a mailbox of ours
+    meant: tuple[tuple[Attack, Shot], ...]  # taken: ours, or of a domain that is opened by name
     gaps: tuple[str, ...]  # what could not be tried
 
     @property
@@ -106,13 +106,13 @@ def _attack(attack: Attack, report: Report) -> Iterator[str]:
     yield f"Client: {target.client}. {target.how}"
     yield ""
     outside = sum(each is attack for each, _ in report.leaks)
-    ours = sum(each is attack for each, _ in report.kept)
+    ours = sum(each is attack for each, _ in report.meant)
     yield (
         f"{attack.shots:,} recipients asked for: {outside} taken for outside, {ours} taken for "
-        f"mailboxes of ours, {len(attack.unclear)} without a final answer. No message was sent."
+        f"mailboxes of ours and domains opened by name, {len(attack.unclear)} without a final answer. No message was sent."
     )
     yield ""
-    for owner, shot in (*report.leaks, *report.kept):
+    for owner, shot in (*report.leaks, *report.meant):
         if owner is attack:
             yield f"- taken ({escape(shot.form)}): {_shot(shot)}"
     for shot in attack.unclear[:_SHOWN]:
@@ -183,7 +183,7 @@ def _attack_values(attack: Attack, report: Report) -> dict[str, Any]:
         "how": target.how,
         "shots": attack.shots,
         "relayed": [_shot_values(shot) for each, shot in report.leaks if each is attack],
-        "kept_here": [_shot_values(shot) for each, shot in report.kept if each is attack],
+        "meant": [_shot_values(shot) for each, shot in report.meant if each is attack],
         "unclear": [_shot_values(shot) for shot in attack.unclear],
         "replies": dict(attack.replies.most_common()),
     }

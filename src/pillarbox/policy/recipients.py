@@ -41,7 +41,7 @@ _ALWAYS: Final = frozenset({"postmaster", "abuse"})
 # "u%there@here", "there!u@here", "u@there"@here: once asked to be relayed. Pipes, files,
 # options and shell characters: once run by delivery agents. Listed by name, they are only
 # names; a catch-all never takes them.
-_ROUTING: Final = frozenset("%!@|/:;$`\\<>\0\uff20\uff05")
+_ROUTING: Final = frozenset("%!@|/:;$`\\<>\0\uff01\uff05\uff20")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from pillarbox.policy.rules import Client, Owner, Rule
 from pillarbox.policy.senders import NULL_SENDER, Senders
 from pillarbox.smtp.address import Mailbox, ReversePath
 
-__all__ = ["OUTSIDE", "Case", "Proof", "Reach", "prove"]
+__all__ = ["OUTSIDE", "Case", "Proof", "Reach", "is_meant", "prove"]
 
 OUTSIDE: Final = "outside.invalid"
 """A domain that no policy names (RFC 2606 §2)."""
@@ -84,7 +84,7 @@ def prove(policy: RelayPolicy) -> Proof:
             decision = rights.may_send(sender)
             if decision.is_accepted:
                 decision = rights.may_relay(sender, recipient)
-            if decision.is_accepted and not _is_meant(policy, client, recipient, decision):
+            if decision.is_accepted and not is_meant(policy, client, recipient, decision):
                 found.append(
                     Case(client=client, sender=sender, recipient=recipient, rule=decision.rule)
                 )
@@ -96,7 +96,7 @@ def prove(policy: RelayPolicy) -> Proof:
     )
 
 
-def _is_meant(policy: RelayPolicy, client: Client, recipient: Mailbox, decision: Decision) -> bool:
+def is_meant(policy: RelayPolicy, client: Client, recipient: Mailbox, decision: Decision) -> bool:
     """Return whether the configuration itself says, by name, that a case is to be taken."""
     if decision.resolution is not None:
         return True  # a recipient of ours
