@@ -12,7 +12,7 @@ from typing import Final
 import argon2
 
 from pillarbox.errors import PermanentError
-from pillarbox.receive.private_file import read_private
+from pillarbox.config.private_file import read_private
 
 __all__ = ["UserFile"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pillarbox.config.private_file import check_private
 from pillarbox.errors import PermanentError
 from pillarbox.receive.certificate import CertificateFiles, certified_names
-from pillarbox.receive.private_file import check_private
 
 __all__ = ["ServerContext", "ServerTls", "TlsProfile", "server_context"]
 

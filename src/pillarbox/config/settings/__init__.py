@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pillarbox.config.settings.access import AuthSettings
+from pillarbox.config.settings.access import AuthSettings, SourceKind, SourceSettings
+from pillarbox.config.settings.authenticity import (
+    DmarcEnforcement,
+    OrganizationalDomain,
+    QuarantineAction,
+    VerifySettings,
+)
 from pillarbox.config.settings.declaration import Unit
 from pillarbox.config.settings.hooks import HookFailure, HookSettings
 from pillarbox.config.settings.local import DomainSettings
@@ -64,6 +70,7 @@ __all__ = [
     "DkimCanonicalization",
     "DkimDomainSettings",
     "DkimSettings",
+    "DmarcEnforcement",
     "DnsSettings",
     "DomainSettings",
     "HookFailure",
@@ -75,20 +82,25 @@ __all__ = [
     "LogFormat",
     "LogSettings",
     "NodeSettings",
+    "OrganizationalDomain",
     "OwnerSettings",
     "PolicySettings",
+    "QuarantineAction",
     "QueueSettings",
     "RouteKind",
     "RouteSettings",
     "RuleAction",
     "RuleSettings",
     "Settings",
+    "SourceKind",
+    "SourceSettings",
     "StoreSettings",
     "TlsMode",
     "TlsSettings",
     "UncertainPolicy",
     "Unit",
     "UnknownNames",
+    "VerifySettings",
 ]
 
 
@@ -104,6 +116,7 @@ class Settings:
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    verify: VerifySettings = field(default_factory=VerifySettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     dkim: DkimSettings = field(default_factory=DkimSettings)
@@ -113,6 +126,7 @@ class Settings:
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
     certificate: dict[str, CertificateSettings] = field(default_factory=dict)
     hook: dict[str, HookSettings] = field(default_factory=dict)
+    auth_source: dict[str, SourceSettings] = field(default_factory=dict)
     rule: dict[str, RuleSettings] = field(default_factory=dict)
     owner: dict[str, OwnerSettings] = field(default_factory=dict)
     domain: dict[str, DomainSettings] = field(default_factory=dict)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from pillarbox.config.settings.declaration import Unit, setting
 
-__all__ = ["AuthSettings"]
+__all__ = ["AuthSettings", "SourceKind", "SourceSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +17,21 @@ class AuthSettings:
 
     file: Path | None = setting(
         "File with a line `user:argon2id hash` for each who may log in; made by "
-        "`pillarbox auth hash`. Must not be readable by others.",
+        "`pillarbox auth hash`. Dovecot's `user:{ARGON2ID}hash:...` is read as well. Must not be "
+        "readable by others.",
         None,
+    )
+    sources: tuple[str, ...] = setting(
+        "Who is asked about a user, in this order: `store` (`pillarbox credential`), `file` "
+        "(auth.file), and names of [auth_source.NAME]. Default: all, in that order.",
+        (),
+    )
+    key: str = setting(
+        "Key under which former secrets are hashed and reversible ones encrypted: 32 characters "
+        "or more, the same on all nodes that share a store. Default: made by ourselves, in "
+        "auth.key in node.directory. Better given as key_file.",
+        "",
+        secret=True,
     )
     mechanisms: tuple[str, ...] = setting(
         "SASL mechanisms to offer, the first one first: PLAIN, LOGIN, SCRAM-SHA-256-PLUS, "
@@ -38,4 +52,75 @@ class AuthSettings:
         "How long a verified password is remembered, as a keyed hash in memory.",
         300.0,
         unit=Unit.SECONDS,
+    )
+
+
+class SourceKind(Enum):
+    """What knows users, beside the store and the user file."""
+
+    LDAP = "ldap"  # a directory server, by bind (RFC 4513); Active Directory is one
+    JWKS = "jwks"  # an OpenID issuer whose tokens we verify by its published keys (RFC 7519)
+    INTROSPECTION = "introspection"  # an OAuth server that is asked about each token (RFC 7662)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """A further source of users: `[auth_source.NAME]`.
+
+    While it does not answer, logins that only it could decide get 454 4.7.0.
+    """
+
+    kind: SourceKind = setting("`ldap`, `jwks` or `introspection`.")
+    url: str = setting(
+        "ldap: `ldaps://HOST` or `ldap://HOST`; jwks: the URL of the keys (default: found by the "
+        "issuer's OpenID configuration); introspection: the URL to ask.",
+        "",
+    )
+    ca: Path | None = setting("PEM file of the authorities to trust. Default: the system's.", None)
+    timeout: float = setting("For one question.", 5.0, unit=Unit.SECONDS)
+    workers: int = setting("Questions that are asked at the same time.", 4)
+    start_tls: bool | None = setting(
+        "ldap: speak TLS on an `ldap://` connection. Default: yes, but to loopback.", None
+    )
+    bind_dn: str = setting(
+        'ldap: the DN to bind as, such as "uid={user},ou=people,dc=example,dc=org" or '
+        '"{user}@ad.example.org"; or, with search_base, the DN that may search.',
+        "",
+    )
+    bind_password: str = setting(
+        "ldap: password of the DN that may search; better given as bind_password_file.",
+        "",
+        secret=True,
+    )
+    search_base: str = setting(
+        "ldap: look the user up below this DN first, and bind as what is found.", ""
+    )
+    search_filter: str = setting(
+        "ldap: how to look it up; one entry must fit. For Active Directory: "
+        '"(&(objectClass=user)(userPrincipalName={user}))".',
+        "(mail={user})",
+    )
+    identity_attribute: str = setting(
+        "ldap: attribute of the entry that policy and events call the user by. Default: what "
+        "the client said.",
+        "",
+    )
+    issuer: str = setting("jwks, introspection: the `iss` that a token must have.", "")
+    audiences: tuple[str, ...] = setting(
+        "jwks, introspection: one of these must be in the token's `aud`.", ()
+    )
+    algorithms: tuple[str, ...] = setting(
+        "jwks: algorithms of signatures; never `none` or HS256, whose key is no secret here.",
+        ("RS256", "ES256", "EdDSA"),
+    )
+    scope: str = setting("jwks, introspection: scope that a token must have.", "")
+    identity_claim: str = setting(
+        "jwks, introspection: claim that policy and events call the user by.", "email"
+    )
+    clock_skew: float = setting(
+        "jwks: how far the issuer's clock may be off.", 60.0, unit=Unit.SECONDS
+    )
+    client_id: str = setting("introspection: who we are to the server.", "")
+    client_secret: str = setting(
+        "introspection: its secret; better given as client_secret_file.", "", secret=True
     )

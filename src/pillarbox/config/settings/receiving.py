@@ -185,6 +185,12 @@ class ListenerSettings:
     auth_without_tls: bool = setting(
         "Offer AUTH before TLS to clients on a loopback address.", False
     )
+    projects: tuple[str, ...] = setting(
+        "Projects whose credentials may log in here. Empty: all, and those without a project.", ()
+    )
+    sandbox: bool | None = setting(
+        "`true`: only credentials for the sandbox may log in here; `false`: none of them.", None
+    )
     require_auth: bool | None = setting(
         "Whether mail is only taken after AUTH or from trusted networks. "
         "Default: yes on submission, no on mx.",

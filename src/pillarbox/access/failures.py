@@ -1,0 +1,97 @@
+"""Refused logins by application: who fails, since when, how often, and why.
+
+An application is what says the same name in EHLO from the same address and tries the same
+mechanisms in the same order. The table is bounded; who has been quiet longest is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from pillarbox.policy.autopsy import Autopsy
+
+__all__ = ["Application", "FailureBook", "Failures"]
+
+_MOST_CLIENTS: Final = 5_000
+_MOST_ORDERS: Final = 8  # of mechanisms, of one client
+_MOST_USERS: Final = 5  # shown of each application
+_QUIET: Final = 86_400.0  # seconds after which a new failure begins a new count
+
+
+class Application(NamedTuple):
+    """What is taken for one program on one machine."""
+
+    helo: str
+    client: str
+    mechanisms: tuple[str, ...]  # in the order in which it tried them
+
+
+@dataclass(slots=True)
+class Failures:
+    """The failures of one application."""
+
+    first_at: float
+    last_at: float
+    count: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    users: dict[str, int] = field(default_factory=dict)
+    last: Autopsy | None = None
+    listener: str = ""
+    recovered_at: float | None = None  # when the client came in again
+
+
+_Client = tuple[str, str]
+
+
+class FailureBook:
+    """Counts refused logins."""
+
+    def __init__(self) -> None:
+        """Nobody has failed."""
+        self._clients: dict[_Client, dict[tuple[str, ...], Failures]] = {}
+
+    def failed(
+        self, application: Application, autopsy: Autopsy, *, user: str, listener: str, at: float
+    ) -> None:
+        """Count a refused login.
+
+        Args:
+            application: Who.
+            autopsy: Why.
+            user: The user name, as it may be shown.
+            listener: Where.
+            at: The wall clock.
+        """
+        client = (application.helo, application.client)
+        programs = self._clients.pop(client, {})
+        if len(self._clients) >= _MOST_CLIENTS:
+            del self._clients[next(iter(self._clients))]
+        self._clients[client] = programs
+        known = programs.pop(application.mechanisms, None)
+        if known is None or known.recovered_at is not None or at - known.last_at > _QUIET:
+            known = Failures(first_at=at, last_at=at)
+        if len(programs) >= _MOST_ORDERS:
+            del programs[next(iter(programs))]
+        programs[application.mechanisms] = known
+        known.count += 1
+        known.last_at = at
+        known.last = autopsy
+        known.listener = listener
+        known.causes[autopsy.cause.value] += 1
+        if user in known.users or len(known.users) < _MOST_USERS:
+            known.users[user] = known.users.get(user, 0) + 1
+
+    def succeeded(self, helo: str, client: str, at: float) -> None:
+        """Note that a client has come in, which ends its run of failures."""
+        for failures in self._clients.get((helo, client), {}).values():
+            if failures.recovered_at is None:
+                failures.recovered_at = at
+
+    def __iter__(self) -> Iterator[tuple[Application, Failures]]:
+        """Yield applications, the one that failed last first."""
+        for (helo, client), programs in reversed(tuple(self._clients.items())):
+            for mechanisms, failures in reversed(tuple(programs.items())):
+                yield Application(helo, client, mechanisms), failures
