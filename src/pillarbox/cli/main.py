@@ -38,6 +38,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dkim": ("dkim", "dkim"),
     "dmarc": ("dmarc", "dmarc"),
     "relay": ("relay", "relay"),
+    "spf": ("spf", "spf"),
     "demo": ("demo", "demo"),
     "version": ("version", "version"),
 }

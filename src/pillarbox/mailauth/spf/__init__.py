@@ -10,19 +10,26 @@
 from __future__ import annotations
 
 from pillarbox.mailauth.spf.evaluation import check_host, check_sender
+from pillarbox.mailauth.spf.received_spf import received_spf
 from pillarbox.mailauth.spf.record import Record, RecordError, is_spf_record, parse_record
+from pillarbox.mailauth.spf.survey import survey
+from pillarbox.mailauth.spf.tree import Node, Survey
 from pillarbox.mailauth.spf.values import Limits, Result, Spf, Step, Tried
 
 __all__ = [
     "Limits",
+    "Node",
     "Record",
     "RecordError",
     "Result",
     "Spf",
     "Step",
+    "Survey",
     "Tried",
     "check_host",
     "check_sender",
     "is_spf_record",
     "parse_record",
+    "received_spf",
+    "survey",
 ]

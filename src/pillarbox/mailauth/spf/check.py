@@ -268,7 +268,7 @@ class Check:
             # That a mail exchanger has no address of this family is common: it is not counted.
             if self._holds_any(directive, _sure(found)):
                 return True, f"{host} has {self._session.address}"
-        return False, f"{len(hosts)} mail exchangers" if hosts else answer.outcome.value
+        return False, ", ".join(hosts[:_SHOWN_RECORDS]) or answer.outcome.value
 
     async def _ptr(self, target: str) -> tuple[bool, str]:
         names = await self._validated_names(counts=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
@@ -21,7 +21,16 @@ from pillarbox.mailauth.spf.macros import (
 )
 from pillarbox.mailauth.spf.values import Result
 
-__all__ = ["Directive", "Record", "RecordError", "is_spf_record", "parse_record"]
+__all__ = [
+    "IPV4_BITS",
+    "IPV6_BITS",
+    "Directive",
+    "Record",
+    "RecordError",
+    "is_spf_record",
+    "parse_leniently",
+    "parse_record",
+]
 
 IPV4_BITS: Final = 32
 IPV6_BITS: Final = 128
@@ -104,47 +113,74 @@ def parse_record(record: bytes) -> Record:
     return _parse_kept(record) if len(record) <= _KEPT_OCTETS else _parse(record)
 
 
+def parse_leniently(record: bytes) -> tuple[Record, tuple[RecordError, ...]]:
+    """Read what can be read of a record, and say what cannot: to explain it, not to judge by it."""
+    builder = _Builder()
+    errors: list[RecordError] = []
+    for term in filter(None, record.decode("ascii", "backslashreplace").split(" ")[1:]):
+        try:
+            builder.add(term)
+        except RecordError as error:
+            errors.append(error)
+    return builder.record(" ".join(["v=spf1", *builder.terms])), tuple(errors)
+
+
 def _parse(record: bytes) -> Record:
     try:
         text = record.decode("ascii")
     except UnicodeDecodeError:
         raise RecordError("", "it holds octets that are not ASCII") from None
-    directives: list[Directive] = []
-    modifiers: dict[str, MacroString] = {}
-    unknown: list[str] = []
-    for term in text.split(" ")[1:]:
-        if not term:
-            continue
-        if (modifier := _MODIFIER.fullmatch(term)) is not None:
-            _read_modifier(modifier, modifiers, unknown)
-        else:
-            directives.append(_directive(term))
-    return Record(
-        text=text,
-        directives=tuple(directives),
-        redirect=modifiers.get("redirect"),
-        exp=modifiers.get("exp"),
-        unknown=tuple(unknown),
-    )
+    builder = _Builder()
+    for term in filter(None, text.split(" ")[1:]):
+        builder.add(term)
+    return builder.record(text)
 
 
 _parse_kept = lru_cache(maxsize=4096)(_parse)
 
 
-def _read_modifier(
-    found: re.Match[str], modifiers: dict[str, MacroString], unknown: list[str]
-) -> None:
-    term, name, value = found[0], found[1].lower(), found[2]
-    try:
-        if name in {"redirect", "exp"}:
-            if name in modifiers:
+@dataclass(slots=True)
+class _Builder:
+    """Gathers the terms of a record."""
+
+    terms: list[str] = field(default_factory=list)
+    directives: list[Directive] = field(default_factory=list)
+    modifiers: dict[str, MacroString] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+    def add(self, term: str) -> None:
+        """Read one term.
+
+        Raises:
+            RecordError: It breaks the grammar.
+        """
+        if (modifier := _MODIFIER.fullmatch(term)) is not None:
+            self._add_modifier(term, modifier[1].lower(), modifier[2])
+        else:
+            self.directives.append(_directive(term))
+        self.terms.append(term)
+
+    def record(self, text: str) -> Record:
+        """Return the record."""
+        return Record(
+            text=text,
+            directives=tuple(self.directives),
+            redirect=self.modifiers.get("redirect"),
+            exp=self.modifiers.get("exp"),
+            unknown=tuple(self.unknown),
+        )
+
+    def _add_modifier(self, term: str, name: str, value: str) -> None:
+        try:
+            if name not in {"redirect", "exp"}:
+                parse_macro_string(value)  # it is passed over, but has to be read (RFC 7208 §6)
+                self.unknown.append(term)
+            elif name in self.modifiers:
                 raise RecordError(term, f"{name}= stands twice")  # RFC 7208 §6
-            modifiers[name] = parse_domain_spec(value)
-            return
-        parse_macro_string(value)  # it is passed over, but has to be read (RFC 7208 §6)
-    except MacroError as error:
-        raise RecordError(term, str(error)) from None
-    unknown.append(term)
+            else:
+                self.modifiers[name] = parse_domain_spec(value)
+        except MacroError as error:
+            raise RecordError(term, str(error)) from None
 
 
 def _directive(term: str) -> Directive:
