@@ -25,6 +25,7 @@ from pillarbox.lab.servers import LabServer
 from pillarbox.net.channel import OpenFailed
 from pillarbox.net.channel_binding import server_end_point
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
+from pillarbox.net.tokens import FileToken
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.options import ServerOptions
 from pillarbox.smtp.sasl.registry import MECHANISMS, Secret
@@ -95,6 +96,7 @@ def test_the_client_logs_in_by_each_mechanism(
 ) -> None:
     """Over STARTTLS, by every mechanism there is; what is secret is in no conversation."""
     token = tmp_path / "token"
+    token.touch(mode=0o600)
     token.write_text(f"{TOKEN}\n")
     is_token = MECHANISMS[name].secret is Secret.TOKEN
 
@@ -105,7 +107,7 @@ def test_the_client_logs_in_by_each_mechanism(
             tls=TlsMode.STARTTLS,
             tls_ca=trusted,
             password="" if is_token else PASSWORD,
-            token_file=token if is_token else None,
+            token=FileToken(token) if is_token else None,
         )
         assert any(line.startswith(f"> AUTH {name}") for line in said)
         assert "< 235 2.7.0 Authentication successful" in said
@@ -188,17 +190,21 @@ def test_the_token_is_read_anew_for_each_connection(
 ) -> None:
     """Who renews a token writes it into the file; a refused one is told with the server's JSON."""
     token = tmp_path / "token"
-    terms = {"tls": TlsMode.STARTTLS, "tls_ca": trusted, "token_file": token}
+    terms = {"tls": TlsMode.STARTTLS, "tls_ca": trusted, "token": FileToken(token)}
 
     async def main() -> None:
         server = lab_server(authority, "XOAUTH2", "OAUTHBEARER")
-        with pytest.raises(OpenFailed, match=r"cannot read the token in .*token: No such file"):
+        with pytest.raises(OpenFailed, match=r"no token: .*token: No such file"):
             await log_in(server, **terms)
         token.write_text("expired")
+        token.chmod(0o644)
+        with pytest.raises(OpenFailed, match="others must not reach it"):
+            await log_in(server, **terms)
+        token.chmod(0o600)
         with pytest.raises(OpenFailed, match=r"535 5\.7\.8 .*invalid_token"):
             await log_in(server, **terms)
         token.write_text("two words")
-        with pytest.raises(OpenFailed, match="does not hold one bearer token"):
+        with pytest.raises(OpenFailed, match="without a bearer token"):
             await log_in(server, **terms)
         token.write_text(TOKEN)
         said = await log_in(server, **terms)
@@ -212,13 +218,14 @@ def test_a_long_token_is_not_sent_with_the_command(
 ) -> None:
     """A command line stays below 512 octets; what is longer answers a challenge (RFC 4954 §4)."""
     token = tmp_path / "token"
+    token.touch(mode=0o600)
     token.write_text("a" * 3_000)
 
     async def main() -> None:
         server = lab_server(authority, "XOAUTH2")
         assert server.logins is not None
         server.logins.tokens = {USER: "a" * 3_000}
-        said = await log_in(server, tls=TlsMode.STARTTLS, tls_ca=trusted, token_file=token)
+        said = await log_in(server, tls=TlsMode.STARTTLS, tls_ca=trusted, token=FileToken(token))
         assert said[said.index("> AUTH XOAUTH2") + 1 :][:2] == ["< 334", "> ***"]
 
     run(main())

@@ -16,6 +16,7 @@ from tests.scripted_server import dial, message
 from pillarbox.config.settings import TlsMode
 from pillarbox.net.channel import OpenFailed
 from pillarbox.net.endpoint import Endpoint
+from pillarbox.net.tokens import FileToken
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.sasl.registry import MECHANISMS, Secret
 
@@ -80,11 +81,12 @@ def deliver(relay: Relay, **terms: object) -> list[str]:
 def test_we_log_in_to_postfix_with_dovecot(name: str, relay: Relay, tmp_path: Path) -> None:
     """By every mechanism that Dovecot 2.3 has of ours, and the message goes through."""
     is_token = MECHANISMS[name].secret is Secret.TOKEN
+    (tmp_path / "token").touch(mode=0o600)
     (tmp_path / "token").write_text(token(USER))
     said = deliver(
         relay,
         password="" if is_token else PASSWORD,
-        token_file=tmp_path / "token" if is_token else None,
+        token=FileToken(tmp_path / "token") if is_token else None,
         mechanisms=frozenset({name}),
     )
     assert any(line.startswith(f"> AUTH {name}") for line in said), said
@@ -99,12 +101,13 @@ def test_we_choose_scram_with_dovecot(relay: Relay) -> None:
 def test_dovecots_refusal_is_told(name: str, relay: Relay, tmp_path: Path) -> None:
     """A wrong password or token fails at the login with the server's words."""
     is_token = MECHANISMS[name].secret is Secret.TOKEN
+    (tmp_path / "token").touch(mode=0o600)
     (tmp_path / "token").write_text(token(USER, seconds=-60))
     with pytest.raises(OpenFailed, match="535") as caught:
         deliver(
             relay,
             password="" if is_token else "wrong",
-            token_file=tmp_path / "token" if is_token else None,
+            token=FileToken(tmp_path / "token") if is_token else None,
             mechanisms=frozenset({name}),
         )
     assert caught.value.stage is Stage.AUTH

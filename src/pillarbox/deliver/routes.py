@@ -25,6 +25,7 @@ from pillarbox.deliver.transport import Transport
 from pillarbox.errors import PermanentError
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.endpoint import ChannelOptions
+from pillarbox.net.tokens import FileToken, GrantedToken, TokenGrant, TokenSource
 
 __all__ = ["SiteMap"]
 
@@ -172,12 +173,28 @@ class SiteMap:
             source=route.source,
             user=route.user,
             password=route.password,
-            token_file=route.token_file,
+            token=_token_source(route),
             mechanisms=frozenset(name.upper() for name in route.mechanisms),
             auth_in_clear=is_local,
             is_lmtp=route.kind is RouteKind.LMTP,
             timeouts=self._delivery,
         )
+
+
+def _token_source(route: RouteSettings) -> TokenSource | None:
+    if route.token_file is not None:
+        return FileToken(route.token_file)
+    if not route.token_url:
+        return None
+    return GrantedToken(
+        TokenGrant(
+            url=route.token_url,
+            client=route.token_client,
+            client_secret=route.token_client_secret,
+            refresh_token=route.refresh_token,
+            scope=route.token_scope,
+        )
+    )
 
 
 def _default_port(tls: TlsMode, *, is_lmtp: bool) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pillarbox.config.settings import DeliverySettings, TlsMode
+from pillarbox.net.tokens import TokenSource
 
 __all__ = ["ChannelOptions", "Endpoint"]
 
@@ -49,7 +50,7 @@ class ChannelOptions:
     source: str = ""  # address to connect from
     user: str = ""  # "": no AUTH
     password: str = field(default="", repr=False)
-    token_file: Path | None = None  # holds a bearer token, used instead of the password
+    token: TokenSource | None = None  # of a bearer token, used instead of the password
     mechanisms: frozenset[str] = frozenset()  # those to log in by; empty: all
     auth_in_clear: bool = False  # show a password or token without TLS; for loopback
     is_lmtp: bool = False  # RFC 2033

@@ -1,31 +1,26 @@
 """Log in to a server: the best mechanism it offers, then the next one if it does not go on.
 
-A password or a token is shown inside of TLS only, but for loopback. A token is read from its
-file for each connection, so that whoever renews it just writes it there (RFC 6750). Each
-mechanism is tried once, and only a server that refuses the mechanism itself (504, 534) is
-asked by another; a refused password is not tried again.
+A password or a token is shown inside of TLS only, but for loopback. Each mechanism is tried
+once, and only a server that refuses the mechanism itself (504, 534) is asked by another; a
+refused password is not tried again.
 
 RFC 4954 §4, §6.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
 import secrets
 import ssl
-from pathlib import Path
 from typing import Final
 
 from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.channel_binding import server_end_point
+from pillarbox.net.tokens import TokenUnavailable
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.sasl.selection import Login
 
 __all__ = ["log_in"]
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
-_MAX_TOKEN: Final = 9_000  # octets; in base64 it has to fit into one line (RFC 4954 §4.1)
 _NONCE_OCTETS: Final = 18
 
 
@@ -50,6 +45,8 @@ async def log_in(channel: Channel) -> None:
         if following is None or following == mechanism:
             break
         mechanism = following
+    if channel.options.token is not None:
+        channel.options.token.refused()
     detail = connection.login_failure
     words = f"the server said: {reply}" + (f" ({detail})" if detail else "")
     raise OpenFailed(Stage.AUTH, words, reply, channel.opening)
@@ -58,8 +55,11 @@ async def log_in(channel: Channel) -> None:
 async def _login(channel: Channel) -> Login:
     options, endpoint = channel.options, channel.endpoint
     token = ""
-    if options.token_file is not None:
-        token = await _token(channel, options.token_file)
+    if options.token is not None:
+        try:
+            token = await options.token.current()
+        except TokenUnavailable as error:
+            raise _failed(channel, str(error)) from error
     return Login(
         user=options.user,
         password=options.password,
@@ -70,17 +70,6 @@ async def _login(channel: Channel) -> Login:
         host=endpoint.host,
         port=endpoint.port,
     )
-
-
-async def _token(channel: Channel, path: Path) -> str:
-    try:
-        octets = await asyncio.to_thread(path.read_bytes)
-    except OSError as error:
-        raise _failed(channel, f"cannot read the token in {path}: {error.strerror}") from error
-    token = octets[: _MAX_TOKEN + 1].decode("latin-1").strip()
-    if len(token) > _MAX_TOKEN or not _TOKEN.fullmatch(token):
-        raise _failed(channel, f"{path} does not hold one bearer token")
-    return token
 
 
 def _channel_binding(channel: Channel) -> bytes | None:

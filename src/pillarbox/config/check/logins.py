@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from pillarbox.config.check.report import Check, Report
+from pillarbox.config.endpoints import is_loopback
 from pillarbox.config.loader import Loaded
 from pillarbox.findings import Finding
 from pillarbox.smtp.sasl.registry import MECHANISMS, Secret
@@ -64,25 +66,56 @@ def _doubtful_mechanisms(loaded: Loaded) -> Iterator[Finding]:
 
 def _one_secret(loaded: Loaded) -> Iterator[Finding]:
     for name, route in loaded.settings.route.items():
-        if route.token_file is None:
-            continue
-        if route.password:
-            yield Report(loaded, "route", name, "token_file").error(
+        given = [key for key in ("password", "token_file", "token_url") if getattr(route, key)]
+        if len(given) > 1:
+            yield Report(loaded, "route", name, given[1]).error(
                 93,
-                "{key} is set, and a password as well.",
+                f"{{key}} is set, and {given[0]} as well.",
                 "Only one of them can be what the smart host wants.",
                 "Leave one out.",
             )
         usable = {each.upper() for each in route.mechanisms} & {
             each for each, mechanism in MECHANISMS.items() if mechanism.secret is Secret.TOKEN
         }
-        if route.mechanisms and not usable:
+        has_token = bool(route.token_file or route.token_url)
+        if has_token and route.mechanisms and not usable:
             yield Report(loaded, "route", name, "mechanisms").error(
                 94,
-                "{key} names no mechanism for a token, and there is a token_file.",
+                "{key} names no mechanism for a token, and there is one to log in with.",
                 "No login can succeed.",
                 '{key} = ["OAUTHBEARER", "XOAUTH2"], or leave it out.',
             )
 
 
-LOGIN_CHECKS: Final[tuple[Check, ...]] = (_known_mechanisms, _doubtful_mechanisms, _one_secret)
+def _issuers(loaded: Loaded) -> Iterator[Finding]:
+    for name, route in loaded.settings.route.items():
+        if not route.token_url:
+            continue
+        try:
+            parts = urlsplit(route.token_url)
+            host = parts.hostname or ""
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+        if not (host and is_safe):
+            yield Report(loaded, "route", name, "token_url").error(
+                95,
+                "{key} is no https:// address.",
+                "The secret that gets us tokens would go over the network in the clear.",
+                '{key} = "https://..."',
+            )
+        if not route.token_client:
+            yield Report(loaded, "route", name, "token_client").error(
+                96,
+                "{key} is missing, and there is a token_url.",
+                "An issuer gives tokens to clients that it knows only.",
+                '{key} = "..."',
+            )
+
+
+LOGIN_CHECKS: Final[tuple[Check, ...]] = (
+    _known_mechanisms,
+    _doubtful_mechanisms,
+    _one_secret,
+    _issuers,
+)

@@ -101,7 +101,7 @@ def _credentials(loaded: Loaded) -> Iterator[Finding]:
             and endpoint is not None
             and not is_loopback(endpoint.host)
         )
-        has_secret = bool(route.password or route.token_file)
+        has_secret = bool(route.password or route.token_file or route.token_url)
         if has_secret and not route.user:
             yield Report(loaded, "route", name, "user").error(
                 47,

@@ -76,6 +76,20 @@ class RouteSettings:
         "for each connection.",
         None,
     )
+    token_url: str = setting(
+        "Token endpoint of an OAuth 2.0 issuer, https://..., that gives out the bearer token.", ""
+    )
+    token_client: str = setting("The client_id that the issuer knows us by.", "")
+    token_client_secret: str = setting(
+        "Its client_secret; better given as token_client_secret_file.", "", secret=True
+    )
+    refresh_token: str = setting(
+        "Refresh token to get bearer tokens with; better given as refresh_token_file. Empty: they "
+        "are for the client itself (client credentials).",
+        "",
+        secret=True,
+    )
+    token_scope: str = setting("Scope to ask the issuer for.", "")
     mechanisms: tuple[str, ...] = setting(
         "SASL mechanisms to log in by. Default: all; the best that the smart host offers is taken.",
         (),
