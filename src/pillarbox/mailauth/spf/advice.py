@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pillarbox.findings import Finding, Level
@@ -39,10 +39,11 @@ def improved(found: Survey) -> str:
     if record is None:
         return _RECEIVES if found.receives else _NO_MAIL
     own = [node for node in found.root.children if not node.is_dead]
-    kept = dict.fromkeys(_closed(node) for node in own if not _is_useless(node))
+    useful = [node for node in own if not _is_useless(node)]
     if found.lookups > found.limits.terms:
-        kept = dict.fromkeys(term for node in own if node.term in kept for term in _flat(node))
-    terms = list(kept)
+        terms = _distinct(term for node in useful for term in _flat(node))
+    else:
+        terms = _distinct(map(_closed, useful))
     if not record.has_all and not any(term.startswith("redirect=") for term in terms):
         terms.append("~all")
     if record.exp is not None:
@@ -211,6 +212,14 @@ def _closed(node: Node) -> str:
     return "~all" if is_open else node.term
 
 
+def _distinct(terms: Iterable[str]) -> list[str]:
+    """Return the terms without those that stand there again; names have no case."""
+    kept: dict[str, str] = {}
+    for term in terms:
+        kept.setdefault(term.lower(), term)
+    return list(kept.values())
+
+
 def _same_terms(text: str, published: str) -> bool:
     return sorted(text.lower().split()) == sorted(published.lower().split())
 
@@ -229,7 +238,7 @@ def _flat(node: Node) -> Iterator[str]:
         and (directive.prefix4, directive.prefix6) == (IPV4_BITS, IPV6_BITS)
     )
     if not is_plain or not node.addresses:
-        yield node.term
+        yield _closed(node)
         return
     for address in node.addresses:
         yield f"ip6:{address}" if ":" in address else f"ip4:{address}"
