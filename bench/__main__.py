@@ -18,6 +18,7 @@ from tests.postgres import new_server
 
 from bench.backlog import backlog
 from bench.load import Load, Sink
+from bench.mailauth import mailauth
 from bench.phases import FULL, KIB, QUICK, Bench, MakeTarget, Plan
 from bench.rows import Row, show, write
 from bench.targets import Mode, PillarboxOnPostgres, PillarboxTarget, PostfixTarget
@@ -60,6 +61,7 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
         rows += bench.throughput(makers, Mode.ACCEPT, load, plan)
     for load in plan.relay:
         rows += bench.throughput(makers, Mode.RELAY, load, plan)
+    rows += mailauth()
     rows += _on_postgres(bench, plan)
     rows += bench.latency(makers, plan)
     rows.append(bench.idle(PillarboxTarget))

@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-_REFERENCE: Final = "postfix"
+_REFERENCES: Final = frozenset({"postfix", "dkimpy", "pyspf"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +65,11 @@ def write(rows: Sequence[Row], path: Path) -> None:
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """Print the rows; a ratio compares with Postfix in the same phase of the same run."""
+    """Print the rows; a ratio compares with the other program in the same phase of the same run."""
     table = Table(title="Measured side by side, medians (range)")
     for heading in ("phase", "size", "conn.", "target"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("messages/s", "x Postfix", "CPU s/1000", "p50 ms", "p99 ms", "RSS MiB"):
+    for heading in ("messages/s", "x other", "CPU s/1000", "p50 ms", "p99 ms", "RSS MiB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("note")
     before = ""
@@ -104,12 +104,12 @@ def _rate(row: Row) -> str:
 
 
 def _ratio(row: Row, rows: Sequence[Row]) -> str:
-    if row.target == _REFERENCE:
+    if row.target in _REFERENCES:
         return ""
     place = (row.phase, row.size, row.connections)
     for other in rows:
         same = (other.phase, other.size, other.connections) == place
-        if same and other.target == _REFERENCE:
+        if same and other.target in _REFERENCES:
             if row.rate_median and other.rate_median:
                 return f"{row.rate_median / other.rate_median:.1f}"
             if row.p50_ms and other.p50_ms:

@@ -16,7 +16,7 @@ __all__ = ["TagListError", "parse_tag_list"]
 _BLANKS: Final = " \t\r\n"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # RFC 6376 §3.2: VALCHAR is %x21-3A / %x3C-7E, with folding between; RFC 8616 §5 adds UTF-8.
-_VALUE: Final = re.compile("[\t\r\n -~\u0080-\U0010ffff]*")
+_OCTETS: Final = re.compile("[\t\r\n -~\u0080-\U0010ffff]*")
 _SHOWN: Final = 40
 
 
@@ -37,6 +37,8 @@ def parse_tag_list(octets: bytes) -> dict[str, str]:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         raise TagListError("it is not UTF-8") from None
+    if not _OCTETS.fullmatch(text):
+        raise TagListError("it has control characters")
     tags: dict[str, str] = {}
     specs = text.split(";")
     if len(specs) > 1 and not specs[-1].strip(_BLANKS):
@@ -46,8 +48,6 @@ def parse_tag_list(octets: bytes) -> dict[str, str]:
         name, value = name.strip(_BLANKS), value.strip(_BLANKS)
         if not equals or not _NAME.fullmatch(name):
             raise TagListError(f"{_shown(spec)} is not name=value")
-        if not _VALUE.fullmatch(value):
-            raise TagListError(f"the tag {name}= has control characters")
         if name in tags:
             raise TagListError(f"the tag {name}= stands there twice")
         tags[name] = value

@@ -37,10 +37,10 @@ def canonical_field(line: bytes, canonicalization: Canonicalization) -> bytes:
         line += _CRLF
     if canonicalization is Canonicalization.SIMPLE:
         return line
-    name, _, value = line.partition(b":")
+    name, _, value = line[:-2].partition(b":")
     # RFC 6376 §3.4.2: CRLFs stand before blanks only, that is how the field was found.
-    value = _single_blanks(value.replace(_CRLF, b""))
-    return name.rstrip(b" \t").lower() + b":" + value.strip(b" ") + _CRLF
+    value = _single_blanks(value.replace(_CRLF, b"")).strip(b" ")
+    return b"%b:%b\r\n" % (name.rstrip(b" \t").lower(), value)
 
 
 def _single_blanks(octets: bytes) -> bytes:

@@ -92,14 +92,12 @@ class PreparedVerification:
                 of one label are refused without it.
         """
         is_suffix = is_public_suffix or _has_one_label
-        return tuple(
-            await asyncio.gather(
-                *(
-                    self._judge(candidate, body, resolver, now, is_suffix)
-                    for candidate in self._candidates
-                )
-            )
-        )
+        judging = [
+            self._judge(candidate, body, resolver, now, is_suffix) for candidate in self._candidates
+        ]
+        if len(judging) == 1:  # as nearly always: no task for it
+            return (await judging[0],)
+        return tuple(await asyncio.gather(*judging))
 
     async def _judge(
         self,
