@@ -97,8 +97,8 @@ def _show(key: KeptKey, passphrase: bytes | None) -> bytes:
         f"algorithm: {key.algorithm.value}",
         f"public: {base64.b64encode(key.public).decode('ascii')}",
         f"state: {key.state.value}",
-        f"made: {key.made_at:.0f}",
-        f"since: {key.since:.0f}",
+        f"made: {int(key.made_at)}",
+        f"since: {int(key.since)}",
         "",
     )
     pem = b"" if key.private is None else write_private_key(key.private.private_key, passphrase)
