@@ -59,7 +59,7 @@ def hooked(directory: Path, code: str, **settings: object) -> Iterator[tuple[Rig
     )
     checks = judging.checks(Settings(), "mx")
     listed = dict.fromkeys(check for stage in Stage for check in checks.at(stage))
-    with receiving(inspectors=judging.inspectors(), checks=tuple(listed)) as rig:
+    with receiving(inspectors=judging.inspectors, checks=tuple(listed)) as rig:
         yield rig, defects
     judging.close()
 

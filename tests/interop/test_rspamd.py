@@ -17,6 +17,7 @@ from tests.receiving import Rig, receiving, wait_until
 from pillarbox.config.settings import HookSettings, Settings
 from pillarbox.events.types import CheckRuled
 from pillarbox.node.judging import Judging
+from pillarbox.policy.recipients import LocalDomains
 
 HOOK = Path(__file__).parents[2] / "examples/hooks/rspamd.py"
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -68,8 +69,10 @@ def test_spam_is_refused_and_other_mail_is_marked(
     """What rspamd rejects is refused in the session; the rest carries its score."""
     monkeypatch.setenv("RSPAMD_URL", rspamd)
     settings = Settings(hook={"rspamd": HookSettings(file=HOOK, timeout=10.0)})
-    judging = Judging.prepare(settings, lambda _where, _error: None, time.time)
-    with receiving(inspectors=judging.inspectors()) as rig:
+    judging = Judging.prepare(
+        settings, LocalDomains(), None, lambda _where, _error: None, time.time
+    )
+    with receiving(inspectors=judging.inspectors) as rig:
         assert send(rig, GTUBE) == "550 5.7.1 This looks like spam"
         assert send(rig, "Hello").startswith("250 ")
         wait_until(lambda: rig.named(CheckRuled))

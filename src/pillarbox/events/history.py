@@ -21,6 +21,7 @@ from pillarbox.events.types import (
     Event,
     MessageAccepted,
     MessageDamaged,
+    MessageJudged,
     RecipientBounced,
     RecipientCanceled,
     RecipientDeferred,
@@ -114,6 +115,14 @@ def _held(event: RecipientHeld) -> tuple[str, str]:
     return "held", f"{event.recipient}: {event.reason}"
 
 
+def _judged(event: MessageJudged) -> tuple[str, str]:
+    signatures = ", ".join(event.dkim) or "none"
+    return "judged", (
+        f"dmarc={event.dmarc} for {event.author or 'nobody'}"
+        f" (spf: {event.spf}; dkim: {signatures}; arc: {event.arc})"
+    )
+
+
 def _ruled(event: CheckRuled) -> tuple[str, str]:
     what = f"{event.check}: {event.reason}" if event.reason else event.check
     seen = f" ({'; '.join(event.evidence)})" if event.evidence else ""
@@ -147,6 +156,7 @@ _WRITERS: Final[dict[type[Event], Callable[[Any], tuple[str, str]]]] = {
     RecipientDeferred: _deferred,
     RecipientUncertain: _uncertain,
     RecipientBounced: _bounced,
+    MessageJudged: _judged,
     CheckRuled: _ruled,
     RecipientHeld: _held,
     RecipientReleased: _released,

@@ -37,6 +37,7 @@ __all__ = [
     "ListenerStarted",
     "MessageAccepted",
     "MessageDamaged",
+    "MessageJudged",
     "MessageRefused",
     "NodeStarted",
     "NodeStopped",
@@ -229,6 +230,8 @@ class AuthAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="au
     client: str
     mechanism: str
     identity: str
+    credential: str = ""  # its name in the store, where it is from there
+    source: str = ""  # who knows it: "store", "file", a name of [auth_source.NAME]
 
 
 class AuthRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.refused"):
@@ -237,8 +240,13 @@ class AuthRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="aut
     session: str
     client: str
     mechanism: str
-    identity: str  # as claimed
-    reason: str  # for the operator; the client is never told
+    identity: str  # as claimed; hidden where it could be a secret in the wrong place
+    reason: str  # for the operator, in words; the client is never told
+    cause: str = ""  # a value of ``pillarbox.policy.autopsy.Cause``
+    credential: str = ""  # whose secret it was, or is nearly
+    changed_at: float | None = None  # when that was rotated, revoked, or ran out
+    helo: str = ""
+    listener: str = ""
 
 
 class RecipientRefused(
@@ -276,6 +284,22 @@ class SenderRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="s
     reply: str
     reason: str  # the rule
     identity: str = ""  # who authenticated, "" for nobody
+
+
+class MessageJudged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.judged"):
+    """A message from outside was judged: who sent it, and what its author's domain asks for."""
+
+    message: str
+    session: str
+    client: str
+    author: str  # the domain of From that decided
+    spf: str  # the result and the domain that was asked
+    dkim: list[str]  # of each signature: the result, its domain, its selector
+    dmarc: str
+    disposition: str  # what the owner of the domain asks for
+    arc: str
+    ruling: str  # what follows here
+    reasons: list[str] = field(default_factory=list)
 
 
 class MessageRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.refused"):

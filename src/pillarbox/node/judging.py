@@ -9,6 +9,8 @@ from pillarbox.config.settings import Settings
 from pillarbox.hooks.checks import DeliveryHooks, HookCheck, HookInspector
 from pillarbox.hooks.plugin import Plugin
 from pillarbox.intake.inspection import Inspector
+from pillarbox.node.authenticity import Authenticity
+from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.checks import Check, Checks
 
 __all__ = ["Judging"]
@@ -21,16 +23,26 @@ class Judging:
     """Everything that has a say, in one configuration."""
 
     plugins: tuple[Plugin, ...]
+    inspectors: tuple[Inspector, ...]  # in the order in which they are asked
     deliveries: DeliveryHooks
     on_defect: Defect
     now: Callable[[], float]
 
     @classmethod
-    def prepare(cls, settings: Settings, on_defect: Defect, now: Callable[[], float]) -> Judging:
+    def prepare(
+        cls,
+        settings: Settings,
+        domains: LocalDomains,
+        authenticity: Authenticity | None,
+        on_defect: Defect,
+        now: Callable[[], float],
+    ) -> Judging:
         """Load what the configuration names.
 
         Args:
             settings: The configuration.
+            domains: Whom we take mail for.
+            authenticity: Judges senders, and signs; None: nobody does.
             on_defect: Hears the name of what failed, and how.
             now: The wall clock, seconds since 1970.
 
@@ -45,7 +57,14 @@ class Judging:
             for plugin in plugins:
                 plugin.close()
             raise
-        return cls(tuple(plugins), DeliveryHooks(plugins, now), on_defect, now)
+        # Hooks see what was found out about the sender; signed is what will be sent.
+        inspectors: list[Inspector] = []
+        if authenticity is not None:
+            inspectors += authenticity.judging(settings, domains)
+        inspectors += [HookInspector(plugin) for plugin in plugins if plugin.has("message")]
+        if authenticity is not None:
+            inspectors.append(authenticity.signing())
+        return cls(tuple(plugins), tuple(inspectors), DeliveryHooks(plugins, now), on_defect, now)
 
     def checks(self, settings: Settings, listener: str) -> Checks:
         """Return the checks of a listener."""
@@ -56,10 +75,6 @@ class Judging:
             if not names or listener in names:
                 checks.append(HookCheck(plugin))
         return Checks(checks, self.on_defect)
-
-    def inspectors(self) -> tuple[Inspector, ...]:
-        """Return who looks at messages, in the order in which they are asked."""
-        return tuple(HookInspector(plugin) for plugin in self.plugins if plugin.has("message"))
 
     def close(self) -> None:
         """Let go of what runs."""

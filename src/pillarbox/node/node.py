@@ -14,6 +14,7 @@ import socket
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -38,10 +39,12 @@ from pillarbox.intake.memory import MemoryGuard
 from pillarbox.intake.queues import Queues
 from pillarbox.intake.reserve import DiskReserve, reserve_for
 from pillarbox.intake.stamp import Stamper
+from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.dialer import Dialer, SocketDialer
 from pillarbox.net.own_addresses import own_addresses
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
+from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.certificates import Certificates, bind_pages
 from pillarbox.node.judging import Judging
 from pillarbox.node.steering import Steering
@@ -62,6 +65,7 @@ Log = Callable[[Event, bytes | None], None]
 """Takes every event, with its JSON where that has been made already."""
 
 _UPKEEP_EVERY: Final = 5.0  # seconds between two heartbeats
+_SIGNERS: Final = 2  # threads that compute signatures
 _SWEEP_EVERY: Final = 12  # rounds of upkeep between two cleanings
 _DEAD_AFTER: Final = 60.0  # seconds without a heartbeat after which a node's mail is adopted
 
@@ -154,7 +158,7 @@ class Node:
         self._ids = IdMaker(settings.node.shard, self.clock.now)
         domains, _ = read_domains(settings)
         queues = Queues(settings.route, domains.routes)
-        self.judging = Judging.prepare(settings, self._on_defect, self.clock.now)
+        self.judging = await self._prepare_judging(domains)
         undo.callback(self.judging.close)
         self.deliverer = self._make_deliverer(queues, domains)
         guards = await self._make_guards()
@@ -203,6 +207,7 @@ class Node:
         await self.door.guards.reserve.stop()
         await self.certificates.stop()
         self.judging.close()
+        self._executor.shutdown(wait=False)
         await self._control.stop()
         self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
         await self._group.drain()
@@ -211,6 +216,21 @@ class Node:
             self.writer.close()
 
     # --- what it is made of -------------------------------------------------------
+
+    async def _prepare_judging(self, domains: LocalDomains) -> Judging:
+        self.keys = KeyRing(self.settings, await make_key_store(self.settings).load())
+        self._executor = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="sign")
+        self.authenticity = Authenticity(
+            hostname=self.hostname,
+            resolver=self.resolver,
+            ring=lambda: self.keys,
+            executor=self._executor,
+            now=self.clock.now,
+            sink=self.tell,
+        )
+        return Judging.prepare(
+            self.settings, domains, self.authenticity, self._on_defect, self.clock.now
+        )
 
     def _consult(self, job: Job) -> Awaitable[Ruling] | None:
         return self.judging.deliveries.consult(job)
@@ -267,7 +287,7 @@ class Node:
             guards=guards,
             sink=self.tell,
             on_kept=self.deliverer.offer,
-            inspectors=self.judging.inspectors(),
+            inspectors=self.judging.inspectors,
         )
 
     async def _make_guards(self) -> Guards:
@@ -356,6 +376,8 @@ class Node:
         await self.store.heartbeat(now=now)
         if await self.store.adopt(now=now, dead_after=_DEAD_AFTER):
             self.deliverer.changed(())
+        if is_time_to_sweep:  # keys are made and changed by the command line
+            self.keys.replace(await make_key_store(self.settings).load())
         while is_time_to_sweep and await self.store.sweep(  # noqa: ASYNC110 - a part a call
             now=now, keep_final=settings.keep_final, keep_journal=settings.keep_journal
         ):

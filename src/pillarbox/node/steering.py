@@ -18,6 +18,7 @@ from pillarbox.events.types import ConfigurationReloaded, MessageAccepted, Recip
 from pillarbox.intake.domains import read_domains
 from pillarbox.intake.queues import Queues
 from pillarbox.intake.stamp import Stamper
+from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.node.adapters import kind_of_store
 from pillarbox.node.judging import Judging
 from pillarbox.policy.notify import addressees
@@ -36,6 +37,9 @@ _RELOADED: Final = frozenset(
         "tls",
         "certificate",
         "hook",
+        "verify",
+        "dkim",
+        "dkim_domain",
         "limits",
         "auth",
         "intake",
@@ -106,6 +110,7 @@ class Steering:
         node = self._node
         try:
             settings = node.read_settings() if node.read_settings else node.settings
+            node.keys = KeyRing(settings, await make_key_store(settings).load())
             changed = self._use(settings)
             if node.writer is not None:
                 node.writer.reopen()
@@ -122,7 +127,7 @@ class Steering:
         self._judge_by(settings, domains)
         node.certificates.use(settings)
         node.door.use(
-            Stamper(settings.intake, node.hostname), queues.queue_for, node.judging.inspectors()
+            Stamper(settings.intake, node.hostname), queues.queue_for, node.judging.inspectors
         )
         node.deliverer.use(
             settings.delivery,
@@ -147,7 +152,9 @@ class Steering:
         """Have listeners use a new configuration and its checks, or neither."""
         node = self._node
         before = node.judging
-        node.judging = Judging.prepare(settings, before.on_defect, before.now)
+        node.judging = Judging.prepare(
+            settings, domains, node.authenticity, before.on_defect, before.now
+        )
         try:
             node.receiver.reload(settings, domains)
         except PillarboxError:

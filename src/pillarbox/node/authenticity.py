@@ -1,0 +1,100 @@
+"""Signing and judging, made from the configuration of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from pillarbox.authenticity.disposition import SenderPolicy
+from pillarbox.authenticity.judging import Judges, JudgingInspector
+from pillarbox.authenticity.signing import SigningInspector
+from pillarbox.config.settings import (
+    ListenerKind,
+    OrganizationalDomain,
+    QuarantineAction,
+    Settings,
+)
+from pillarbox.events.types import Sink
+from pillarbox.intake.inspection import Inspector
+from pillarbox.keyring.ring import KeyRing
+from pillarbox.mailauth import dmarc
+from pillarbox.mailauth.arc import Sealer
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.mailauth.verification import Verifier
+from pillarbox.policy.networks import TrustedNetworks
+from pillarbox.policy.recipients import LocalDomains
+from pillarbox.smtp.envelope import Envelope
+
+__all__ = ["Authenticity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticity:
+    """What signing and judging need of the node."""
+
+    hostname: str
+    resolver: Resolver
+    ring: Callable[[], KeyRing]
+    executor: Executor
+    now: Callable[[], float]
+    sink: Sink
+
+    def judging(self, settings: Settings, domains: LocalDomains) -> tuple[Inspector, ...]:
+        """Return who judges mail from outside, if anybody does."""
+        if not settings.verify.enabled:
+            return ()
+        judges = self._judges(settings, domains)
+        return (JudgingInspector(judges, self.executor, self.now, self.sink),)
+
+    def signing(self) -> Inspector:
+        """Return who signs what is submitted."""
+        return SigningInspector(self.ring, self.executor, self.now)
+
+    def _judges(self, settings: Settings, domains: LocalDomains) -> Judges:
+        verify = settings.verify
+        authserv_id = verify.authserv_id or self.hostname
+        is_list = verify.organizational_domain is OrganizationalDomain.SUFFIX_LIST
+
+        def is_forward(envelope: Envelope) -> bool:
+            return not all(
+                domains.is_local(each.address.ascii_domain) for each in envelope.recipients
+            )
+
+        def sealer() -> Sealer | None:
+            if not verify.seal:
+                return None
+            wanted = (verify.seal_domain,) if verify.seal_domain else domains.names
+            ring = self.ring()
+            for name in wanted:
+                signer = ring.signer_for(name)
+                if signer is not None:
+                    return Sealer(signer.keys[0])
+            return None
+
+        return Judges(
+            verifier=Verifier(
+                resolver=self.resolver,
+                mode=dmarc.Mode.SUFFIX_LIST if is_list else dmarc.Mode.TREE_WALK,
+                hostname=self.hostname,
+                wants_bimi=verify.bimi,
+            ),
+            policy=SenderPolicy(
+                enforcement=verify.dmarc,
+                holds_quarantined=verify.quarantine is QuarantineAction.HOLD,
+            ),
+            authserv_id=authserv_id,
+            trusted_forwarders=frozenset(name.lower() for name in verify.trusted_forwarders),
+            listeners=frozenset(verify.listeners) or _mx_listeners(settings),
+            exempt=TrustedNetworks(ip_network(text) for text in verify.except_networks),
+            patience=verify.timeout,
+            is_forward=is_forward,
+            sealer=sealer,
+        )
+
+
+def _mx_listeners(settings: Settings) -> frozenset[str]:
+    return frozenset(
+        name for name, listener in settings.listener.items() if listener.kind is ListenerKind.MX
+    )
