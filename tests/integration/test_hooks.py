@@ -32,6 +32,7 @@ from pillarbox.hooks.plugin import Plugin
 from pillarbox.lab.clock import run_virtual
 from pillarbox.node.judging import Judging
 from pillarbox.policy.queue import RecipientState
+from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.ruling import PASSED, Action, Ruling
 from pillarbox.receive.checks import Stage
 from pillarbox.smtp.reply import Reply
@@ -54,6 +55,8 @@ def hooked(directory: Path, code: str, **settings: object) -> Iterator[tuple[Rig
     hook = HookSettings(file=plugin_file(directory, code), **settings)  # type: ignore[arg-type]
     judging = Judging.prepare(
         Settings(hook={"mine": hook}),
+        LocalDomains(),
+        None,
         lambda where, error: defects.append((where, error)),
         time.time,
     )
