@@ -12,6 +12,7 @@ from pillarbox.config.check.logins import LOGIN_CHECKS
 from pillarbox.config.check.policy import POLICY_CHECKS
 from pillarbox.config.check.receiving import RECEIVING_CHECKS
 from pillarbox.config.check.sending import SENDING_CHECKS
+from pillarbox.config.check.signing import SIGNING_CHECKS
 from pillarbox.config.loader import Loaded
 from pillarbox.findings import Finding
 
@@ -24,6 +25,7 @@ def check(loaded: Loaded) -> tuple[Finding, ...]:
         *RECEIVING_CHECKS,
         *POLICY_CHECKS,
         *SENDING_CHECKS,
+        *SIGNING_CHECKS,
         *LOGIN_CHECKS,
         *FILE_CHECKS,
         *CERTIFICATE_CHECKS,
