@@ -29,7 +29,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
 _MAX_TOKEN: Final = 9_000  # octets; in base64 it has to fit into one line (RFC 4954 §4.1)
 _MAX_ANSWER: Final = 64 * 1024
 _MAX_WORDS: Final = 200  # characters of an issuer's explanation that are worth telling
-_TIMEOUT: Final = 30.0
+_TIMEOUT: Final = 10.0  # seconds; a node that stops waits for the thread
 _MARGIN: Final = 60.0  # seconds before its end at which a token is renewed
 _DEFAULT_LIFETIME: Final = 300.0  # where the issuer does not tell one
 
