@@ -56,6 +56,32 @@ def attempt(server: LabServer, *names: str) -> tuple[tuple[RecipientOutcome, ...
     return run_virtual(run())
 
 
+def test_what_bounces_later_comes_back_to_its_sender() -> None:
+    """bounce-later@ is taken; a real notification follows, by SMTP to the sender's server."""
+    zone = f"""{ZONE}
+$ORIGIN example.com.
+@   300 IN MX 10 mx
+mx  300 IN A  127.0.0.10
+"""
+
+    async def run() -> None:
+        servers = [LabServer("mx.example.org"), LabServer("mx.example.com")]
+        async with Lab(zone=zone, servers=servers) as lab:
+            outcomes = await send(lab, "bounce-later", "accept")
+            assert all(outcome.is_delivered for outcome in outcomes)
+            (dsn,) = await lab.server("mx.example.com").wait_for(1)
+            assert dsn.envelope.reverse_path is None
+            assert str(dsn.envelope.recipients[0].address) == "ann@example.com"
+            assert b"report-type=delivery-status" in dsn.content
+            assert dsn.content.count(b"Action: failed") == 1
+            assert b"Final-Recipient: rfc822; bounce-later@example.org" in dsn.content
+            assert b"Reporting-MTA: dns; mx.example.org" in dsn.content
+            await asyncio.sleep(30)
+            assert len(lab.server("mx.example.com").messages) == 1
+
+    run_virtual(run())
+
+
 def test_a_message_is_kept_as_it_was_sent() -> None:
     """What a server takes can be looked at: envelope, content, session."""
     server = LabServer("mx.example.org")

@@ -17,11 +17,13 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.errors import PermanentError
+from pillarbox.lab.bounces import Bouncer
 from pillarbox.lab.clock import LabClock
 from pillarbox.lab.servers import LabServer
 from pillarbox.mailauth.resolver import Outcome
@@ -97,6 +99,7 @@ class Lab:
     async def __aenter__(self) -> Self:
         """Start the clock and the servers."""
         self.clock = LabClock() if self._start is None else LabClock(self._start)
+        self._bouncer = Bouncer(self.resolver, self.dialer, self.clock)
         try:
             for server in self._servers.values():
                 await self._start_server(server)
@@ -133,8 +136,11 @@ class Lab:
             if not address.startswith("127."):
                 raise PermanentError(f"{server.hostname}: {address} is not in 127.0.0.0/8")
             self.dialer.servers[address, _SMTP] = server
+        if server.on_bounce is None:
+            server.on_bounce = partial(self._bouncer.bounce, server)
         await server.start(answer.records[0])
 
     async def _stop(self) -> None:
+        await self._bouncer.stop()
         for server in self._servers.values():
             await server.stop()
