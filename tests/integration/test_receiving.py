@@ -154,6 +154,34 @@ def test_fifty_hops_are_still_mail(name: str) -> None:
         assert deliver(rig, content, name=name).startswith("250")
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_forward_that_leads_back_here_is_noticed(name: str) -> None:
+    """What has come here more than ten times is in a loop, long before its fiftieth hop."""
+    with receiving(KINDS) as rig:
+        content = HEADER + b"\r\nround and round\r\n"
+        for number in range(11):
+            assert deliver(rig, content, name=name).startswith("250")
+            content = b"Received: by elsewhere.test\r\n" + rig.content(rig.kept[number])
+        assert deliver(rig, content, name=name).startswith("554 5.4.6")
+        assert len(rig.kept) == 11
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_an_mbox_line_does_not_end_the_header_below_our_trace(name: str, size: int) -> None:
+    """A "From " line at the top is no field: it goes, and all fields stay fields."""
+    body = b"\r\n" + b"0123456789\r\n" * (size // 12)
+    with receiving(KINDS) as rig:
+        content = b"From ann@third.test Sat Nov 21 08:00:00 2026\r\n" + HEADER + body
+        assert deliver(rig, content, name=name).startswith("250")
+        (kept,) = rig.kept
+        stored = rig.content(kept)
+        assert b"From ann@third.test" not in stored
+        assert stored[: kept.header_size].endswith(HEADER + b"\r\n")
+        assert stored.endswith(body)
+        assert (kept.size, kept.checksum) == (len(stored), zlib.crc32(stored))
+
+
 def test_a_large_message_is_written_while_it_comes_in() -> None:
     """25 MiB end up in the store in chunks, whole and with the right checksum."""
     lines = b"".join(b"%070d\r\n" % number for number in range(1_000))

@@ -7,6 +7,7 @@ trace field of this hop on top (RFC 5321 §4.4, §6.3; RFC 6409 §8).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pillarbox.config.settings import IntakeSettings
 from pillarbox.intake.draft import Draft, Origin
@@ -16,6 +17,7 @@ from pillarbox.message.header import Header, HeaderLimits, HeaderRefused, scan_h
 from pillarbox.message.identification import make_message_id, read_message_id
 from pillarbox.message.submission import check_submission, fix_submission
 from pillarbox.policy.authors import check_authors
+from pillarbox.smtp.address import ascii_domain
 from pillarbox.smtp.reply import Reply
 
 __all__ = ["Stamped", "Stamper"]
@@ -57,6 +59,10 @@ class Stamped:
         )
 
 
+_MOST_ROUNDS: Final = 10
+"""Times that a message may come here: a forward that leads back is noticed after so many."""
+
+
 class Stamper:
     """Stamps messages for one node."""
 
@@ -64,6 +70,7 @@ class Stamper:
         """Hold messages to the limits in ``settings``; ``hostname`` makes their Message-ID."""
         self._hostname = hostname
         self._max_hops = settings.max_hops
+        self._by = f" by {ascii_domain(hostname)} with ".encode()
         self.limits = HeaderLimits(
             max_size=settings.max_header_size, max_fields=settings.max_header_fields
         )
@@ -79,7 +86,7 @@ class Stamper:
             header = scan_header(start, self.limits)
         except HeaderRefused as refused:
             return refused.reply
-        if header.count(b"received") > self._max_hops:
+        if self._has_come_round(header):
             return LOOP
         body = len(start) - header.size
         message_id = read_message_id(header)
@@ -91,9 +98,23 @@ class Stamper:
             if b"message-id" not in header:
                 message_id = made.decode("ascii")
             start = fix_submission(header, message_id=made, at=draft.at).apply(start)
+        elif header.first_field:  # an mbox line would end the header below our trace field
+            start = start[header.first_field :]
         trace = self._trace(draft)
         octets = trace + start
         return Stamped(octets, len(trace), len(octets) - body, message_id)
+
+    def _has_come_round(self, header: Header) -> bool:
+        """Whether a message has had too many hops, or too many of them here (RFC 5321 §6.3)."""
+        hops = header.count(b"received")
+        if hops <= _MOST_ROUNDS:
+            return False
+        if hops > self._max_hops:
+            return True
+        return sum(map(self._is_ours, header.get_all(b"received"))) > _MOST_ROUNDS
+
+    def _is_ours(self, trace: bytes) -> bool:
+        return self._by in b" ".join(trace.split())
 
     @staticmethod
     def _trace(draft: Draft) -> bytes:
