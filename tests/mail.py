@@ -7,6 +7,7 @@ from itertools import count
 
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.smtp.address import Mailbox
+from pillarbox.smtp.client_commands import xtext
 from pillarbox.smtp.envelope import Envelope, Notify, Recipient
 from pillarbox.store.ids import first_id_at
 from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Settlement
@@ -40,7 +41,7 @@ def kept_message(
         envelope=Envelope(
             reverse_path=None if sender is None else address_of(sender),
             recipients=tuple(
-                Recipient(address, Notify.FAILURE | Notify.DELAY, f"rfc822;{address}")
+                Recipient(address, Notify.FAILURE | Notify.DELAY, original_of(address))
                 for address in addresses
             ),
         ),
@@ -67,6 +68,12 @@ def address_of(text: str) -> Mailbox:
     """Read ``local_part@domain``."""
     local_part, _, domain = text.rpartition("@")
     return Mailbox(local_part, domain)
+
+
+def original_of(address: Mailbox) -> str | None:
+    """Return an address as ORCPT gives it (RFC 3461 §4.2); None where that needs UTF-8."""
+    text = xtext(str(address))
+    return None if text is None else f"rfc822;{text}"
 
 
 def delivered(message: KeptMessage, index: int = 0) -> Settlement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.lab_thread import lab_server_in_thread
+from tests.mail import NOW, kept_message
 
 from pillarbox.lab.servers import LabServer
+from pillarbox.store.port import Batch
+from pillarbox.store.sqlite import SqliteStore
 
 COMMAND = [sys.executable, "-c", "from pillarbox.cli.sendmail import main; main()"]
 MESSAGE = b"From: ann@example.org\nTo: accept@example.net\nSubject: hi\n\nHello.\n"
@@ -231,3 +235,24 @@ def test_the_listener_of_the_configuration_is_used(
     sendmail.environ["PILLARBOX_CONFIG"] = str(config)
     assert sendmail("accept@example.net").returncode == 0
     assert len(server.messages) == 1
+
+
+def test_mailq_lists_the_queue_of_the_configured_node(sendmail: Sendmail, tmp_path: Path) -> None:
+    """-bp shows what waits, also on a stopped node, and says where there is no node at all."""
+    config = tmp_path / "pillarbox.toml"
+    config.write_text(f"[node]\ndirectory='{tmp_path}'\n[store]\nurl='sqlite:mail.db'\n")
+    sendmail.environ["PILLARBOX_CONFIG"] = str(config)
+    done = sendmail("-bp", given=b"")
+    assert (done.returncode, done.stdout) == (69, b"")
+    assert b"there is no store" in done.stderr
+
+    async def fill() -> None:
+        store = SqliteStore(tmp_path / "mail.db", node="main", now=lambda: NOW)
+        await store.open()
+        await store.commit(Batch(keep=[kept_message("bob@example.net")]))
+        await store.close()
+
+    asyncio.run(fill())
+    done = sendmail("-bp", given=b"")
+    assert done.returncode == 0
+    assert b"bob@example.net\n\n-- 1 Kbytes in 1 Request.\n" in done.stdout

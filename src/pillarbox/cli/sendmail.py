@@ -39,6 +39,7 @@ from pillarbox.config.endpoints import parse_endpoint
 from pillarbox.config.error import ConfigError
 from pillarbox.config.loader import load
 from pillarbox.config.settings import ListenerKind
+from pillarbox.errors import PillarboxError, TemporaryError
 from pillarbox.events.text import escape
 from pillarbox.message.header import HeaderRefused
 
@@ -65,7 +66,7 @@ def run(argv: list[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments say; return the exit status."""
     arguments = parse_arguments(argv[0], argv[1:])
     if arguments.mode == "p":
-        return _list_queue()
+        return _list_queue(environ)
     if arguments.mode == "i":
         return _OK  # aliases are read from their file; there is nothing to rebuild
     if arguments.mode == "s":
@@ -210,12 +211,16 @@ def _server(environ: Mapping[str, str]) -> Server:
     return _DEFAULT
 
 
-def _list_queue() -> int:
-    # The command line is only imported by who asks for it: it takes longer than a submission.
-    from pillarbox.cli.main import cli  # noqa: PLC0415
+def _list_queue(environ: Mapping[str, str]) -> int:
+    # Only imported by who asks for it: it takes longer than a submission.
+    from pillarbox.cli.mailq import mailq  # noqa: PLC0415
 
-    status = cli(["queue", "list"], prog_name="mailq", standalone_mode=False)
-    return int(status or _OK)
+    try:
+        mailq(environ)
+    except PillarboxError as error:
+        is_temporary = isinstance(error, TemporaryError)
+        return _fail(_TEMPFAIL if is_temporary else _UNAVAILABLE, str(error))
+    return _OK
 
 
 def _fail(status: int, text: str) -> int:
