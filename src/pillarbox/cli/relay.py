@@ -29,6 +29,7 @@ from pillarbox.policy.relay import RelayPolicy
 from pillarbox.policy.relay_explanation import Explanation, explain
 from pillarbox.policy.relay_forms import Scene
 from pillarbox.policy.relay_proof import OUTSIDE, is_meant, prove
+from pillarbox.policy.relay_reach import reaches
 from pillarbox.policy.rules import Client
 from pillarbox.policy.senders import Senders
 from pillarbox.smtp.address import Mailbox, ReversePath
@@ -300,6 +301,7 @@ def _prove(
         version=__version__,
         outside=outside,
         proof=prove(policy),
+        reaches=reaches(policy),
         attacks=tuple(attacks),
         leaks=tuple(each for each in taken if not _is_meant(policy, *each)),
         meant=tuple(each for each in taken if _is_meant(policy, *each)),

@@ -9,6 +9,7 @@ from typing import Any
 from pillarbox.cli.relay_attack import Attack, Shot
 from pillarbox.events.text import escape, show_time
 from pillarbox.policy.relay_proof import Case, Proof
+from pillarbox.policy.relay_reach import Reach
 
 __all__ = ["Report", "markdown", "values"]
 
@@ -24,6 +25,7 @@ class Report:
     version: str
     outside: str  # the domain that was asked for
     proof: Proof
+    reaches: tuple[Reach, ...]
     attacks: tuple[Attack, ...]
     leaks: tuple[tuple[Attack, Shot], ...]  # recipients outside that were taken
     meant: tuple[tuple[Attack, Shot], ...]  # taken: ours, or of a domain that is opened by name
@@ -73,7 +75,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield "| listener | who | to | | by rule |"
     yield "| --- | --- | --- | --- | --- |"
-    for reach in proof.reaches:
+    for reach in report.reaches:
         verb = "may send" if reach.is_accepted else "refused"
         cells = (reach.listener, reach.who, reach.recipients, verb, reach.rule)
         yield f"| {' | '.join(escape(cell).replace('|', chr(92) + '|') for cell in cells)} |"
@@ -164,7 +166,7 @@ def values(report: Report) -> dict[str, Any]:
                     "accepted": reach.is_accepted,
                     "rule": reach.rule,
                 }
-                for reach in report.proof.reaches
+                for reach in report.reaches
             ],
         },
         "gaps": list(report.gaps),

@@ -75,6 +75,11 @@ class CredentialNames:
         if alternatives := "|".join(wild):
             self._wild = re.compile(alternatives, re.DOTALL)
 
+    @property
+    def listed(self) -> frozenset[str] | None:
+        """All names, where no wildcard is among them; else None."""
+        return None if self._wild is not None else self._exact
+
     def __contains__(self, credential: str) -> bool:
         """Return whether somebody who has logged in as ``credential`` is in the set."""
         if not credential:

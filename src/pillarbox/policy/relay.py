@@ -21,7 +21,7 @@ from pillarbox.policy.recipients import (
     ResolutionKind,
     has_routing_characters,
 )
-from pillarbox.policy.rules import Client, Owner, Rule
+from pillarbox.policy.rules import Client, Owner, Rule, Tables
 from pillarbox.policy.senders import NOBODY, Senders, own_address
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.reply import Reply
@@ -102,7 +102,7 @@ class Rights:
         self.must_log_in: Final = gate.must_log_in and not client.credential and not self.is_trusted
         self.senders: Final = senders
         self.rules: Final = tuple(
-            rule for rule in policy.rules if rule.missed_by_client(client) is None
+            rule for rule in policy.rules_for(client) if rule.missed_by_client(client) is None
         )
         self._domains = policy.domains
 
@@ -189,9 +189,23 @@ class RelayPolicy:
         """
         self.gates: Final = dict(gates)
         self.domains: Final = domains
-        self.rules: Final = tuple(rules)
-        self.owners: Final = tuple(owners)
+        self._rules = Tables(rules)
+        self._owners = Tables(owners)
         self.rights = lru_cache(maxsize=_REMEMBERED)(self._rights)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What is allowed and refused, in order."""
+        return self._rules.all
+
+    @property
+    def owners(self) -> tuple[Owner, ...]:
+        """Whose the senders are."""
+        return self._owners.all
+
+    def rules_for(self, client: Client) -> tuple[Rule, ...]:
+        """Return the rules that may be about a client, in order."""
+        return self._rules.perhaps_about(client)
 
     def _rights(self, client: Client) -> Rights:
         gate = self.gates.get(client.listener) or Gate(must_log_in=True)
@@ -202,7 +216,8 @@ class RelayPolicy:
 
         That is a client that has not logged in, and whose network owns nothing.
         """
-        owned = [owner.senders for owner in self.owners if owner.is_client(client)]
+        owners = self._owners.perhaps_about(client)
+        owned = [owner.senders for owner in owners if owner.is_client(client)]
         if not client.credential:
             return _union(owned) if owned else None
         return _union((own_address(client.credential), client.senders, *owned))

@@ -24,7 +24,16 @@ from pillarbox.policy.rules import Client, Owner, Rule
 from pillarbox.policy.senders import NULL_SENDER, Senders
 from pillarbox.smtp.address import Mailbox, ReversePath
 
-__all__ = ["OUTSIDE", "Case", "Proof", "Reach", "is_meant", "prove"]
+__all__ = [
+    "OUTSIDE",
+    "Case",
+    "Proof",
+    "address_outside",
+    "is_meant",
+    "networks_of",
+    "prove",
+    "sender_of",
+]
 
 OUTSIDE: Final = "outside.invalid"
 """A domain that no policy names (RFC 2606 §2)."""
@@ -43,24 +52,12 @@ class Case:
     rule: str  # the one that took it
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Whom some clients may send to, by which rule."""
-
-    listener: str
-    who: str
-    recipients: str
-    rule: str
-    is_accepted: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What came of trying all cases."""
 
     cases: int
     counterexamples: tuple[Case, ...]  # strangers who reach the outside; the first few
-    reaches: tuple[Reach, ...]
 
     @property
     def holds(self) -> bool:
@@ -89,11 +86,7 @@ def prove(policy: RelayPolicy) -> Proof:
                     Case(client=client, sender=sender, recipient=recipient, rule=decision.rule)
                 )
                 break  # one for each kind of client is enough
-    return Proof(
-        cases=cases,
-        counterexamples=tuple(found[:_MOST_EXAMPLES]),
-        reaches=tuple(dict.fromkeys(_reaches(policy))),
-    )
+    return Proof(cases=cases, counterexamples=tuple(found[:_MOST_EXAMPLES]))
 
 
 def is_meant(policy: RelayPolicy, client: Client, recipient: Mailbox, decision: Decision) -> bool:
@@ -149,10 +142,10 @@ def _rules_for_strangers(policy: RelayPolicy) -> list[Rule]:
 def _networks(policy: RelayPolicy) -> Iterator[Network]:
     for gate in policy.gates.values():
         yield from gate.trusted.networks
-    yield from _networks_of((*policy.rules, *policy.owners))
+    yield from networks_of((*policy.rules, *policy.owners))
 
 
-def _address_outside(policy: RelayPolicy) -> str:
+def address_outside(policy: RelayPolicy) -> str:
     """Return an address that is in no network of a policy, if there is one."""
     networks = TrustedNetworks(_networks(policy))
     usual = ("203.0.113.9", *_addresses(networks.networks))
@@ -176,7 +169,9 @@ def _addresses(networks: Iterable[Network]) -> Iterator[str]:
 
 def _senders(policy: RelayPolicy) -> tuple[ReversePath, ...]:
     """Return the senders that rules for strangers tell apart, and those that they do not."""
-    tables: list[Rule | Owner] = [*_rules_for_strangers(policy), *policy.owners]
+    tables: list[Rule | Owner] = _rules_for_strangers(policy) + [
+        owner for owner in policy.owners if owner.networks is not None
+    ]
     patterns = [
         pattern
         for table in tables
@@ -188,24 +183,22 @@ def _senders(policy: RelayPolicy) -> tuple[ReversePath, ...]:
         senders[Mailbox(PROOF_USER, domain)] = None
     for pattern in patterns:
         if pattern not in {NULL_SENDER, "*"}:
-            senders[_sender_of(pattern, patterns)] = None
+            senders[sender_of(pattern, patterns)] = None
     return tuple(senders)
 
 
-def _sender_of(pattern: str, patterns: list[str]) -> Mailbox:
+def sender_of(pattern: str, patterns: Iterable[str]) -> Mailbox:
     """Return a sender that fits a pattern, and as few of the others as possible."""
     local_part, _, domain = pattern.rpartition("@")
+    others = [
+        Senders([each]) for each in patterns if each != pattern and each.endswith(f"@{domain}")
+    ]
     if domain.startswith("*."):
         domain = f"{PROOF_USER}{domain[1:]}"
-    others = [Senders([each]) for each in patterns if each != pattern]
-
-    def fitting(mailbox: Mailbox) -> int:
-        return sum(mailbox in each for each in others)
-
-    words = (f"{letter}-{PROOF_USER}" for letter in string.ascii_lowercase + string.digits)
-    return min(
-        (Mailbox((local_part or "*").replace("*", word), domain) for word in words), key=fitting
-    )
+    local_part = local_part or "*"
+    words = string.ascii_lowercase + string.digits if others else "a"
+    senders = (Mailbox(local_part.replace("*", f"{word}-{PROOF_USER}"), domain) for word in words)
+    return min(senders, key=lambda sender: sum(sender in each for each in others))
 
 
 def _recipients(policy: RelayPolicy) -> tuple[Mailbox, ...]:
@@ -222,59 +215,8 @@ def _recipients(policy: RelayPolicy) -> tuple[Mailbox, ...]:
     return tuple(Mailbox(local, domain) for domain, local in product(domains, local_parts))
 
 
-# --- who reaches whom, for people ----------------------------------------------------------
-
-
-def _reaches(policy: RelayPolicy) -> Iterator[Reach]:
-    for client, who in _kinds(policy):
-        rights = policy.rights(client)
-        sender = _own_sender(rights.senders)
-        for recipient, words in _destinations(policy):
-            decision = rights.may_send(sender)
-            if decision.is_accepted:
-                decision = rights.may_relay(sender, recipient)
-            yield Reach(client.listener, who, words, decision.rule, decision.is_accepted)
-
-
-def _kinds(policy: RelayPolicy) -> Iterator[tuple[Client, str]]:
-    tables: list[Rule | Owner] = [*policy.rules, *policy.owners]
-    credentials = [
-        pattern
-        for table in tables
-        if table.credentials is not None
-        for pattern in table.credentials.patterns
-    ]
-    outside = _address_outside(policy)
-    for listener, gate in policy.gates.items():
-        yield Client(listener=listener, address=outside), "a stranger"
-        networks = [*gate.trusted.networks, *_networks_of(policy.rules)]
-        for network in dict.fromkeys(networks):
-            address = str(network.network_address)
-            yield Client(listener=listener, address=address), f"a client in {network}"
-        for pattern in dict.fromkeys(credentials):
-            name = pattern.replace("*", PROOF_USER)
-            client = Client(listener=listener, address=outside, credential=name)
-            yield client, f"login {pattern}"
-
-
-def _networks_of(tables: Iterable[Rule | Owner]) -> Iterator[Network]:
+def networks_of(tables: Iterable[Rule | Owner]) -> Iterator[Network]:
+    """Yield the networks that some tables name."""
     for table in tables:
         if table.networks is not None:
             yield from table.networks.networks
-
-
-def _own_sender(senders: Senders | None) -> ReversePath:
-    patterns = list(senders.patterns) if senders else []
-    own = [pattern for pattern in patterns if pattern not in {NULL_SENDER, "*"}]
-    return _sender_of(own[0], patterns) if own else Mailbox(PROOF_USER, OUTSIDE)
-
-
-def _destinations(policy: RelayPolicy) -> Iterator[tuple[Mailbox, str]]:
-    for domain in policy.domains.names:
-        yield Mailbox("postmaster", domain), f"postmaster@{domain}"
-    for rule in policy.rules:
-        for pattern in () if rule.recipients is None else rule.recipients.patterns:
-            if pattern != "*":
-                domain = pattern.replace("*", PROOF_USER)
-                yield Mailbox(PROOF_USER, domain), pattern
-    yield Mailbox(PROOF_USER, OUTSIDE), "any other domain"
