@@ -8,7 +8,6 @@ recipients are taken. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Final
 from zlib import crc32
 
 from pillarbox.clock import Clock
-from pillarbox.errors import PermanentError
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.events.types import (
     MessageAccepted,
     MessageRefused,
@@ -312,8 +311,7 @@ class Door:
         self, draft: Draft, message: KeptMessage, answer: Answer, large: LargeContent | None = None
     ) -> None:
         self.guards.reserve.spend(message.size)
-        future = self._group.keep(message)
-        future.add_done_callback(partial(self._kept, draft, message, answer, large))
+        self._group.hand_in(message, partial(self._kept, draft, message, answer, large))
 
     def _kept(
         self,
@@ -321,9 +319,8 @@ class Door:
         message: KeptMessage,
         answer: Answer,
         large: LargeContent | None,
-        future: asyncio.Future[None],
+        error: PillarboxError | None,
     ) -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is not None:
             # After a commit that nobody answered (StoreUnavailable) the message may be there,
             # and must keep its chunks; the store removes them in its sweep if it is not.

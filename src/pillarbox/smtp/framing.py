@@ -25,7 +25,7 @@ __all__ = ["ChunkReader", "DataReader"]
 _END: Final = b"\r\n.\r\n"
 # One look for both: a dot at the start of a line, and a CR that stands alone. (It takes half
 # the time in which ``find`` looks for three octets.)
-_dot_or_lone_cr: Final = re.compile(rb"\r(?:\n\.|(?!\n))").search
+_dot_or_lone_cr: Final = re.compile(rb"\r(?!\n(?!\.))").search
 _dot_at_line_start: Final = re.compile(rb"\r\n\.").search
 # Proper beginnings of the end, longest first.
 _BEGINNINGS: Final = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
@@ -48,7 +48,7 @@ class DataReader:
         """Use up what has come in; return whether the content has ended."""
         octets = self._kept + lines.octets[lines.position :]
         first = dot = _dot_or_lone_cr(octets)
-        if first is not None and len(first[0]) == 1:
+        if first is not None and not octets.startswith(b"\n", first.end()):
             dot = _dot_at_line_start(octets, first.end())
         end = -1 if dot is None else octets.find(_END, dot.start())
         if dot is not None and end >= 0:

@@ -1,8 +1,8 @@
 """Group commit: one durable commit for all that wait (the speed of the store).
 
 While a commit is under way, everything that is asked for meanwhile gathers for the next
-one. Each caller gets a future that is done when its part is on disk, or that holds the
-error which kept it from getting there; none is ever left waiting.
+one. Each caller is told when its part is on disk, or of the error which kept it from
+getting there; none is ever left waiting. The next commit is under way before they are told.
 
 New mail and results of deliveries fail apart from each other: when the disk has no room
 for both, new mail is refused, and results are written alone, out of the reserve. What
@@ -13,8 +13,9 @@ message does not refuse the others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from pillarbox.errors import PillarboxError
@@ -30,19 +31,20 @@ from pillarbox.store.port import (
     StoreUnavailable,
 )
 
-__all__ = ["GroupCommit"]
+__all__ = ["GroupCommit", "Told"]
 
 _MOST_MESSAGES: Final = 500  # in one commit, so that the first of them need not wait long
 
-_Waiter = asyncio.Future[None]
+Told = Callable[[PillarboxError | None], None]
+"""Called once: with None when a part is on disk, or with what kept it from getting there."""
 
 
 @dataclass(slots=True)
 class _Gathering:
     """What waits for the next commit: parts, each kept whole, and who waits for which."""
 
-    mail: list[tuple[KeptMessage, _Waiter]] = field(default_factory=list)
-    results: list[tuple[Batch, _Waiter]] = field(default_factory=list)  # with their DSNs
+    mail: list[tuple[KeptMessage, Told]] = field(default_factory=list)
+    results: list[tuple[Batch, Told]] = field(default_factory=list)  # with their DSNs
     record: list[JournalEntry] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -53,18 +55,19 @@ class _Gathering:
         """Whether no more than one waits."""
         return len(self.mail) + len(self.results) <= 1
 
-    def waiters(self) -> Iterable[_Waiter]:
-        """Everybody who waits."""
-        yield from self.senders()
-        yield from self.settlers()
+    def take_all(self) -> list[Told]:
+        """Let go of everybody who waits, to be told."""
+        return self.take_senders() + self.take_settlers()
 
-    def senders(self) -> Iterable[_Waiter]:
-        """Those who wait for new mail to be kept."""
-        return (waiter for _, waiter in self.mail)
+    def take_senders(self) -> list[Told]:
+        """Let go of those who wait for new mail to be kept."""
+        mail, self.mail = self.mail, []
+        return [told for _, told in mail]
 
-    def settlers(self) -> Iterable[_Waiter]:
-        """Those who wait for results to be written."""
-        return (waiter for _, waiter in self.results)
+    def take_settlers(self) -> list[Told]:
+        """Let go of those who wait for results to be written."""
+        results, self.results = self.results, []
+        return [told for _, told in results]
 
     def batch(self, *, with_mail: bool) -> Batch:
         """Put the parts together."""
@@ -95,9 +98,13 @@ class GroupCommit:
         ``PillarboxError`` where the store cannot hold this very message.
         """
         future = self._loop.create_future()
-        self._next.mail.append((message, future))
-        self._wake()
+        self.hand_in(message, partial(_settle, future))
         return future
+
+    def hand_in(self, message: KeptMessage, told: Told) -> None:
+        """Ask for the same, without a future for each of many messages."""
+        self._next.mail.append((message, told))
+        self._wake()
 
     def start(self, marks: Sequence[StartMark]) -> asyncio.Future[None]:
         """Ask for start marks to be written; the future is done once they are on disk."""
@@ -119,9 +126,9 @@ class GroupCommit:
         while self._committer is not None:
             await asyncio.shield(self._committer)
 
-    def _write(self, part: Batch) -> _Waiter:
+    def _write(self, part: Batch) -> asyncio.Future[None]:
         future = self._loop.create_future()
-        self._next.results.append((part, future))
+        self._next.results.append((part, partial(_settle, future)))
         self._wake()
         return future
 
@@ -143,53 +150,72 @@ class GroupCommit:
                     await self._commit(gathered)
                 finally:
                     # A defect or a cancellation: what is not known to be kept is not kept.
-                    _fail(gathered.waiters(), StoreUnavailable("the commit was broken off"))
+                    self._tell(gathered.take_all(), StoreUnavailable("the commit was broken off"))
         finally:
             self._committer = None
             if self._next:  # only when it was broken off
-                _fail(self._next.waiters(), StoreUnavailable("the commit was broken off"))
-                self._next = _Gathering()
+                left, self._next = self._next, _Gathering()
+                self._tell(left.take_all(), StoreUnavailable("the commit was broken off"))
 
     async def _commit(self, gathered: _Gathering) -> None:
         try:
             await self._store.commit(gathered.batch(with_mail=True))
         except StoreFull as error:
-            _fail(gathered.senders(), error)
+            self._tell(gathered.take_senders(), error)
             await self._commit_results(gathered)
         except (StoreUnavailable, Fenced) as error:
-            _fail(gathered.waiters(), error)
+            self._tell(gathered.take_all(), error)
         except PillarboxError:
             await self._commit_apart(gathered)
         else:
-            _succeed(gathered.waiters())
+            self._tell(gathered.take_all(), None)
 
     async def _commit_results(self, gathered: _Gathering) -> None:
         if gathered.results:
             try:
                 await self._store.commit(gathered.batch(with_mail=False))
             except PillarboxError as error:
-                _fail(gathered.settlers(), error)
+                self._tell(gathered.take_settlers(), error)
             else:
-                _succeed(gathered.settlers())
+                self._tell(gathered.take_settlers(), None)
 
     async def _commit_apart(self, gathered: _Gathering) -> None:
-        parts = [(Batch(keep=[message]), sender) for message, sender in gathered.mail]
-        for part, waiter in (*parts, *gathered.results):
+        while gathered.mail:
+            message, told = gathered.mail[0]
+            await self._commit_alone(Batch(keep=[message]), told)
+            del gathered.mail[0]
+        while gathered.results:
+            await self._commit_alone(*gathered.results[0])
+            del gathered.results[0]
+
+    async def _commit_alone(self, part: Batch, told: Told) -> None:
+        try:
+            await self._store.commit(part)
+        except PillarboxError as error:
+            self._tell((told,), error)
+        else:
+            self._tell((told,), None)
+
+    def _tell(self, waiting: Iterable[Told], error: PillarboxError | None) -> None:
+        """Tell those who wait; once the next commit is under way, if there is one to do."""
+        if self._next:
+            self._loop.call_soon(self._tell_now, waiting, error)
+        else:
+            self._tell_now(waiting, error)
+
+    def _tell_now(self, waiting: Iterable[Told], error: PillarboxError | None) -> None:
+        for told in waiting:
             try:
-                await self._store.commit(part)
-            except PillarboxError as error:
-                _fail((waiter,), error)
-            else:
-                _succeed((waiter,))
+                told(error)
+            except Exception as defect:  # noqa: BLE001 - a defect of one is not the others'
+                context = {"message": "after a commit", "exception": defect}
+                self._loop.call_exception_handler(context)
 
 
-def _succeed(waiters: Iterable[_Waiter]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-
-
-def _fail(waiters: Iterable[_Waiter], error: PillarboxError) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_exception(error)
+def _settle(future: asyncio.Future[None], error: PillarboxError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
