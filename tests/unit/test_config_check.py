@@ -57,6 +57,8 @@ def test_sound_configurations_pass(tmp_path: Path, text: str) -> None:
     [
         ("[auth]\nmechanisms=['PLAIN', 'DIGEST-MD5']", 90),
         (f"{RELAY}mechanisms=['NTLM']", 90),
+        ("[auth]\nmechanisms=['XOAUTH2', 'PLAIN']", 97),
+        ("[auth_source.id]\nkind='jwks'\nissuer='https://id.test'", 98),
         ("[auth]\nmechanisms=['CRAM-MD5']", 91),
         ("[auth]\nmechanisms=['SCRAM-SHA-256-PLUS', 'PLAIN']", 92),
         (f"{RELAY}user='u'\npassword='p'\ntoken_file='/t'", 93),

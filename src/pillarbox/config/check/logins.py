@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pillarbox.config.check.report import Check, Report
 from pillarbox.config.endpoints import is_loopback
 from pillarbox.config.loader import Loaded
+from pillarbox.config.settings import SourceKind
 from pillarbox.findings import Finding
 from pillarbox.smtp.sasl.registry import MECHANISMS, Secret
 
@@ -64,6 +65,33 @@ def _doubtful_mechanisms(loaded: Loaded) -> Iterator[Finding]:
         )
 
 
+def _token_sources(loaded: Loaded) -> Iterator[Finding]:
+    settings = loaded.settings
+    knows_tokens = any(
+        source.kind in {SourceKind.JWKS, SourceKind.INTROSPECTION}
+        for source in settings.auth_source.values()
+    )
+    offered = {name.upper() for name in settings.auth.mechanisms}
+    takes_tokens = any(
+        MECHANISMS[name].secret is Secret.TOKEN for name in offered if name in MECHANISMS
+    )
+    report = Report(loaded, "auth", "mechanisms")
+    if takes_tokens and not knows_tokens:
+        yield report.warning(
+            97,
+            "{key} offers a mechanism for tokens, and no source of users knows any.",
+            "Clients that take it are always refused.",
+            "Add an [auth_source.NAME] of kind jwks or introspection.",
+        )
+    if knows_tokens and not takes_tokens:
+        yield report.warning(
+            98,
+            "{key} offers no mechanism for tokens, and there is a source of users that knows them.",
+            "It is never asked.",
+            '{key} = ["OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]',
+        )
+
+
 def _one_secret(loaded: Loaded) -> Iterator[Finding]:
     for name, route in loaded.settings.route.items():
         given = [key for key in ("password", "token_file", "token_url") if getattr(route, key)]
@@ -116,6 +144,7 @@ def _issuers(loaded: Loaded) -> Iterator[Finding]:
 LOGIN_CHECKS: Final[tuple[Check, ...]] = (
     _known_mechanisms,
     _doubtful_mechanisms,
+    _token_sources,
     _one_secret,
     _issuers,
 )
