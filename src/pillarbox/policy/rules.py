@@ -86,7 +86,7 @@ class Owner:
         return self.networks is not None and client.address in self.networks
 
 
-_T = TypeVar("_T", Rule, Owner)
+_T = TypeVar("_T", bound=Rule | Owner)
 
 
 class Tables(Generic[_T]):
@@ -107,5 +107,5 @@ class Tables(Generic[_T]):
 
     def perhaps_about(self, client: Client) -> tuple[_T, ...]:
         """Return the tables that a client may meet; all others it misses."""
-        own = self._by_login.get(client.credential, [])
+        own: list[int] = self._by_login.get(client.credential, [])
         return tuple(self.all[number] for number in sorted({*self._others, *own}))
