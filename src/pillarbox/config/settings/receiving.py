@@ -171,7 +171,7 @@ class ListenerSettings:
     bind: tuple[str, ...] = setting('Addresses with ports, such as "0.0.0.0:25" or "[::1]:587".')
     trusted_networks: tuple[str, ...] = setting(
         "Networks whose clients may send anywhere without logging in. "
-        "Only private and loopback networks are accepted here.",
+        "One that is not private has to stand in policy.acknowledged_networks, too.",
         (),
     )
     proxies: tuple[str, ...] = setting(
