@@ -51,14 +51,19 @@ class Mechanism:
     trait: Trait
     server: Callable[[ServerSetting], ServerMechanism]
     client: Callable[[ClientSetting], ClientMechanism]
+    is_mutual: bool = False  # the server has to prove that it knows the password, too
 
 
 MECHANISMS: Final[dict[str, Mechanism]] = {
     # In the order in which our client chooses.
     "OAUTHBEARER": Mechanism(Secret.TOKEN, Trait.SHOWS, OauthBearerServer, OauthBearerClient),
     "XOAUTH2": Mechanism(Secret.TOKEN, Trait.SHOWS, XOauth2Server, XOauth2Client),
-    "SCRAM-SHA-256-PLUS": Mechanism(Secret.PASSWORD, Trait.BINDS, ScramPlusServer, ScramPlusClient),
-    "SCRAM-SHA-256": Mechanism(Secret.PASSWORD, Trait.CHALLENGES, ScramServer, ScramClient),
+    "SCRAM-SHA-256-PLUS": Mechanism(
+        Secret.PASSWORD, Trait.BINDS, ScramPlusServer, ScramPlusClient, is_mutual=True
+    ),
+    "SCRAM-SHA-256": Mechanism(
+        Secret.PASSWORD, Trait.CHALLENGES, ScramServer, ScramClient, is_mutual=True
+    ),
     "CRAM-MD5": Mechanism(Secret.PASSWORD, Trait.CHALLENGES, CramMd5Server, CramMd5Client),
     "PLAIN": Mechanism(Secret.PASSWORD, Trait.SHOWS, PlainServer, PlainClient),
     "LOGIN": Mechanism(Secret.PASSWORD, Trait.SHOWS, LoginServer, LoginClient),

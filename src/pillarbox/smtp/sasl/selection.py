@@ -9,8 +9,6 @@ from pillarbox.smtp.sasl.registry import MECHANISMS, Secret, Trait
 
 __all__ = ["Login", "choose_mechanism"]
 
-_PLUS = "SCRAM-SHA-256-PLUS"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
@@ -37,8 +35,8 @@ def choose_mechanism(
     Args:
         login: On which terms.
         offered: By the server.
-        is_secure: TLS is up. Without it only SCRAM is used, which shows neither the password
-            nor anything made of it in one step.
+        is_secure: TLS is up. Without it only SCRAM is used, in which the server proves who it
+            is, and trying passwords on what was heard takes long.
         refused: Those that the server has refused to go on with.
     """
     secret = Secret.TOKEN if login.token else Secret.PASSWORD
@@ -49,6 +47,6 @@ def choose_mechanism(
             continue
         if mechanism.trait is Trait.BINDS and login.channel_binding is None:
             continue
-        if is_secure or login.in_clear or name == "SCRAM-SHA-256":
+        if is_secure or login.in_clear or mechanism.is_mutual:
             return name
     return None
