@@ -23,6 +23,7 @@ from typing import Any, Final
 from pillarbox import __version__
 from pillarbox.clock import Clock, SystemClock
 from pillarbox.config.settings import Settings
+from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import StatusRow
 from pillarbox.control.server import ControlServer
@@ -43,6 +44,7 @@ from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.dialer import Dialer, SocketDialer
 from pillarbox.net.own_addresses import own_addresses
+from pillarbox.node.access import Access
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
 from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.certificates import Certificates, bind_pages
@@ -164,6 +166,8 @@ class Node:
         guards = await self._make_guards()
         undo.push_async_callback(guards.reserve.stop)
         self.door = self._make_door(queues, guards)
+        self.access = await Access.prepare(settings, self.store, self.clock, self._on_defect)
+        undo.push_async_callback(self.access.stop)
         self.receiver = Receiver(
             settings,
             hostname=self.hostname,
@@ -173,6 +177,7 @@ class Node:
             sink=self.tell,
             sockets=None if self._bound is None else self._bound.listeners,
             checks=self._checks_of,
+            access=self.access.control,
         )
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
@@ -210,6 +215,7 @@ class Node:
         self._executor.shutdown(wait=False)
         await self._control.stop()
         self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
+        await self.access.stop()
         await self._group.drain()
         await self.store.close()
         if self.writer is not None:
@@ -317,6 +323,12 @@ class Node:
             status=StatusRow(is_running=True, node=settings.node.name, version=__version__),
             routes=lambda: self.settings.route,
             live=Steering(self),
+            credentials=CredentialOperations(
+                self.access.directory,
+                self.access.issuer,
+                access=lambda: self.receiver.access,
+                failures=lambda: self.receiver.failures,
+            ),
         )
         path = settings.control.socket or settings.node.directory / "control"
         return ControlServer(path, operations, partial(self._on_defect, "control socket"))
@@ -378,6 +390,7 @@ class Node:
             self.deliverer.changed(())
         if is_time_to_sweep:  # keys are made and changed by the command line
             self.keys.replace(await make_key_store(self.settings).load())
+            await self.store.notes.sweep(now=now)
         while is_time_to_sweep and await self.store.sweep(  # noqa: ASYNC110 - a part a call
             now=now, keep_final=settings.keep_final, keep_journal=settings.keep_journal
         ):

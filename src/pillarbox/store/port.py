@@ -31,6 +31,7 @@ from pillarbox.findings import Finding
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.store.credentials import CredentialStore
+from pillarbox.store.notes import NoteStore
 
 __all__ = [
     "INLINE_BODY",
@@ -217,6 +218,11 @@ class Store(Protocol):
     @property
     def credentials(self) -> CredentialStore:
         """Who may log in."""
+        ...
+
+    @property
+    def notes(self) -> NoteStore:
+        """Small values of several parts of a node."""
         ...
 
     # --- life ---------------------------------------------------------------------

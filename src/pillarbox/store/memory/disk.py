@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pillarbox.store.credentials import Credential, CredentialUse
+from pillarbox.store.notes import Note
 from pillarbox.store.port import JournalEntry, KeptMessage, MessageId
 
 __all__ = ["MemoryDisk"]
@@ -20,6 +21,7 @@ class MemoryDisk:
     final_at: dict[MessageId, float] = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)  # by node
+    notes: dict[tuple[str, str], Note] = field(default_factory=dict)
     credentials: dict[str, Credential] = field(default_factory=dict)
     credential_uses: dict[str, CredentialUse] = field(default_factory=dict)
     credential_generation: int = 0

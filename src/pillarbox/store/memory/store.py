@@ -22,6 +22,7 @@ from pillarbox.store.bodies import checked
 from pillarbox.store.ids import id_time, show_id
 from pillarbox.store.memory.credentials import MemoryCredentials
 from pillarbox.store.memory.disk import MemoryDisk
+from pillarbox.store.memory.notes import MemoryNotes
 from pillarbox.store.port import (
     Batch,
     BodyDamaged,
@@ -64,6 +65,7 @@ class MemoryStore:
         self._now = now
         self._disk = MemoryDisk() if disk is None else disk
         self.credentials = MemoryCredentials(self._disk, self._check)
+        self.notes = MemoryNotes(self._disk, self._check)
         self._epoch = 0
         self._is_open = False
         self._suspects: dict[MessageId, list[int]] = {}

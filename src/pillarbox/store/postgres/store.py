@@ -36,6 +36,7 @@ from pillarbox.store.port import (
 from pillarbox.store.postgres.credentials import PostgresCredentials
 from pillarbox.store.postgres.link import Link
 from pillarbox.store.postgres.migration import migrate
+from pillarbox.store.postgres.notes import PostgresNotes
 from pillarbox.store.postgres.queries import SQL
 from pillarbox.store.postgres.reader import Reader
 from pillarbox.store.postgres.verification import verify_database
@@ -69,6 +70,7 @@ class PostgresStore:
         self._node = node
         self._now = now
         self.credentials = PostgresCredentials(lambda: self._session.links[1])
+        self.notes = PostgresNotes(lambda: self._session.links[1])
         self._opened: _Session | None = None
         self._queues_swept_at = 0.0
         self._flush: asyncio.TimerHandle | None = None

@@ -39,6 +39,7 @@ from pillarbox.store.recipients import change_recipient, matches
 from pillarbox.store.sqlite.backup import copy_database
 from pillarbox.store.sqlite.connection import FileLock, check_library
 from pillarbox.store.sqlite.credentials import Execute, SqliteCredentials
+from pillarbox.store.sqlite.notes import SqliteNotes
 from pillarbox.store.sqlite.opening import Opened, open_file, with_reader
 from pillarbox.store.sqlite.reader import find_idle_queues
 from pillarbox.store.sqlite.verification import verify_file
@@ -92,6 +93,7 @@ class SqliteStore:
         self._now = now
         self._synchronous = synchronous
         self.credentials = SqliteCredentials(self)
+        self.notes = SqliteNotes(self)
         self._opened: _Session | None = None
         self._queues_swept_at = 0.0
         self._flush: asyncio.TimerHandle | None = None

@@ -1,0 +1,59 @@
+"""The port of notes: small values that several parts of a node keep, by kind and key.
+
+A policy that was fetched, a client that was seen before, a count for a report: nothing of it
+is mail, all of it ends by itself, and losing one costs a look-up. On PostgreSQL all nodes
+share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Note", "NoteStore"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One value."""
+
+    kind: str  # whose it is: "mta-sts", "greylist"
+    key: str
+    value: bytes = b""
+    amount: int = 0  # what ``add`` counts
+    expires_at: float  # wall clock; from here on it is gone
+
+
+class NoteStore(Protocol):
+    """Where notes are kept. All methods raise ``StoreUnavailable`` when the store is down."""
+
+    async def get(self, kind: str, key: str, *, now: float) -> Note | None:
+        """Return a note that has not expired."""
+        ...
+
+    async def all(self, kind: str, *, now: float) -> tuple[Note, ...]:
+        """Return the notes of a kind that have not expired, by their keys."""
+        ...
+
+    async def put(self, notes: Sequence[Note]) -> None:
+        """Keep notes in the place of those with their kinds and keys."""
+        ...
+
+    async def add(self, notes: Sequence[Note], *, now: float) -> tuple[int, ...]:
+        """Add the amounts to what is kept, in one step that no other node disturbs.
+
+        An expired note counts from 0. The value and the end of each note replace what was.
+
+        Returns:
+            The new amounts, in the order of ``notes``.
+        """
+        ...
+
+    async def remove(self, kind: str, keys: Sequence[str]) -> None:
+        """Forget notes; those that are not there are passed over."""
+        ...
+
+    async def sweep(self, *, now: float) -> int:
+        """Forget what has expired, a bounded number at a time; return how many."""
+        ...
