@@ -54,7 +54,10 @@ async def check_iprev(address: str, resolver: Resolver) -> Iprev:
     if pointers.outcome is not Outcome.FOUND:
         return _without_name(address, pointers)
     names = tuple(dict.fromkeys(pointers.records))[:_MAX_NAMES]
-    answers = await asyncio.gather(*map(resolver.addresses, names))
+    if len(names) == 1:
+        answers = [await resolver.addresses(names[0])]
+    else:
+        answers = await asyncio.gather(*map(resolver.addresses, names))
     evidence = [f"PTR {ip}: {', '.join(names)}"]
     for name, answer in zip(names, answers, strict=True):
         evidence.append(f"{name}: {', '.join(answer.records) or answer.outcome.value}")

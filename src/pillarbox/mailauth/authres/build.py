@@ -98,5 +98,7 @@ def _quoted(text: str) -> str:
 
 
 def _clean(text: str, *, is_utf8: bool) -> str:
+    if len(text) <= _LONGEST and text.isascii() and text.isprintable():
+        return text  # as nearly everything is
     text = _CONTROL.sub("?", text[:_LONGEST])
     return text.encode("utf-8" if is_utf8 else "ascii", "replace").decode()

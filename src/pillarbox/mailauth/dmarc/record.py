@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.mailauth.record_tags import RecordTags, parse_record_tags
@@ -97,6 +98,7 @@ _SIZE: Final = re.compile(r"(\d{1,18})([kmgt]?)", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MAX_URIS: Final = 20  # more are not read: each costs a report a day
 _MAX_PROBLEMS: Final = 20
+_LONGEST_CACHED: Final = 512
 _MAX_TEXT: Final = 65_535  # what DNS can carry
 
 
@@ -113,6 +115,10 @@ def parse_record(text: str) -> Record | None:
     """
     if not is_dmarc_record(text):
         return None
+    return _cached(text) if len(text) <= _LONGEST_CACHED else _parse(text)
+
+
+def _parse(text: str) -> Record:
     tags = parse_record_tags(text[:_MAX_TEXT])
     notes = _Notes(tags)
     aggregate = notes.addresses("rua")
@@ -137,6 +143,10 @@ def parse_record(text: str) -> Record | None:
         problems=notes.all_problems(),
         obsolete=notes.all_obsolete(),
     )
+
+
+# The same few records are read for nearly all mail.
+_cached = lru_cache(maxsize=1024)(_parse)
 
 
 class _Notes:
