@@ -9,10 +9,11 @@ recipients are taken. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 from zlib import crc32
+
+from msgspec.structs import replace
 
 from pillarbox.clock import Clock
 from pillarbox.errors import PermanentError, PillarboxError

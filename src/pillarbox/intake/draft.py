@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pillarbox.message.trace import ReceivedTrace
@@ -32,8 +33,7 @@ class Origin:
     tls: str = ""  # version and cipher, "" without TLS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, gc=False, kw_only=True):
     """A message that has an id, and is not kept yet."""
 
     message: MessageId
@@ -44,8 +44,7 @@ class Draft:
     rulings: tuple[Ruling, ...] = ()  # what was said of the session and the envelope
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, gc=False):
     """The message is on disk under this id."""
 
     message: MessageId

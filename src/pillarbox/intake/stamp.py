@@ -6,8 +6,10 @@ trace field of this hop on top (RFC 5321 §4.4, §6.3; RFC 6409 §8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pillarbox.config.settings import IntakeSettings
 from pillarbox.intake.draft import Draft, Origin
@@ -23,8 +25,7 @@ from pillarbox.smtp.reply import Reply
 __all__ = ["Stamped", "Stamper"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(Struct, frozen=True, gc=False):
     """A message, or its start with the whole header, as it is going to be kept."""
 
     octets: bytes

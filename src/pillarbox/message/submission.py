@@ -8,8 +8,9 @@ Relayed mail is not touched like this; it only gets a trace field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from pillarbox.message.address_list import parse_address_list
 from pillarbox.message.header import Header, HeaderEnd
@@ -30,8 +31,7 @@ _NO_SENDER: Final = Reply.of(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderEdit:
+class HeaderEdit(Struct, frozen=True, gc=False):
     """A changed header: new fields to put first, and the slices of the old one that stay.
 
     The body follows unchanged from ``body`` on. ``separator`` goes between the two; it is

@@ -72,6 +72,9 @@ class Host(Protocol):
         ...
 
 
+_OPEN: Final = Phase.OPEN  # asked for at each command; to look it up in its Enum is a call
+
+
 class ClientSession(asyncio.Protocol):
     """The driver of one ``ServerConnection``."""
 
@@ -150,7 +153,7 @@ class ClientSession(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take octets from the wire."""
-        if self._phase is Phase.OPEN and self._tls is None:
+        if self._phase is _OPEN and self._tls is None:
             self._receive(data)
         elif self._phase is Phase.OPEN or self._phase is Phase.HANDSHAKE:
             self._receive_encrypted(data)
@@ -363,7 +366,7 @@ class ClientSession(asyncio.Protocol):
                 event = connection.next_event()
         finally:
             self._is_advancing = False
-        if self._phase is Phase.OPEN:
+        if self._phase is _OPEN:
             self._flush()
             if conversation.decision_deadline != inf:
                 self._deadline.watch(conversation.decision_deadline)
