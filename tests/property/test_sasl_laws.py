@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import assume, given, settings, strategies as st
+from tests.users import judge_claim, verifier
 
 from pillarbox.errors import PermanentError
+from pillarbox.smtp.client import ClientConnection
+from pillarbox.smtp.client_events import CommandAnswered
+from pillarbox.smtp.client_outcome import Stage
+from pillarbox.smtp.events import AuthAttempted, AuthLookup
+from pillarbox.smtp.options import ServerOptions
 from pillarbox.smtp.sasl.claims import (
     Claim,
     CramClaim,
@@ -26,6 +34,8 @@ from pillarbox.smtp.sasl.mechanism import (
 from pillarbox.smtp.sasl.registry import MECHANISMS, Secret, Trait
 from pillarbox.smtp.sasl.saslprep import saslprep
 from pillarbox.smtp.sasl.scram_verifier import make_verifier
+from pillarbox.smtp.sasl.selection import Login
+from pillarbox.smtp.server import ServerConnection
 
 
 def is_preparable(text: str) -> bool:
@@ -218,6 +228,59 @@ def test_a_client_believes_no_other_proof_than_the_right_one(position: int, flip
     with pytest.raises(MalformedResponseError, match="could not prove"):
         client.respond(b"v=" + b64encode(proof))
     assert not client.is_finished
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+@given(sizes=st.lists(st.integers(1, 40), min_size=1))
+@settings(max_examples=20, deadline=None)
+def test_both_connections_understand_each_other_however_octets_arrive(
+    name: str, sizes: list[int]
+) -> None:
+    """From the greeting to 235, in pieces of any size, over TLS from the start."""
+    server = ServerConnection(
+        ServerOptions(hostname="mx.test", auth_mechanisms=(name,), new_nonce=lambda: "server")
+    )
+    client = ClientConnection("client.test", is_secure=True)
+    login = Login(
+        user="user",
+        password="" if MECHANISMS[name].secret is Secret.TOKEN else "pencil",
+        token="ya29.good" if MECHANISMS[name].secret is Secret.TOKEN else "",
+        channel_binding=b"binding",
+    )
+    server.tls_started(b"binding")
+    server.greet()
+    lengths = itertools.cycle(sizes)
+    for _ in range(8):
+        for piece in pieces(server.data_to_send(), lengths):
+            client.receive_data(piece)
+            while (answer := client.next_event()) is not None:
+                assert isinstance(answer, CommandAnswered)
+                assert answer.reply.is_positive
+                if answer.stage is Stage.GREETING:
+                    client.hello()
+                elif answer.stage is Stage.HELLO:
+                    client.authenticate(login, "client")
+        for piece in pieces(client.data_to_send(), lengths):
+            server.receive_data(piece)
+            while (event := server.next_event()) is not None:
+                if isinstance(event, AuthLookup):
+                    server.supply(verifier(event.request))
+                elif isinstance(event, AuthAttempted):
+                    assert judge_claim(event.claim) is None
+                    server.accept()
+                else:
+                    server.accept()
+    assert server.is_authenticated
+    assert client.is_ready
+    assert "pencil" not in "".join(client.record)
+
+
+def pieces(octets: bytes, lengths: Iterator[int]) -> Iterator[bytes]:
+    """Cut octets into pieces of these lengths."""
+    while octets:
+        length = next(lengths)
+        yield octets[:length]
+        octets = octets[length:]
 
 
 def test_what_shows_a_secret_is_known_as_such() -> None:
