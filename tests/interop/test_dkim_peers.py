@@ -139,7 +139,7 @@ def agree_with_dkimpy(count: int) -> None:
 
 
 def test_dkimpy_verifies_what_we_sign_and_we_what_it_signs() -> None:
-    """Sixty messages, both kinds of key, all canonicalizations."""
+    """Sixty messages, both kinds of key, each form of `c=`."""
     agree_with_dkimpy(60)
 
 
@@ -241,7 +241,7 @@ def agree_with_opendkim(folder: Path, count: int) -> None:
 
 
 def test_opendkim_verifies_what_we_sign_and_we_what_it_signs(tmp_path: Path) -> None:
-    """Sixty messages, both kinds of key, all canonicalizations."""
+    """Sixty messages, both kinds of key, each form of `c=`."""
     agree_with_opendkim(tmp_path, 60)
 
 

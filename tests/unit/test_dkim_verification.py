@@ -86,7 +86,7 @@ def with_tag(name: str, value: str) -> str:
 def test_what_is_signed_twice_passes_twice(
     header: dkim.Canonicalization, body: dkim.Canonicalization
 ) -> None:
-    """RSA and Ed25519 signatures in all canonicalizations pass, and say who answers for them."""
+    """RSA and Ed25519 signatures in each form of `c=` pass, and say who answers for them."""
     form = dkim.SignatureForm(header_canonicalization=header, body_canonicalization=body)
     fields = dkim.sign(MESSAGE, [RSA, ED25519], now=NOW, form=form)
     first, second = verify(fields + MESSAGE)

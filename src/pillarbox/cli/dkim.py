@@ -12,10 +12,9 @@ from rich.text import Text
 
 from pillarbox.cli.context import Context, pass_context
 from pillarbox.cli.dkim_explain import explain
-from pillarbox.cli.dkim_keys import Keys, key_object, show_records
+from pillarbox.cli.dkim_keys import Keys, key_object, mail_domain, show_records
 from pillarbox.cli.dkim_rotation import check, rotate
 from pillarbox.cli.output import safe, show_age
-from pillarbox.config.endpoints import is_host_name
 from pillarbox.errors import PermanentError
 from pillarbox.keyring.kept_key import KeptKey
 from pillarbox.keyring.rotation import algorithms_of
@@ -71,7 +70,7 @@ def new(
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
     """Make keys for DOMAIN and print the records to publish. They do not sign yet."""
-    domain = _domain(domain)
+    domain = mail_domain(domain)
     with context.errors():
         keys = Keys.of(context.load())
         rules = keys.rules(domain)
@@ -109,7 +108,7 @@ def import_key(
 
     FILE is PEM or DER (as from OpenDKIM, rspamd or OpenSSL), or the base64 of an Ed25519 seed.
     """
-    domain, selector = _domain(domain), _selector(selector)
+    domain, selector = mail_domain(domain), _selector(selector)
     with context.errors():
         keys = Keys.of(context.load())
         if any((key.domain, key.selector) == (domain, selector) for key in keys.all):
@@ -223,13 +222,6 @@ def retire(context: Context, domain: str, selector: str, yes: bool) -> None:  # 
         keys.keep(retired)
     context.out.say(f"{key.name} is destroyed. Run `pillarbox reload` where a node runs.")
     context.out.say(f'To revoke it: {key.name}. 3600 IN TXT "v=DKIM1; p="')
-
-
-def _domain(text: str) -> str:
-    domain = ascii_domain(text)
-    if "." not in domain or not is_host_name(domain):
-        raise click.UsageError(f"{text!r} is not a domain that mail can come from")
-    return domain.removesuffix(".")
 
 
 def _selector(text: str) -> str:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from pillarbox.cli.output import Out, safe
 from pillarbox.clock import SystemClock
+from pillarbox.config.endpoints import is_host_name
 from pillarbox.config.loader import Loaded
 from pillarbox.config.settings import DkimDomainSettings, Settings
 from pillarbox.dns.authorities import NetworkAuthorities, ResolverAuthority
@@ -26,7 +29,7 @@ from pillarbox.mailauth.dkim.algorithm import Algorithm
 from pillarbox.policy.key_life import KeyState
 from pillarbox.smtp.address import ascii_domain
 
-__all__ = ["Keys", "key_object", "make_authorities", "show_records"]
+__all__ = ["Keys", "key_object", "mail_domain", "make_authorities", "show_records"]
 
 
 @dataclass(slots=True)
@@ -124,6 +127,18 @@ class Keys:
     def delegate(self, key: KeptKey) -> str:
         """Return the zone that the record of a key really stands in, "" for its domain."""
         return self.rules(key.domain).delegate
+
+
+def mail_domain(text: str) -> str:
+    """Return a domain that mail can come from, in A-labels and lower case.
+
+    Raises:
+        UsageError: It is none.
+    """
+    domain = ascii_domain(text).removesuffix(".")
+    if "." not in domain or not is_host_name(domain):
+        raise click.UsageError(f"{text!r} is not a domain that mail can come from")
+    return domain
 
 
 def make_authorities(settings: Settings, zone: Path | None) -> Authorities:

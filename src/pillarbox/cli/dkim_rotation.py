@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from pillarbox.cli.context import FAILED, Context, pass_context
-from pillarbox.cli.dkim_keys import Keys, make_authorities, show_records
+from pillarbox.cli.dkim_keys import Keys, mail_domain, make_authorities, show_records
 from pillarbox.cli.output import finding_object, plural
 from pillarbox.config.settings import Unit
 from pillarbox.config.units import EXAMPLES, parse_quantity
@@ -20,7 +20,6 @@ from pillarbox.keyring.kept_key import KeptKey
 from pillarbox.keyring.rotation import Step, activate, algorithms_of, retire, see
 from pillarbox.mailauth.authorities import Authorities
 from pillarbox.policy.key_life import KeyCause, KeyState
-from pillarbox.smtp.address import ascii_domain
 
 __all__ = ["check", "rotate"]
 
@@ -75,7 +74,7 @@ def rotate(
     and destroys the old ones when no mail that they signed can be on its way any more. With
     --if-older it can be run daily by cron; exit 1 while records are waited for.
     """
-    domain, oldest = ascii_domain(domain), _seconds(age)
+    domain, oldest = mail_domain(domain), _seconds(age)
     with context.errors():
         keys = Keys.of(context.load())
         taken = keys.take(
