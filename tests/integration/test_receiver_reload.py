@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.receiving import LOCAL_TEST, listener, receiving, wait_until
 
-from pillarbox.config.settings import AuthSettings, IntakeSettings, ListenerKind, TlsSettings
+from pillarbox.config.settings import (
+    AuthSettings,
+    IntakeSettings,
+    ListenerKind,
+    RuleAction,
+    RuleSettings,
+    TlsSettings,
+)
 from pillarbox.errors import PermanentError
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
 from pillarbox.receive.binding import bind_listeners, close_all
@@ -33,6 +41,19 @@ def test_new_settings_hold_for_new_sessions_on_the_same_sockets() -> None:
             assert after.ask("RCPT TO:<n@new.test>").startswith("250")
         assert before.ask("MAIL FROM:<> SIZE=2000").startswith("250")
         assert before.ask("RCPT TO:<n@new.test>").startswith("550 5.7.1")
+
+
+def test_new_rules_hold_for_new_sessions() -> None:
+    """A relay policy that is loaded again decides from the next connection on."""
+    with receiving(KINDS) as rig:
+        rule = RuleSettings(action=RuleAction.ALLOW, recipients=("backup.test",))
+        for rules, code in (({"backup": rule}, "250"), ({}, "550")):
+            settings = replace(rig.settings, rule=rules)
+            rig.call(partial(rig.receiver.reload, settings, LocalDomains([LOCAL_TEST])))
+            with rig.client() as wire:
+                wire.hello()
+                wire.ask("MAIL FROM:<>")
+                assert wire.ask("RCPT TO:<n@backup.test>").startswith(code)
 
 
 def test_listeners_come_and_go() -> None:

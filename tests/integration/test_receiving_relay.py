@@ -89,6 +89,42 @@ def test_no_form_of_address_is_relayed_for_a_stranger(name: str) -> None:
     assert not accepted
 
 
+MALFORMED = (
+    f"<{'a' * 65}@{L}>",
+    f"<a@{'b' * 64}.{L}>",
+    f"<a@{'.'.join(['b' * 60] * 5)}>",
+    f"<{'a' * 60}@{'.'.join(['b' * 61] * 3)}.{L}>",
+    f"<@{L}>",
+    f"<a..b@{L}>",
+    f"<.a@{L}>",
+    f"<a.@{L}>",
+    f'<"a b"@{L}>',
+    f"<ann@{L}:25>",
+    f"<ann@{L}/../x>",
+)
+
+
+@pytest.mark.parametrize("name", ["mx", "office", "office with TLS"])
+def test_what_is_no_address_is_refused_as_such(name: str) -> None:
+    """E39, E40: lengths, dots, spaces, ports and paths get 501 5.1.3 or 553 5.1.3, never 250."""
+    trusted = {"trusted_networks": ("127.0.0.1",)}
+    kinds = {
+        "mx": listener(),
+        "office": listener(ListenerKind.SUBMISSION, **trusted),
+        "office with TLS": listener(ListenerKind.SUBMISSIONS, **trusted),
+    }
+    limits = LimitSettings(errors=100)
+    with receiving(kinds, limits=limits) as rig, rig.client(name) as wire:
+        if name == "office with TLS":
+            wire.sock = any_certificate().wrap_socket(wire.sock)
+        wire.hello()
+        assert wire.ask("MAIL FROM:<x@third.test>").startswith("250")
+        for path in MALFORMED:
+            assert wire.ask(f"RCPT TO:{path}")[:9] in {"501 5.1.3", "553 5.1.3"}, path
+        for path in ("<postmaster>", f"<postmaster@{L}>", f"<ABUSE@{L.upper()}>", f"<ann@{L}>"):
+            assert wire.ask(f"RCPT TO:{path}").startswith("250"), path
+
+
 def test_trusted_networks_and_our_own_recipients_are_served() -> None:
     """A trusted client may send anywhere, and strangers may reach postmaster and abuse."""
     kinds = {"mx": listener(), "office": listener(trusted_networks=("127.0.0.0/8",))}

@@ -273,6 +273,21 @@ def test_explain_gives_the_decision_and_the_rule_that_made_it(tmp_path: Path) ->
         assert run(*words, "--from", "a@b.test", "--to", "a@b.test", *wrong).exit_code == 2
 
 
+def test_explain_asks_the_store_what_a_credential_owns(tmp_path: Path) -> None:
+    """The senders of a credential count without being named, and what is not known is said."""
+    with scenery(tmp_path) as scene:
+        words = ("-c", str(scene.path))
+        added = run(*words, "credential", "add", "web", "--sender", "@web.test")
+        assert added.exit_code == 0, added.output
+        asked = (*words, "relay", "explain", "--to", "a@b.test", "--auth")
+        taken = run(*asked, "web", "--from", "x@web.test")
+        assert taken.exit_code == 0, taken.output
+        refused = run(*asked, "web", "--from", "x@other.test")
+        assert "x@other.test is not among what login web owns: @web.test" in refused.output
+        unknown = run(*asked, "nobody", "--from", "x@web.test")
+        assert "No credential in the store is called nobody." in unknown.output
+
+
 EXPLAINED = """
 [owner.shop]
 credentials = ["shop"]

@@ -15,6 +15,7 @@ from pillarbox import __version__
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.output import Out, plural, safe
 from pillarbox.cli.relay_attack import Attack, Shot, Target, attack
+from pillarbox.cli.relay_credentials import KnownLogin, known_login
 from pillarbox.cli.relay_report import Report, markdown, values
 from pillarbox.cli.relay_targets import NoStranger, targets
 from pillarbox.clock import SystemClock
@@ -65,7 +66,11 @@ class _Address(click.ParamType[Mailbox | str]):
 @relay.command("explain")
 @click.option("--ip", default="203.0.113.9", show_default=True, help="Address of the client.")
 @click.option("--auth", default="", help="Who has logged in; nobody without it.")
-@click.option("--senders", default="", help="Senders of the credential itself, by commas.")
+@click.option(
+    "--senders",
+    default="",
+    help="What its credential owns, by commas; without it, the store is asked.",
+)
 @click.option("--from", "sender", type=_Address(), required=True, help='MAIL FROM; "<>" for none.')
 @click.option("--header-from", type=_Address(), help="Address in the From field.")
 @click.option("--to", type=_Address(), required=True, help="RCPT TO.")
@@ -95,11 +100,15 @@ def explain_command(
     with context.errors():
         loaded = context.load()
         policy = _policy(loaded.settings)
+        login = KnownLogin("")
+        if auth:
+            own = Senders(each for each in senders.split(",") if each)
+            login = KnownLogin(auth, own) if own else known_login(loaded, auth)
         client = Client(
             listener=_listener(loaded.settings, listener, auth),
             address=_ip(ip),
-            credential=auth,
-            senders=Senders(each for each in senders.split(",") if each),
+            credential=login.identity,
+            senders=login.senders,
         )
         path: ReversePath = sender if isinstance(sender, Mailbox) else None
         author = header_from if isinstance(header_from, Mailbox) else None
@@ -108,6 +117,8 @@ def explain_command(
         context.out.json(_explanation_values(client, path, to, told))
     else:
         _show_explanation(context.out, client, path, to, told)
+        if login.note:
+            context.out.say(login.note)
     if not told.decision.is_accepted:
         raise click.exceptions.Exit(FAILED)
 
