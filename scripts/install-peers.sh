@@ -80,9 +80,11 @@ if [ -e "$peers/usr/sbin/smtpctl" ] && id opensmtpq >/dev/null 2>&1; then
   chgrp opensmtpq "$peers/usr/sbin/smtpctl" && chmod 2555 "$peers/usr/sbin/smtpctl"
 fi
 if command -v npm >/dev/null; then
-  [ -e "$peers/node/node_modules/nodemailer" ] ||
-    npm install --silent --no-audit --no-fund --prefix "$peers/node" nodemailer >/dev/null 2>&1 ||
-    say "nodemailer is missing"
+  for package in nodemailer oauth2-mock-server; do
+    [ -e "$peers/node/node_modules/$package" ] ||
+      npm install --silent --no-audit --no-fund --prefix "$peers/node" "$package" >/dev/null 2>&1 ||
+      say "$package is missing"
+  done
 fi
 say "done ($peers)"
 exit 0
