@@ -349,7 +349,7 @@ def test_the_worst_of_several_authors_counts() -> None:
         ([b"Undisclosed:;"], (), "the From field names nobody"),
         ([b"ann@[192.0.2.1]"], (), "'[192.0.2.1]' in From is no domain"),
         ([b"ann@one.test, bob@[192.0.2.1]"], ("one.test",), "'[192.0.2.1]' in From is no domain"),
-        ([b"a@bank.test)b@one.test"], (), "the From field cannot be read: unexpected ')' at"),
+        ([b"a@bank.test)b@one.test"], (), "the From field cannot be read: "),
         ([b"ann@one.test", b"(("], ("one.test",), "the From field cannot be read"),
         ([b"a@b@c.test"], (), "the From field cannot be read"),
         (
