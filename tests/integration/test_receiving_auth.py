@@ -223,14 +223,12 @@ def test_unknown_users_take_as_long_as_known_ones(tmp_path: Path) -> None:
     users = UserFile(path)
 
     def seconds(user: str) -> float:
-        best = 10.0
-        for _ in range(7):
-            began = time.perf_counter()
-            assert not users.verify(user, "wrong")
-            best = min(best, time.perf_counter() - began)
-        return best
+        began = time.thread_time()  # of the processor: others on the machine do not count
+        assert not users.verify(user, "wrong")
+        return time.thread_time() - began
 
-    known, unknown = seconds("ann"), seconds("nobody")
+    pairs = [(seconds("ann"), seconds("nobody")) for _ in range(9)]
+    known, unknown = (min(column) for column in zip(*pairs, strict=True))
     assert 0.4 < known / unknown < 2.5
 
 
