@@ -105,22 +105,32 @@ def test_relaxed_fields_lose_folds_and_case(line: bytes, relaxed: bytes) -> None
     assert canonical_field(line, SIMPLE) == line.removesuffix(b"\r\n") + b"\r\n"
 
 
-def test_a_limit_hashes_so_many_octets_and_counts_all() -> None:
-    """With l=, the hash is of the first octets of the canonical body, and the rest is known."""
-    hasher = BodyHasher(RELAXED, limit=5)
-    for chunk in (b"ab  ", b" c\r", b"\nmore\r\n"):
-        hasher.feed(chunk)
-    assert hasher.digest() == hashlib.sha256(b"ab c\r").digest()
-    assert hasher.size == len(b"ab c\r\nmore\r\n")
+@pytest.mark.parametrize("cut", range(14))
+def test_the_hashes_of_first_octets_are_read_off_on_the_way(cut: int) -> None:
+    """With l=, the hash is of so many octets of the canonical body, and its size is known."""
+    body = b"ab   c\r\nmore\r\n"
+    whole = b"ab c\r\nmore\r\n"
+    limits = [*range(len(whole) + 1), 99]
+    hasher = BodyHasher(RELAXED, limits=limits)
+    hasher.feed(body[:cut])
+    hasher.feed(body[cut:])
+    for limit in limits:
+        assert hasher.digest(limit) == hashlib.sha256(whole[:limit]).digest()
+    assert hasher.digest() == hashlib.sha256(whole).digest()
+    assert hasher.size == len(whole)
 
 
-def test_a_hash_that_several_want_is_computed_once() -> None:
-    """The same want of two signatures is one hash, and each gets it."""
-    wants = [BodyHash(SIMPLE), BodyHash(SIMPLE), BodyHash(RELAXED, 3)]
+def test_hashes_that_several_want_are_computed_once() -> None:
+    """Each gets what it wants, of the canonicalization and length that it wants."""
+    wants = [BodyHash(SIMPLE), BodyHash(SIMPLE), BodyHash(RELAXED, 3), BodyHash(SIMPLE, 1)]
     hashes = BodyHashes(wants)
-    hashes.feed(b"a\r\n")
-    assert hashes.digest(BodyHash(SIMPLE)) == hashlib.sha256(b"a\r\n").digest()
+    hashes.feed(b"a \r\n")
+    assert hashes.digest(BodyHash(SIMPLE)) == hashlib.sha256(b"a \r\n").digest()
+    assert hashes.digest(BodyHash(SIMPLE, 1)) == hashlib.sha256(b"a").digest()
     assert hashes.digest(BodyHash(RELAXED, 3)) == hashlib.sha256(b"a\r\n").digest()
+    assert hashes.size(BodyHash(SIMPLE, 1)) == 4
+    with pytest.raises(KeyError):
+        BodyHashes([BodyHash(SIMPLE)]).digest(BodyHash(RELAXED))
 
 
 @pytest.mark.parametrize(
