@@ -9,6 +9,7 @@ from pillarbox.mailauth.dmarc_report.build import (
     pack_report,
     report_subject,
 )
+from pillarbox.mailauth.dmarc_report.message import read_report_message
 from pillarbox.mailauth.dmarc_report.parse import ReadReport, read_report
 from pillarbox.mailauth.dmarc_report.unpack import ReportLimits, ReportRefused, unpack
 from pillarbox.mailauth.dmarc_report.values import (
@@ -35,6 +36,7 @@ __all__ = [
     "build_report",
     "pack_report",
     "read_report",
+    "read_report_message",
     "report_subject",
     "unpack",
 ]
