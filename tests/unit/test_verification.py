@@ -6,10 +6,17 @@ import asyncio
 import time
 
 import pytest
-from tests.authentic_mail import NOW, message, signed, zone
+from tests.authentic_mail import NOW, key_of, message, signed, zone
 
 from pillarbox.dns.zone import ZoneResolver
-from pillarbox.mailauth.authres import parse_results
+from pillarbox.mailauth import arc, dkim
+from pillarbox.mailauth.authres import (
+    AuthenticationResults,
+    MethodResult,
+    Property,
+    parse_results,
+)
+from pillarbox.mailauth.dmarc import Policy
 from pillarbox.mailauth.verification import Client, Verification, Verifier
 from pillarbox.message.header import scan_header
 from pillarbox.smtp.address import Mailbox
@@ -29,7 +36,7 @@ OTHER = Client(address="192.0.2.9", helo="x.example", reverse_path=CLIENT.revers
 
 
 def resolver() -> ZoneResolver:
-    return zone(*ZONE, signers=("example.net",))
+    return zone(*ZONE, signers=("example.net", "lists.example"))
 
 
 def verify(
@@ -92,6 +99,42 @@ def test_forged_results_are_found() -> None:
     extra = b"Authentication-Results: mx.example.org; dmarc=pass\r\n"
     octets = message(extra=extra)
     assert [octets[cut] for cut in verify(octets).forged("mx.example.org")] == [extra]
+
+
+def forwarded(octets: bytes, author: str) -> bytes:
+    """Return a message as a mailing list hands it on: sealed, and then with another subject."""
+    header = scan_header(octets)
+    sealer = arc.Sealer(key_of("lists.example"))
+    body = dkim.BodyHashes(sealer.wanted)
+    changed = octets.replace(b"Subject: ", b"Subject: [list] ")
+    body.feed(octets[header.size :])
+    none = arc.Chain(status=arc.ChainStatus.NONE, reason="")
+    result = MethodResult("dmarc", "pass", (Property("header", "from", author),))
+    said = AuthenticationResults("lists.example", (result,))
+    return sealer.seal(scan_header(changed), body, chain=none, said=said, now=NOW) + changed
+
+
+def test_a_trusted_forwarder_vouches_for_what_it_changed() -> None:
+    """A list that changes the subject breaks the signature, and its seal tells what it saw."""
+    octets = forwarded(signed("example.net", message()), "example.net")
+    found = verify(octets, client=OTHER)
+    assert found.dmarc.result.value == "fail"
+    voucher = found.voucher({"lists.example"})
+    assert voucher is not None
+    assert voucher.reason == "lists.example saw DMARC pass for example.net (ARC set 1)"
+    assert found.voucher({"other.example"}) is None
+
+
+@pytest.mark.parametrize(
+    "extra", [b"From: service@bank.example\r\n", b"From: ((\r\n", b"From: a@[192.0.2.1]\r\n"]
+)
+def test_nobody_vouches_for_several_authors(extra: bytes) -> None:
+    """A forwarder that saw one author pass says nothing of another one."""
+    octets = forwarded(extra + signed("example.net", message()), "example.net")
+    found = verify(octets, client=OTHER)
+    assert found.arc.status is arc.ChainStatus.PASS
+    assert found.disposition is not Policy.NONE
+    assert found.voucher({"lists.example"}) is None
 
 
 def test_without_a_session_only_the_message_is_judged() -> None:

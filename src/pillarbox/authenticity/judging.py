@@ -17,7 +17,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.events.types import MessageJudged, Sink
 from pillarbox.intake.draft import Draft
 from pillarbox.intake.inspection import Inspection, Judgement
-from pillarbox.mailauth.arc import Sealer, find_voucher
+from pillarbox.mailauth.arc import Sealer
 from pillarbox.mailauth.verification import Client, Examination, Verification, Verifier
 from pillarbox.message.header import Header, scan_header
 from pillarbox.policy.networks import TrustedNetworks
@@ -90,7 +90,7 @@ class JudgingInspector:
             found = await asyncio.wait_for(examination.conclude(now=now), judges.patience)
         except TimeoutError:
             return Judgement(rulings=(judges.policy.unknown(judges.patience),))
-        voucher = find_voucher(found.arc, found.dmarc.author_domain, judges.trusted_forwarders)
+        voucher = found.voucher(judges.trusted_forwarders)
         decision = judges.policy.decide(found.dmarc, voucher)
         ruling = decision.ruling
         self._tell(draft, found, ruling)

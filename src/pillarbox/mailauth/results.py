@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from pillarbox.mailauth.arc import Chain, ChainStatus
+from pillarbox.mailauth.arc import Chain, ChainStatus, Voucher, find_voucher
 from pillarbox.mailauth.authres import (
     AuthenticationResults,
     MethodResult,
@@ -57,6 +57,20 @@ class Verification:
     def is_temporary(self) -> bool:
         """Whether DNS kept DMARC from a verdict that may be another the next minute."""
         return self.dmarc.result is Result.TEMPERROR
+
+    def voucher(self, trusted: Collection[str]) -> Voucher | None:
+        """Return a trusted forwarder that saw DMARC pass for the author, where it fails here.
+
+        Only a message with one readable author can be vouched for: of several, a forwarder may
+        have looked at another one than we did.
+
+        Args:
+            trusted: Domains of sealers that are believed, in lower case.
+        """
+        is_plain = len(self.authors.domains) == 1 and not self.authors.problem
+        if self.dmarc.result is not Result.FAIL or not is_plain:
+            return None
+        return find_voucher(self.arc, self.authors.domains[0], trusted)
 
     def said(self, authserv_id: str) -> AuthenticationResults:
         """Return the results as a field says them.

@@ -35,7 +35,7 @@ def find_voucher(chain: Chain, author_domain: str, trusted: Collection[str]) -> 
         author_domain: The domain that DMARC failed for here.
         trusted: Domains of sealers, in lower case; subdomains of one are not meant.
     """
-    if chain.status is not ChainStatus.PASS:
+    if chain.status is not ChainStatus.PASS or not author_domain:
         return None
     voucher = None
     for one in reversed(chain.sets):
