@@ -23,11 +23,17 @@ from tests.receiving import (
     wait_until,
 )
 
-from pillarbox.config.settings import AuthSettings, ListenerKind
+from pillarbox.access.answers import Admitted, Answer, Denied
+from pillarbox.access.assembly import build_access
+from pillarbox.access.authenticator import Authenticator
+from pillarbox.access.node_key import NodeKey
+from pillarbox.access.sources.passwd_file import UserFile
+from pillarbox.config.settings import AuthSettings, ListenerKind, Settings
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import AuthAccepted, AuthRefused, MessageAccepted
-from pillarbox.receive.auth import Authenticator, Guesses, Verdict
-from pillarbox.receive.passwords import UserFile
+from pillarbox.policy.autopsy import Cause
+from pillarbox.receive.auth import Guesses
+from pillarbox.smtp.sasl.claims import PasswordClaim
 
 USERS = {"ann@local.test": PASSWORD, "bob:colon": "other"}
 KINDS = {
@@ -109,8 +115,8 @@ def test_every_failure_looks_the_same(user: str, password: str, acting_as: str) 
         reply = wire.ask(plain(user, password, acting_as))
         assert reply == "535 5.7.8 Authentication credentials invalid"
         assert wire.ask("MAIL FROM:<ann@local.test>").startswith("530")
-        refused = rig.named(AuthRefused)
-        assert [each.identity for each in refused] == [user]
+        wait_until(lambda: len(rig.named(AuthRefused)) == 1)
+        assert [each.identity for each in rig.named(AuthRefused)] == [user]
         assert password not in repr(rig.events)
 
 
@@ -189,28 +195,42 @@ def test_a_client_that_leaves_during_the_check_harms_nobody() -> None:
             assert wire.ask(plain("ann@local.test", PASSWORD)).startswith("235")
 
 
-def check(authenticator: Authenticator, user: str, password: str, now: float = 0.0) -> Verdict:
+def file_source(folder: Path, **passwords: str) -> Authenticator:
+    """Return who judges logins by a user file alone."""
+    settings = Settings(auth=AuthSettings(file=user_file(folder, **passwords), cache_seconds=10.0))
+    key = NodeKey(b"a key", is_configured=False)
+    return build_access(settings, directory=None, key=key, now=time.time).authenticator
+
+
+def check(authenticator: Authenticator, user: str, password: str, now: float = 0.0) -> Answer:
     """Return what an authenticator decides, now or later."""
 
-    async def decided() -> Verdict:
-        verdict = authenticator.check(user, password, acting_as="", now=now)
-        return verdict if isinstance(verdict, Verdict) else await verdict
+    async def decided() -> Answer:
+        answer = authenticator.check(PasswordClaim("", user, password), now=now)
+        return await answer if isinstance(answer, asyncio.Future) else answer
 
     return asyncio.run(decided())
 
 
+def cause(answer: Answer) -> Cause:
+    """Return why a login was denied."""
+    assert isinstance(answer, Denied)
+    return answer.cause
+
+
 def test_a_changed_password_holds_at_once(tmp_path: Path) -> None:
     """A remembered login is forgotten when the file changes, and when its time is over."""
-    settings = AuthSettings(file=user_file(tmp_path, ann="one"), cache_seconds=10.0)
-    authenticator = Authenticator(settings)
-    assert check(authenticator, "ann", "one") is Verdict.ACCEPTED
-    remembered = authenticator.check("ann", "one", acting_as="", now=9.0)
-    assert remembered is Verdict.ACCEPTED  # at once
-    assert authenticator.check("ann", "one", acting_as="bob", now=9.0) is Verdict.OTHER_IDENTITY
+    authenticator = file_source(tmp_path, ann="one")
+    assert isinstance(check(authenticator, "ann", "one"), Admitted)
+    remembered = authenticator.check(PasswordClaim("", "ann", "one"), now=9.0)
+    assert isinstance(remembered, Admitted)  # at once
+    other = authenticator.check(PasswordClaim("bob", "ann", "one"), now=9.0)
+    assert isinstance(other, Denied)
+    assert other.cause is Cause.OTHER_IDENTITY
     tmp_path.joinpath("users").unlink()
     user_file(tmp_path, ann="two")
-    assert check(authenticator, "ann", "one", now=9.0) is Verdict.WRONG
-    assert check(authenticator, "ann", "two", now=9.0) is Verdict.ACCEPTED
+    assert cause(check(authenticator, "ann", "one", now=9.0)) is Cause.WRONG_SECRET
+    assert isinstance(check(authenticator, "ann", "two", now=9.0), Admitted)
     authenticator.close()
 
 
@@ -254,10 +274,25 @@ def test_a_user_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_breaks_while_we_run_keeps_strangers_out(tmp_path: Path) -> None:
     """An unusable user file lets nobody in, with a temporary failure."""
-    authenticator = Authenticator(AuthSettings(file=user_file(tmp_path, ann="one")))
+    authenticator = file_source(tmp_path, ann="one")
     tmp_path.joinpath("users").write_text("rubbish\n")
-    assert check(authenticator, "ann", "one") is Verdict.NO_USERS
+    denied = check(authenticator, "ann", "one")
+    assert cause(denied) is Cause.SOURCE_DOWN
+    assert isinstance(denied, Denied)
+    assert denied.is_temporary
+    assert "rubbish" not in denied.detail
     authenticator.close()
+
+
+def test_dovecots_form_of_the_file_is_read(tmp_path: Path) -> None:
+    """A scheme in braces and fields behind the hash are no mistakes; another scheme is."""
+    path = user_file(tmp_path, ann="one")
+    user, _, kept = path.read_text().strip().partition(":")
+    path.write_text(f"{user}:{{ARGON2ID}}{kept}:1000:1000::/home/ann::userdb_quota=1G\n")
+    assert UserFile(path).verify("ann", "one")
+    path.write_text("ann:{SHA512-CRYPT}$6$salt$hash\n")
+    with pytest.raises(PermanentError, match=r"but \{SHA512-CRYPT\}"):
+        UserFile(path)
 
 
 def test_guesses_are_forgiven_slowly() -> None:

@@ -10,6 +10,9 @@ from pillarbox.config.check import check
 from pillarbox.config.loader import load
 from pillarbox.findings import Finding, Level
 
+LDAP = "[auth_source.l]\nkind='ldap'\nurl='ldap://192.0.2.1'\nbind_dn='uid={user}'\n"
+SCRAM = "[auth]\nmechanisms=['SCRAM-SHA-256']\n"
+JWKS = "[auth_source.s]\nkind='jwks'\nissuer='https://sso.example.org'\naudiences=['smtp']\n"
 LISTENER = "[listener.in]\nkind='submission'\nbind=['127.0.0.1:2525']\n"
 TRUSTED = LISTENER + "trusted_networks=['127.0.0.1']\n"
 OUT = "[route.out]\nkind='mx'\nrecipients=['*']\n"
@@ -85,7 +88,19 @@ def test_sound_configurations_pass(tmp_path: Path, text: str) -> None:
         (LISTENER + "trusted_networks=['::/0']", 27),
         (MX + "normalize_line_ends=true", 28),
         (MX, 29),
-        (LISTENER + OUT, 30),
+        (LISTENER + OUT + "[auth]\nsources=['file']", 30),
+        ("[auth]\nsources=['ldap']", 150),
+        ("[auth]\nsources=['store']\n" + LDAP, 151),
+        ("[auth]\nkey='short'", 152),
+        (SCRAM + "[store]\nurl='postgresql://db/x'", 153),
+        ("[auth]\nmechanisms=['CRAM-MD5']", 154),
+        ("[auth_source.sso]\nkind='jwks'\nissuer='https://sso.example.org'", 155),
+        ("[auth_source.l]\nkind='ldap'\nurl='ldaps://x'\nbind_dn='cn=ann'", 156),
+        ("[auth_source.l]\nkind='ldap'\nurl='http://x'\nbind_dn='{user}'", 157),
+        (LDAP + "start_tls=false", 158),
+        (JWKS + "algorithms=['HS256']", 159),
+        (JWKS + "url='http://sso.example.org/keys'", 160),
+        ("[auth_source.s]\nkind='introspection'\nurl='https://x'\nclient_id='a'", 161),
         ("[listener.in]\nkind='submission'\nbind=['0.0.0.0:587']\nrequire_auth=false", 31),
         ("[limits]\nrecipients=50", 32),
         ("[limits]\nconnections=0", 33),

@@ -33,6 +33,7 @@ class AccessControl:
 
     authenticator: Authenticator
     examiner: Examiner
+    directory: Directory | None = None  # the credentials of the store
 
     def close(self) -> None:
         """Give up all threads."""
@@ -80,7 +81,7 @@ def build_access(
         scram_key=key.scram,
         on_defect=on_defect,
     )
-    return AccessControl(authenticator, Examiner(sources, directory, key.former))
+    return AccessControl(authenticator, Examiner(sources, directory, key.former), directory)
 
 
 def _order(settings: Settings) -> tuple[str, ...]:

@@ -15,11 +15,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pillarbox import __version__
+from pillarbox.access.assembly import build_access
+from pillarbox.access.directory import Directory
+from pillarbox.access.issue import Issuer
+from pillarbox.access.node_key import read_node_key
 from pillarbox.clock import SystemClock
 from pillarbox.config.loader import Loaded
 from pillarbox.config.settings import Settings
 from pillarbox.control import protocol as p
 from pillarbox.control.client import ControlClient, NodeNotRunning
+from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.operations import Operations
 from pillarbox.errors import PermanentError
 from pillarbox.events.encode import encode, message_of
@@ -138,6 +143,7 @@ class _StoreAccess:
             record=self._record,
             status=status,
             routes=lambda: settings.route,
+            credentials=_credentials(store, settings, clock),
         )
 
     def run(self, request: p.Request) -> Iterator[p.Row]:
@@ -155,6 +161,17 @@ class _StoreAccess:
             JournalEntry(event.at, parse_id(message_of(event)), encode(event)) for event in events
         ]
         await self._store.commit(Batch(record=entries))
+
+
+def _credentials(store: Store, settings: Settings, clock: SystemClock) -> CredentialOperations:
+    key = read_node_key(settings.auth.key, settings.node.directory)
+    directory = Directory(store.credentials, clock.now)
+    return CredentialOperations(
+        directory,
+        Issuer(key),
+        access=lambda: build_access(settings, directory=directory, key=key, now=clock.now),
+        failures=lambda: None,
+    )
 
 
 async def _gather(rows: AsyncIterator[p.Row], some: list[p.Row]) -> bool:

@@ -12,12 +12,12 @@ from pillarbox.config.units import EXAMPLES, parse_quantity
 from pillarbox.control.protocol import Filter
 from pillarbox.policy.queue import RecipientState
 
-__all__ = ["filter_of", "filter_options"]
+__all__ = ["Age", "filter_of", "filter_options"]
 
 _STATES: Final = tuple(state.name.lower() for state in RecipientState)
 
 
-class _Age(click.ParamType[float]):
+class Age(click.ParamType[float]):
     """An age, such as ``30 min``."""
 
     name = "age"
@@ -25,6 +25,7 @@ class _Age(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        """Return the seconds that a text says."""
         seconds = parse_quantity(str(value), Unit.SECONDS)
         if seconds is None:
             self.fail(f"{value!r} is not an age, such as {EXAMPLES[Unit.SECONDS]}", param, ctx)
@@ -35,8 +36,8 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add message ids and the filters to a command."""
     for decorator in (
         click.option("--message-id", help="The Message-ID header."),
-        click.option("--newer", type=_Age(), help='At most this old: "2 h".'),
-        click.option("--older", type=_Age(), help='At least this old: "30 min".'),
+        click.option("--newer", type=Age(), help='At most this old: "2 h".'),
+        click.option("--older", type=Age(), help='At least this old: "30 min".'),
         click.option(
             "--state", "states", multiple=True, type=click.Choice(_STATES), help="Repeatable."
         ),

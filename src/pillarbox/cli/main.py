@@ -35,6 +35,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "restore": ("store", "restore"),
     "verify": ("verify", "verify"),
     "auth": ("auth", "auth"),
+    "credential": ("credential", "credential"),
     "dkim": ("dkim", "dkim"),
     "dmarc": ("dmarc", "dmarc"),
     "relay": ("relay", "relay"),

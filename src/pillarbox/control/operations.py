@@ -20,6 +20,7 @@ import msgspec
 
 from pillarbox.config.settings import RouteSettings
 from pillarbox.control import protocol as p
+from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.selection import CHANGES, selection_of, states_of
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import (
@@ -90,6 +91,7 @@ class Operations:
         status: p.StatusRow,
         routes: Callable[[], Mapping[str, RouteSettings]],
         live: Live | None = None,
+        credentials: CredentialOperations | None = None,
     ) -> None:
         """Work on an open store.
 
@@ -100,6 +102,7 @@ class Operations:
             status: What is said of a node that does not run (``live`` says it otherwise).
             routes: The configured routes.
             live: The running node, or None where it is stopped.
+            credentials: What is done about who may log in; None: nothing.
         """
         self._store = store
         self._now = now
@@ -121,6 +124,7 @@ class Operations:
             p.Pause: self._pause,
             p.Resume: self._pause,
             p.Stop: self._stop,
+            **(credentials.table() if credentials else {}),
         }
 
     def run(self, request: p.Request) -> AsyncIterator[p.Row]:

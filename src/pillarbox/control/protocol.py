@@ -14,29 +14,40 @@ from msgspec import Struct
 
 __all__ = [
     "MAX_LINE",
+    "AddCredential",
     "Backup",
     "ChangeQueue",
     "CountQueue",
+    "CredentialRow",
     "DestinationRow",
     "Done",
     "EventRow",
     "Failure",
+    "FailureRow",
     "Filter",
     "FindingRow",
+    "IssuedRow",
+    "ListCredentials",
+    "ListFailures",
     "ListQueue",
+    "LoginRow",
     "MessageRow",
     "Pause",
     "RecipientRow",
     "Reload",
     "Request",
     "Resume",
+    "RevokeCredential",
+    "RotateCredential",
     "Row",
+    "SecretRow",
     "ShowLog",
     "ShowMessage",
     "ShowStatus",
     "StatusRow",
     "Stop",
     "SummarizeQueue",
+    "TestCredential",
     "Verify",
     "decode_request",
     "decode_row",
@@ -139,6 +150,70 @@ class Stop(_Request, frozen=True, kw_only=True, tag="stop"):
     """Stop the node as SIGTERM does."""
 
 
+class AddCredential(_Request, frozen=True, kw_only=True, tag="credential.add"):
+    """Let somebody log in. Answered by one ``IssuedRow``, the only one with the secret."""
+
+    name: str
+    kind: str  # a value of ``CredentialKind``
+    by: str  # who asks
+    account: str = ""
+    password: str = ""  # chosen by a person; "" has one made
+    project: str = ""
+    is_sandbox: bool = False
+    scopes: list[str] = []
+    senders: list[str] = []
+    expires_in: float | None = None  # seconds
+    scram: bool = False
+    reversible: bool = False
+
+    def __repr__(self) -> str:
+        return f"AddCredential({self.name!r})"  # never the password
+
+
+class ListCredentials(_Request, frozen=True, kw_only=True, tag="credential.list"):
+    """Who may log in? Answered by ``CredentialRow``, by their names."""
+
+    project: str | None = None
+    with_revoked: bool = False
+
+
+class RotateCredential(_Request, frozen=True, kw_only=True, tag="credential.rotate"):
+    """Give a credential a new secret. Answered as ``AddCredential`` is."""
+
+    name: str  # or the visible start of a key
+    by: str
+    overlap: float = 0.0  # seconds for which the old secret holds as well
+    password: str = ""
+    scram: bool = False  # what was kept of the old secret is kept of the new one anyway
+    reversible: bool = False
+
+    def __repr__(self) -> str:
+        return f"RotateCredential({self.name!r})"  # never the password
+
+
+class RevokeCredential(_Request, frozen=True, kw_only=True, tag="credential.revoke"):
+    """Let somebody in no more. Answered by its ``CredentialRow``."""
+
+    name: str
+    by: str
+
+
+class TestCredential(_Request, frozen=True, kw_only=True, tag="credential.test"):
+    """Would this login be let in, and if not, why? Answered by one ``LoginRow``."""
+
+    __test__ = False  # it is no test of pytest's
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"TestCredential({self.user!r})"  # never the password
+
+
+class ListFailures(_Request, frozen=True, kw_only=True, tag="auth.failures"):
+    """Who fails to log in? Answered by ``FailureRow``, the last first."""
+
+
 Request = (
     ShowStatus
     | SummarizeQueue
@@ -153,6 +228,12 @@ Request = (
     | Pause
     | Resume
     | Stop
+    | AddCredential
+    | ListCredentials
+    | RotateCredential
+    | RevokeCredential
+    | TestCredential
+    | ListFailures
 )
 
 
@@ -239,6 +320,89 @@ class FindingRow(_Row, frozen=True, kw_only=True, tag="finding"):
     evidence: list[str] = []
 
 
+class SecretRow(Struct, frozen=True, kw_only=True):
+    """One secret of a credential, without what is kept of it."""
+
+    prefix: str
+    created_at: float
+    created_by: str
+    ends_at: float | None
+    ended_by: str
+    is_former: bool
+    has_scram: bool
+    is_reversible: bool
+
+
+class CredentialRow(_Row, frozen=True, kw_only=True, tag="credential"):
+    """One credential."""
+
+    name: str
+    kind: str
+    account: str
+    project: str
+    is_sandbox: bool
+    scopes: list[str]
+    senders: list[str]
+    created_at: float
+    created_by: str
+    expires_at: float | None
+    revoked_at: float | None
+    revoked_by: str
+    last_used_at: float | None
+    last_used_from: str
+    secrets: list[SecretRow]
+
+
+class IssuedRow(_Row, frozen=True, kw_only=True, tag="issued"):
+    """A secret that was just made, shown this once."""
+
+    name: str
+    kind: str
+    user: str  # the user name to log in by
+    secret: str  # "" where a person chose it
+    prefix: str
+    expires_at: float | None
+    old_ends_at: float | None  # until when the secret before it holds as well
+    is_reversible: bool
+
+    def __repr__(self) -> str:
+        return f"IssuedRow({self.name!r})"  # never the secret
+
+
+class LoginRow(_Row, frozen=True, kw_only=True, tag="login"):
+    """What would come of a login."""
+
+    is_accepted: bool
+    source: str
+    identity: str = ""
+    credential: str = ""
+    project: str = ""
+    is_sandbox: bool = False
+    senders: list[str] = []
+    cause: str = ""  # a value of ``pillarbox.policy.autopsy.Cause``
+    reason: str = ""
+    changed_at: float | None = None
+
+
+class FailureRow(_Row, frozen=True, kw_only=True, tag="failures"):
+    """The refused logins of one application."""
+
+    helo: str
+    client: str
+    mechanisms: list[str]
+    listener: str
+    first_at: float
+    last_at: float
+    count: int
+    causes: dict[str, int]  # how often each was found, the most frequent first
+    users: list[str]
+    cause: str  # of the last
+    reason: str
+    credential: str
+    changed_at: float | None  # when what it logs in by was rotated or revoked
+    recovered_at: float | None
+
+
 class Done(_Row, frozen=True, kw_only=True, tag="done"):
     """The answer is complete."""
 
@@ -254,7 +418,19 @@ class Failure(_Row, frozen=True, kw_only=True, tag="failure"):
     count: int = 0
 
 
-Row = StatusRow | DestinationRow | MessageRow | EventRow | FindingRow | Done | Failure
+Row = (
+    StatusRow
+    | DestinationRow
+    | MessageRow
+    | EventRow
+    | FindingRow
+    | CredentialRow
+    | IssuedRow
+    | LoginRow
+    | FailureRow
+    | Done
+    | Failure
+)
 
 encode: Final = msgspec.json.Encoder().encode
 """Return a request or a row as one line, without its line end."""

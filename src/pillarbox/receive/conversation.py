@@ -35,6 +35,7 @@ from pillarbox.receive.gate import Gate
 from pillarbox.receive.line import Line
 from pillarbox.receive.login import Login
 from pillarbox.receive.refusals import (
+    LOGIN_ENDED,
     TLS_UNAVAILABLE,
     WAITED_FOR_MEMORY,
 )
@@ -152,7 +153,7 @@ class Conversation:
     # --- greeting, TLS, login --------------------------------------------------------
 
     def _hello(self, event: HelloReceived) -> None:
-        self._helo = event.name
+        self._helo = self._login.helo = event.name
         self._is_extended = event.is_extended
         self._origin = None
         if self._gate is not None:
@@ -184,7 +185,7 @@ class Conversation:
 
     def _login_decided(self, is_accepted: bool) -> None:  # noqa: FBT001 - a callback
         if is_accepted:
-            self._rights = self._rights_as(self._login.identity)
+            self._rights = self._rights_as(self._login.identity, self._login.senders)
             self._origin = None
         self._decided()
 
@@ -203,6 +204,11 @@ class Conversation:
         )
 
     def _mail(self, event: MailReceived) -> None:
+        if not self._login.holds:
+            self._refuse_mail(
+                event, LOGIN_ENDED, "the credential was revoked or rotated, or ran out"
+            )
+            return
         decision = self._rights.may_send(event.reverse_path)
         if decision.reply is not None:
             self._refuse_mail(event, decision.reply, decision.rule)

@@ -1,7 +1,8 @@
 """The logins of one session: who the client is, or that it may not know why not.
 
 A client learns only whether it may come in: whatever is wrong, the answer has the same text
-and takes the same time. What was wrong is told to the operator.
+and takes the same time. What was wrong is found out after the answer, and told to the
+operator. A login holds as long as its credential does: it is looked at anew at each MAIL.
 """
 
 from __future__ import annotations
@@ -9,25 +10,58 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
+from pillarbox.access.answers import Admitted, Answer, Denied
+from pillarbox.access.failures import Application
 from pillarbox.events.types import AuthAccepted, AuthRefused
-from pillarbox.receive.auth import Verdict
+from pillarbox.policy.autopsy import HIDDEN, Autopsy, Cause, shown_identity
+from pillarbox.policy.senders import NOBODY, Senders
 from pillarbox.receive.clients import client_key
 from pillarbox.receive.line import Line
 from pillarbox.receive.refusals import BAD_PASSWORD, LOGIN_BUSY, TOO_MANY_LOGINS
 from pillarbox.receive.service import Service
+from pillarbox.smtp import replies
+from pillarbox.smtp.authentication import CODED_TWICE
 from pillarbox.smtp.events import AuthAttempted, AuthFailed, AuthLookup
 from pillarbox.smtp.reply import Reply
-from pillarbox.smtp.sasl.claims import PasswordClaim
+from pillarbox.smtp.sasl.claims import Claim, CramClaim, PasswordClaim, ProofClaim, TokenClaim
+from pillarbox.smtp.sasl.mechanism import NOTHING_GIVEN
+from pillarbox.smtp.sasl.registry import MECHANISMS
 from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Login"]
+
+_MOST_MECHANISMS: Final = 6  # remembered of a session
+_OTHER_MECHANISMS: Final = frozenset(
+    {"DIGEST-MD5", "NTLM", "GSSAPI", "GS2-KRB5", "EXTERNAL", "ANONYMOUS", "SCRAM-SHA-1", "MSN"}
+)
+_UNKNOWN_MECHANISM: Final = "(unknown)"  # what stands there may be a password
+_FAILURES: Final[dict[Reply, Cause]] = {
+    replies.ENCRYPTION_REQUIRED: Cause.NOT_BEFORE_TLS,
+    replies.UNKNOWN_MECHANISM: Cause.NOT_OFFERED,
+    replies.AUTHENTICATION_CANCELED: Cause.CANCELED,
+    replies.BAD_BASE64: Cause.NOT_BASE64,
+}
+_REASONS: Final[dict[str, Cause]] = {
+    CODED_TWICE: Cause.ENCODED_TWICE,
+    NOTHING_GIVEN: Cause.EMPTY_SECRET,
+}
 
 
 class Login:
     """Who the client of a session has shown to be, and how it tried."""
 
-    __slots__ = ("_connection", "_is_gone", "_line", "_on_decided", "_service", "identity")
+    __slots__ = (
+        "_admitted",
+        "_connection",
+        "_is_gone",
+        "_line",
+        "_mechanisms",
+        "_on_decided",
+        "_service",
+        "helo",
+    )
 
     def __init__(
         self,
@@ -49,12 +83,29 @@ class Login:
         self._connection = connection
         self._on_decided = on_decided
         self._is_gone = False
-        self.identity = ""
+        self._admitted: Admitted | None = None
+        self._mechanisms: list[str] = []
+        self.helo = ""
+        """The name in EHLO, by which the operator knows the client."""
+
+    @property
+    def identity(self) -> str:
         """The credential by which the client came in, "" for nobody."""
+        return "" if self._admitted is None else self._admitted.identity
+
+    @property
+    def senders(self) -> Senders:
+        """The addresses that the credential itself says are its own."""
+        return NOBODY if self._admitted is None else self._admitted.senders
+
+    @property
+    def holds(self) -> bool:
+        """Whether the client may still be who it has shown to be; nobody always may."""
+        return self._admitted is None or self._admitted.is_valid()
 
     def forget(self) -> None:
         """Be nobody again: what was said before TLS does not count (RFC 3207 §4.2)."""
-        self.identity = ""
+        self._admitted = None
 
     def lost(self) -> None:
         """Answer nothing any more; the connection is gone."""
@@ -63,79 +114,165 @@ class Login:
     def attempted(self, event: AuthAttempted) -> None:
         """Judge a claim, at once or later."""
         service = self._service
+        self._note(event.mechanism)
         now = service.monotonic()
         if service.guesses.are_too_many(client_key(self._line.client), now):
-            self._refuse(event, TOO_MANY_LOGINS, "too many failed logins")
+            self._tell_refused(event, Autopsy(cause=Cause.TOO_MANY_FAILURES), is_clear=False)
+            self._refuse(TOO_MANY_LOGINS)
             return
-        claim = event.claim
-        if not isinstance(claim, PasswordClaim):
-            self._judge(event, Verdict.WRONG)
-            return
-        verdict = service.authenticator.check(
-            claim.identity, claim.password, acting_as=claim.authorization_identity, now=now
-        )
-        if isinstance(verdict, Verdict):
-            self._judge(event, verdict)
-            return
-        verdict.add_done_callback(partial(self._checked, event))
+        answer = service.access.authenticator.check(event.claim, now=now)
+        if isinstance(answer, asyncio.Future):
+            answer.add_done_callback(partial(self._checked, event))
+        else:
+            self._judge(event, answer)
 
     def looked_up(self, event: AuthLookup) -> None:
         """Supply what is kept of a user; of an unknown one, what looks the same (RFC 5802 §5.1)."""
-        self._connection.supply(self._service.authenticator.verifier(event.request.identity))
+        verifier = self._service.access.authenticator.verifier(event.request.identity)
+        self._connection.supply(verifier)
 
     def failed(self, event: AuthFailed) -> None:
         """Tell of an exchange that ended without a claim."""
-        self._tell_refused(event.mechanism, "", str(event.reply))
+        mechanism = self._note(event.mechanism)
+        cause = _FAILURES.get(event.reply) or _REASONS.get(event.reason, Cause.MALFORMED)
+        detail = event.reason if cause is Cause.MALFORMED else ""
+        if cause is Cause.NOT_OFFERED:
+            detail = f"{mechanism}; offered are {', '.join(self._service.options.auth_mechanisms)}"
+        self._tell(mechanism, "", Autopsy(cause=cause, detail=detail))
 
-    def _checked(self, event: AuthAttempted, checked: asyncio.Future[Verdict]) -> None:
+    # --- the answer -----------------------------------------------------------------
+
+    def _checked(self, event: AuthAttempted, checked: asyncio.Future[Answer]) -> None:
         failed = checked.cancelled() or checked.exception() is not None
-        self._judge(event, Verdict.BUSY if failed else checked.result())
+        self._judge(event, Denied(Cause.BUSY) if failed else checked.result())
 
-    def _judge(self, event: AuthAttempted, verdict: Verdict) -> None:
-        if verdict is Verdict.ACCEPTED:
-            self._accept(event)
-        elif verdict in {Verdict.BUSY, Verdict.NO_USERS}:
-            self._refuse(event, LOGIN_BUSY, verdict.value)
-        else:
-            service = self._service
-            delay = service.guesses.failed(client_key(self._line.client), service.monotonic())
-            if delay:
-                asyncio.get_running_loop().call_later(
-                    delay, self._refuse, event, BAD_PASSWORD, verdict.value
-                )
-            else:
-                self._refuse(event, BAD_PASSWORD, verdict.value)
-
-    def _accept(self, event: AuthAttempted) -> None:
+    def _judge(self, event: AuthAttempted, answer: Answer) -> None:
+        if isinstance(answer, Admitted):
+            kept_out = self._kept_out(answer)
+            if kept_out is None:
+                self._accept(event, answer)
+                return
+            answer = kept_out
+        if answer.is_temporary:
+            self._refuse_and_examine(event, answer, LOGIN_BUSY)
+            return
         service = self._service
-        self.identity = event.identity
+        delay = service.guesses.failed(client_key(self._line.client), service.monotonic())
+        if delay:
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay, self._refuse_and_examine, event, answer, BAD_PASSWORD)
+        else:
+            self._refuse_and_examine(event, answer, BAD_PASSWORD)
+
+    def _kept_out(self, admitted: Admitted) -> Denied | None:
+        """Return why somebody who is known may not come in by this listener."""
+        service, name = self._service, admitted.credential or admitted.identity
+        if service.projects and admitted.project not in service.projects:
+            shown = f"`{admitted.project}`" if admitted.project else "none"
+            return Denied(Cause.OTHER_PROJECT, admitted.source, shown, name)
+        if service.sandbox is not None and service.sandbox is not admitted.is_sandbox:
+            cause = Cause.SANDBOX_ONLY if admitted.is_sandbox else Cause.NOT_SANDBOX
+            return Denied(cause, admitted.source, credential=name)
+        return None
+
+    def _accept(self, event: AuthAttempted, admitted: Admitted) -> None:
+        service = self._service
+        self._admitted = admitted
+        at = service.clock.now()
+        service.failures.succeeded(self.helo, self._line.client, at)
         service.sink(
             AuthAccepted(
-                at=service.clock.now(),
+                at=at,
                 session=self._line.id,
                 client=self._line.client,
                 mechanism=event.mechanism,
-                identity=event.identity,
+                identity=admitted.identity,
+                credential=admitted.credential,
+                source=admitted.source,
             )
         )
+        if admitted.credential and service.access.directory is not None:
+            service.access.directory.used(admitted.credential, self._line.client)
         if not self._is_gone:
             self._connection.accept()
             self._on_decided(True)  # noqa: FBT003 - a callback has no keywords
 
-    def _refuse(self, event: AuthAttempted, reply: Reply, reason: str) -> None:
-        self._tell_refused(event.mechanism, event.identity, reason)
+    def _refuse_and_examine(self, event: AuthAttempted, denied: Denied, reply: Reply) -> None:
+        # The answer first: nothing that is found out about a login may be told by its time.
+        self._refuse(reply)
+        examiner = self._service.access.examiner
+        autopsy = examiner.at_once(event.claim, denied)
+        if autopsy is not None:
+            self._tell_refused(event, autopsy, is_clear=True)
+            return
+        looking = asyncio.ensure_future(examiner.examine(event.claim, denied))
+        looking.add_done_callback(partial(self._examined, event, denied))
+
+    def _refuse(self, reply: Reply) -> None:
         if not self._is_gone:
             self._connection.refuse(reply)
             self._on_decided(False)  # noqa: FBT003
 
-    def _tell_refused(self, mechanism: str, identity: str, reason: str) -> None:
-        self._service.sink(
+    # --- the operator ---------------------------------------------------------------
+
+    def _examined(
+        self,
+        event: AuthAttempted,
+        denied: Denied,
+        looking: asyncio.Future[tuple[Autopsy, bool]],
+    ) -> None:
+        if looking.cancelled() or looking.exception() is not None:
+            self._tell_refused(event, Autopsy(cause=denied.cause), is_clear=False)
+        else:
+            autopsy, is_clear = looking.result()
+            self._tell_refused(event, autopsy, is_clear=is_clear)
+
+    def _tell_refused(self, event: AuthAttempted, autopsy: Autopsy, *, is_clear: bool) -> None:
+        user = event.identity
+        is_known = self._service.access.examiner.knows(user)
+        shown = shown_identity(user, is_known=is_known, secret=_secret_of(event.claim))
+        if not is_known and autopsy.credential:
+            shown = autopsy.credential  # what was said instead may hold the secret
+        elif not is_known and not is_clear:
+            shown = HIDDEN
+        self._tell(event.mechanism, shown, autopsy)
+
+    def _tell(self, mechanism: str, identity: str, autopsy: Autopsy) -> None:
+        service, line = self._service, self._line
+        at = service.clock.now()
+        service.sink(
             AuthRefused(
-                at=self._service.clock.now(),
-                session=self._line.id,
-                client=self._line.client,
+                at=at,
+                session=line.id,
+                client=line.client,
                 mechanism=mechanism,
                 identity=identity,
-                reason=reason,
+                reason=str(autopsy),
+                cause=autopsy.cause.value,
+                credential=autopsy.credential,
+                changed_at=autopsy.changed_at,
+                helo=self.helo,
+                listener=service.name,
             )
         )
+        application = Application(self.helo, line.client, tuple(self._mechanisms))
+        service.failures.failed(application, autopsy, user=identity, listener=service.name, at=at)
+
+    def _note(self, mechanism: str) -> str:
+        """Remember in which order mechanisms are tried; return the name as it may be shown."""
+        name = mechanism.upper()
+        if name not in MECHANISMS and name not in _OTHER_MECHANISMS:
+            name = _UNKNOWN_MECHANISM
+        if len(self._mechanisms) < _MOST_MECHANISMS and name not in self._mechanisms:
+            self._mechanisms.append(name)
+        return name
+
+
+def _secret_of(claim: Claim) -> str:
+    match claim:
+        case PasswordClaim():
+            return claim.password
+        case TokenClaim():
+            return claim.token
+        case ProofClaim() | CramClaim():
+            return ""

@@ -7,9 +7,13 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_network
 from typing import Final
 
+from pillarbox.access.assembly import AccessControl, build_access
+from pillarbox.access.failures import FailureBook
+from pillarbox.access.node_key import NodeKey
 from pillarbox.clock import Clock
 from pillarbox.config.relay import relay_policy
 from pillarbox.config.settings import (
@@ -23,7 +27,7 @@ from pillarbox.intake.door import Door
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.relay import RelayPolicy
-from pillarbox.receive.auth import Authenticator, Guesses
+from pillarbox.receive.auth import Guesses
 from pillarbox.receive.binding import Sockets, bind_listeners, show_address
 from pillarbox.receive.certificate import CertificateFiles
 from pillarbox.receive.certificates import certificate_files, has_tls, tls_profile
@@ -33,7 +37,10 @@ from pillarbox.receive.service import Service
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
-__all__ = ["ChecksOf", "Receiver"]
+__all__ = ["AccessOf", "ChecksOf", "Receiver"]
+
+AccessOf = Callable[[Settings], AccessControl]
+"""Makes who judges logins, in a configuration."""
 
 ChecksOf = Callable[[Settings, str], Checks]
 """Makes the checks of a listener, by its name, in a configuration."""
@@ -56,6 +63,7 @@ class Receiver:
         sink: Sink,
         sockets: Sockets | None = None,
         checks: ChecksOf | None = None,
+        access: AccessOf | None = None,
     ) -> None:
         """Prepare everything that can fail: certificates, users, and the sockets.
 
@@ -68,6 +76,7 @@ class Receiver:
             sink: Hears what happens.
             sockets: Bound sockets of each listener (``bind_listeners``); None: bind them.
             checks: Makes the checks of a listener; None: there are none.
+            access: Makes who judges logins; None: sources that need no store.
 
         Raises:
             PermanentError: A file cannot be used, or an address cannot be bound.
@@ -78,9 +87,11 @@ class Receiver:
         self._sink = sink
         self._checks = checks
         self._guesses = Guesses()
-        self._authenticator = Authenticator(settings.auth)
+        self.failures = FailureBook()
+        self._make_access = access or partial(_access_without_store, now=clock.now)
+        self.access = self._make_access(settings)
         self._session_ids = _session_ids(clock.now())
-        services = self._services(settings, domains, self._authenticator)
+        services = self._services(settings, domains, self.access)
         bound = bind_listeners(settings.listener) if sockets is None else sockets
         self._settings = settings
         self._gone: list[Listener] = []  # not listening any more; their sessions may go on
@@ -127,11 +138,11 @@ class Receiver:
         Raises:
             PermanentError: Something in it cannot be used; then nothing has changed.
         """
-        authenticator = Authenticator(settings.auth)
+        access = self._make_access(settings)
         bound: Sockets = {}
         old = self._settings.listener
         try:
-            services = self._services(settings, domains, authenticator)
+            services = self._services(settings, domains, access)
             bound = bind_listeners(
                 {
                     name: each
@@ -140,10 +151,10 @@ class Receiver:
                 }
             )
         except PermanentError:
-            authenticator.close()
+            access.close()
             raise
-        self._authenticator.close()
-        self._authenticator = authenticator
+        self.access.close()
+        self.access = access
         self._settings = settings
         self._replace_listeners(services, bound)
 
@@ -166,17 +177,17 @@ class Receiver:
         """
         listeners = (*self._listeners.values(), *self._gone)
         await asyncio.gather(*(listener.stop(grace) for listener in listeners))
-        self._authenticator.close()
+        self.access.close()
 
     # --- what the settings mean ------------------------------------------------------
 
     def _services(
-        self, settings: Settings, domains: LocalDomains, authenticator: Authenticator
+        self, settings: Settings, domains: LocalDomains, access: AccessControl
     ) -> dict[str, Service]:
         files = certificate_files(settings, self._hostname, self._clock.now())
         relay = relay_policy(settings, domains)
         return {
-            name: self._service(name, listener, settings, relay, authenticator, files)
+            name: self._service(name, listener, settings, relay, access, files)
             for name, listener in settings.listener.items()
         }
 
@@ -186,11 +197,11 @@ class Receiver:
         listener: ListenerSettings,
         settings: Settings,
         relay: RelayPolicy,
-        authenticator: Authenticator,
+        access: AccessControl,
         files: Sequence[CertificateFiles],
     ) -> Service:
         is_mx = listener.kind is ListenerKind.MX
-        offers_auth = _default(listener.auth, not is_mx) and authenticator.has_users
+        offers_auth = _default(listener.auth, not is_mx) and access.authenticator.has_users
         options = _options(listener, settings, self._hostname, offers_auth=offers_auth)
         return Service(
             name=name,
@@ -205,14 +216,22 @@ class Receiver:
             has_implicit_tls=listener.kind is ListenerKind.SUBMISSIONS,
             door=self._door,
             relay=relay,
-            authenticator=authenticator,
+            access=access,
+            failures=self.failures,
             guesses=self._guesses,
             clock=self._clock,
             monotonic=asyncio.get_running_loop().time,
             sink=self._sink,
             new_session_id=self._session_ids.__next__,
+            projects=listener.projects,
+            sandbox=listener.sandbox,
             checks=NO_CHECKS if self._checks is None else self._checks(settings, name),
         )
+
+
+def _access_without_store(settings: Settings, now: Callable[[], float]) -> AccessControl:
+    key = NodeKey(secrets.token_bytes(32), is_configured=False)
+    return build_access(settings, directory=None, key=key, now=now)
 
 
 def _default(value: bool | None, default: bool) -> bool:  # noqa: FBT001 - a setting and its default

@@ -12,6 +12,7 @@ from pillarbox.smtp.reply import Reply
 __all__ = [
     "BAD_PASSWORD",
     "LOGIN_BUSY",
+    "LOGIN_ENDED",
     "NO_FILES_LEFT",
     "SLOW_CONTENT",
     "TLS_UNAVAILABLE",
@@ -29,6 +30,7 @@ NO_FILES_LEFT: Final = _of(421, "4.3.2", "System is short of resources", closes=
 TLS_UNAVAILABLE: Final = _of(454, "4.7.0", "TLS is not available now")
 BAD_PASSWORD: Final = _of(535, "5.7.8", "Authentication credentials invalid")
 LOGIN_BUSY: Final = _of(454, "4.7.0", "Temporary authentication failure")
+LOGIN_ENDED: Final = _of(421, "4.7.0", "Your login is no longer valid", closes=True)
 TOO_MANY_LOGINS: Final = _of(421, "4.7.0", "Too many failed logins, try later", closes=True)
 SLOW_CONTENT: Final = _of(421, "4.4.2", "The message came too slowly", closes=True)
 WAITED_FOR_MEMORY: Final = _of(452, "4.3.1", "System is short of memory, try again later")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pillarbox.access.assembly import AccessControl
+from pillarbox.access.failures import FailureBook
 from pillarbox.clock import Clock
 from pillarbox.config.settings import LimitSettings, ListenerKind
 from pillarbox.events.types import Sink
 from pillarbox.intake.door import Door
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.relay import RelayPolicy
-from pillarbox.receive.auth import Authenticator, Guesses
+from pillarbox.receive.auth import Guesses
 from pillarbox.receive.checks import NO_CHECKS, Checks
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
@@ -38,13 +40,16 @@ class Service:
     has_implicit_tls: bool
     door: Door
     relay: RelayPolicy
-    authenticator: Authenticator
+    access: AccessControl
+    failures: FailureBook
     guesses: Guesses
     clock: Clock
     monotonic: Callable[[], float]  # the event loop's clock
     sink: Sink
     new_session_id: Callable[[], str]
     checks: Checks = NO_CHECKS
+    projects: tuple[str, ...] = ()  # whose credentials may log in; empty: all
+    sandbox: bool | None = None  # whether they are for the sandbox; None: does not matter
 
     @property
     def is_submission(self) -> bool:

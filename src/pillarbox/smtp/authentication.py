@@ -23,8 +23,9 @@ from pillarbox.smtp.sasl.mechanism import (
     UnexpectedResponseError,
 )
 
-__all__ = ["MAX_EXCHANGE_LINE", "Exchange"]
+__all__ = ["CODED_TWICE", "MAX_EXCHANGE_LINE", "Exchange"]
 
+CODED_TWICE: Final = "the response is base64-coded twice"
 MAX_EXCHANGE_LINE: Final = 12_288  # RFC 4954 §4.1, CRLF included
 
 
@@ -87,8 +88,9 @@ class Exchange:
             return _spoken(self._machine.step(response))
         except UnexpectedResponseError:
             raise RefusedError(NO_INITIAL_RESPONSE) from None
-        except MalformedResponseError:
-            raise RefusedError(BAD_CREDENTIALS_FORM) from None
+        except MalformedResponseError as error:
+            reason = CODED_TWICE if _is_coded_again(response) else str(error)
+            raise RefusedError(BAD_CREDENTIALS_FORM, reason) from None
 
 
 def _spoken(step: ServerStep) -> Reply | Claim | ScramRequest:
@@ -104,3 +106,11 @@ def _decoded(line: bytes) -> bytes:
         return b64decode(line, validate=True)
     except (BinasciiError, ValueError):
         raise RefusedError(BAD_BASE64) from None
+
+
+def _is_coded_again(response: bytes | None) -> bool:
+    """Whether a response that fits no mechanism is one of PLAIN in base64."""
+    try:
+        return b"\0" in _decoded(response or b"")
+    except RefusedError:
+        return False

@@ -89,8 +89,9 @@ class AuthLookup(Struct, frozen=True, gc=False):
 class AuthFailed(Struct, frozen=True, gc=False):
     """An AUTH exchange ended without a claim: canceled, malformed, unknown mechanism."""
 
-    mechanism: str
+    mechanism: str  # as the client wrote it, which may be anything
     reply: Reply
+    reason: str = ""  # what more can be told; nothing of what was sent
 
 
 class MailReceived(Struct, frozen=True, gc=False):

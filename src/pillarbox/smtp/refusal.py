@@ -9,8 +9,9 @@ __all__ = ["RefusedError"]
 
 
 class RefusedError(PermanentError):
-    """What was sent cannot be taken; ``reply`` is the answer to it."""
+    """What was sent cannot be taken; ``reply`` is the answer, ``reason`` more for the operator."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, reason: str = "") -> None:
         super().__init__(reply.text)
         self.reply = reply
+        self.reason = reason

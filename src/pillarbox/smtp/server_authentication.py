@@ -44,7 +44,7 @@ class AuthenticatingCore(ServerCore):
                 return True
             self._go_on_with(exchange, exchange.respond(line))
         except RefusedError as error:
-            self._fail_auth(exchange.mechanism, error.reply)
+            self._fail_auth(exchange.mechanism, error.reply, error.reason)
         return True
 
     def _on_auth(self, command: commands.Auth) -> None:
@@ -85,7 +85,7 @@ class AuthenticatingCore(ServerCore):
         try:
             self._go_on_with(exchange, exchange.start(command.initial_response))
         except RefusedError as error:
-            self._fail_auth(mechanism, error.reply)
+            self._fail_auth(mechanism, error.reply, error.reason)
 
     def _go_on_with(self, exchange: Exchange, step: Reply | Claim | ScramRequest) -> None:
         self._exchange = exchange
@@ -109,9 +109,9 @@ class AuthenticatingCore(ServerCore):
             self._reading = Reading.RESPONSE
             self._send(said)
 
-    def _fail_auth(self, mechanism: str, reply: Reply) -> None:
+    def _fail_auth(self, mechanism: str, reply: Reply, reason: str = "") -> None:
         """Refuse what the driver is not asked about."""
-        self._events.append(events.AuthFailed(mechanism, reply))
+        self._events.append(events.AuthFailed(mechanism, reply, reason))
         self._end_exchange(reply)
 
     def _end_exchange(self, reply: Reply) -> None:

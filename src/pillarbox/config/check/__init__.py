@@ -13,6 +13,7 @@ from pillarbox.config.check.policy import POLICY_CHECKS
 from pillarbox.config.check.receiving import RECEIVING_CHECKS
 from pillarbox.config.check.sending import SENDING_CHECKS
 from pillarbox.config.check.signing import SIGNING_CHECKS
+from pillarbox.config.check.sources import SOURCE_CHECKS
 from pillarbox.config.loader import Loaded
 from pillarbox.findings import Finding
 
@@ -27,6 +28,7 @@ def check(loaded: Loaded) -> tuple[Finding, ...]:
         *SENDING_CHECKS,
         *SIGNING_CHECKS,
         *LOGIN_CHECKS,
+        *SOURCE_CHECKS,
         *FILE_CHECKS,
         *CERTIFICATE_CHECKS,
     )

@@ -32,6 +32,8 @@ def _files(loaded: Loaded) -> Iterator[Finding]:
     for name, certificate in settings.certificate.items():
         plain.append((certificate.certificate, ("certificate", name, "certificate")))
     plain.append((settings.acme.ca, ("acme", "ca")))
+    for name, source in settings.auth_source.items():
+        plain.append((source.ca, ("auth_source", name, "ca")))
     for name, listener in settings.listener.items():
         plain.append((listener.client_ca, ("listener", name, "client_ca")))
     for name, route in settings.route.items():

@@ -15,7 +15,7 @@ from pillarbox.config.endpoints import (
 )
 from pillarbox.config.loader import Loaded
 from pillarbox.config.relay import is_trustworthy
-from pillarbox.config.settings import ListenerKind, ListenerSettings, RouteKind
+from pillarbox.config.settings import ListenerKind, ListenerSettings, RouteKind, Settings
 from pillarbox.findings import Finding
 from pillarbox.smtp.address import ascii_domain
 
@@ -147,14 +147,15 @@ def _login(loaded: Loaded) -> Iterator[Finding]:
     for name, listener in loaded.settings.listener.items():
         if listener.kind is ListenerKind.MX:
             continue
-        if _wants_auth(listener) and loaded.settings.auth.file is None:
+        if _wants_auth(listener) and not _knows_users(loaded.settings):
             if listener.trusted_networks:
                 continue
             yield Report(loaded, "listener", name, "kind").error(
                 30,
-                f"Nobody can send by listener {name}: there is no auth.file and no trusted network.",
+                f"Nobody can send by listener {name}: no source knows users, and no network is "
+                "trusted.",
                 "Every client would be refused.",
-                "Set auth.file (lines by `pillarbox auth hash`), or "
+                'Add "store" to auth.sources (`pillarbox credential add`), or set '
                 f'listener.{name}.trusted_networks = ["127.0.0.1"].',
             )
         elif not _wants_auth(listener) and not _is_local(listener):
@@ -164,6 +165,11 @@ def _login(loaded: Loaded) -> Iterator[Finding]:
                 "Everybody who reaches it could send mail to anywhere: an open relay.",
                 "Remove it, and list trusted_networks.",
             )
+
+
+def _knows_users(settings: Settings) -> bool:
+    auth = settings.auth
+    return not auth.sources or any(name != "file" or auth.file is not None for name in auth.sources)
 
 
 def _wants_auth(listener: ListenerSettings) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.sasl.mechanism import (
+    NOTHING_GIVEN,
     Challenge,
     ClientSetting,
     Direct,
@@ -36,8 +37,10 @@ class LoginServer(Direct):
             text = response.decode("utf-8")
         except UnicodeDecodeError:
             raise MalformedResponseError("the response is not UTF-8") from None
-        if not text or "\0" in text:
-            raise MalformedResponseError("the response is empty or holds NUL")
+        if not text:
+            raise MalformedResponseError(NOTHING_GIVEN)
+        if "\0" in text:
+            raise MalformedResponseError("the response holds NUL")
         if not self._identity:
             self._identity = text
             return Challenge(b"Password:")

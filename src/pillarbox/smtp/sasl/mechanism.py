@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from pillarbox.errors import PermanentError
 from pillarbox.smtp.sasl.claims import Claim, ScramRequest, ScramVerifier
 
 __all__ = [
+    "NOTHING_GIVEN",
     "Challenge",
     "ClientMechanism",
     "ClientSetting",
@@ -29,6 +30,9 @@ __all__ = [
     "ServerStep",
     "UnexpectedResponseError",
 ]
+
+
+NOTHING_GIVEN: Final = "the identity or the password is empty"
 
 
 class MalformedResponseError(PermanentError):

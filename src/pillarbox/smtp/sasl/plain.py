@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pillarbox.smtp.sasl.claims import PasswordClaim
 from pillarbox.smtp.sasl.mechanism import (
+    NOTHING_GIVEN,
     Challenge,
     ClientSetting,
     Direct,
@@ -32,7 +33,7 @@ class PlainServer(Direct):
             raise MalformedResponseError("the response does not have three fields")
         authorization_identity, identity, password = fields
         if not identity or not password:
-            raise MalformedResponseError("the identity or the password is empty")
+            raise MalformedResponseError(NOTHING_GIVEN)
         return PasswordClaim(authorization_identity, identity, password)
 
 

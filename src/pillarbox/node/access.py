@@ -1,0 +1,92 @@
+"""Who may log in at a node: its key, its view of the credentials, and who judges logins."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final, Self
+
+from pillarbox.access.assembly import AccessControl, build_access
+from pillarbox.access.directory import Directory
+from pillarbox.access.issue import Issuer
+from pillarbox.access.node_key import NodeKey, read_node_key
+from pillarbox.clock import Clock
+from pillarbox.config.settings import Settings
+from pillarbox.errors import PillarboxError
+from pillarbox.store.port import Store
+
+__all__ = ["Access"]
+
+_SETTLE_EVERY: Final = 60.0  # seconds
+
+
+class Access:
+    """The credentials of a running node."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        key: NodeKey,
+        on_defect: Callable[[str, BaseException], None],
+    ) -> None:
+        """Use a directory that is loaded; ``prepare`` makes one."""
+        self.directory = directory
+        self.issuer = Issuer(key)
+        self._key = key
+        self._on_defect = on_defect
+        self._tasks = (
+            asyncio.create_task(directory.follow(), name="node: credentials"),
+            asyncio.create_task(self._settle(), name="node: former secrets"),
+        )
+
+    @classmethod
+    async def prepare(
+        cls,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        on_defect: Callable[[str, BaseException], None],
+    ) -> Self:
+        """Read the key and all credentials, and follow them from now on.
+
+        Raises:
+            PillarboxError: The key's file or the store cannot be used.
+        """
+        key = read_node_key(settings.auth.key, settings.node.directory)
+        directory = Directory(store.credentials, clock.now)
+        await directory.refresh()
+        return cls(directory, key, on_defect)
+
+    def control(self, settings: Settings) -> AccessControl:
+        """Return who judges logins in a configuration; the key stays that of the start.
+
+        Raises:
+            PermanentError: A source cannot be used as it is configured.
+        """
+        return build_access(
+            settings,
+            directory=self.directory,
+            key=self._key,
+            now=self.directory.now,
+            on_defect=self._on_defect,
+        )
+
+    async def stop(self) -> None:
+        """Follow no more, and write when credentials were last used. Safe to call twice."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(PillarboxError):  # the store is down, and they are lost
+            await self.directory.flush_uses()
+
+    async def _settle(self) -> None:
+        """Keep nothing of a secret that has ended by which anybody could log in."""
+        while True:
+            for credential in tuple(self.directory):
+                settled = self.issuer.settled(credential, self.directory.now())
+                if settled is not credential:
+                    # It was changed by another node, or the store is down: the next time.
+                    with contextlib.suppress(PillarboxError):
+                        await self.directory.store.save(settled)
+            await asyncio.sleep(_SETTLE_EVERY)
