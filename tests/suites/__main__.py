@@ -1,15 +1,22 @@
-"""``python -m tests.suites``: one line for each outside suite, and what is wrong in it."""
+"""``python -m tests.suites``: one line for each outside suite, and what is wrong in it.
+
+With ``--document``, what ``docs/suites.md`` says instead.
+"""
 
 from __future__ import annotations
 
 import sys
 
 from tests.suites.catalog import SUITES
+from tests.suites.document import document
 from tests.suites.registry import run
 
 
 def main() -> int:
     """Print the tallies; return 1 if a case fails that is no known difference."""
+    if "--document" in sys.argv:
+        print(document(), end="")
+        return 0
     failed = False
     for suite in SUITES:
         if not suite.folder.exists():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.suites.catalog import SUITES
+from tests.suites.document import document
 from tests.suites.registry import Suite, run
 
 
@@ -16,3 +19,9 @@ def test_the_suite_passes_but_for_its_known_differences(suite: Suite) -> None:
     assert tally.total
     assert not tally.unexplained
     assert not tally.healed
+
+
+def test_the_page_names_every_difference() -> None:
+    """``docs/suites.md`` is what ``python -m tests.suites --document`` prints."""
+    page = Path(__file__).parents[2] / "docs" / "suites.md"
+    assert page.read_text(encoding="utf-8") == document()
