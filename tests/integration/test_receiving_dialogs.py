@@ -9,6 +9,7 @@ import pytest
 from tests.dialogs_player import matches, read_dialog
 from tests.receiving import any_certificate, listener, receiving
 
+from pillarbox.config.relay import relay_policy
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
 
 DIALOGS = sorted((Path(__file__).parents[1] / "dialogs").glob("*.dialog"))
@@ -39,7 +40,7 @@ def test_a_dialog_goes_as_written_over_a_socket(path: Path, on_uvloop: bool) -> 
             accepts.service,
             options=options,
             options_for_loopback=options,
-            domains=LocalDomains([LocalDomain(name="ours.test")]),
+            relay=relay_policy(rig.settings, LocalDomains([LocalDomain(name="ours.test")])),
         )
         with rig.client() as wire:
             for step in dialog.steps:
