@@ -28,6 +28,7 @@ from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.resolve import Resolution, Whereabouts
 from pillarbox.deliver.routes import SiteMap
 from pillarbox.deliver.scheduler import Bounds, Scheduler
+from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.settling import Settler
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.smtp import Dialing
@@ -105,6 +106,7 @@ class Deliverer:
         author: Mailbox | None = None,
         contexts: TlsContexts | None = None,
         consult: Consult | None = None,
+        security: SecurityPolicies | None = None,
     ) -> None:
         """Deliver from ``store`` by ``routes``; needs the running event loop.
 
@@ -127,6 +129,7 @@ class Deliverer:
             author: Who notifications are from; postmaster at our hostname if None.
             contexts: TLS as a client.
             consult: Has a say before each delivery; None: nobody has.
+            security: What destinations ask of TLS; None: DANE and the settings alone.
         """
         self._store = store
         self._routes = routes
@@ -158,7 +161,8 @@ class Deliverer:
             delivery,
             Whereabouts(hostname, own_addresses),
             resolver,
-            Dialing(dialer, contexts or TlsContexts(), clock, random),
+            Dialing(dialer, contexts or TlsContexts(), clock, random, sink),
+            security or SecurityPolicies(delivery, {}, resolver, None),
             self._scheduler.queue_idle,
         )
         self._suspects = Suspects(store, self._scheduler, self._dispatcher)

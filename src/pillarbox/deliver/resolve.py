@@ -20,7 +20,15 @@ from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, Resolver
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["Host", "Resolution", "Whereabouts", "destination_hosts", "named_host", "site_key"]
+__all__ = [
+    "Host",
+    "Resolution",
+    "Whereabouts",
+    "destination_hosts",
+    "is_public",
+    "named_host",
+    "site_key",
+]
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -36,6 +44,7 @@ class Host:
     name: str
     preference: int
     addresses: tuple[str, ...]
+    is_secure: bool = False  # DNSSEC vouches for the way from the destination to these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +98,9 @@ async def destination_hosts(resolver: Resolver, destination: str, where: Whereab
         records = [MxRecord(0, destination)]  # the implicit MX of RFC 5321 §5.1
     if not records:
         return _failure(556, "5.1.10", f"The domain {destination} takes no mail")
-    resolution = await _with_addresses(resolver, destination, records, where)
+    resolution = await _with_addresses(
+        resolver, destination, records, where, is_signed=answer.is_authenticated
+    )
     ttl = min(resolution.ttl, answer.ttl) if answer.records else resolution.ttl
     return replace(resolution, ttl=min(max(ttl, _SHORTEST_TTL), _LONGEST_TTL))
 
@@ -124,12 +135,17 @@ def _literal(destination: str, where: Whereabouts) -> Resolution:
 
 
 async def _with_addresses(
-    resolver: Resolver, destination: str, records: Sequence[MxRecord], where: Whereabouts
+    resolver: Resolver,
+    destination: str,
+    records: Sequence[MxRecord],
+    where: Whereabouts,
+    *,
+    is_signed: bool,
 ) -> Resolution:
     answers = await asyncio.gather(*(resolver.addresses(record.host) for record in records))
     pairs = list(zip(records, answers, strict=True))
     hosts = [
-        Host(record.host, record.preference, answer.records)
+        Host(record.host, record.preference, answer.records, is_signed and answer.is_authenticated)
         for record, answer in pairs
         if answer.records
     ]
@@ -165,9 +181,9 @@ def _checked(destination: str, hosts: Sequence[Host], where: Whereabouts) -> Res
         if not hosts:
             return _failure(554, "5.4.6", f"Mail for {destination} loops back to this server")
     public = [
-        Host(host.name, host.preference, addresses)
+        replace(host, addresses=addresses)
         for host in hosts
-        if (addresses := tuple(filter(_is_public, host.addresses)))
+        if (addresses := tuple(filter(is_public, host.addresses)))
     ]
     if not public:
         return _failure(
@@ -187,7 +203,8 @@ def _is_own(text: str, own: Collection[str]) -> bool:
     return address.is_loopback or address.is_unspecified or str(address) in own
 
 
-def _is_public(text: str) -> bool:
+def is_public(text: str) -> bool:
+    """Whether an address can be another's mail server: not loopback, private or multicast."""
     address = _embedded(text)
     return address.is_global and not address.is_multicast
 

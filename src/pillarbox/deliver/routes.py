@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from pillarbox.config.endpoints import is_loopback, parse_endpoint
@@ -19,6 +20,7 @@ from pillarbox.deliver.resolve import (
     named_host,
     site_key,
 )
+from pillarbox.deliver.security import Security, SecurityPolicies
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.smtp import Dialing, SmtpTransport
 from pillarbox.deliver.transport import Transport
@@ -45,9 +47,11 @@ class SiteMap:
         where: Whereabouts,
         resolver: Resolver,
         dialing: Dialing,
+        security: SecurityPolicies,
         on_idle_queue: Callable[[MailQueue], None],
     ) -> None:
         """Make sites by ``routes``; mail to ourselves is noticed by ``where``."""
+        self._security = security
         self._routes = routes
         self._delivery = delivery
         self._where = where
@@ -106,18 +110,31 @@ class SiteMap:
             return await destination_hosts(self._resolver, destination, where)
 
         resolution = await locate()
+        security = await self._security_of(destination, route)
         if self._routes.get(name) != route:
             return None
         if resolution.failure is not None:
             return resolution
         key = f"{name} {site_key(resolution.hosts)}"
+        if security is not None and not security.is_shared:
+            key = f"{key} for {security.label}"
         site = self._sites.get(key)
         if site is None:
             options = self._options(route, route.tls or TlsMode.OPPORTUNISTIC)
-            site = self._make(key, name, SmtpTransport(locate, route.port, options, self._dialing))
+            secure = None if security is None else partial(self._security.for_host, security)
+            transport = SmtpTransport(
+                locate, route.port, options, self._dialing, secure, destination
+            )
+            site = self._make(key, name, transport)
         if isinstance(site.transport, SmtpTransport):
             site.transport.know(resolution)
         return site
+
+    async def _security_of(self, destination: str, route: RouteSettings) -> Security | None:
+        """Return what a destination asks for; None where the route itself says how TLS is."""
+        if route.tls is not None or destination.startswith("["):
+            return None
+        return await self._security.of(destination)
 
     def _make(self, key: str, name: str, transport: Transport) -> Site:
         if len(self._sites) >= _MOST_SITES:

@@ -7,16 +7,19 @@ so that a dead first exchanger does not cost every connection its time-out.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 from typing import Final
 
 from pillarbox.clock import Clock
 from pillarbox.deliver.resolve import Host, Resolution
+from pillarbox.deliver.security import Refused, Secured
 from pillarbox.deliver.transport import Bounds, NoCarrier, Peer
+from pillarbox.events.types import Sink, TlsSessionMade
 from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.dialer import Dialer
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
@@ -39,6 +42,30 @@ class Dialing:
     contexts: TlsContexts
     clock: Clock
     random: Random
+    sink: Sink | None = None  # hears what came of TLS
+
+
+Secure = Callable[[Host, int, ChannelOptions], Awaitable[Secured | Refused]]
+"""Says on what terms a host is spoken to, at a port, by a route's terms."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What came of the addresses that were tried for one connection."""
+
+    peer: Peer
+    failed: OpenFailed | None = None  # the last failure
+    said: list[str] = field(default_factory=list)
+
+    def lost(self, endpoint: Endpoint, error: OpenFailed) -> None:
+        """Note an address that did not take us."""
+        self.failed = error
+        self.peer = replace(self.peer, host=endpoint.host, address=endpoint.address)
+        self.said += [f"* {endpoint}: {error.reason}", *error.conversation]
+
+    def refused(self, endpoint: Endpoint, refused: Refused) -> None:
+        """Note a host that we must not speak to."""
+        self.lost(endpoint, OpenFailed(Stage.TLS, refused.reason))
 
 
 class SmtpCarrier:
@@ -90,8 +117,21 @@ class SmtpTransport:
         port: int,
         options: ChannelOptions,
         dialing: Dialing,
+        secure: Secure | None = None,
+        destination: str = "",
     ) -> None:
-        """Connect to ``port`` of the hosts that ``locate`` finds."""
+        """Connect to a site.
+
+        Args:
+            locate: Finds its hosts.
+            port: Where they listen.
+            options: The route's terms.
+            dialing: What all connections share.
+            secure: Says on what terms each host is spoken to; None: on the route's.
+            destination: The recipients' domain that reports are about.
+        """
+        self._secure = secure
+        self._destination = destination
         self._locate = locate
         self._port = port
         self._options = options
@@ -118,30 +158,69 @@ class SmtpTransport:
         resolution = await self._hosts()
         if resolution.failure is not None:
             raise NoCarrier(resolution.failure, Peer())
-        endpoints = self._endpoints(resolution.hosts)
-        failed: OpenFailed | None = None
-        peer = Peer(source=self._options.source)
-        said: list[str] = []
-        for endpoint in endpoints[:_MAX_ADDRESSES]:
-            options = self._options_for(endpoint)
-            try:
-                channel = await open_channel(
-                    endpoint, options, self._dialing.dialer, self._dialing.contexts
-                )
-            except OpenFailed as error:
-                failed = error
-                peer = replace(peer, host=endpoint.host, address=endpoint.address)
-                said += [f"* {endpoint}: {error.reason}", *error.conversation]
-                self._avoid(endpoint.address)
-            else:
+        secured = await self._terms(resolution.hosts)
+        tries = _Tries(Peer(source=self._options.source))
+        for endpoint in self._endpoints(resolution.hosts)[:_MAX_ADDRESSES]:
+            terms = secured[endpoint.host]
+            if isinstance(terms, Refused):
+                tries.refused(endpoint, terms)
+                self._tell(endpoint, terms.policy_type, terms.result_type, terms.reason)
+                continue
+            channel = await self._try(endpoint, terms, tries)
+            if channel is not None:
                 self._avoided.pop(endpoint.address, None)
                 return SmtpCarrier(channel, partial(self._without_chunking.add, endpoint.address))
-        raise NoCarrier(_outcome(failed), peer, said)
+            self._avoid(endpoint.address)
+        raise NoCarrier(_outcome(tries.failed), tries.peer, tries.said)
 
-    def _options_for(self, endpoint: Endpoint) -> ChannelOptions:
+    async def _terms(self, hosts: tuple[Host, ...]) -> dict[str, Secured | Refused]:
+        """Return on what terms each host is spoken to."""
+        secure = self._secure
+        if secure is None:
+            plain = Secured(options=self._options, policy_type="")
+            return dict.fromkeys((host.name for host in hosts), plain)
+        found = await asyncio.gather(*(secure(host, self._port, self._options) for host in hosts))
+        return {host.name: terms for host, terms in zip(hosts, found, strict=True)}
+
+    async def _try(self, endpoint: Endpoint, terms: Secured, tries: _Tries) -> Channel | None:
+        if terms.tries_first is not None:  # a policy under test: see, tell, and go on
+            channel = await self._open(endpoint, terms.tries_first, terms.policy_type, tries)
+            if channel is not None or tries.failed is None or tries.failed.stage is not Stage.TLS:
+                return channel
+        return await self._open(endpoint, terms.options, terms.policy_type, tries)
+
+    async def _open(
+        self, endpoint: Endpoint, options: ChannelOptions, policy_type: str, tries: _Tries
+    ) -> Channel | None:
         if endpoint.address in self._without_chunking:
-            return replace(self._options, use_chunking=False)
-        return self._options
+            options = replace(options, use_chunking=False)
+        dialing = self._dialing
+        try:
+            channel = await open_channel(endpoint, options, dialing.dialer, dialing.contexts)
+        except OpenFailed as error:
+            tries.lost(endpoint, error)
+            if error.stage is Stage.TLS:
+                self._tell(endpoint, policy_type, error.result_type, error.reason)
+            return None
+        if channel.tls is not None:
+            self._tell(endpoint, policy_type, "", "")
+        return channel
+
+    def _tell(self, endpoint: Endpoint, policy_type: str, result: str, reason: str) -> None:
+        """Tell what came of TLS, where a report is owed (RFC 8460 §4)."""
+        sink = self._dialing.sink
+        if sink is not None and policy_type:
+            sink(
+                TlsSessionMade(
+                    at=self._dialing.clock.now(),
+                    destination=self._destination,
+                    host=endpoint.host,
+                    address=endpoint.address,
+                    policy=policy_type,
+                    result=result,
+                    reason=reason,
+                )
+            )
 
     async def _hosts(self) -> Resolution:
         now = self._dialing.clock.monotonic()

@@ -1,11 +1,12 @@
 """A resolver that answers from a zone file, and asks nobody.
 
 The file is a master file (RFC 1035 §5.1) with ``$ORIGIN`` and ``$TTL``; it may hold any
-number of zones. Wildcards (RFC 4592) and aliases work as in DNS. Two comments make names
-fail, with everything below them::
+number of zones. Wildcards (RFC 4592) and aliases work as in DNS. Comments say more of names,
+and of everything below them::
 
     ;! fail broken.example      ; SERVFAIL
     ;! timeout silent.example   ; no answer, after the time-out
+    ;! signed safe.example      ; answers are authenticated, as by DNSSEC
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ Record = TypeVar("Record")
 _DEFAULT_TTL: Final = 300
 _MAX_ALIASES: Final = 16
 _MAX_TTL: Final = 2.0**31 - 1  # RFC 2181 §8
-_MARK: Final = re.compile(r"^\s*;!\s*(fail|timeout)\s+(\S+)", re.MULTILINE)
+_MARK: Final = re.compile(r"^\s*;!\s*(fail|timeout|signed)\s+(\S+)", re.MULTILINE)
 _WILDCARD: Final = b"*"
 
 
@@ -58,7 +59,8 @@ class _Zones:
 
     records: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset]
     names: set[dns.name.Name] = field(default_factory=set)  # all that exist, empty ones too
-    marks: dict[dns.name.Name, str] = field(default_factory=dict)
+    marks: dict[dns.name.Name, str] = field(default_factory=dict)  # those that make names fail
+    signed: set[dns.name.Name] = field(default_factory=set)
 
 
 class ZoneResolver:
@@ -140,8 +142,9 @@ class ZoneResolver:
         zones = self._zones
         if question is None:
             return kind.missing(name, Outcome.NO_SUCH_NAME, _DEFAULT_TTL)
-        ttl = _MAX_TTL
+        ttl, signed = _MAX_TTL, True
         for _ in range(_MAX_ALIASES):
+            signed = signed and not zones.signed.isdisjoint(_upward(question))
             match _mark(zones, question):
                 case "fail":
                     return kind.unavailable(name, "answered SERVFAIL")
@@ -150,12 +153,14 @@ class ZoneResolver:
                     return kind.unavailable(name, "timed out")
             owner = _owner(zones, question)
             if owner is None:
-                return kind.missing(name, Outcome.NO_SUCH_NAME, _negative_ttl(zones, question))
+                negative = _negative_ttl(zones, question)
+                return kind.missing(name, Outcome.NO_SUCH_NAME, negative, authenticated=signed)
             if (rrset := zones.records.get((owner, kind.rdatatype))) is not None:
-                return kind.found(name, rrset, min(ttl, rrset.ttl), authenticated=False)
+                return kind.found(name, rrset, min(ttl, rrset.ttl), authenticated=signed)
             alias = zones.records.get((owner, dns.rdatatype.CNAME))
             if alias is None:
-                return kind.missing(name, Outcome.NO_SUCH_DATA, _negative_ttl(zones, question))
+                negative = _negative_ttl(zones, question)
+                return kind.missing(name, Outcome.NO_SUCH_DATA, negative, authenticated=signed)
             ttl = min(ttl, alias.ttl)
             target: Any = alias[0]
             question = target.target
@@ -178,7 +183,10 @@ def _parse(text: str) -> _Zones:
                 kept.update(rrset)  # type: ignore[no-untyped-call]
                 zones.names.update(_upward(rrset.name))
         for mark, name in _MARK.findall(text):
-            zones.marks[dns.name.from_text(name)] = mark
+            if mark == "signed":
+                zones.signed.add(dns.name.from_text(name))
+            else:
+                zones.marks[dns.name.from_text(name)] = mark
     except (dns.exception.DNSException, ValueError) as error:
         raise PermanentError(f"not a zone file: {error}") from error
     return zones

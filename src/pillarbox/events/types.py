@@ -57,7 +57,10 @@ __all__ = [
     "SiteRecovered",
     "StoreFailed",
     "StoreRecovered",
+    "StsPolicyFetched",
+    "StsPolicyNotFetched",
     "TlsNegotiated",
+    "TlsSessionMade",
 ]
 
 
@@ -442,6 +445,36 @@ class MessageDamaged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     message: str
     reason: str
+
+
+class StsPolicyFetched(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy_fetched"
+):
+    """The MTA-STS policy of a destination was fetched; it binds until it ends (RFC 8461)."""
+
+    domain: str
+    mode: str  # "enforce", "testing", "none"
+
+
+class StsPolicyNotFetched(
+    Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy_not_fetched"
+):
+    """A destination publishes an MTA-STS policy that could not be had; an older one goes on."""
+
+    domain: str
+    reason: str
+
+
+class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.session"):
+    """We have tried to speak TLS with a mail exchanger, as a policy asks or as it offers."""
+
+    destination: str  # the recipients' domain
+    host: str
+    address: str
+    policy: str  # "tlsa", "sts", "no-policy-found" (RFC 8460 §4.2), "configured"
+    result: str = ""  # "" for success, else the result type of RFC 8460 §4.3
+    reason: str = ""
+    sts_policy: list[str] = field(default_factory=list)  # the lines of the MTA-STS policy
 
 
 class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):

@@ -52,8 +52,11 @@ class OpenFailed(TemporaryError):  # noqa: N818 - opening fails, it does not err
         reason: str,
         reply: Reply | None = None,
         conversation: Sequence[str] = (),
+        *,
+        result_type: str = "",
     ) -> None:
         super().__init__(f"{stage.value}: {reason}")
+        self.result_type = result_type  # what a TLS report calls it (RFC 8460 §4.3)
         self.stage = stage
         self.reason = reason
         self.reply = reply

@@ -6,10 +6,13 @@ hashable, so ``(endpoint, options)`` is the key of a pool.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pillarbox.clock import SystemClock
 from pillarbox.config.settings import DeliverySettings, TlsMode
+from pillarbox.mailauth.resolver import TlsaRecord
 from pillarbox.net.tokens import TokenSource
 
 __all__ = ["ChannelOptions", "Endpoint"]
@@ -46,7 +49,9 @@ class ChannelOptions:
     hello_name: str
     tls: TlsMode = TlsMode.OPPORTUNISTIC
     tls_name: str = ""  # name the certificate must be for; "": the endpoint's host
+    tls_names: tuple[str, ...] = ()  # more names that it may be for (RFC 7672 §3.2.2)
     tls_ca: Path | None = None  # PEM file of the authorities to trust; None: the system's
+    tlsa: tuple[TlsaRecord, ...] = ()  # one of them has to fit the certificates (RFC 7672)
     source: str = ""  # address to connect from
     user: str = ""  # "": no AUTH
     password: str = field(default="", repr=False)
@@ -55,4 +60,5 @@ class ChannelOptions:
     auth_in_clear: bool = False  # show a password or token without TLS; for loopback
     is_lmtp: bool = False  # RFC 2033
     use_chunking: bool = True  # use BDAT where it is offered (RFC 3030)
+    now: Callable[[], float] = SystemClock().now  # the wall clock, for certificates
     timeouts: DeliverySettings = field(default_factory=DeliverySettings)

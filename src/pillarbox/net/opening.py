@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import partial
+from typing import Final
 
 from pillarbox.config.settings import TlsMode
+from pillarbox.mailauth.dane import match_chain
 from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.dialer import Dialer, DialError
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
 from pillarbox.net.logging_in import log_in
-from pillarbox.net.tls import TlsContexts, TlsFailed, describe, handshake
+from pillarbox.net.tls import TlsContexts, TlsFailed, describe, handshake, shown_chain
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import Reply
 
 __all__ = ["open_channel"]
+
+_BY_COMMAND: Final = frozenset({TlsMode.OPPORTUNISTIC, TlsMode.ENCRYPT, TlsMode.STARTTLS})
 
 
 async def open_channel(
@@ -64,7 +68,7 @@ async def _open(
         await _connect(channel, mode, dialer, contexts)
         _expect(channel, Stage.GREETING, await channel.answer())
         await _greet(channel)
-        if mode in {TlsMode.OPPORTUNISTIC, TlsMode.STARTTLS}:
+        if mode in _BY_COMMAND:
             await _start_tls(channel, mode, contexts)
         if options.user:
             await log_in(channel)
@@ -109,7 +113,10 @@ async def _start_tls(channel: Channel, mode: TlsMode, contexts: TlsContexts) -> 
         if mode is TlsMode.OPPORTUNISTIC:
             return
         raise OpenFailed(
-            Stage.TLS, "the server does not offer STARTTLS", conversation=channel.opening
+            Stage.TLS,
+            "the server does not offer STARTTLS",
+            conversation=channel.opening,
+            result_type="starttls-not-supported",
         )
     connection.start_tls()
     _expect(channel, Stage.TLS, await channel.answer())
@@ -131,15 +138,38 @@ async def _shake_hands(channel: Channel, mode: TlsMode, contexts: TlsContexts) -
         upgraded = await handshake(
             transport, channel, context, name=name, limit=options.timeouts.connect_timeout
         )
+        how = _check_chain(upgraded, channel) if options.tlsa else ""
     except TlsFailed as error:
-        raise OpenFailed(Stage.TLS, str(error), conversation=channel.opening) from error
+        raise OpenFailed(
+            Stage.TLS,
+            str(error),
+            conversation=channel.opening,
+            result_type=error.result_type,
+        ) from error
     channel.attach(upgraded)
-    channel.tls = describe(upgraded)
-    verified = "verified" if channel.tls is not None and channel.tls.is_verified else "not verified"
-    channel.connection.record.note(f"{channel.tls}, {verified}")
+    channel.tls = describe(upgraded, is_verified=bool(how))
+    if not how:
+        is_verified = channel.tls is not None and channel.tls.is_verified
+        how = "verified" if is_verified else "not verified"
+    channel.connection.record.note(f"{channel.tls}, {how}")
+
+
+def _check_chain(transport: asyncio.Transport, channel: Channel) -> str:
+    """Hold the server's certificates to its TLSA records; return how they fit.
+
+    Raises:
+        TlsFailed: They do not fit; the connection is closed.
+    """
+    options = channel.options
+    names = (channel.endpoint.host, *options.tls_names)
+    found = match_chain(options.tlsa, shown_chain(transport), names, now=options.now())
+    if not found.matches:
+        transport.abort()
+        raise TlsFailed(f"DANE: {found.reason}", found.result_type)
+    return f"verified by DANE: {found.reason}"
 
 
 def _context(contexts: TlsContexts, mode: TlsMode, options: ChannelOptions) -> ssl.SSLContext:
-    if mode is TlsMode.OPPORTUNISTIC:
+    if mode is not TlsMode.STARTTLS and mode is not TlsMode.IMPLICIT:
         return contexts.opportunistic()
     return contexts.verified(options.tls_ca)

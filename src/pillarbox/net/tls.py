@@ -11,14 +11,31 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from pillarbox.errors import TemporaryError
 
-__all__ = ["TlsContexts", "TlsFailed", "TlsState", "describe", "handshake"]
+__all__ = ["TlsContexts", "TlsFailed", "TlsState", "describe", "handshake", "shown_chain"]
+
+_DER: Final = 2  # _ssl.ENCODING_DER
+
+
+_UNTRUSTED: Final = "certificate-not-trusted"
+# By the verify codes of OpenSSL (x509_vfy.h).
+_RESULT_TYPES: Final = {
+    10: "certificate-expired",  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: "certificate-host-mismatch",  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: "certificate-host-mismatch",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
 
 
 class TlsFailed(TemporaryError):  # noqa: N818 - a handshake fails, it does not err
     """No TLS could be agreed on, or the certificate is not what it has to be."""
+
+    def __init__(self, reason: str, result_type: str = "validation-failure") -> None:
+        """Say what failed, in words and as a TLS report calls it (RFC 8460 §4.3)."""
+        super().__init__(reason)
+        self.result_type = result_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,25 @@ class TlsContexts:
         return context
 
 
-def describe(transport: asyncio.BaseTransport) -> TlsState | None:
-    """Return what a transport's TLS was agreed on, None for one without TLS."""
+def shown_chain(transport: asyncio.BaseTransport) -> tuple[bytes, ...]:
+    """Return the certificates that the server has shown, in DER, its own first."""
+    session: Any = transport.get_extra_info("ssl_object")
+    if session is None:
+        return ()
+    if hasattr(session, "get_unverified_chain"):  # since Python 3.13
+        return tuple(session.get_unverified_chain())
+    # Before, the chain can only be had from the object beneath.
+    chain = session._sslobj.get_unverified_chain() or ()  # noqa: SLF001
+    return tuple(certificate.public_bytes(_DER) for certificate in chain)
+
+
+def describe(transport: asyncio.BaseTransport, *, is_verified: bool = False) -> TlsState | None:
+    """Return what a transport's TLS was agreed on, None for one without TLS.
+
+    Args:
+        transport: The transport.
+        is_verified: Whether the certificate was verified otherwise than by its context.
+    """
     session: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     if session is None:
         return None
@@ -79,7 +113,7 @@ def describe(transport: asyncio.BaseTransport) -> TlsState | None:
     return TlsState(
         session.version() or "TLS",
         cipher[0] if cipher else "",
-        session.context.verify_mode is ssl.CERT_REQUIRED,
+        is_verified or session.context.verify_mode is ssl.CERT_REQUIRED,
     )
 
 
@@ -113,7 +147,8 @@ async def handshake(
             ssl_handshake_timeout=limit,
         )
     except ssl.SSLCertVerificationError as error:
-        raise TlsFailed(f"certificate not valid for {name}: {error.verify_message}") from error
+        reason = f"certificate not valid for {name}: {error.verify_message}"
+        raise TlsFailed(reason, _RESULT_TYPES.get(error.verify_code, _UNTRUSTED)) from error
     except ssl.SSLError as error:
         words = (error.reason or str(error)).replace("_", " ").lower()
         raise TlsFailed(f"TLS handshake failed: {words}") from error

@@ -29,6 +29,8 @@ from pillarbox.control.protocol import StatusRow
 from pillarbox.control.server import ControlServer
 from pillarbox.deliver.deliverer import Deliverer
 from pillarbox.deliver.job import Job
+from pillarbox.deliver.security import SecurityPolicies
+from pillarbox.deliver.sts import StsPolicies, policy_fetcher
 from pillarbox.errors import PillarboxError
 from pillarbox.events.log import LogWriter
 from pillarbox.events.types import DefectFound, Event, NodeStarted, NodeStopped, NodeStopping
@@ -44,6 +46,7 @@ from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.dialer import Dialer, SocketDialer
 from pillarbox.net.own_addresses import own_addresses
+from pillarbox.net.tls import TlsContexts
 from pillarbox.node.access import Access
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
 from pillarbox.node.authenticity import Authenticity
@@ -162,6 +165,8 @@ class Node:
         queues = Queues(settings.route, domains.routes)
         self.judging = await self._prepare_judging(domains)
         undo.callback(self.judging.close)
+        self._contexts = TlsContexts()
+        self.security = self._make_security()
         self.deliverer = self._make_deliverer(queues, domains)
         guards = await self._make_guards()
         undo.push_async_callback(guards.reserve.stop)
@@ -261,6 +266,14 @@ class Node:
         domains, _ = read_domains(self.settings)
         self.receiver.reload(self.settings, domains)
 
+    def _make_security(self) -> SecurityPolicies:
+        settings = self.settings
+        fetcher = policy_fetcher(
+            self.resolver, lambda: self._contexts.verified(settings.delivery.tls_ca)
+        )
+        sts = StsPolicies(self.resolver, fetcher, self.store.notes, self.clock, self.tell)
+        return SecurityPolicies(settings.delivery, settings.tls_domain, self.resolver, sts)
+
     def _make_deliverer(self, queues: Queues, domains: LocalDomains) -> Deliverer:
         settings = self.settings
         return Deliverer(
@@ -280,6 +293,8 @@ class Node:
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
             own_addresses=own_addresses(),
             consult=self._consult,
+            contexts=self._contexts,
+            security=self.security,
         )
 
     def _make_door(self, queues: Queues, guards: Guards) -> Door:

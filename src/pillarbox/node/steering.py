@@ -38,6 +38,7 @@ _RELOADED: Final = frozenset(
         "certificate",
         "hook",
         "verify",
+        "tls_domain",
         "dkim",
         "dkim_domain",
         "limits",
@@ -129,6 +130,7 @@ class Steering:
         node.door.use(
             Stamper(settings.intake, node.hostname), queues.queue_for, node.judging.inspectors
         )
+        node.security.use(settings.delivery, settings.tls_domain)
         node.deliverer.use(
             settings.delivery,
             settings.queue,

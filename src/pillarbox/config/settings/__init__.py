@@ -49,7 +49,9 @@ from pillarbox.config.settings.sending import (
     QueueSettings,
     RouteKind,
     RouteSettings,
+    TlsDomainSettings,
     TlsMode,
+    TlsPolicy,
     UncertainPolicy,
 )
 from pillarbox.config.settings.signing import (
@@ -95,7 +97,9 @@ __all__ = [
     "SourceKind",
     "SourceSettings",
     "StoreSettings",
+    "TlsDomainSettings",
     "TlsMode",
+    "TlsPolicy",
     "TlsSettings",
     "UncertainPolicy",
     "Unit",
@@ -132,3 +136,4 @@ class Settings:
     domain: dict[str, DomainSettings] = field(default_factory=dict)
     dkim_domain: dict[str, DkimDomainSettings] = field(default_factory=dict)
     route: dict[str, RouteSettings] = field(default_factory=dict)
+    tls_domain: dict[str, TlsDomainSettings] = field(default_factory=dict)

@@ -14,7 +14,9 @@ __all__ = [
     "QueueSettings",
     "RouteKind",
     "RouteSettings",
+    "TlsDomainSettings",
     "TlsMode",
+    "TlsPolicy",
     "UncertainPolicy",
 ]
 
@@ -34,9 +36,22 @@ class TlsMode(Enum):
     """How a connection that we open gets its TLS."""
 
     OPPORTUNISTIC = "may"  # STARTTLS where offered, in the clear otherwise
+    ENCRYPT = "encrypt"  # STARTTLS with any certificate, or no delivery
     STARTTLS = "starttls"  # STARTTLS with a verified certificate, or no delivery
     IMPLICIT = "implicit"  # TLS from the first octet, verified, or no delivery
     NONE = "none"  # in the clear; for loopback
+
+
+class TlsPolicy(Enum):
+    """What mail to a destination asks of its mail exchangers."""
+
+    AUTO = "auto"  # what the destination publishes: DANE first, then MTA-STS, else may
+    NONE = "none"  # in the clear
+    MAY = "may"  # STARTTLS where offered, in the clear otherwise
+    ENCRYPT = "encrypt"  # STARTTLS with any certificate, or no delivery
+    VERIFY = "verify"  # STARTTLS with a certificate that verifies, or no delivery
+    DANE = "dane"  # as TLSA records ask, or no delivery (RFC 7672)
+    MTA_STS = "mta-sts"  # as its MTA-STS policy asks, or no delivery (RFC 8461)
 
 
 class UncertainPolicy(Enum):
@@ -111,6 +126,21 @@ class RouteSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsDomainSettings:
+    """What is asked of the mail exchangers of one destination: `[tls_domain."example.org"]`."""
+
+    policy: TlsPolicy = setting(
+        "`auto`, `none`, `may`, `encrypt`, `verify`, `dane` or `mta-sts`.", TlsPolicy.AUTO
+    )
+    name: str = setting(
+        "For verify: the name that a certificate must be for. Default: the mail exchanger's.", ""
+    )
+    ca: Path | None = setting(
+        "For verify: PEM file of the authorities to trust. Default: delivery.tls_ca.", None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
     """How long, and how often."""
 
@@ -149,6 +179,14 @@ class DeliverySettings:
     final_timeout: float = setting("For the reply to the final dot.", 600.0, unit=Unit.SECONDS)
     idle_timeout: float = setting(
         "How long a connection is kept for the next message.", 5.0, unit=Unit.SECONDS
+    )
+    tls_policy: TlsPolicy = setting(
+        "What is asked of the mail exchangers of destinations without a table of their own.",
+        TlsPolicy.AUTO,
+    )
+    tls_ca: Path | None = setting(
+        "PEM file of the authorities to trust for verify and MTA-STS. Default: the system's.",
+        None,
     )
     site_backoff: float = setting(
         "How long a site is left alone after it could not be reached; doubles up to "

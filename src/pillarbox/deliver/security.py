@@ -1,0 +1,176 @@
+"""What TLS has to be like on the way to a destination, and to each of its hosts.
+
+The order is that of the RFCs: what the operator configured, then DANE (RFC 7672), then MTA-STS
+(RFC 8461 §2), then STARTTLS where it is offered. What is asked for and cannot be had defers
+the mail; it never goes in the clear instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pillarbox.config.settings import DeliverySettings, TlsDomainSettings, TlsMode, TlsPolicy
+from pillarbox.deliver.resolve import Host
+from pillarbox.deliver.sts import StsPolicies
+from pillarbox.mailauth.dane import Plan, plan, tlsa_name
+from pillarbox.mailauth.mta_sts import Mode, Policy
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.endpoint import ChannelOptions
+
+__all__ = ["Refused", "Secured", "Security", "SecurityPolicies"]
+
+_MODES: Final = {
+    TlsPolicy.NONE: TlsMode.NONE,
+    TlsPolicy.MAY: TlsMode.OPPORTUNISTIC,
+    TlsPolicy.ENCRYPT: TlsMode.ENCRYPT,
+    TlsPolicy.VERIFY: TlsMode.STARTTLS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A host that mail must not go to now."""
+
+    reason: str
+    policy_type: str  # "tlsa", "sts": what a TLS report calls the policy (RFC 8460 §4.2)
+    result_type: str  # and the failure (RFC 8460 §4.3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """On what terms a host is spoken to."""
+
+    options: ChannelOptions
+    policy_type: str  # "tlsa", "sts", "no-policy-found"; "": of the configuration, none reports
+    tries_first: ChannelOptions | None = None  # of a policy under test: what it would ask for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    """What mail to one destination asks for."""
+
+    destination: str
+    policy: TlsPolicy = TlsPolicy.AUTO
+    settings: TlsDomainSettings | None = None
+    sts: Policy | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others with the same hosts may use the same connections."""
+        is_plain = self.settings is None and self.policy in {TlsPolicy.AUTO, TlsPolicy.MAY}
+        return is_plain and self.sts is None
+
+    @property
+    def label(self) -> str:
+        """What tells connections of this destination apart from others to the same hosts."""
+        asked = "" if self.sts is None else " ".join((self.sts.mode.value, *self.sts.mx))
+        return f"{self.destination} {self.policy.value} {asked}".strip()
+
+    @property
+    def enforces_sts(self) -> bool:
+        """Whether the MTA-STS policy binds, and is not only being tested."""
+        return self.sts is not None and self.sts.mode is Mode.ENFORCE
+
+
+class SecurityPolicies:
+    """Finds what destinations ask for."""
+
+    def __init__(
+        self,
+        delivery: DeliverySettings,
+        domains: Mapping[str, TlsDomainSettings],
+        resolver: Resolver,
+        sts: StsPolicies | None,
+    ) -> None:
+        """Go by these settings; without ``sts`` no MTA-STS policy is looked for."""
+        self._delivery = delivery
+        self._domains = dict(domains)
+        self._resolver = resolver
+        self._sts = sts
+
+    def use(self, delivery: DeliverySettings, domains: Mapping[str, TlsDomainSettings]) -> None:
+        """Go on with new settings."""
+        self._delivery = delivery
+        self._domains = dict(domains)
+
+    async def of(self, destination: str) -> Security:
+        """Return what mail to a destination asks for."""
+        settings = self._domains.get(destination)
+        policy = self._delivery.tls_policy if settings is None else settings.policy
+        sts = None
+        if self._sts is not None and policy in {TlsPolicy.AUTO, TlsPolicy.MTA_STS}:
+            found = await self._sts.policy(destination)
+            if found is not None and found.policy.mode is not Mode.NONE:
+                sts = found.policy
+        return Security(destination=destination, policy=policy, settings=settings, sts=sts)
+
+    async def for_host(
+        self, security: Security, host: Host, port: int, options: ChannelOptions
+    ) -> Secured | Refused:
+        """Return on what terms a host is spoken to.
+
+        Args:
+            security: What the destination asks for.
+            host: One of its hosts.
+            port: Where it listens.
+            options: The route's terms.
+        """
+        policy, settings = security.policy, security.settings
+        mode = _MODES.get(policy)
+        if mode is not None:
+            fixed = replace(options, tls=mode, tls_ca=self._delivery.tls_ca)
+            if settings is not None and policy is TlsPolicy.VERIFY:
+                ca = settings.ca or self._delivery.tls_ca
+                fixed = replace(fixed, tls_name=settings.name, tls_ca=ca)
+            return Secured(options=fixed, policy_type="")
+        if policy is not TlsPolicy.MTA_STS:
+            found = await self._by_dane(security, host, port, options)
+            if found is not None:
+                return found
+            if policy is TlsPolicy.DANE:
+                return Refused(
+                    f"{host.name} has no TLSA records that bind", "tlsa", "dane-required"
+                )
+        return self._by_sts(security, host, options)
+
+    async def _by_dane(
+        self, security: Security, host: Host, port: int, options: ChannelOptions
+    ) -> Secured | Refused | None:
+        if not host.is_secure:
+            return None
+        answer = await self._resolver.tlsa(tlsa_name(host.name, port))
+        planned = plan(answer, host_is_secure=True)
+        if planned.plan is Plan.NOTHING:
+            return None
+        if planned.plan is Plan.DEFER:
+            return Refused(f"{host.name}: {planned.reason}", "tlsa", planned.result_type)
+        return Secured(
+            options=replace(
+                options,
+                tls=TlsMode.ENCRYPT,
+                tls_name=host.name,
+                tls_names=(security.destination,),
+                tlsa=planned.records,
+            ),
+            policy_type="tlsa",
+        )
+
+    def _by_sts(self, security: Security, host: Host, options: ChannelOptions) -> Secured | Refused:
+        sts = security.sts
+        if sts is None:
+            if security.policy is TlsPolicy.MTA_STS:
+                reason = f"{security.destination} has no MTA-STS policy"
+                return Refused(reason, "sts", "sts-policy-fetch-error")
+            return Secured(options=options, policy_type="no-policy-found")
+        # RFC 8461 §4.2: the certificate has to be for the host; TLS 1.2 or better.
+        strict = replace(
+            options, tls=TlsMode.STARTTLS, tls_name=host.name, tls_ca=self._delivery.tls_ca
+        )
+        if not security.enforces_sts:
+            return Secured(options=options, policy_type="sts", tries_first=strict)
+        if not sts.matches(host.name):
+            reason = f"{host.name} is not among the hosts of the MTA-STS policy"
+            return Refused(reason, "sts", "validation-failure")
+        return Secured(options=strict, policy_type="sts")

@@ -1,0 +1,203 @@
+"""The MTA-STS policies of destinations: looked up, fetched, and kept (RFC 8461 §3).
+
+A policy that was fetched binds until it ends, whatever DNS and HTTPS say meanwhile: who can
+silence them must not be able to switch it off (§5.1). Equal questions are asked once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from pillarbox.clock import Clock
+from pillarbox.deliver.resolve import is_public
+from pillarbox.errors import PillarboxError
+from pillarbox.events.types import Sink, StsPolicyFetched, StsPolicyNotFetched
+from pillarbox.mailauth.mta_sts import (
+    FETCH_SECONDS,
+    MAX_POLICY_OCTETS,
+    CachedPolicy,
+    Policy,
+    StsError,
+    StsRecord,
+    is_policy_media_type,
+    needs_fetch,
+    parse_policy,
+    parse_record,
+    policy_host,
+    record_name,
+)
+from pillarbox.mailauth.resolver import Outcome, Resolver
+from pillarbox.net.https import Fetched, FetchFailed, fetch
+from pillarbox.store.notes import Note, NoteStore
+
+__all__ = ["FetchPolicy", "StsPolicies", "policy_fetcher"]
+
+_KIND: Final = "mta-sts"
+_PATH: Final = "/.well-known/mta-sts.txt"
+_OK: Final = 200
+
+FetchPolicy = Callable[[str], Awaitable[Fetched]]
+"""Fetches the policy page of a domain; raises ``FetchFailed``."""
+
+
+class _Kept(msgspec.Struct):
+    """How a policy is kept."""
+
+    id: str
+    fetched_at: float
+    text: bytes
+
+
+def policy_fetcher(
+    resolver: Resolver,
+    context: Callable[[], ssl.SSLContext],
+    *,
+    port: int = 443,
+    allow_private: bool = False,
+) -> FetchPolicy:
+    """Return what fetches policies over the network.
+
+    Args:
+        resolver: Knows where the policy hosts are.
+        context: Makes the TLS context that verifies them.
+        port: Where they listen.
+        allow_private: Ask hosts at private addresses as well; otherwise a zone could have us
+            knock at machines inside.
+    """
+
+    async def fetch_policy(domain: str) -> Fetched:
+        host = policy_host(domain)
+        answer = await resolver.addresses(host)
+        addresses = [each for each in answer.records if allow_private or is_public(each)]
+        if not addresses:
+            raise FetchFailed(f"{host} has no address that may be asked")
+        failure = FetchFailed(f"{host} cannot be reached")
+        for address in addresses[:4]:
+            try:
+                return await fetch(
+                    host,
+                    address,
+                    _PATH,
+                    context(),
+                    port=port,
+                    most=MAX_POLICY_OCTETS,
+                    patience=FETCH_SECONDS,
+                )
+            except FetchFailed as error:
+                failure = error
+        raise failure
+
+    return fetch_policy
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a domain in memory."""
+
+    policy: CachedPolicy | None = None
+    failed_at: float = 0.0
+    is_read: bool = False  # from the store
+
+
+class StsPolicies:
+    """The policies of all destinations."""
+
+    def __init__(
+        self, resolver: Resolver, fetcher: FetchPolicy, notes: NoteStore, clock: Clock, sink: Sink
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            resolver: Asks for the records.
+            fetcher: Fetches the pages.
+            notes: Keeps the policies over a restart.
+            clock: The time.
+            sink: Hears what was fetched and what could not be.
+        """
+        self._resolver = resolver
+        self._fetch = fetcher
+        self._notes = notes
+        self._clock = clock
+        self._sink = sink
+        self._known: dict[str, _Known] = {}
+        self._asking: dict[str, asyncio.Task[CachedPolicy | None]] = {}
+
+    async def policy(self, domain: str) -> CachedPolicy | None:
+        """Return the policy that binds mail for a domain now, or None."""
+        task = self._asking.get(domain)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._look(domain))
+            self._asking[domain] = task
+            task.add_done_callback(lambda _: self._asking.pop(domain, None))
+        return await asyncio.shield(task)
+
+    async def _look(self, domain: str) -> CachedPolicy | None:
+        known = self._known.setdefault(domain, _Known())
+        if not known.is_read:
+            known.policy = await self._read(domain)
+            known.is_read = True
+        record = await self._record(domain)
+        now = self._clock.now()
+        if needs_fetch(known.policy, record, now, failed_at=known.failed_at) and record:
+            await self._refresh(domain, record, known)
+        policy = known.policy
+        if policy is None and record is None:
+            del self._known[domain]  # most domains have none: nothing to remember
+            return None
+        return policy if policy is not None and policy.is_live(now) else None
+
+    async def _record(self, domain: str) -> StsRecord | None:
+        answer = await self._resolver.txt(record_name(domain))
+        if answer.outcome is not Outcome.FOUND:
+            return None
+        with suppress(StsError):  # such a domain counts as one without (RFC 8461 §3.1)
+            return parse_record(answer.records)
+        return None
+
+    async def _refresh(self, domain: str, record: StsRecord, known: _Known) -> None:
+        try:
+            page = await self._fetch(domain)
+            policy = _policy_in(page)
+        except (FetchFailed, StsError) as error:
+            known.failed_at = self._clock.now()
+            self._sink(StsPolicyNotFetched(at=known.failed_at, domain=domain, reason=str(error)))
+            return
+        now = self._clock.now()
+        known.policy = CachedPolicy(domain=domain, id=record.id, fetched_at=now, policy=policy)
+        self._sink(StsPolicyFetched(at=now, domain=domain, mode=policy.mode.value))
+        kept = msgspec.json.encode(_Kept(record.id, now, page.body))
+        with suppress(PillarboxError):  # it is in memory; the next start fetches it again
+            await self._notes.put(
+                [Note(kind=_KIND, key=domain, value=kept, expires_at=known.policy.expires_at)]
+            )
+
+    async def _read(self, domain: str) -> CachedPolicy | None:
+        try:
+            note = await self._notes.get(_KIND, domain, now=self._clock.now())
+            if note is None:
+                return None
+            kept = msgspec.json.decode(note.value, type=_Kept)
+            policy = parse_policy(kept.text)
+        except (PillarboxError, msgspec.DecodeError, StsError):
+            return None
+        return CachedPolicy(domain=domain, id=kept.id, fetched_at=kept.fetched_at, policy=policy)
+
+
+def _policy_in(page: Fetched) -> Policy:
+    """Return the policy that was fetched.
+
+    Raises:
+        StsError: There is none.
+    """
+    if page.status != _OK:  # a redirect is not followed (§3.3)
+        raise StsError(f"the policy host answered {page.status}")
+    if not is_policy_media_type(page.content_type):
+        raise StsError(f"the policy is of type {page.content_type[:40]!r}")
+    return parse_policy(page.body)

@@ -1,0 +1,111 @@
+"""One page by HTTPS, for who must not be led astray: no redirects, no proxies, all bounded.
+
+The protocol is h11's. The certificate has to verify for the host (RFC 9525).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+from pillarbox.errors import TemporaryError
+
+__all__ = ["FetchFailed", "Fetched", "fetch"]
+
+_MOST_HEADER: Final = 16 * 1024  # octets
+
+
+class FetchFailed(TemporaryError):  # noqa: N818 - fetching fails, it does not err
+    """The page could not be had; ``is_tls`` tells whether TLS was the reason."""
+
+    def __init__(self, reason: str, *, is_tls: bool = False) -> None:
+        super().__init__(reason)
+        self.is_tls = is_tls
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the server answered."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+async def fetch(
+    host: str,
+    address: str,
+    path: str,
+    context: ssl.SSLContext,
+    *,
+    port: int = 443,
+    most: int,
+    patience: float,
+) -> Fetched:
+    """Return a page.
+
+    Args:
+        host: The server's name, for its certificate and the Host field.
+        address: Where it is.
+        path: What to ask for.
+        context: Verifies the certificate.
+        port: Where it listens.
+        most: Octets of the body; a longer one is a failure.
+        patience: Seconds for everything.
+
+    Raises:
+        FetchFailed: It could not be had.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            return await _fetch(host, address, path, context, port, most)
+    except TimeoutError as error:
+        raise FetchFailed(f"{host} did not answer within {patience:g} s") from error
+    except ssl.SSLError as error:
+        words = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise FetchFailed(f"TLS with {host} failed: {words}", is_tls=True) from error
+    except OSError as error:
+        raise FetchFailed(f"{host} {address}: {error.strerror or error}") from error
+    except h11.RemoteProtocolError as error:
+        raise FetchFailed(f"{host} does not speak HTTP: {error}") from error
+
+
+async def _fetch(
+    host: str, address: str, path: str, context: ssl.SSLContext, port: int, most: int
+) -> Fetched:
+    reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
+    try:
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER)
+        headers = [("host", host), ("user-agent", "pillarbox"), ("connection", "close")]
+        request = h11.Request(method="GET", target=path, headers=headers)
+        writer.write((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
+        return await _read(reader, http, host, most)
+    finally:
+        writer.transport.abort()
+
+
+async def _read(
+    reader: asyncio.StreamReader, http: h11.Connection, host: str, most: int
+) -> Fetched:
+    response: h11.Response | None = None
+    body = bytearray()
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(await reader.read(65_536))
+        elif isinstance(event, h11.Response):
+            response = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > most:
+                raise FetchFailed(f"{host} sent more than {most} octets")
+        elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed) or event is h11.PAUSED:
+            break
+    if response is None:
+        raise FetchFailed(f"{host} closed the connection without an answer")
+    content_type = dict(response.headers).get(b"content-type", b"").decode("latin-1")
+    return Fetched(response.status_code, content_type, bytes(body))
