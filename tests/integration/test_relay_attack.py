@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,11 +114,23 @@ def relayed(done: Attack) -> list[tuple[str, str, str]]:
     return [(shot.sender, shot.recipient, shot.reply) for shot in done.taken]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_form_from_any_sender_is_relayed_for_a_stranger(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "uses_starttls"),
+    [
+        ("mx", False),
+        ("mx", True),
+        ("submission", False),
+        ("submission", True),
+        ("submissions", False),
+    ],
+)
+def test_no_form_from_any_sender_is_relayed_for_a_stranger(
+    tmp_path: Path, kind: str, uses_starttls: bool
+) -> None:
     """2E: not one recipient is taken, each has a final answer, and nothing is at the sink."""
     with scenery(tmp_path) as scene:
-        done = attack(scene.target(kind), SCENE, deliver)
+        target = replace(scene.target(kind), uses_starttls=uses_starttls)
+        done = attack(target, SCENE, deliver)
         assert done.shots > 7 * 90
         assert relayed(done) == []
         assert done.unclear == []
@@ -177,7 +190,14 @@ def test_prove_says_that_a_closed_server_is_closed(
         assert shown.exit_code == 0, shown.output
         value = json.loads(shown.output)
         assert value["proved"]
-        assert [each["listener"] for each in value["attacks"][::2]] == list(KINDS)
+        tried = [(each["listener"], each["starttls"]) for each in value["attacks"][::2]]
+        assert tried == [
+            ("mx", False),
+            ("mx", True),
+            ("submission", False),
+            ("submission", True),
+            ("submissions", False),
+        ]
         assert not any(each["relayed"] or each["unclear"] for each in value["attacks"])
         assert {each["client"] for each in value["attacks"]} == {STRANGER}
         (page,) = tmp_path.glob("relay-proof-20*Z.md")

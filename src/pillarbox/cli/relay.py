@@ -303,7 +303,7 @@ def _prove(
                 attack(target, scene) for scene in _scenes(loaded.settings, policy, target, outside)
             ]
         except OSError as error:
-            where = f"listener {target.listener} at {target.host} port {target.port}"
+            where = f"listener {target.listener} at {target.place}"
             gaps.append(f"{where} cannot be reached from {target.source}: {error}")
     taken = [(each, shot) for each in attacks for shot in each.taken]
     return Report(
@@ -374,7 +374,7 @@ def _show_report(out: Out, report: Report, path: Path) -> None:
     for each in report.attacks:
         target = each.target
         out.line(
-            f"  {target.listener}  {target.host} port {target.port} from {target.client}: "
+            f"  {target.listener}  {target.place} from {target.client}: "
             f"{plural(each.shots, 'recipient')} asked for, {len(each.taken)} taken, "
             f"{len(each.unclear)} unclear"
         )

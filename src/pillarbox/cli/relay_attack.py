@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from pillarbox.policy.relay_forms import Scene, recipient_forms, sender_forms
+from pillarbox.policy.relay_forms import PROOF_USER, Scene, recipient_forms, sender_forms
 
 __all__ = ["Attack", "Shot", "Target", "Wire", "attack"]
 
@@ -26,6 +26,7 @@ _LONGEST_REPLY: Final = 64 * 1024
 _TAKEN: Final = "2"
 _REFUSED: Final = "5"
 _NO_ANSWER: Final = ""
+_HELLO: Final = f"EHLO {PROOF_USER}.invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,14 @@ class Target:
     source: str  # the address that our end is bound to
     announced: str = ""  # the address that a PROXY header gives us; "" without one
     has_implicit_tls: bool = False
+    uses_starttls: bool = False
     how: str = ""  # what this address proves, in a sentence
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        where = f"{self.host} port {self.port}"
+        return f"{where} behind STARTTLS" if self.uses_starttls else where
 
     @property
     def client(self) -> str:
@@ -117,6 +125,13 @@ class Wire:
                 return "\n".join(lines)
         return _NO_ANSWER
 
+    def start_tls(self) -> bool:
+        """Say STARTTLS and make the handshake; return whether the listener wants to."""
+        if not self.ask("STARTTLS").startswith("220"):
+            return False
+        self._socket = _any_certificate().wrap_socket(self._socket)
+        return True
+
     def close(self) -> None:
         """End it."""
         self._socket.close()
@@ -188,7 +203,9 @@ class _Session:
             wire.close()
             time.sleep(min(0.05 * 2**number, _LONGEST_WAIT))
             return
-        wire.ask("EHLO relay-proof.invalid")
+        wire.ask(_HELLO)
+        if self._target.uses_starttls and wire.start_tls():
+            wire.ask(_HELLO)
         self.wire = wire
 
     def _fire_once(self, sender: str, recipient: str) -> str:

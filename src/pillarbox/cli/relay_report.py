@@ -103,7 +103,7 @@ def _case(case: Case) -> str:
 def _attack(attack: Attack, report: Report) -> Iterator[str]:
     target = attack.target
     yield ""
-    yield f"### {target.listener} ({target.kind}), {target.host} port {target.port}"
+    yield f"### {target.listener} ({target.kind}), {target.place}"
     yield ""
     yield f"Client: {target.client}. {target.how}"
     yield ""
@@ -181,6 +181,7 @@ def _attack_values(attack: Attack, report: Report) -> dict[str, Any]:
         "kind": target.kind,
         "host": target.host,
         "port": target.port,
+        "starttls": target.uses_starttls,
         "client": target.client,
         "how": target.how,
         "shots": attack.shots,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
@@ -53,6 +54,8 @@ def targets(
 ) -> Iterator[Target | NoStranger]:
     """Yield each listener with the address that attacks it, or why there is none.
 
+    One that offers STARTTLS comes twice: what was said before it must not count behind it.
+
     Args:
         settings: The configuration.
         policy: Its relay policy.
@@ -66,7 +69,10 @@ def targets(
             continue
         try:
             endpoint = at.get(name) or _endpoint(name, listener)
-            yield _target(name, listener, endpoint, _trusted(name, policy), source)
+            target = _target(name, listener, endpoint, _trusted(name, policy), source)
+            yield target
+            if listener.starttls is not False and not target.has_implicit_tls:
+                yield replace(target, uses_starttls=True)
         except NoStranger as none:
             yield none
 
