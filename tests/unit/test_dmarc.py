@@ -252,6 +252,15 @@ def test_by_the_list_the_organization_is_what_was_registered() -> None:
     assert discover("other.co.uk", resolver, Mode.SUFFIX_LIST).record is None
 
 
+@pytest.mark.parametrize(
+    ("domain", "is_registry"),
+    [("com", True), ("co.uk", True), ("example.co.uk", False), ("github.io", False), ("xyz", True)],
+)
+def test_only_registries_sign_for_nobody(domain: str, is_registry: bool) -> None:
+    """A company below whose name others have names still sends mail; a registry does not."""
+    assert dmarc.ListedSuffixes().is_registry(domain) is is_registry
+
+
 # --- the verdict ------------------------------------------------------------------------------
 
 RELAXED = at("example.com", "v=DMARC1; p=reject")

@@ -15,7 +15,6 @@ Nothing raises for what a message or DNS says: each result has its reason in wor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pillarbox.mailauth import arc, dkim, dmarc, spf
@@ -109,7 +108,7 @@ class Examination:
             self._check_iprev(),
             self._check_sender(now),
             self._signatures.conclude(
-                self.body, resolver, now=now, is_public_suffix=_suffix_test(verifier.suffixes)
+                self.body, resolver, now=now, is_public_suffix=verifier.suffixes.is_registry
             ),
             self._chain.conclude(self.body, resolver),
         )
@@ -175,10 +174,3 @@ def _spf_identifier(sender: spf.Spf | None) -> dmarc.SpfIdentifier | None:
     For a null reverse-path, that is ``postmaster`` at the name in HELO (RFC 7208 §2.4).
     """
     return None if sender is None else dmarc.SpfIdentifier(sender.domain, sender.result.value)
-
-
-def _suffix_test(suffixes: dmarc.Suffixes) -> Callable[[str], bool]:
-    def is_public_suffix(domain: str) -> bool:
-        return suffixes.organizational_domain(domain) is None
-
-    return is_public_suffix

@@ -18,6 +18,7 @@ __all__ = ["arc_authentication_results", "authentication_results", "results_valu
 _LINE: Final = 78  # RFC 5322 §2.1.1
 _FOLD: Final = "\r\n\t"
 _LONGEST: Final = 400  # characters of one value; a line may have 998 octets (RFC 5322 §2.1.1)
+_LONGEST_UTF8: Final = 200  # of up to four octets each
 # RFC 2045 §5.1, the token of RFC 8601 §2.2, without "%" and "'", at which old readers stumble.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&*+.^_`{|}~\u00a1-\U0010ffff-]+")
 # pvalue may also be [[local-part] "@"] domain-name, here with a local part that needs no quotes.
@@ -100,5 +101,5 @@ def _quoted(text: str) -> str:
 def _clean(text: str, *, is_utf8: bool) -> str:
     if len(text) <= _LONGEST and text.isascii() and text.isprintable():
         return text  # as nearly everything is
-    text = _CONTROL.sub("?", text[:_LONGEST])
+    text = _CONTROL.sub("?", text[:_LONGEST] if text.isascii() else text[:_LONGEST_UTF8])
     return text.encode("utf-8" if is_utf8 else "ascii", "replace").decode()

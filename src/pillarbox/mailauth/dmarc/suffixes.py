@@ -26,6 +26,10 @@ class Suffixes(Protocol):
         """
         ...
 
+    def is_registry(self, domain: str) -> bool:
+        """Whether a domain is a registry's, such as ``co.uk``, whose names are of strangers."""
+        ...
+
 
 class ListedSuffixes:
     """Answers from the public suffix list."""
@@ -41,9 +45,24 @@ class ListedSuffixes:
         found: str | None = self._list.privatesuffix(domain)
         return found
 
+    def is_registry(self, domain: str) -> bool:
+        """Whether a domain is a registry's, such as ``co.uk``, whose names are of strangers.
+
+        The private part of the list does not count: a company that lets others have names
+        below its own, such as ``github.io``, sends mail as well.
+        """
+        return self._registries.privatesuffix(domain) is None
+
     @cached_property
     def _list(self) -> PublicSuffixList:
+        return self._read(only_icann=False)
+
+    @cached_property
+    def _registries(self) -> PublicSuffixList:
+        return self._read(only_icann=True)
+
+    def _read(self, *, only_icann: bool) -> PublicSuffixList:
         if self._file is None:
-            return PublicSuffixList()
+            return PublicSuffixList(only_icann=only_icann)
         with self._file.open(encoding="utf-8") as source:
-            return PublicSuffixList(source)
+            return PublicSuffixList(source, only_icann=only_icann)
