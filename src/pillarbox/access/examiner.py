@@ -119,10 +119,11 @@ class Examiner:
         )
 
     def _repairs(self, user: str, secret: str) -> Iterator[Repair]:
+        spelled = self._as_spelled(user)
+        if spelled != user:
+            yield Repair(Cause.CASE_OF_USER, spelled, secret)
         for repair in repaired(user, secret):
-            spelled = self._as_spelled(repair.user)
-            if repair.cause is not Cause.CASE_OF_USER or spelled != user:
-                yield Repair(repair.cause, spelled, repair.secret)
+            yield Repair(repair.cause, self._as_spelled(repair.user), repair.secret)
         if "@" not in user:
             for name in self._names():
                 if name.partition("@")[0] == user and name != user:
