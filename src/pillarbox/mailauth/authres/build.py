@@ -23,7 +23,7 @@ _LONGEST_UTF8: Final = 200  # of up to four octets each
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&*+.^_`{|}~\u00a1-\U0010ffff-]+")
 # pvalue may also be [[local-part] "@"] domain-name, here with a local part that needs no quotes.
 _ADDRESS: Final = re.compile(
-    r"[A-Za-z0-9!#$&*+./=?^_`{|}~\u00a1-\U0010ffff-]*@[A-Za-z0-9._\u00a1-\U0010ffff-]+"
+    r"[A-Za-z0-9!#$&*+./?^_`{|}~\u00a1-\U0010ffff-]*@[A-Za-z0-9._\u00a1-\U0010ffff-]+"
 )
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _COMMENT_SPECIALS: Final = re.compile(r"[()\\]")

@@ -186,7 +186,7 @@ class _Parser:
         if self._kind() in {"", ";"}:
             return ""  # laxer than the RFC: some leave out what they do not know
         is_quoted = self._kind() == "quoted"
-        parts = [self._take_value()]
+        parts = [] if self._kind() == "=" else [self._take_value()]
         if is_quoted and self._kind() == "word" and self._tokens[self._next].text[0] == "@":
             parts.append(self._take_value())  # a quoted local part comes apart from its domain
         while self._kind() == "=":
