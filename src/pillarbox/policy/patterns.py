@@ -56,6 +56,17 @@ class RecipientDomains:
                 _, _, parent = parent.partition(".")
         return False
 
+    def opens(self, domain: str) -> bool:
+        """Return whether a domain is in the set by its name: "*" and "*.com" name nobody's."""
+        if domain in self._exact:
+            return True
+        _, _, parent = domain.partition(".")
+        while "." in parent:
+            if parent in self._below:
+                return True
+            _, _, parent = parent.partition(".")
+        return False
+
 
 class CredentialNames:
     """A set of credentials: ``shop``, ``tenant-*`` for all that begin so, ``*`` for all."""

@@ -11,11 +11,11 @@ tried.) What the network in front of the node does to addresses is not part of i
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise, product
-from typing import Final
+from typing import Final, TypeVar
 
 from pillarbox.policy.networks import Network, TrustedNetworks
 from pillarbox.policy.relay import Decision, RelayPolicy
@@ -40,6 +40,7 @@ OUTSIDE: Final = "outside.invalid"
 
 _SPACES: Final = ((IPv4Address, 2**32), (IPv6Address, 2**128))
 _MOST_EXAMPLES: Final = 20
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,19 +173,25 @@ def _senders(policy: RelayPolicy) -> tuple[ReversePath, ...]:
     tables: list[Rule | Owner] = _rules_for_strangers(policy) + [
         owner for owner in policy.owners if owner.networks is not None
     ]
-    patterns = [
-        pattern
-        for table in tables
-        if table.senders is not None
-        for pattern in table.senders.patterns
-    ]
-    senders: dict[ReversePath, None] = {None: None, Mailbox(PROOF_USER, OUTSIDE): None}
+    sets = [table.senders for table in tables if table.senders is not None]
+    senders: list[ReversePath] = [None, Mailbox(PROOF_USER, OUTSIDE)]
     for domain in policy.domains.names[:1]:  # rules tell ours apart by name only
-        senders[Mailbox(PROOF_USER, domain)] = None
-    for pattern in patterns:
+        senders.append(Mailbox(PROOF_USER, domain))
+    neighbors: dict[str, list[str]] = {}
+    for pattern in dict.fromkeys(pattern for each in sets for pattern in each.patterns):
         if pattern not in {NULL_SENDER, "*"}:
-            senders[sender_of(pattern, patterns)] = None
-    return tuple(senders)
+            neighbors.setdefault(pattern.rpartition("@")[2], []).append(pattern)
+    for patterns in neighbors.values():
+        senders += (sender_of(pattern, patterns) for pattern in patterns)
+    return _one_of_each(senders, lambda sender: tuple(sender in each for each in sets))
+
+
+def _one_of_each(items: Iterable[_T], kind: Callable[[_T], Hashable]) -> tuple[_T, ...]:
+    """Return the first item of each kind."""
+    first: dict[Hashable, _T] = {}
+    for item in items:
+        first.setdefault(kind(item), item)
+    return tuple(first.values())
 
 
 def sender_of(pattern: str, patterns: Iterable[str]) -> Mailbox:
@@ -203,16 +210,24 @@ def sender_of(pattern: str, patterns: Iterable[str]) -> Mailbox:
 
 def _recipients(policy: RelayPolicy) -> tuple[Mailbox, ...]:
     """Return the recipients that rules tell apart: domains, and routes in the local part."""
-    domains = dict.fromkeys([OUTSIDE, f"below.{OUTSIDE}", "[198.51.100.7]"])
-    for domain in policy.domains.names[:1]:
-        domains |= {domain: None, f"{PROOF_USER}.{domain}": None}
-    for rule in _rules_for_strangers(policy):
-        for pattern in () if rule.recipients is None else rule.recipients.patterns:
-            name = pattern.removeprefix("*.")
-            if name != "*":
-                domains |= {name: None, f"{PROOF_USER}.{name}": None}
+    sets = [rule.recipients for rule in _rules_for_strangers(policy) if rule.recipients is not None]
+    names = [OUTSIDE, f"below.{OUTSIDE}", "[198.51.100.7]", *policy.domains.names[:1]]
+    names += [pattern.removeprefix("*.") for each in sets for pattern in each.patterns]
+    domains = [
+        Mailbox("", each)
+        for name in dict.fromkeys(names)
+        if name != "*"
+        for each in (name, f"{PROOF_USER}.{name}")
+    ]
+
+    def kind(mailbox: Mailbox) -> Hashable:
+        domain = mailbox.ascii_domain
+        fits = ((domain in each, each.opens(domain)) for each in sets)
+        return policy.domains.is_local(domain), *fits
+
     local_parts = (PROOF_USER, f"{PROOF_USER}%{OUTSIDE}", "postmaster")
-    return tuple(Mailbox(local, domain) for domain, local in product(domains, local_parts))
+    kinds = _one_of_each(domains, kind)
+    return tuple(Mailbox(local, each.domain) for each, local in product(kinds, local_parts))
 
 
 def networks_of(tables: Iterable[Rule | Owner]) -> Iterator[Network]:
