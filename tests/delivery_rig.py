@@ -9,9 +9,17 @@ from typing import Any, Self, TypeVar
 
 from tests.mail import address_of, kept_message
 
-from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
+from pillarbox.config.settings import (
+    DeliverySettings,
+    QueueSettings,
+    RouteKind,
+    RouteSettings,
+    TlsDomainSettings,
+)
 from pillarbox.deliver.consult import Consult
 from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.deliver.security import SecurityPolicies
+from pillarbox.deliver.sts import FetchPolicy, StsPolicies
 from pillarbox.dns.cache import CachingResolver
 from pillarbox.events.types import Event
 from pillarbox.lab.servers import LabServer
@@ -61,6 +69,8 @@ class Rig:
         wrap: Callable[[Store], Any] = lambda store: store,
         start: float | None = None,
         consult: Consult | None = None,
+        tls_domains: dict[str, TlsDomainSettings] | None = None,
+        fetcher: FetchPolicy | None = None,
     ) -> None:
         self.lab = Lab(zone=zone, servers=[LabServer(name) for name in servers], start=start)
         self.routes = routes or {"mx": MX}
@@ -69,6 +79,8 @@ class Rig:
         self.disk = disk or MemoryDisk()
         self.wrap = wrap
         self.consult = consult
+        self.tls_domains = tls_domains or {}
+        self.fetcher = fetcher  # of MTA-STS policies; None: none are looked for
         self.aliases: dict[str, tuple[str, ...]] = {}  # of senders
         self.events: list[Event] = []
         self._told = asyncio.Event()
@@ -81,6 +93,10 @@ class Rig:
         self.store = self.wrap(self.memory)
         self.group = GroupCommit(self.store)
         self.ids = IdMaker(0, clock.now)
+        resolver = CachingResolver(self.lab.resolver, clock)
+        sts = None
+        if self.fetcher is not None:
+            sts = StsPolicies(resolver, self.fetcher, self.memory.notes, clock, self._sink)
         self.deliverer = Deliverer(
             hostname="ours.test",
             delivery=self.delivery,
@@ -88,7 +104,7 @@ class Rig:
             routes=self.routes,
             store=self.store,
             group=self.group,
-            resolver=CachingResolver(self.lab.resolver, clock),
+            resolver=resolver,
             dialer=self.lab.dialer,
             clock=clock,
             sink=self._sink,
@@ -98,6 +114,7 @@ class Rig:
             random=Random(1),
             own_addresses=frozenset({"127.0.0.1"}),
             consult=self.consult,
+            security=SecurityPolicies(self.delivery, self.tls_domains, resolver, sts),
         )
         await self.deliverer.start()
         return self

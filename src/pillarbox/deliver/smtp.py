@@ -31,6 +31,7 @@ from pillarbox.smtp.client_outcome import Stage
 __all__ = ["Dialing", "SmtpCarrier", "SmtpTransport"]
 
 _MAX_ADDRESSES: Final = 10  # tried for one connection; RFC 5321 §5.1 asks for two at least
+_FAILED: Final = "validation-failure"  # RFC 8460 §4.3: of no closer kind
 _AVOIDED_FOR: Final = 300.0  # seconds
 
 
@@ -200,7 +201,7 @@ class SmtpTransport:
         except OpenFailed as error:
             tries.lost(endpoint, error)
             if error.stage is Stage.TLS:
-                self._tell(endpoint, policy_type, error.result_type, error.reason)
+                self._tell(endpoint, policy_type, error.result_type or _FAILED, error.reason)
             return None
         if channel.tls is not None:
             self._tell(endpoint, policy_type, "", "")
