@@ -140,6 +140,15 @@ async def dial(endpoint: Endpoint, **more: object) -> Channel:
     return await open_channel(endpoint, options, SocketDialer(), TlsContexts())
 
 
+async def hang_up(channel: Channel) -> None:
+    """Say QUIT and leave nothing open, however long the server takes to end TLS."""
+    transport = channel.transport
+    await channel.quit()
+    if transport is not None:
+        transport.abort()
+    await asyncio.sleep(0.01)
+
+
 def message(*recipients: str, content: bytes = CONTENT) -> Transaction:
     """Return a message for these recipients."""
     return Transaction(

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.scripted_server import Script, dial, serve
+from tests.scripted_server import Script, dial, hang_up, serve
 
 from pillarbox.config.settings import TlsMode
 from pillarbox.lab.logins import LabLogins
@@ -84,7 +84,7 @@ async def log_in(server: LabServer, **terms: object) -> list[str]:
         endpoint = Endpoint("mx.test", "127.0.0.1", server.port)
         channel = await dial(endpoint, user=USER, **terms)
         said = list(channel.opening)
-        await channel.quit()
+        await hang_up(channel)
     finally:
         await server.stop()
     return said

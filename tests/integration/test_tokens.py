@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 import pytest
-from tests.scripted_server import dial
+from tests.scripted_server import dial, hang_up
 
 from pillarbox.config.settings import TlsMode
 from pillarbox.lab.clock import run_virtual
@@ -176,7 +176,7 @@ def test_a_login_uses_the_token_and_asks_again_once_it_is_refused() -> None:
             await dial(endpoint, token=source, **terms)
         for _ in range(2):
             channel = await dial(endpoint, token=source, **terms)
-            await channel.quit()
+            await hang_up(channel)
         await server.stop()
 
     with issuing() as issuer:

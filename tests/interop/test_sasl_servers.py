@@ -11,7 +11,7 @@ import pytest
 import trustme
 from tests.interop.dovecot import dovecot_sasl, token
 from tests.peers import PORT, Certificate, Peer, Postfix, require, require_root, running
-from tests.scripted_server import dial, message
+from tests.scripted_server import dial, hang_up, message
 
 from pillarbox.config.settings import TlsMode
 from pillarbox.net.channel import OpenFailed
@@ -70,7 +70,7 @@ def deliver(relay: Relay, **terms: object) -> list[str]:
             endpoint, tls=TlsMode.STARTTLS, tls_ca=relay.authority, user=USER, **terms
         )
         result = await channel.transact(message("bob@example.org"))
-        await channel.quit()
+        await hang_up(channel)
         assert [outcome.is_delivered for outcome in result.outcomes] == [True]
         return list(channel.opening)
 
