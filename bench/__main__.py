@@ -21,6 +21,7 @@ from bench.load import Load, Sink
 from bench.mailauth import mailauth
 from bench.phases import FULL, KIB, QUICK, Bench, MakeTarget, Plan
 from bench.rows import Row, show, write
+from bench.spf import spf
 from bench.targets import Mode, PillarboxOnPostgres, PillarboxTarget, PostfixTarget
 
 _FILE: Final = Path("var/bench.json")
@@ -62,6 +63,7 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
     for load in plan.relay:
         rows += bench.throughput(makers, Mode.RELAY, load, plan)
     rows += mailauth()
+    rows += spf()
     rows += _on_postgres(bench, plan)
     rows += bench.latency(makers, plan)
     rows.append(bench.idle(PillarboxTarget))

@@ -21,7 +21,7 @@ from bench.rows import Row, Samples
 from pillarbox.mailauth import dkim
 from pillarbox.mailauth.dkim.algorithm import sign_digest, verify_digest
 
-__all__ = ["mailauth"]
+__all__ = ["Work", "compare", "mailauth"]
 
 _NOW: Final = time.time()  # dkimpy looks at the clock itself
 _ROUNDS: Final = 5
@@ -56,21 +56,22 @@ def mailauth() -> list[Row]:
     """Measure signing and verifying with both kinds of key."""
     rows = []
     for name, key in (("rsa-2048", RSA), ("ed25519", ED25519)):
-        rows += _compare(f"dkim sign {name}", _signers(key))
-        rows += _compare(f"dkim verify {name}", _verifiers(key))
+        rows += compare(f"dkim sign {name}", _signers(key))
+        rows += compare(f"dkim verify {name}", _verifiers(key))
     both = _once(lambda: dkim.sign(_MESSAGE, [RSA, ED25519], now=_NOW))
-    rows += _compare("dkim sign both", {"pillarbox": both})
+    rows += compare("dkim sign both", {"pillarbox": both})
     return rows
 
 
-def _compare(phase: str, targets: dict[str, Work]) -> list[Row]:
+def compare(phase: str, targets: dict[str, Work], *, size: int = len(_MESSAGE)) -> list[Row]:
+    """Measure the targets in turns; a row for each."""
     samples = {target: Samples([], [], [], []) for target in targets}
     for _ in range(_ROUNDS):
         for target, work in targets.items():
             rate, cpu = _rate(work)
             samples[target].rates.append(rate)
             samples[target].cpu.append(cpu * 1_000)
-    return [each.row(target, phase, len(_MESSAGE), 0) for target, each in samples.items()]
+    return [each.row(target, phase, size, 0) for target, each in samples.items()]
 
 
 def _rate(work: Work) -> tuple[float, float]:
