@@ -17,7 +17,7 @@ from pillarbox.config.settings import (
     TlsDomainSettings,
 )
 from pillarbox.deliver.consult import Consult
-from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.deliver.deliverer import Deliverer, Reach
 from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.sts import FetchPolicy, StsPolicies
 from pillarbox.dns.cache import CachingResolver
@@ -104,17 +104,19 @@ class Rig:
             routes=self.routes,
             store=self.store,
             group=self.group,
-            resolver=resolver,
-            dialer=self.lab.dialer,
+            reach=Reach(
+                resolver=resolver,
+                dialer=self.lab.dialer,
+                security=SecurityPolicies(self.delivery, self.tls_domains, resolver, sts),
+                own_addresses=frozenset({"127.0.0.1"}),
+            ),
             clock=clock,
             sink=self._sink,
             ids=self.ids,
             queue_for=self.queue_for,
             addressees=self.addressees,
             random=Random(1),
-            own_addresses=frozenset({"127.0.0.1"}),
             consult=self.consult,
-            security=SecurityPolicies(self.delivery, self.tls_domains, resolver, sts),
         )
         await self.deliverer.start()
         return self

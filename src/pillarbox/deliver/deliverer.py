@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ from pillarbox.store.group import GroupCommit
 from pillarbox.store.ids import IdMaker
 from pillarbox.store.port import Changed, KeptMessage, MessageId, Store, StoreUnavailable
 
-__all__ = ["Deliverer", "DeliveryStatus", "SiteStatus"]
+__all__ = ["Deliverer", "DeliveryStatus", "Reach", "SiteStatus"]
 
 _LOOKUPS_AT_ONCE: Final = 200
 _PATIENCE: Final = 0.5
@@ -82,6 +82,17 @@ class DeliveryStatus:
     sites: tuple[SiteStatus, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How others are found and reached."""
+
+    resolver: Resolver
+    dialer: Dialer
+    security: SecurityPolicies  # what destinations ask of TLS
+    contexts: TlsContexts = field(default_factory=TlsContexts)
+    own_addresses: frozenset[str] = frozenset()  # as text: mail for them would loop
+
+
 class Deliverer:
     """Delivers mail."""
 
@@ -94,19 +105,15 @@ class Deliverer:
         routes: Mapping[str, RouteSettings],
         store: Store,
         group: GroupCommit,
-        resolver: Resolver,
-        dialer: Dialer,
+        reach: Reach,
         clock: Clock,
         sink: Sink,
         ids: IdMaker,
         queue_for: QueueFor,
         addressees: Addressees,
         random: Random,
-        own_addresses: frozenset[str] = frozenset(),
         author: Mailbox | None = None,
-        contexts: TlsContexts | None = None,
         consult: Consult | None = None,
-        security: SecurityPolicies | None = None,
     ) -> None:
         """Deliver from ``store`` by ``routes``; needs the running event loop.
 
@@ -117,19 +124,15 @@ class Deliverer:
             routes: The ways out, by name.
             store: Where mail is kept.
             group: The group commit of that store.
-            resolver: Who answers for DNS.
-            dialer: Who opens connections.
+            reach: How others are found and reached.
             clock: The time.
             sink: Is told of everything that happens.
             ids: Makes the ids of notifications.
             queue_for: Says where a notification waits.
             addressees: Says who gets a notification for a sender.
             random: Spreads retries and equal mail exchangers.
-            own_addresses: This machine's addresses, as text: mail for them would loop.
             author: Who notifications are from; postmaster at our hostname if None.
-            contexts: TLS as a client.
             consult: Has a say before each delivery; None: nobody has.
-            security: What destinations ask of TLS; None: DANE and the settings alone.
         """
         self._store = store
         self._routes = routes
@@ -139,16 +142,10 @@ class Deliverer:
         self._recorder = Recorder(group, clock, sink, self._recorded)
         bounds = Bounds(queue.in_memory, queue.content_in_memory)
         self._scheduler = Scheduler(store, steady, bounds, self._place)
+        author = author or Mailbox("postmaster", hostname)
+        schedule = schedule_of(queue)
         notices = Notices(
-            hostname,
-            author or Mailbox("postmaster", hostname),
-            store,
-            schedule_of(queue),
-            steady,
-            ids,
-            queue_for,
-            addressees,
-            sink,
+            hostname, author, store, schedule, steady, ids, queue_for, addressees, sink
         )
         self._settler = Settler(self._recorder, notices, sink, self._scheduler.is_under_way)
         judge = Judge(queue, steady, random)
@@ -159,10 +156,10 @@ class Deliverer:
         self._sites = SiteMap(
             routes,
             delivery,
-            Whereabouts(hostname, own_addresses),
-            resolver,
-            Dialing(dialer, contexts or TlsContexts(), clock, random, sink),
-            security or SecurityPolicies(delivery, {}, resolver, None),
+            Whereabouts(hostname, reach.own_addresses),
+            reach.resolver,
+            Dialing(reach.dialer, reach.contexts, clock, random, sink),
+            reach.security,
             self._scheduler.queue_idle,
         )
         self._suspects = Suspects(store, self._scheduler, self._dispatcher)

@@ -20,6 +20,7 @@ from pillarbox.deliver.content import content_of
 from pillarbox.deliver.failures import DEFECT, LONG_LINE, UNREADABLE, turned_away
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.recorder import Recorder
+from pillarbox.deliver.results import is_for_another_transaction, was_gone
 from pillarbox.deliver.settling import Settler, part_of
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.slots import Slots
@@ -33,17 +34,11 @@ from pillarbox.policy.replies import Scope, classify
 from pillarbox.policy.ruling import Action
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.envelope import Notify
-from pillarbox.store.port import (
-    BodyDamaged,
-    KeptRecipient,
-    Store,
-    StoreUnavailable,
-)
+from pillarbox.store.port import BodyDamaged, KeptRecipient, Store, StoreUnavailable
 
 __all__ = ["Dispatcher", "Shared"]
 
-_TURN: Final = 50
-"""Messages after which a worker gives its slot to who waits for one."""
+_TURN: Final = 50  # messages after which a worker gives its slot to who waits for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +274,7 @@ class Dispatcher:
         is_reused = hands.carried > 0
         started = self._clock.monotonic()
         result = await carrier.carry(transaction)
-        if is_reused and _was_gone(result):
+        if is_reused and was_gone(result):
             # The peer closed the connection while it was idle: nothing was tried yet.
             await self._let_go(hands)
             carrier = await self._carrier(hands)
@@ -337,7 +332,7 @@ class Dispatcher:
                     )
                     ruling = ruling._replace(action=action)
                 delivered.append(ruling)
-            elif _is_for_another_transaction(outcome, result):
+            elif is_for_another_transaction(outcome, result):
                 again.append(kept)
             else:
                 failed.append(self._judge.failed(job, kept, outcome, peer))
@@ -485,24 +480,3 @@ def _report(error: Exception, job: Job) -> None:
     """Let the event loop's handler tell of a defect."""
     context = {"message": f"delivering {job.id_text} failed", "exception": error}
     asyncio.get_running_loop().call_exception_handler(context)
-
-
-def _was_gone(result: TransactionResult) -> bool:
-    """Whether the peer had closed the connection, so that nothing of the message was said."""
-    if result.is_reusable or not result.outcomes:
-        return False
-    for outcome in result.outcomes:
-        if outcome.is_delivered or outcome.is_local or outcome.stage is not Stage.MAIL:
-            return False
-        if outcome.reply is not None and outcome.reply.code != 421:  # noqa: PLR2004 - it closes
-            return False
-    return True
-
-
-def _is_for_another_transaction(outcome: RecipientOutcome, result: TransactionResult) -> bool:
-    """Whether a recipient was one too many for a transaction that others got through."""
-    if outcome.stage is not Stage.RECIPIENT or outcome.is_local:
-        return False
-    if not classify(outcome.stage, outcome.reply).has_too_many_recipients:
-        return False
-    return any(other.is_delivered for other in result.outcomes)

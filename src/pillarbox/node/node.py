@@ -27,7 +27,7 @@ from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import StatusRow
 from pillarbox.control.server import ControlServer
-from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.deliver.deliverer import Deliverer, Reach
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.sts import StsPolicies, policy_fetcher
@@ -283,18 +283,20 @@ class Node:
             routes=settings.route,
             store=self.store,
             group=self._group,
-            resolver=self.resolver,
-            dialer=self._dialer,
+            reach=Reach(
+                resolver=self.resolver,
+                dialer=self._dialer,
+                security=self.security,
+                contexts=self._contexts,
+                own_addresses=own_addresses(),
+            ),
             clock=self.clock,
             sink=self.tell,
             ids=self._ids,
             queue_for=queues.queue_for,
             addressees=partial(addressees, local=domains),
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
-            own_addresses=own_addresses(),
             consult=self._consult,
-            contexts=self._contexts,
-            security=self.security,
         )
 
     def _make_door(self, queues: Queues, guards: Guards) -> Door:
