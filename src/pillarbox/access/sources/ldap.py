@@ -9,7 +9,12 @@ that for an anonymous bind, and say yes (RFC 4513 §5.1.2).
 
 from __future__ import annotations
 
+import contextlib
+import math
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from ldap3 import BASE, NONE, SUBTREE, Connection, Server, Tls
@@ -49,13 +54,14 @@ class LdapDirectory:
         """
         self.name = name
         self._settings = settings
+        self._seconds = max(math.ceil(settings.timeout), 1)  # the library wants whole ones
         self._pool = Pool(settings.workers, f"ldap {name}", waiting=_WAITING)
         try:
             self._server = Server(
                 settings.url,
                 get_info=NONE,
                 connect_timeout=settings.timeout,
-                tls=_tls(settings),
+                tls=_VerifiedTls(settings.ca),
             )
         except (LDAPException, OSError) as error:
             raise PermanentError(f"auth_source.{name}: {error}") from None
@@ -72,6 +78,9 @@ class LdapDirectory:
             return None
         if not claim.identity or not claim.password or "\0" in claim.password:
             return Denied(Cause.EMPTY_SECRET, self.name)
+        if not claim.identity.isprintable() or claim.identity != claim.identity.strip():
+            # Servers overlook what stands around a value, NUL included; policy would not.
+            return Denied(Cause.UNKNOWN_USER, self.name)
         if len(claim.password.encode("utf-8", "surrogatepass")) > LONGEST_SECRET:
             return Denied(Cause.TOO_LONG, self.name)
         return None
@@ -121,7 +130,7 @@ class LdapDirectory:
                 SUBTREE,
                 attributes=[attribute] if attribute else None,
                 size_limit=2,
-                time_limit=max(int(settings.timeout), 1),
+                time_limit=self._seconds,
             )
             code = int(connection.result["result"])
             if code not in {_SUCCESS, _SIZE_EXCEEDED, _NO_SUCH_OBJECT}:
@@ -150,15 +159,24 @@ class LdapDirectory:
                 identity = _text(values) or identity
         return Admitted(identity=identity, source=self.name, claimed=claimed or identity)
 
-    def _connected(self, dn: str, password: str) -> Connection:
-        return Connection(
+    @contextmanager
+    def _connected(self, dn: str, password: str) -> Iterator[Connection]:
+        connection = Connection(
             self._server,
             user=dn or None,
             password=password or None,
-            receive_timeout=self._settings.timeout,
+            receive_timeout=self._seconds,
             auto_referrals=False,  # never show a password to a server that another one names
             raise_exceptions=False,
         )
+        try:
+            yield connection
+        finally:
+            # The library's own context leaves the socket open where a bind has failed.
+            with contextlib.suppress(LDAPException, OSError):
+                connection.unbind()
+            if connection.socket is not None:
+                connection.socket.close()
 
     def _bind(self, connection: Connection) -> int:
         """Connect, speak TLS where asked for, and bind; return the result code."""
@@ -169,12 +187,26 @@ class LdapDirectory:
         return int(connection.result["result"])
 
 
-def _tls(settings: SourceSettings) -> Tls:
-    return Tls(
-        validate=ssl.CERT_REQUIRED,
-        version=ssl.PROTOCOL_TLS_CLIENT,
-        ca_certs_file=None if settings.ca is None else str(settings.ca),
-    )
+class _VerifiedTls(Tls):
+    """TLS by the ``ssl`` module's own verification, in place of the library's, which is its own.
+
+    It compares names by a function that newer Python versions lack, and leaves sockets open.
+    """
+
+    def __init__(self, ca: Path | None) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self._context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+
+    def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's
+        del do_handshake  # it always is
+        plain = connection.socket
+        try:
+            connection.socket = self._context.wrap_socket(
+                plain, server_hostname=str(connection.server.host)
+            )
+        except (OSError, ValueError):
+            plain.close()
+            raise
 
 
 def _in_dn(user: str, template: str) -> str:
