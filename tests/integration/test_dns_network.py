@@ -172,3 +172,83 @@ def test_servers_have_to_be_addresses() -> None:
         NetworkResolver(servers=["[::1]:53", "::1", "127.0.0.1"])
 
     run(main)
+
+
+def rrsets(*texts: tuple[str, str, str]) -> Answer:
+    """Answer with these records, whatever was asked."""
+
+    def answer(query: dns.message.Message) -> bytes:
+        response = dns.message.make_response(query)
+        for name, kind, data in texts:
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", kind, data))
+        return response.to_wire(max_size=65_535)
+
+    return answer
+
+
+LONG = " ".join(['"' + "x" * 255 + '"'] * 200)  # 51,000 octets in 200 strings
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (rrsets(("q.test.", "CNAME", "q.test.")), Outcome.UNAVAILABLE),
+        (
+            rrsets(("q.test.", "CNAME", "b.test."), ("b.test.", "CNAME", "q.test.")),
+            Outcome.UNAVAILABLE,
+        ),
+        (
+            rrsets(
+                ("q.test.", "CNAME", "c0.test."),
+                *((f"c{n}.test.", "CNAME", f"c{n + 1}.test.") for n in range(30)),
+            ),
+            Outcome.UNAVAILABLE,
+        ),
+        (rrsets(("q.test.", "CNAME", "b.test."), ("b.test.", "TXT", '"v"')), Outcome.FOUND),
+        (rrsets(("other.test.", "TXT", '"v"')), Outcome.NO_SUCH_DATA),
+        (rrsets(("q.test.", "TXT", LONG)), Outcome.FOUND),
+    ],
+    ids=["own alias", "alias loop", "long chain", "alias", "other name", "51 KB"],
+)
+def test_aliases_and_sizes_are_bounded(answer: Answer, outcome: Outcome) -> None:
+    """Loops and endless chains of CNAME are no answer; records of another name are not listened to."""
+
+    async def main() -> None:
+        async with NameServer(answer) as server:
+            resolver = NetworkResolver(servers=[f"127.0.0.1:{server.port}"], timeout=0.2)
+            found = await resolver.txt("q.test")
+            assert found.outcome is outcome
+            assert all(record == b"v" or len(record) == 51_000 for record in found.records)
+
+    run(main)
+
+
+def test_negative_answers_last_as_their_zone_says() -> None:
+    """RFC 2308 §5: the lesser of the SOA's TTL and its minimum."""
+
+    def answer(query: dns.message.Message) -> bytes:
+        response = dns.message.make_response(query)
+        response.set_rcode(dns.rcode.NXDOMAIN)
+        soa = dns.rrset.from_text("test.", 900, "IN", "SOA", "ns.test. h.test. 1 2 3 4 77")
+        response.authority.append(soa)
+        return response.to_wire()
+
+    async def main() -> None:
+        async with NameServer(answer) as server:
+            resolver = NetworkResolver(servers=[f"127.0.0.1:{server.port}"], timeout=2)
+            found = await resolver.tlsa("_25._tcp.q.test")
+            assert (found.outcome, found.ttl) == (Outcome.NO_SUCH_NAME, 77)
+
+    run(main)
+
+
+def test_many_questions_are_asked_at_once() -> None:
+    """Five hundred names take no longer than a few: none waits for another's answer."""
+
+    async def main() -> None:
+        async with NameServer(reply("10 a.test.")) as server:
+            resolver = NetworkResolver(servers=[f"127.0.0.1:{server.port}"], timeout=5)
+            answers = await asyncio.gather(*(resolver.mx(f"n{n}.test") for n in range(500)))
+            assert {found.outcome for found in answers} == {Outcome.FOUND}
+
+    run(main)

@@ -172,3 +172,44 @@ def test_the_cache_is_bounded() -> None:
         assert source.asked == 4
 
     run_virtual(main())
+
+
+def test_the_weight_of_the_cache_is_bounded() -> None:
+    """Names with 64 KiB of text do not fill the memory as fifty thousand answers would."""
+
+    async def main() -> None:
+        lines = " ".join(['"' + "x" * 255 + '"'] * 250)
+        zone = ZoneResolver(f"*.test. 60 TXT {lines}\nsmall.example. TXT a\n")
+        cache = CachingResolver(zone, LabClock(), capacity=100)
+        for number in range(10):
+            await cache.txt(f"n{number}.test")
+        assert len(cache._answers) == 1
+        cache.clear()
+        for _ in range(3):
+            await cache.txt("small.example")
+        assert (len(cache._answers), cache._weight) == (1, 1)
+
+    run_virtual(main())
+
+
+def test_an_address_alone_is_asked_for_by_its_family() -> None:
+    """Who needs A does not hear of AAAA, from the zone and through the cache."""
+
+    async def main() -> None:
+        cache = CachingResolver(ZoneResolver(ZONE), LabClock())
+        assert (await cache.a("a.one.test")).records == ("192.0.2.1",)
+        assert (await cache.aaaa("a.one.test")).records == ("2001:db8::1",)
+        assert (await cache.aaaa("deep.empty.one.test")).outcome is Outcome.NO_SUCH_DATA
+
+    run_virtual(main())
+
+
+def test_a_question_may_hold_any_printable_character() -> None:
+    """Names that the macros of SPF make are asked for as they are: a backslash is no escape."""
+    resolver = ZoneResolver(
+        r"a\\000b.one.test. TXT found" + "\n" + r"x\032y.one.test. TXT found" + "\n"
+    )
+    assert asyncio.run(resolver.txt(r"a\000b.one.test")).records == (b"found",)
+    assert asyncio.run(resolver.txt("x y.one.test")).records == (b"found",)
+    for name in ("a\nb.test", "a..test", "", ".", "\x7f.test", "a" * 300):
+        assert asyncio.run(resolver.txt(name)).outcome is Outcome.NO_SUCH_NAME

@@ -3,7 +3,7 @@
 It keeps an answer, also a negative one (RFC 2308 §5), for the time that the answer itself
 allows, within bounds; that there was no answer (RFC 2308 §7) only for a moment, so that a
 thousand messages to one dead domain ask once. Equal questions that are asked at the same
-time become one. It holds a bounded number of answers and forgets the least used first.
+time become one. It holds answers up to a bounded weight and forgets the least used first.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = ["CachingResolver"]
 Record = TypeVar("Record")
 _Key = tuple[str, str]
 
+_UNIT: Final = 1024  # octets of text that weigh as much as an answer
 _LONGEST: Final[dict[Outcome, float]] = {
     Outcome.FOUND: 86_400.0,  # RFC 8767 §4 thinks of seven days; a day is what others keep
     Outcome.NO_SUCH_NAME: 3_600.0,  # RFC 2308 §5: one to three hours
@@ -33,16 +34,21 @@ class CachingResolver:
     """Answers from memory what was asked before."""
 
     def __init__(self, resolver: Resolver, clock: Clock, *, capacity: int = 50_000) -> None:
-        """Ask ``resolver`` for what is not among the last ``capacity`` answers."""
+        """Ask ``resolver`` for what is not among the last ``capacity`` answers.
+
+        An answer with long records counts as several.
+        """
         self._resolver = resolver
         self._clock = clock
         self._capacity = capacity
-        self._answers: OrderedDict[_Key, tuple[float, Answer[Any]]] = OrderedDict()
+        self._answers: OrderedDict[_Key, tuple[float, Answer[Any], int]] = OrderedDict()
+        self._weight = 0
         self._asked: dict[_Key, asyncio.Task[Answer[Any]]] = {}
 
     def clear(self) -> None:
         """Forget all answers."""
         self._answers.clear()
+        self._weight = 0
 
     async def mx(self, name: str) -> Answer[MxRecord]:
         """Return the mail exchangers of a domain, sorted by preference."""
@@ -103,8 +109,21 @@ class CachingResolver:
     def _keep(self, key: _Key, answer: Answer[Any]) -> None:
         longest = _LONGEST[answer.outcome]
         ttl = longest if answer.outcome is Outcome.UNAVAILABLE else min(answer.ttl, longest)
-        if ttl > 0:
-            self._answers[key] = (self._clock.monotonic() + ttl, answer)
-            self._answers.move_to_end(key)
-            while len(self._answers) > self._capacity:
-                self._answers.popitem(last=False)
+        if ttl <= 0:
+            return
+        self._forget(key)
+        weight = _weight(answer)
+        self._answers[key] = (self._clock.monotonic() + ttl, answer, weight)
+        self._weight += weight
+        while self._weight > self._capacity:
+            self._forget(next(iter(self._answers)))
+
+    def _forget(self, key: _Key) -> None:
+        if (kept := self._answers.pop(key, None)) is not None:
+            self._weight -= kept[2]
+
+
+def _weight(answer: Answer[Any]) -> int:
+    """Return as how many answers one counts: a name may have 64 KiB of text."""
+    octets = sum(len(record) for record in answer.records if isinstance(record, bytes))
+    return 1 + octets // _UNIT

@@ -370,6 +370,7 @@ def _seen(answer: Answer[str]) -> str:
 
 def _is_queryable(name: str) -> bool:
     """Whether a name that macros made can be asked for."""
-    return 0 < len(name) <= _MAX_NAME and all(
-        0 < len(label) <= _MAX_LABEL for label in name.split(".")
-    )
+    if not 0 < len(name) <= _MAX_NAME:
+        return False
+    lengths = [len(label) for label in name.split(".")]
+    return min(lengths) > 0 and max(lengths) <= _MAX_LABEL

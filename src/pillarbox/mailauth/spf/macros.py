@@ -67,16 +67,8 @@ class MacroString:
 
     text: str  # as written
     pieces: tuple[str | _Macro, ...]
-
-    @property
-    def letters(self) -> frozenset[str]:
-        """The macros in it, in lower case."""
-        return frozenset(piece.letter for piece in self.pieces if isinstance(piece, _Macro))
-
-    @property
-    def constant(self) -> str:
-        """The text of a string without macros."""
-        return "".join(piece for piece in self.pieces if isinstance(piece, str))
+    letters: frozenset[str]  # the macros in it, in lower case
+    constant: str  # the text of a string without macros
 
     @property
     def is_constant(self) -> bool:
@@ -92,7 +84,7 @@ class MacroString:
         Returns:
             None where a value that is not ASCII would go in (RFC 8616 §4).
         """
-        if self.is_constant:
+        if not self.letters:
             return self.constant
         text = "".join(
             piece if isinstance(piece, str) else piece.apply(values[piece.letter])
@@ -115,7 +107,7 @@ def parse_domain_spec(text: str) -> MacroString:
     is_literal = isinstance(last, str) and not text.endswith(("%%", "%_", "%-"))
     if is_literal and _DOMAIN_END.search(str(last)) is None:
         raise MacroError(f'"{text}" does not end in a top-level domain')
-    return MacroString(text, _joined(pieces))
+    return _macro_string(text, pieces)
 
 
 def parse_macro_string(text: str) -> MacroString:
@@ -124,7 +116,7 @@ def parse_macro_string(text: str) -> MacroString:
     Raises:
         MacroError: It breaks the grammar.
     """
-    return MacroString(text, _joined(_read(text)))
+    return _macro_string(text, _read(text))
 
 
 def parse_explanation(text: str) -> MacroString:
@@ -135,7 +127,7 @@ def parse_explanation(text: str) -> MacroString:
     """
     if _TEXT.fullmatch(text) is None:
         raise MacroError("it holds a character that is not printable ASCII")
-    return MacroString(text, _joined(tuple(_pieces(text, _EXPLANATION_LETTERS))))
+    return _macro_string(text, tuple(_pieces(text, _EXPLANATION_LETTERS)))
 
 
 def _read(text: str) -> tuple[str | _Macro, ...]:
@@ -174,12 +166,10 @@ def _macro(found: re.Match[str], letters: str) -> _Macro:
     )
 
 
-def _joined(pieces: tuple[str | _Macro, ...]) -> tuple[str | _Macro, ...]:
-    """Join neighbors that are text, so that what has no macro is one piece."""
-    joined: list[str | _Macro] = []
-    for piece in pieces:
-        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += piece
-        else:
-            joined.append(piece)
-    return tuple(joined)
+def _macro_string(text: str, pieces: tuple[str | _Macro, ...]) -> MacroString:
+    return MacroString(
+        text,
+        pieces,
+        letters=frozenset(piece.letter for piece in pieces if isinstance(piece, _Macro)),
+        constant="".join(piece for piece in pieces if isinstance(piece, str)),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 __all__ = ["Limits", "Result", "Spf", "Step", "Tried"]
 
@@ -39,8 +40,7 @@ class Limits:
     seconds: float = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One thing that was tried, in the order of trying."""
 
     depth: int  # 0: the record of the domain itself; an include or a redirect goes one deeper
