@@ -9,7 +9,7 @@ set -uo pipefail
 
 peers=/var/cache/pillarbox-peers  # readable by the daemons' own users
 packages=(
-  postfix opendkim opendkim-tools swaks libnet-ssleay-perl curl openssl strace faketime libfaketime iptables
+  postfix opendkim opendkim-tools swaks libnet-ssleay-perl curl openssl slapd ldap-utils strace faketime libfaketime iptables
   rspamd
   rspamd
   dovecot-core libsasl2-modules gsasl libauthen-sasl-perl  # what logs in, and what checks it
