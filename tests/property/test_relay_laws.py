@@ -9,7 +9,7 @@ from pillarbox.policy.patterns import CredentialNames, RecipientDomains
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
 from pillarbox.policy.relay import BuiltIn, Gate, RelayPolicy
 from pillarbox.policy.relay_explanation import explain
-from pillarbox.policy.relay_proof import prove
+from pillarbox.policy.relay_proof import is_meant, prove
 from pillarbox.policy.rules import Client, Owner, Rule
 from pillarbox.policy.senders import Senders
 from pillarbox.smtp.address import Mailbox
@@ -126,6 +126,40 @@ def test_what_is_proved_holds(
         (rule,) = (each for each in policy.rules if each.name == decision.rule)
         assert rule.recipients is not None
         assert any(opens(pattern, recipient.domain) for pattern in rule.recipients.patterns)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Rule,
+            name=st.sampled_from(["one", "two", "three"]),
+            allows=st.booleans(),
+            networks=perhaps(some(NETWORKS).map(networks)),
+            senders=perhaps(some((*SENDERS, "*-1@b.test", "n*@a.test")).map(Senders)),
+            recipients=perhaps(some(DOMAINS).map(RecipientDomains)),
+        ),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda rule: rule.name,
+    ),
+    st.sampled_from(ADDRESSES),
+    st.none() | mailboxes,
+    mailboxes,
+)
+@settings(max_examples=400)
+def test_every_leak_is_found(
+    rules: list[Rule], address: str, sender: Mailbox | None, recipient: Mailbox
+) -> None:
+    """Where chance finds a stranger who is relayed, the proof has found one before."""
+    domains = LocalDomains([LocalDomain(name="local.test", recipients=frozenset({"x"}))])
+    policy = RelayPolicy(gates={"mx": Gate()}, domains=domains, rules=rules)
+    client = Client(listener="mx", address=address)
+    rights = policy.rights(client)
+    decision = rights.may_send(sender)
+    if decision.is_accepted:
+        decision = rights.may_relay(sender, recipient)
+    if decision.is_accepted and not is_meant(policy, client, recipient, decision):
+        assert not prove(policy).holds
 
 
 @given(policies(), clients, mailboxes)
