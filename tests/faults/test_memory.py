@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.faults.nodes import node_for, running
 from tests.ledger.book import Book
-from tests.ledger.campaign import SINK_PORT, drain
+from tests.ledger.campaign import SINK_PORT, drain, until
 from tests.ledger.injector import Injector, load
 from tests.ledger.sink import Sink, open_sink
 from tests.loopback import own_address
@@ -22,6 +25,7 @@ from pillarbox.store.sqlite import SqliteStore
 
 _MIB = 2**20
 _LARGE = 24 * _MIB
+_CGROUPS = Path("/sys/fs/cgroup/memory")
 
 
 def resident_mib(pid: int) -> float:
@@ -60,6 +64,48 @@ def test_large_messages_are_not_held_in_memory(tmp_path: Path, messages: int) ->
     assert verdict.is_good, str(verdict)
     assert verdict.acknowledged == messages
     assert peak < 300, f"{peak:.0f} MiB"
+
+
+@contextmanager
+def memory_group(octets: int) -> Iterator[Path]:
+    """Make a control group whose processes the kernel kills when they take more."""
+    group = _CGROUPS / f"pillarbox-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no memory control group can be made: {error}")
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(octets))
+        yield group
+    finally:
+        group.rmdir()
+
+
+@pytest.mark.timeout(300)
+def test_a_node_in_a_small_control_group_puts_mail_off_and_is_not_killed(tmp_path: Path) -> None:
+    """With 256 MiB for all, large messages are taken or put off, none is lost, and it passes."""
+    sink_address, book = own_address(), Book()
+    with memory_group(256 * _MIB) as group:
+        node = node_for(tmp_path, sink_address)
+        node.before = ("sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh")
+
+        async def scenario() -> None:
+            injector = Injector(book, node.address, SMTP_PORT, sizes=(_LARGE, _LARGE), limit=12)
+            async with open_sink(Sink(book), sink_address, SINK_PORT), running(node):
+                async with load(injector, 8) as tasks:
+                    await asyncio.gather(*tasks)
+                await drain(book, 120)
+                before = len(book.acknowledged)
+                small = Injector(book, node.address, SMTP_PORT, limit=200)
+                async with load(small, 1):
+                    await until(lambda: len(book.acknowledged) > before, 20)
+                await drain(book, 20)
+
+        asyncio.run(scenario())
+    verdict = book.verdict()
+    assert verdict.is_good, str(verdict)
+    assert verdict.acknowledged > 1, str(verdict)
+    assert set(verdict.refusals) <= {421, 452}, str(verdict)
 
 
 async def fill(path: Path, count: int) -> None:

@@ -2,11 +2,13 @@
 
 The limit is three quarters of the least of: the machine's memory, the control group's
 limit, and RLIMIT_AS. Above it new mail is put off, so that what has been accepted can
-still be delivered.
+still be delivered. What the C library keeps of memory that is free again counts, too, so
+it is asked to give that back before anybody is turned away.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 from pathlib import Path
@@ -16,6 +18,7 @@ __all__ = ["MemoryGuard", "memory_limit"]
 
 _SHARE: Final = 0.75
 _LOOK_EVERY: Final = 0.5  # seconds
+_TRIM_EVERY: Final = 5.0  # seconds
 _STATM: Final = Path("/proc/self/statm")
 _CGROUP_LIMITS: Final = ("memory.max", "memory.limit_in_bytes")  # version 2, version 1
 _CGROUPS: Final = Path("/sys/fs/cgroup")
@@ -59,7 +62,15 @@ def _own_groups(cgroups: Path, own: Path) -> list[Path]:
 class MemoryGuard:
     """Says when memory is short. Looking costs a few microseconds, twice a second at most."""
 
-    __slots__ = ("_is_short", "_limit", "_looked_at", "_page", "_space_limit", "_statm")
+    __slots__ = (
+        "_is_short",
+        "_limit",
+        "_looked_at",
+        "_page",
+        "_space_limit",
+        "_statm",
+        "_trimmed_at",
+    )
 
     def __init__(self, limit: int | None = None, statm: Path = _STATM) -> None:
         """Guard a limit in octets; None: what ``memory_limit`` and RLIMIT_AS say."""
@@ -68,7 +79,7 @@ class MemoryGuard:
         self._space_limit = float("inf") if space == resource.RLIM_INFINITY else _SHARE * space
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._statm = statm
-        self._looked_at = float("-inf")
+        self._looked_at = self._trimmed_at = float("-inf")
         self._is_short = False
 
     def is_short(self, now: float) -> bool:
@@ -80,6 +91,10 @@ class MemoryGuard:
         if now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._is_short = self._look()
+            if self._is_short and now - self._trimmed_at >= _TRIM_EVERY:
+                self._trimmed_at = now
+                _give_back_free_memory()
+                self._is_short = self._look()
         return self._is_short
 
     def _look(self) -> bool:
@@ -90,3 +105,9 @@ class MemoryGuard:
         return (
             int(resident) * self._page > self._limit or int(space) * self._page > self._space_limit
         )
+
+
+def _give_back_free_memory() -> None:
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl needs none
+    if trim is not None:
+        trim(0)
