@@ -15,6 +15,8 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from msgspec import structs
+
 from pillarbox.clock import Clock
 from pillarbox.deliver.resolve import Host, Resolution
 from pillarbox.deliver.security import Refused, Secured
@@ -99,7 +101,7 @@ class SmtpCarrier:
         if self._opening:
             said = (*self._opening, *result.conversation)
             self._opening = ()
-            return replace(result, conversation=said)
+            return structs.replace(result, conversation=said)
         return result
 
     async def close(self) -> None:

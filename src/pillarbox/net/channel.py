@@ -21,6 +21,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from msgspec import structs
+
 from pillarbox.config.settings import DeliverySettings
 from pillarbox.errors import PillarboxError, TemporaryError
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
@@ -332,7 +334,7 @@ class Channel(asyncio.Protocol):
         result = await channel.transact(transaction)
         await channel.quit()
         said = (*failed.conversation, *channel.opening, *result.conversation)
-        return replace(result, is_reusable=False, chunking_failed=True, conversation=said)
+        return structs.replace(result, is_reusable=False, chunking_failed=True, conversation=said)
 
     # --- time -------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.envelope import Envelope
@@ -11,8 +12,7 @@ from pillarbox.smtp.envelope import Envelope
 __all__ = ["Content", "RecipientOutcome", "Stage", "Transaction", "TransactionResult"]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True, gc=False):
     """A message's content, in memory or to be read in chunks.
 
     ``octets`` is set for what is in memory. Otherwise ``read`` opens it from its start.
@@ -24,8 +24,7 @@ class Content:
     read: Callable[[], AsyncIterator[bytes]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
+class Transaction(Struct, frozen=True, gc=False, kw_only=True):
     """One message for some recipients of one site."""
 
     envelope: Envelope
@@ -33,8 +32,7 @@ class Transaction:
     has_8bit: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionResult:
+class TransactionResult(Struct, frozen=True, gc=False, kw_only=True):
     """What came of a transaction: one outcome for each recipient, in the envelope's order.
 
     ``conversation`` holds this transaction's lines, such as ``> MAIL FROM:<a@b>`` and

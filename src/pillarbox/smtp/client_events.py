@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.reply import Reply
@@ -11,8 +12,7 @@ from pillarbox.smtp.reply import Reply
 __all__ = ["ClientEvent", "CommandAnswered", "ConnectionEnded", "ContentWanted", "MessageSettled"]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandAnswered:
+class CommandAnswered(Struct, frozen=True, gc=False):
     """The server has greeted (``GREETING``) or answered EHLO (``HELLO``), STARTTLS (``TLS``)
     or AUTH (``AUTH``). After a positive reply to STARTTLS the driver makes the handshake and
     calls ``tls_started``.
@@ -22,13 +22,11 @@ class CommandAnswered:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class ContentWanted:
+class ContentWanted(Struct, frozen=True, gc=False):
     """The server waits for the content: call ``send_content`` until ``end_content``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageSettled:
+class MessageSettled(Struct, frozen=True, gc=False, kw_only=True):
     """A transaction is over: one outcome for each recipient, in the envelope's order."""
 
     outcomes: tuple[RecipientOutcome, ...]
@@ -38,8 +36,7 @@ class MessageSettled:
     chunking_failed: bool = False  # CHUNKING is a lie, nobody got the message: use DATA instead
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionEnded:
+class ConnectionEnded(Struct, frozen=True, gc=False):
     """The connection is of no more use; ``reply`` is a 421, where the server sent one.
 
     ``is_orderly``: goodbye was said and answered, so TLS may be closed with good manners.

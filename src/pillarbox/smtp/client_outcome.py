@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from pillarbox.smtp.reply import Reply
 
@@ -25,8 +26,7 @@ class Stage(Enum):
     FINAL = "final"  # the whole content was sent, the final dot included
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientOutcome:
+class RecipientOutcome(Struct, frozen=True, gc=False):
     """What came of one recipient.
 
     ``reply`` is the peer's, or None where the connection failed; then ``reason`` says how.

@@ -6,8 +6,9 @@ recipients fail with a reply of our own (RFC 6152 §3, RFC 6531 §3.2, RFC 1870 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.client_commands import mail_command, rcpt_command, wire_path
@@ -47,8 +48,7 @@ BARE_LINE_END: Final = _local(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, gc=False):
     """The commands of a transaction, and the recipients that fail without asking the server.
 
     ``recipients`` are numbers in the envelope, in the order of ``commands``.
