@@ -213,3 +213,22 @@ def test_a_question_may_hold_any_printable_character() -> None:
     assert asyncio.run(resolver.txt("x y.one.test")).records == (b"found",)
     for name in ("a\nb.test", "a..test", "", ".", "\x7f.test", "a" * 300):
         assert asyncio.run(resolver.txt(name)).outcome is Outcome.NO_SUCH_NAME
+
+
+def test_a_zone_can_count_as_signed() -> None:
+    """What is marked is authenticated, also what it does not hold; an alias needs both ends."""
+    resolver = ZoneResolver(
+        "a.safe.test. TLSA 3 1 1 00ff\nb.safe.test. CNAME a.plain.test.\n"
+        "c.safe.test. CNAME a.safe.test.\na.plain.test. TLSA 3 1 1 00ff\n;! signed safe.test\n"
+    )
+    for name, is_signed in {
+        "a.safe": 1,
+        "b.safe": 0,
+        "c.safe": 1,
+        "a.plain": 0,
+        "x.safe": 1,
+    }.items():
+        answer = asyncio.run(resolver.tlsa(f"{name}.test"))
+        assert answer.is_authenticated is bool(is_signed)
+    (record,) = asyncio.run(resolver.tlsa("a.safe.test")).records
+    assert (record.usage, record.selector, record.matching, record.data) == (3, 1, 1, b"\x00\xff")
