@@ -1,3 +1,18 @@
-"""Who sent a message. So far: what is asked of DNS (``resolver``)."""
+"""Who sent a message, and whether the way to the next server can be trusted.
+
+Nothing in here does I/O: DNS is asked through the ``Resolver`` port (``resolver``), so that it
+can be used as a library with any resolver. Nothing raises for what a message or DNS says::
+
+    from pillarbox.mailauth import arc, dkim, dmarc, spf
+
+    await spf.check_host(ip, domain, sender, resolver)
+    fields = dkim.sign(message, keys, now=now)
+    await dkim.verify(message, resolver, now=now)
+    await dmarc.evaluate(domains, spf=..., dkim=[...], resolver=resolver)
+    await arc.validate(message, resolver)
+
+``verification`` does all of it for a message that passes by in chunks, ``authres`` writes and
+reads the field in which the results travel, ``srs`` rewrites senders, ``bimi`` finds logos.
+"""
 
 from __future__ import annotations
