@@ -17,7 +17,8 @@ from pillarbox.config.settings import (
     TlsDomainSettings,
 )
 from pillarbox.deliver.consult import Consult
-from pillarbox.deliver.deliverer import Deliverer, Reach
+from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.deliver.reach import Reach
 from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.sts import FetchPolicy, StsPolicies
 from pillarbox.dns.cache import CachingResolver

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
@@ -24,11 +24,11 @@ from pillarbox.deliver.dispatch import Dispatcher, Shared
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
 from pillarbox.deliver.notices import Addressees, Notices
+from pillarbox.deliver.reach import Reach
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.resolve import Resolution, Whereabouts
 from pillarbox.deliver.routes import SiteMap
 from pillarbox.deliver.scheduler import Bounds, Scheduler
-from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.settling import Settler
 from pillarbox.deliver.sites import Site
 from pillarbox.deliver.smtp import Dialing
@@ -37,9 +37,6 @@ from pillarbox.deliver.suspects import Suspects
 from pillarbox.deliver.verdict import Judge, schedule_of
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import Sink
-from pillarbox.mailauth.resolver import Resolver
-from pillarbox.net.dialer import Dialer
-from pillarbox.net.tls import TlsContexts
 from pillarbox.policy.queue import QueueFor, QueueKey, RecipientState
 from pillarbox.policy.retry import cap_wait
 from pillarbox.smtp.address import Mailbox
@@ -49,7 +46,7 @@ from pillarbox.store.group import GroupCommit
 from pillarbox.store.ids import IdMaker
 from pillarbox.store.port import Changed, KeptMessage, MessageId, Store, StoreUnavailable
 
-__all__ = ["Deliverer", "DeliveryStatus", "Reach", "SiteStatus"]
+__all__ = ["Deliverer", "DeliveryStatus", "SiteStatus"]
 
 _LOOKUPS_AT_ONCE: Final = 200
 _PATIENCE: Final = 0.5
@@ -80,17 +77,6 @@ class DeliveryStatus:
     connections: int
     unrecorded: int  # results that wait for the store
     sites: tuple[SiteStatus, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """How others are found and reached."""
-
-    resolver: Resolver
-    dialer: Dialer
-    security: SecurityPolicies  # what destinations ask of TLS
-    contexts: TlsContexts = field(default_factory=TlsContexts)
-    own_addresses: frozenset[str] = frozenset()  # as text: mail for them would loop
 
 
 class Deliverer:
@@ -148,9 +134,9 @@ class Deliverer:
             hostname, author, store, schedule, steady, ids, queue_for, addressees, sink
         )
         self._settler = Settler(self._recorder, notices, sink, self._scheduler.is_under_way)
-        judge = Judge(queue, steady, random)
+        judge, settler = Judge(queue, steady, random), self._settler
         shared = Shared(
-            store, self._recorder, judge, self._settler, clock, steady, random, sink, consult
+            store, self._recorder, judge, settler, clock, steady, random, sink, consult, reach
         )
         self._dispatcher = Dispatcher(delivery, queue, shared)
         self._sites = SiteMap(

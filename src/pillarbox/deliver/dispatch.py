@@ -19,6 +19,7 @@ from pillarbox.deliver.consult import Consult
 from pillarbox.deliver.content import content_of
 from pillarbox.deliver.failures import DEFECT, LONG_LINE, UNREADABLE, turned_away
 from pillarbox.deliver.job import Job
+from pillarbox.deliver.reach import Reach
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.results import is_for_another_transaction, was_gone
 from pillarbox.deliver.settling import Settler, part_of
@@ -54,6 +55,7 @@ class Shared:
     random: Random
     sink: Sink
     consult: Consult | None
+    reach: Reach
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Dispatcher:
         self._random = shared.random
         self._sink = shared.sink
         self._consult = shared.consult
+        self._envelope_of = shared.reach.envelope_of
         self._slots = Slots(delivery.connections)
         self._workers: set[asyncio.Task[None]] = set()
         self.is_paused = delivery.paused
@@ -236,7 +239,7 @@ class Dispatcher:
             carrier = await self._carrier(hands)
             job = self._fitted(site, job, carrier.bounds.recipients)
             transaction = Transaction(
-                envelope=job.envelope(), content=content, has_8bit=job.message.has_8bit
+                envelope=self._envelope_of(job), content=content, has_8bit=job.message.has_8bit
             )
             await self._carry(hands, carrier, job, transaction)
         except NoCarrier as failure:

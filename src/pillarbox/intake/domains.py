@@ -9,15 +9,21 @@ from pillarbox.config.settings import DomainSettings, Settings
 from pillarbox.errors import PermanentError
 from pillarbox.findings import Finding
 from pillarbox.policy.recipient_files import parse_aliases, parse_recipients
-from pillarbox.policy.recipients import LocalDomain, LocalDomains, fold_local_part
+from pillarbox.policy.recipients import LocalDomain, LocalDomains, Returned, fold_local_part
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.path import parse_mailbox
 
 __all__ = ["read_domains"]
 
 
-def read_domains(settings: Settings) -> tuple[LocalDomains, tuple[Finding, ...]]:
+def read_domains(
+    settings: Settings, returned: Returned | None = None
+) -> tuple[LocalDomains, tuple[Finding, ...]]:
     """Read all local domains.
+
+    Args:
+        settings: The configuration.
+        returned: Leads addresses that we made for forwarded mail back to its senders.
 
     Returns:
         The domains, and what is wrong with lines of their files; those lines are left out.
@@ -28,7 +34,8 @@ def read_domains(settings: Settings) -> tuple[LocalDomains, tuple[Finding, ...]]
     findings: list[Finding] = []
     domains = [_read(name, each, findings) for name, each in settings.domain.items()]
     postmaster = settings.node.postmaster
-    local = LocalDomains(domains, _mailbox(postmaster, "node.postmaster") if postmaster else None)
+    owner = _mailbox(postmaster, "node.postmaster") if postmaster else None
+    local = LocalDomains(domains, owner, returned)
     return local, (*findings, *local.findings())
 
 

@@ -27,8 +27,10 @@ from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import StatusRow
 from pillarbox.control.server import ControlServer
-from pillarbox.deliver.deliverer import Deliverer, Reach
+from pillarbox.deliver.deliverer import Deliverer
+from pillarbox.deliver.forwarding import EnvelopeOf
 from pillarbox.deliver.job import Job
+from pillarbox.deliver.reach import Reach
 from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.sts import StsPolicies, policy_fetcher
 from pillarbox.errors import PillarboxError
@@ -51,6 +53,7 @@ from pillarbox.node.access import Access
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
 from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.certificates import Certificates, bind_pages
+from pillarbox.node.forwarding import Rewriting
 from pillarbox.node.judging import Judging
 from pillarbox.node.steering import Steering
 from pillarbox.policy.notify import addressees
@@ -59,6 +62,7 @@ from pillarbox.policy.ruling import Ruling
 from pillarbox.receive.binding import Sockets
 from pillarbox.receive.checks import Checks
 from pillarbox.receive.receiver import Receiver
+from pillarbox.smtp.envelope import Envelope
 from pillarbox.store.group import GroupCommit
 from pillarbox.store.history import Teller
 from pillarbox.store.ids import IdMaker
@@ -123,6 +127,7 @@ class Node:
         self._dialer = dialer or SocketDialer()
         self._bound = bound
         self._stop_reason: asyncio.Future[str] | None = None
+        self._envelope_of: EnvelopeOf = Job.envelope
         self._upkeep: asyncio.Task[None] | None = None
 
     # --- life ---------------------------------------------------------------------
@@ -161,7 +166,7 @@ class Node:
         self._group = GroupCommit(self.store)
         self._teller.keep_in(self._group)
         self._ids = IdMaker(settings.node.shard, self.clock.now)
-        domains, _ = read_domains(settings)
+        domains = self.read_domains(settings)
         queues = Queues(settings.route, domains.routes)
         self.judging = await self._prepare_judging(domains)
         undo.callback(self.judging.close)
@@ -243,6 +248,9 @@ class Node:
             self.settings, domains, self.authenticity, self._on_defect, self.clock.now
         )
 
+    def _outward(self, job: Job) -> Envelope:
+        return self._envelope_of(job)
+
     def _consult(self, job: Job) -> Awaitable[Ruling] | None:
         return self.judging.deliveries.consult(job)
 
@@ -263,8 +271,20 @@ class Node:
         return certificates
 
     def _read_certificates(self) -> None:
-        domains, _ = read_domains(self.settings)
-        self.receiver.reload(self.settings, domains)
+        self.receiver.reload(self.settings, self.read_domains(self.settings))
+
+    def read_domains(self, settings: Settings) -> LocalDomains:
+        """Read the local domains of a configuration; forwards are rewritten by it from now on.
+
+        Raises:
+            PermanentError: A file cannot be read, or something in it cannot be used.
+        """
+        rewriting = Rewriting.prepare(settings, self.clock.now)
+        domains, _ = read_domains(settings, None if rewriting is None else rewriting.returned)
+        self._envelope_of = Job.envelope
+        if rewriting is not None:
+            self._envelope_of = rewriting.forwarding(settings, domains.is_local).envelope
+        return domains
 
     def _make_security(self) -> SecurityPolicies:
         settings = self.settings
@@ -289,6 +309,7 @@ class Node:
                 security=self.security,
                 contexts=self._contexts,
                 own_addresses=own_addresses(),
+                envelope_of=self._outward,
             ),
             clock=self.clock,
             sink=self.tell,

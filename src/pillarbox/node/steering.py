@@ -15,7 +15,6 @@ from pillarbox.control.protocol import StatusRow
 from pillarbox.deliver.deliverer import DeliveryStatus
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import ConfigurationReloaded, MessageAccepted, RecipientDelivered
-from pillarbox.intake.domains import read_domains
 from pillarbox.intake.queues import Queues
 from pillarbox.intake.stamp import Stamper
 from pillarbox.keyring.ring import KeyRing, make_key_store
@@ -39,6 +38,7 @@ _RELOADED: Final = frozenset(
         "hook",
         "verify",
         "tls_domain",
+        "srs",
         "dkim",
         "dkim_domain",
         "limits",
@@ -123,7 +123,7 @@ class Steering:
 
     def _use(self, settings: Settings) -> list[str]:
         node = self._node
-        domains, _ = read_domains(settings)
+        domains = node.read_domains(settings)
         queues = Queues(settings.route, domains.routes)
         self._judge_by(settings, domains)
         node.certificates.use(settings)

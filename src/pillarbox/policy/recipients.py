@@ -9,7 +9,7 @@ parts without regard to case. Aliases may point anywhere; loops and growth are b
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -25,6 +25,7 @@ __all__ = [
     "LocalDomains",
     "Resolution",
     "ResolutionKind",
+    "Returned",
     "fold_local_part",
     "has_routing_characters",
 ]
@@ -86,6 +87,10 @@ class Resolution:
 _NOT_LOCAL: Final = Resolution(ResolutionKind.NOT_LOCAL)
 
 
+Returned = Callable[[Mailbox], Mailbox | Reply | None]
+"""Returns the sender behind an address that we made, why it is refused, or None for others."""
+
+
 def fold_local_part(text: str) -> str:
     """Return a local part for comparing: NFC, case folded (RFC 6532 §3.1)."""
     if text.isascii():
@@ -102,7 +107,10 @@ class LocalDomains:
     """All local domains of a node."""
 
     def __init__(
-        self, domains: Iterable[LocalDomain] = (), postmaster: Mailbox | None = None
+        self,
+        domains: Iterable[LocalDomain] = (),
+        postmaster: Mailbox | None = None,
+        returned: Returned | None = None,
     ) -> None:
         """Prepare the tables.
 
@@ -110,7 +118,9 @@ class LocalDomains:
             domains: The local domains. The first is the one of ``<postmaster>``.
             postmaster: Who gets the mail for ``<postmaster>``, and for postmaster@ and
                 abuse@ of domains that do not list them.
+            returned: Leads addresses that we made for forwarded mail back to its senders.
         """
+        self._returned = returned
         self._domains = {ascii_domain(domain.name): domain for domain in domains}
         first = next(iter(self._domains.values()), None)
         if postmaster is None and first is not None:
@@ -138,6 +148,12 @@ class LocalDomains:
         domain = self._domains.get(recipient.ascii_domain)
         if domain is None:
             return _NOT_LOCAL
+        if self._returned is not None:
+            back = self._returned(recipient)
+            if isinstance(back, Reply):
+                return Resolution(ResolutionKind.UNKNOWN, reply=back)
+            if back is not None:
+                return self._expand(recipient, (back,))
         found = self._find(domain, recipient)
         if isinstance(found, Destination):
             return Resolution(ResolutionKind.LOCAL, (found,))

@@ -9,6 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pillarbox.config.settings.abuse import (
+    CheckAction,
+    ClientNameSettings,
+    DnsListAction,
+    DnsListKind,
+    DnsListSettings,
+    GreylistSettings,
+    GuessSettings,
+    HarvestSettings,
+    OverRate,
+    RateSettings,
+    RateSubject,
+    ScreeningSettings,
+)
 from pillarbox.config.settings.access import AuthSettings, SourceKind, SourceSettings
 from pillarbox.config.settings.authenticity import (
     DmarcEnforcement,
@@ -18,7 +32,7 @@ from pillarbox.config.settings.authenticity import (
 )
 from pillarbox.config.settings.declaration import Unit
 from pillarbox.config.settings.hooks import HookFailure, HookSettings
-from pillarbox.config.settings.local import DomainSettings
+from pillarbox.config.settings.local import DomainSettings, SrsSettings
 from pillarbox.config.settings.node import (
     ControlSettings,
     LogFormat,
@@ -66,6 +80,8 @@ __all__ = [
     "AcmeSettings",
     "AuthSettings",
     "CertificateSettings",
+    "CheckAction",
+    "ClientNameSettings",
     "ControlSettings",
     "DeliverySettings",
     "DkimAlgorithm",
@@ -73,8 +89,14 @@ __all__ = [
     "DkimDomainSettings",
     "DkimSettings",
     "DmarcEnforcement",
+    "DnsListAction",
+    "DnsListKind",
+    "DnsListSettings",
     "DnsSettings",
     "DomainSettings",
+    "GreylistSettings",
+    "GuessSettings",
+    "HarvestSettings",
     "HookFailure",
     "HookSettings",
     "IntakeSettings",
@@ -85,17 +107,22 @@ __all__ = [
     "LogSettings",
     "NodeSettings",
     "OrganizationalDomain",
+    "OverRate",
     "OwnerSettings",
     "PolicySettings",
     "QuarantineAction",
     "QueueSettings",
+    "RateSettings",
+    "RateSubject",
     "RouteKind",
     "RouteSettings",
     "RuleAction",
     "RuleSettings",
+    "ScreeningSettings",
     "Settings",
     "SourceKind",
     "SourceSettings",
+    "SrsSettings",
     "StoreSettings",
     "TlsDomainSettings",
     "TlsMode",
@@ -121,6 +148,12 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
+    srs: SrsSettings = field(default_factory=SrsSettings)
+    guessing: GuessSettings = field(default_factory=GuessSettings)
+    harvesting: HarvestSettings = field(default_factory=HarvestSettings)
+    greylist: GreylistSettings = field(default_factory=GreylistSettings)
+    screening: ScreeningSettings = field(default_factory=ScreeningSettings)
+    client_name: ClientNameSettings = field(default_factory=ClientNameSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     dkim: DkimSettings = field(default_factory=DkimSettings)
@@ -131,6 +164,8 @@ class Settings:
     certificate: dict[str, CertificateSettings] = field(default_factory=dict)
     hook: dict[str, HookSettings] = field(default_factory=dict)
     auth_source: dict[str, SourceSettings] = field(default_factory=dict)
+    rate: dict[str, RateSettings] = field(default_factory=dict)
+    dns_list: dict[str, DnsListSettings] = field(default_factory=dict)
     rule: dict[str, RuleSettings] = field(default_factory=dict)
     owner: dict[str, OwnerSettings] = field(default_factory=dict)
     domain: dict[str, DomainSettings] = field(default_factory=dict)

@@ -1,0 +1,56 @@
+"""The reverse-path of what is forwarded: an address of ours that leads back to the sender.
+
+A forwarder that keeps the sender's own fails SPF at the next server (``mailauth.srs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from msgspec.structs import replace
+
+from pillarbox.deliver.job import Job
+from pillarbox.mailauth.srs import SenderRewriter
+from pillarbox.smtp.envelope import Envelope
+
+__all__ = ["EnvelopeOf", "Forwarding"]
+
+EnvelopeOf = Callable[[Job], Envelope]
+"""Returns the envelope with which a job goes out."""
+
+
+class Forwarding:
+    """Rewrites the senders of forwarded mail."""
+
+    def __init__(
+        self,
+        rewriter: SenderRewriter,
+        *,
+        is_local: Callable[[str], bool],
+        origins: Collection[str],
+        now: Callable[[], float],
+    ) -> None:
+        """Rewrite.
+
+        Args:
+            rewriter: Makes the addresses.
+            is_local: Whether a domain is ours.
+            origins: Listeners by which mail comes from outside; what came by others is
+                submitted, and not forwarded.
+            now: The wall clock, seconds since 1970.
+        """
+        self._rewriter = rewriter
+        self._is_local = is_local
+        self._origins = frozenset(origins)
+        self._now = now
+
+    def envelope(self, job: Job) -> Envelope:
+        """Return the envelope with which a job goes out."""
+        envelope, message = job.envelope(), job.message
+        sender = envelope.reverse_path
+        if sender is None or message.identity or message.origin not in self._origins:
+            return envelope
+        is_ours = self._is_local(sender.ascii_domain)
+        if is_ours or self._is_local(job.recipients[0].queue.destination):
+            return envelope
+        return replace(envelope, reverse_path=self._rewriter.forward(sender, now=self._now()))

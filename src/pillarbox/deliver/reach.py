@@ -1,0 +1,26 @@
+"""How others are found and reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pillarbox.deliver.forwarding import EnvelopeOf
+from pillarbox.deliver.job import Job
+from pillarbox.deliver.security import SecurityPolicies
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.dialer import Dialer
+from pillarbox.net.tls import TlsContexts
+
+__all__ = ["Reach"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What delivery needs of the world outside."""
+
+    resolver: Resolver
+    dialer: Dialer
+    security: SecurityPolicies  # what destinations ask of TLS
+    contexts: TlsContexts = field(default_factory=TlsContexts)
+    own_addresses: frozenset[str] = frozenset()  # as text: mail for them would loop
+    envelope_of: EnvelopeOf = Job.envelope  # with which a message goes to them
