@@ -218,8 +218,8 @@ def test_a_question_may_hold_any_printable_character() -> None:
 def test_a_zone_can_count_as_signed() -> None:
     """What is marked is authenticated, also what it does not hold; an alias needs both ends."""
     resolver = ZoneResolver(
-        "a.safe.test. TLSA 3 1 1 00ff\nb.safe.test. CNAME a.plain.test.\n"
-        "c.safe.test. CNAME a.safe.test.\na.plain.test. TLSA 3 1 1 00ff\n;! signed safe.test\n"
+        "a.safe.test. TLSA 3 1 0 00ff\nb.safe.test. CNAME a.plain.test.\n"
+        "c.safe.test. CNAME a.safe.test.\na.plain.test. TLSA 3 1 0 00ff\n;! signed safe.test\n"
     )
     for name, is_signed in {
         "a.safe": 1,
@@ -231,4 +231,4 @@ def test_a_zone_can_count_as_signed() -> None:
         answer = asyncio.run(resolver.tlsa(f"{name}.test"))
         assert answer.is_authenticated is bool(is_signed)
     (record,) = asyncio.run(resolver.tlsa("a.safe.test")).records
-    assert (record.usage, record.selector, record.matching, record.data) == (3, 1, 1, b"\x00\xff")
+    assert (record.usage, record.selector, record.matching, record.data) == (3, 1, 0, b"\x00\xff")
