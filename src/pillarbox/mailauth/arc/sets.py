@@ -22,7 +22,7 @@ from pillarbox.mailauth.dkim.signature import (
     read_tags,
 )
 
-__all__ = ["MAX_SETS", "ArcSet", "BrokenChain", "collect_sets"]
+__all__ = ["FIELD_NAMES", "MAX_SETS", "ArcSet", "BrokenChain", "collect_sets"]
 
 MAX_SETS: Final = 50  # RFC 8617 §4.2.1
 
@@ -30,6 +30,7 @@ _RESULTS: Final = b"arc-authentication-results"
 _SIGNATURE: Final = b"arc-message-signature"
 _SEAL: Final = b"arc-seal"
 _KINDS: Final = (_RESULTS, _SIGNATURE, _SEAL)  # in the order in which they are sealed (§5.1.1)
+FIELD_NAMES: Final = frozenset(_KINDS)
 _SHOWN: Final = {
     _RESULTS: "ARC-Authentication-Results",
     _SIGNATURE: "ARC-Message-Signature",

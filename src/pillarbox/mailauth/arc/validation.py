@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pillarbox.mailauth.arc.scope import seal_digests
-from pillarbox.mailauth.arc.sets import ArcSet, BrokenChain, collect_sets
+from pillarbox.mailauth.arc.sets import FIELD_NAMES, ArcSet, BrokenChain, collect_sets
 from pillarbox.mailauth.dkim.algorithm import verify_digest
 from pillarbox.mailauth.dkim.body import BodyHash, BodyHashes
 from pillarbox.mailauth.dkim.canonicalization import canonical_field
@@ -55,15 +55,17 @@ class Chain:
 class PreparedChain:
     """The chain of one message, before its body is known."""
 
-    __slots__ = ("_broken", "_fields", "sets")
+    __slots__ = ("_broken", "_header", "sets")
 
     def __init__(self, header: Header) -> None:
         """Read the sets of a header."""
-        self._fields = HeaderFields(header)
+        self._header = header
         self._broken = ""
         self.sets: tuple[ArcSet, ...] = ()
+        if FIELD_NAMES.isdisjoint(header.names):  # as in most mail
+            return
         try:
-            self.sets = collect_sets(self._fields)
+            self.sets = collect_sets(HeaderFields(header))
         except BrokenChain as error:
             self._broken = str(error)
 
@@ -128,7 +130,8 @@ class PreparedChain:
 
     def _signature_digest(self, newest: ArcSet) -> bytes:
         way = newest.signature.header_canonicalization
-        hashed = hashlib.sha256(self._fields.canonical(newest.signature.names, way))
+        fields = HeaderFields(self._header)
+        hashed = hashlib.sha256(fields.canonical(newest.signature.names, way))
         line = without_signature(newest.signature_line)
         hashed.update(canonical_field(line, way).removesuffix(b"\r\n"))
         return hashed.digest()
