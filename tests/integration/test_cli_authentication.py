@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.authentic_mail import key_line, message, signed
 
 from pillarbox.cli.main import cli
+from pillarbox.mailauth.dmarc_report import PublishedPolicy, Report, Row, build_report
 
 ZONE = (
     "$TTL 60\n$ORIGIN .\n"
@@ -128,3 +131,47 @@ def test_a_domain_without_a_policy_is_a_finding(domain: str, code: str) -> None:
     result = run("dmarc", "explain", domain, "--zone", "zone", "--json")
     assert result.exit_code == 1
     assert [finding["code"] for finding in json.loads(result.output)["findings"]] == [code]
+
+
+REPORT = build_report(
+    Report(
+        organization="Example\x1b Org", email="d@example.org", report_id="r1", begin=0, end=86_399,
+        policy=PublishedPolicy(domain="example.net", p="reject"),
+        rows=tuple(
+            Row(
+                source_ip=f"192.0.2.{number}", count=number, disposition="none", dkim="fail",
+                spf="pass" if number % 2 else "fail", header_from="example.net",
+            )
+            for number in range(1, 100)
+        ),
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("is_mail", [False, True])
+def test_a_report_is_shown(is_mail: bool) -> None:
+    """A file or a message with a report says who saw how much, failures first."""
+    octets = gzip.compress(REPORT)
+    if is_mail:
+        octets = (
+            b"Content-Type: application/gzip\nContent-Transfer-Encoding: base64\n\n"
+            + base64.encodebytes(octets)
+        )
+    result = run("dmarc", "report", "-", octets=octets)
+    assert result.exit_code == 0
+    assert "reject at example.net" in result.output
+    assert "4,950, 2,500 of them pass" in result.output
+    first = next(line for line in result.output.splitlines() if "192.0.2." in line)
+    assert first.split()[:4] == ["192.0.2.98", "98", "fail", "fail"]
+    assert "49 more rows; --json has them all." in result.output
+    assert "\x1b" not in result.output
+    told = json.loads(run("dmarc", "report", "-", "--json", octets=octets).output)
+    assert (told["messages"], len(told["rows"])) == (4_950, 99)
+
+
+def test_a_bad_report_is_a_finding() -> None:
+    """What is no report is refused with its reason; exit status 1."""
+    result = run("dmarc", "report", "-", octets=b"<!DOCTYPE x><feedback/>")
+    assert result.exit_code == 1
+    assert "PB-REPORT-001" in result.output
+    assert "document type" in result.output

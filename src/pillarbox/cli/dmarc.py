@@ -1,27 +1,33 @@
-"""``pillarbox dmarc explain``: what DMARC means for a domain, and what to publish."""
+"""``pillarbox dmarc``: what DMARC means for a domain, and what a report of others says."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import click
 from rich.table import Column
 from rich.text import Text
 
 from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.cli.dmarc_report import print_report, report_object
 from pillarbox.cli.dns import dns_options, open_resolver
 from pillarbox.cli.output import Out, finding_object, safe
 from pillarbox.findings import Level
 from pillarbox.mailauth.dmarc import Explanation, Mode, explain as explain_domain
 from pillarbox.mailauth.dmarc.tree_walk import Step
+from pillarbox.mailauth.dmarc_report import ReadReport, read_report, read_report_message
 from pillarbox.mailauth.resolver import Outcome
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.smtp.domain import is_domain
 
 __all__ = ["dmarc"]
+
+_LARGEST_REPORT: Final = 32 * 1024 * 1024  # octets, of a message in base64
+_LINE_END: Final = re.compile(rb"\r?\n")
 
 
 @click.group()
@@ -58,6 +64,31 @@ def explain(
     else:
         _print(context.out, told)
     if any(finding.level >= Level.WARNING for finding in told.findings):
+        raise click.exceptions.Exit(FAILED)
+
+
+@dmarc.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each report.")
+@pass_context
+def report(context: Context, file: BinaryIO, as_json: bool) -> None:  # noqa: FBT001 - click
+    """Show the aggregate report in FILE: XML, gzip, zip, or the message it came in.
+
+    Exits with 1 if there is none, or if it is not as it should be.
+    """
+    octets = file.read(_LARGEST_REPORT + 1)
+    read: tuple[ReadReport, ...] = (read_report(octets),)
+    if read[0].report is None:
+        read = read_report_message(_LINE_END.sub(b"\r\n", octets)) or read
+    for one in read:
+        if one.report is not None and as_json:
+            context.out.json(report_object(one.report))
+        elif one.report is not None:
+            print_report(context.out, one.report)
+    findings = [one.finding() for one in read]
+    doubts = [finding for finding in findings if finding.level >= Level.WARNING]
+    if doubts:
+        context.out.findings(doubts, as_talk=True)
         raise click.exceptions.Exit(FAILED)
 
 
