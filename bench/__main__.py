@@ -18,6 +18,7 @@ from tests.postgres import new_server
 
 from bench.backlog import backlog
 from bench.load import Load, Sink
+from bench.logins import logins
 from bench.mailauth import mailauth
 from bench.phases import FULL, KIB, QUICK, Bench, MakeTarget, Plan
 from bench.rows import Row, show, write
@@ -67,6 +68,7 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
     rows += _on_postgres(bench, plan)
     rows += bench.latency(makers, plan)
     rows.append(bench.idle(PillarboxTarget))
+    rows += logins(bench)
     if not quick:
         rows.append(backlog(bench))
     return rows

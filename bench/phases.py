@@ -174,8 +174,8 @@ class Bench:
                 phase="latency",
                 size=_SMALL,
                 connections=1,
-                p50_ms=_percentile(values, 0.50) * 1000,
-                p99_ms=_percentile(values, 0.99) * 1000,
+                p50_ms=percentile(values, 0.50) * 1000,
+                p99_ms=percentile(values, 0.99) * 1000,
             )
             for name, values in taken.items()
         ]
@@ -199,6 +199,7 @@ class Bench:
         )
 
 
-def _percentile(values: Sequence[float], part: float) -> float:
+def percentile(values: Sequence[float], part: float) -> float:
+    """Return the value below which a part (0 to 1) of all lies."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * part), len(ordered) - 1)]

@@ -20,6 +20,7 @@ from tests.node_process import SMTP_PORT, NodeProcess, relay_config
 from tests.peers import Postfix
 
 from bench.meter import Meter
+from pillarbox.access.hashes import PasswordHasher
 
 SINK_PORT: Final = 2526
 
@@ -163,6 +164,29 @@ class PillarboxOnPostgres(PillarboxTarget):
     """pillarbox on PostgreSQL; the database's own processes are not in its figures."""
 
     name = "pillarbox on postgresql"
+
+
+LOGIN: Final = (b"ann", b"correct horse")
+"""Who may log in on a ``PillarboxWithLogins``, and the password."""
+
+
+class PillarboxWithLogins(PillarboxTarget):
+    """pillarbox with a user, who may log in without TLS."""
+
+    def __init__(self, directory: Path, mode: Mode, sink: str) -> None:
+        """Prepare a node with a file of users."""
+        super().__init__(directory, mode, sink)
+        self.node.config = self.node.config.replace(
+            "starttls = false", "starttls = false\nauth_without_tls = true"
+        )
+        self.node.config += f'[auth]\nfile = "{directory}/users"\n'
+
+    def _start(self) -> None:
+        users = self.directory / "users"
+        users.touch(mode=0o600)
+        user, password = LOGIN
+        users.write_bytes(user + b":" + PasswordHasher.hash(password).encode() + b"\n")
+        super()._start()
 
 
 def profile(target: PillarboxTarget, file: Path) -> None:
