@@ -31,6 +31,7 @@ from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.judging import Judging
 from pillarbox.policy.key_life import KeyState
 from pillarbox.policy.recipients import LocalDomains
+from pillarbox.smtp.envelope import Notify
 
 NOW = 1_800_000_000.0
 HEADER = (
@@ -222,6 +223,27 @@ def test_forwarded_mail_is_sealed_for_the_next_server(body: bytes) -> None:
     # A change by the forwarder itself comes before its seal; here it breaks the seal as well.
     with authentic(**settings, trusted_forwarders=("local.test",)) as (rig, _):  # type: ignore[arg-type]
         assert send(rig, broken).startswith("550 5.7.26")
+
+
+@pytest.mark.parametrize(
+    ("spf", "is_signed", "notify"),
+    [
+        ("ip4:127.0.0.0/8 -all", False, None),
+        ("-all", True, None),  # DMARC passes for the domain of the reverse-path
+        ("-all", False, Notify.NEVER),
+        ("?all", False, Notify.NEVER),
+    ],
+)
+@BODIES
+def test_nobody_is_told_of_mail_that_he_may_not_have_sent(
+    spf: str, is_signed: bool, notify: Notify | None, body: bytes
+) -> None:
+    """Without proof of its sender a message never bounces: it would hit a stranger."""
+    message = sign(HEADER + body) if is_signed else HEADER + body
+    with authentic(resolver=zone(spf=spf)) as (rig, _):
+        assert send(rig, message).startswith("250 ")
+        (recipient,) = rig.kept[0].envelope.recipients
+    assert recipient.notify == notify
 
 
 def test_dns_that_does_not_answer_stops_no_mail_for_ever() -> None:

@@ -18,10 +18,13 @@ from pillarbox.events.types import MessageJudged, Sink
 from pillarbox.intake.draft import Draft
 from pillarbox.intake.inspection import Inspection, Judgement
 from pillarbox.mailauth.arc import Sealer
+from pillarbox.mailauth.dmarc import Result as DmarcResult
+from pillarbox.mailauth.spf import Result as SpfResult
 from pillarbox.mailauth.verification import Client, Examination, Verification, Verifier
 from pillarbox.message.header import Header, scan_header
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.ruling import Action, Ruling
+from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.envelope import Envelope
 
 __all__ = ["Judges", "JudgingInspector"]
@@ -89,7 +92,8 @@ class JudgingInspector:
         try:
             found = await asyncio.wait_for(examination.conclude(now=now), judges.patience)
         except TimeoutError:
-            return Judgement(rulings=(judges.policy.unknown(judges.patience),))
+            unknown = judges.policy.unknown(judges.patience)
+            return Judgement(rulings=(unknown,), is_sender_doubtful=True)
         voucher = found.voucher(judges.trusted_forwarders)
         decision = judges.policy.decide(found.dmarc, voucher)
         ruling = decision.ruling
@@ -102,6 +106,7 @@ class JudgingInspector:
             rulings=() if ruling.action is Action.PASS else (ruling,),
             fields=fields,
             cuts=found.forged(judges.authserv_id),
+            is_sender_doubtful=not _is_proved(found, draft.envelope.reverse_path),
         )
         if sealer is None or ruling.turns_away:
             return judgement
@@ -188,3 +193,14 @@ def _reasons(found: Verification) -> list[str]:
     reasons += [f"dkim: {one.reason}" for one in found.dkim if one.reason]
     reasons.append(f"dmarc: {found.dmarc.reason}")
     return reasons
+
+
+def _is_proved(found: Verification, sender: ReversePath) -> bool:
+    """Whether the reverse-path is its owner's, so that a bounce goes to who sent the message.
+
+    By SPF, or because DMARC passes for the same domain.
+    """
+    if sender is None or (found.spf is not None and found.spf.result is SpfResult.PASS):
+        return True
+    is_author = found.dmarc.author_domain == sender.ascii_domain
+    return is_author and found.dmarc.result is DmarcResult.PASS

@@ -26,7 +26,7 @@ from pillarbox.events.types import (
     StoreRecovered,
 )
 from pillarbox.intake.background import start
-from pillarbox.intake.draft import Answer, Draft, Kept, Origin, without_doubles
+from pillarbox.intake.draft import Answer, Draft, Kept, Origin, without_doubles, without_notices
 from pillarbox.intake.guards import Guards
 from pillarbox.intake.inspection import Inspection, Inspector, Inspectors, Judgement, judge
 from pillarbox.intake.large import LargeContent, Written
@@ -195,6 +195,8 @@ class Door:
             judgement = await judge(inspection)
             ruling = judgement.ruling
             if ruling.reply is None:
+                if judgement.is_sender_doubtful:
+                    draft = replace(draft, envelope=without_notices(draft.envelope))
                 await keep(replace(draft, rulings=draft.rulings + judgement.rulings), judgement)
                 return
             self._refuse(draft, ruling.reply, f"{ruling.by}: {ruling.reason}", answer)
@@ -302,7 +304,7 @@ class Door:
                 KeptRecipient(index=index, queue=queue, state=held, last_reply=reason)
                 for index, queue in enumerate(queues)
             )
-        at = draft.at
+        at = max((draft.at, *(each.not_before for each in draft.rulings)))
         return tuple(
             KeptRecipient(index=index, queue=queue, next_attempt_at=at)
             for index, queue in enumerate(queues)

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from pillarbox.message.trace import ReceivedTrace
 from pillarbox.policy.ruling import Ruling
 from pillarbox.policy.senders import Senders
-from pillarbox.smtp.envelope import Envelope, Recipient
+from pillarbox.smtp.envelope import Envelope, Notify, Recipient
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import MessageId
 
-__all__ = ["Answer", "Draft", "Kept", "Origin", "without_doubles"]
+__all__ = ["Answer", "Draft", "Kept", "Origin", "without_doubles", "without_notices"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +66,12 @@ def without_doubles(envelope: Envelope) -> Envelope:
     if len(once) == len(envelope.recipients):
         return envelope
     return replace(envelope, recipients=tuple(once.values()))
+
+
+def without_notices(envelope: Envelope) -> Envelope:
+    """Return an envelope of which nobody is ever told what became (RFC 3461 §4.1).
+
+    For a sender that may be forged: a notice would go to somebody who sent nothing.
+    """
+    recipients = tuple(replace(recipient, notify=Notify.NEVER) for recipient in envelope.recipients)
+    return replace(envelope, recipients=recipients)

@@ -35,6 +35,7 @@ class Judgement:
     rulings: tuple[Ruling, ...] = ()
     fields: bytes = b""  # header fields to put on top, each with its CRLF
     cuts: tuple[slice, ...] = ()  # what to take out of the header that they saw
+    is_sender_doubtful: bool = False  # nobody may be told of what becomes of the message
 
     @property
     def ruling(self) -> Ruling:
@@ -47,6 +48,7 @@ class Judgement:
             rulings=self.rulings + other.rulings,
             fields=other.fields + self.fields,
             cuts=self.cuts + other.cuts,
+            is_sender_doubtful=self.is_sender_doubtful or other.is_sender_doubtful,
         )
 
     def apply(self, header: bytes) -> bytes:
