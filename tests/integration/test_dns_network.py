@@ -9,6 +9,7 @@ from typing import Any, Self
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import pytest
 import uvloop
@@ -54,6 +55,12 @@ class NameServer(asyncio.DatagramProtocol):
         size = int.from_bytes(await reader.readexactly(2), "big")
         query = dns.message.from_wire(await reader.readexactly(size))
         self.asked.append("tcp")
+        if query.question[0].rdtype == dns.rdatatype.TLSA:
+            octets = self._answer(query) or b""
+            writer.write(len(octets).to_bytes(2, "big") + octets)
+            await writer.drain()
+            writer.close()
+            return
         response = dns.message.make_response(query)
         name = query.question[0].name
         records = [f"{number} mx{number}.test." for number in range(40)]
@@ -250,5 +257,47 @@ def test_many_questions_are_asked_at_once() -> None:
             resolver = NetworkResolver(servers=[f"127.0.0.1:{server.port}"], timeout=5)
             answers = await asyncio.gather(*(resolver.mx(f"n{n}.test") for n in range(500)))
             assert {found.outcome for found in answers} == {Outcome.FOUND}
+
+    run(main)
+
+
+def tlsa(*datas: bytes) -> Answer:
+    """Answer with TLSA records of any octets."""
+
+    def answer(query: dns.message.Message) -> bytes:
+        octets = dns.message.make_response(query).to_wire()
+        for data in datas:
+            head = b"\xc0\x0c" + (52).to_bytes(2, "big") + b"\0\1\0\0\0<"
+            octets += head + len(data).to_bytes(2, "big") + data
+        # The additional record of EDNS stands behind the answers: leave it out.
+        question = 12 + len(query.question[0].name.to_wire() or b"") + 4
+        answers = octets[len(dns.message.make_response(query).to_wire()) :]
+        return octets[:6] + bytes((0, len(datas), 0, 0, 0, 0)) + octets[12:question] + answers
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "count"),
+    [
+        (tlsa(b"\3\1\1" + bytes(32)), Outcome.FOUND, 1),
+        (tlsa(b"\3\1\1" + bytes(31), b"\3\1\1" + bytes(32)), Outcome.FOUND, 1),
+        *((tlsa(b"\3\1\1"[:size].ljust(size, b"x")), Outcome.FOUND, 0) for size in range(21)),
+        (tlsa(*[b"\3\1\1" + bytes([n]) * 32 for n in range(200)]), Outcome.FOUND, 100),
+        (tlsa(), Outcome.NO_SUCH_DATA, 0),
+        (lambda _: b"nonsense", Outcome.UNAVAILABLE, 0),
+    ],
+)
+def test_malformed_tlsa_records_are_unusable_not_absent(
+    answer: Answer, outcome: Outcome, count: int
+) -> None:
+    """RFC 7672 §2.2: a record that cannot be read still says that the host has some."""
+
+    async def main() -> None:
+        async with NameServer(answer) as server:
+            resolver = NetworkResolver(servers=[f"127.0.0.1:{server.port}"], timeout=1)
+            found = await resolver.tlsa("_25._tcp.q.test")
+            assert found.outcome is outcome, found.reason
+            assert len(found.records) == count
 
     run(main)

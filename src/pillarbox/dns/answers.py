@@ -42,6 +42,7 @@ class Kind(Generic[Record]):
     read: Callable[[Any], Record | None]
     limit: int = _MAX_RECORDS
     is_sorted: bool = False
+    may_be_empty: bool = False  # whether unusable records say something, too
 
     @property
     def rdatatype(self) -> dns.rdatatype.RdataType:
@@ -54,7 +55,7 @@ class Kind(Generic[Record]):
         """Return the answer that holds what can be used of ``rdatas``."""
         read = (self.read(rdata) for rdata in rdatas)
         records = [record for record in read if record is not None]
-        if not records:
+        if not records and not self.may_be_empty:
             return self.unavailable(name, f"{self.type} records with names that cannot be")
         if self.is_sorted:
             records.sort()
@@ -168,4 +169,5 @@ ADDRESS: Final = Kind("A", _address)
 ADDRESS_6: Final = Kind("AAAA", _address)
 TXT: Final = Kind("TXT", _txt)
 PTR: Final = Kind("PTR", _ptr)
-TLSA: Final = Kind("TLSA", _tlsa)
+# A host whose TLSA records cannot be used wants TLS all the same (RFC 7672 §2.2).
+TLSA: Final = Kind("TLSA", _tlsa, may_be_empty=True)

@@ -126,7 +126,7 @@ class NetworkResolver:
         address, port = server
         query = dns.message.make_query(question, kind.rdatatype, use_edns=0, payload=_PAYLOAD)
         query.flags |= dns.flags.AD
-        response = await self._send(query, address, port)
+        response = await self._send(query, address, port, is_lenient=kind.may_be_empty)
         if response.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP}:
             # Some forwarders know no EDNS (RFC 6891 §7).
             plain = dns.message.make_query(question, kind.rdatatype)
@@ -134,11 +134,32 @@ class NetworkResolver:
         return response
 
     async def _send(
+        self, query: dns.message.Message, address: str, port: int, *, is_lenient: bool = False
+    ) -> dns.message.Message:
+        try:
+            # Not lenient: what cannot be parsed may be forged, and the true answer may follow.
+            response, _ = await dns.asyncquery.udp_with_fallback(
+                query, address, timeout=self._timeout, port=port, ignore_errors=not is_lenient
+            )
+        except dns.exception.FormError:
+            return await self._send_leniently(query, address, port)
+        return response
+
+    async def _send_leniently(
         self, query: dns.message.Message, address: str, port: int
     ) -> dns.message.Message:
-        response, _ = await dns.asyncquery.udp_with_fallback(
-            query, address, timeout=self._timeout, port=port, ignore_errors=True
-        )
+        """Ask over TCP, which nobody forges blindly, and leave records out that cannot be read."""
+        async with asyncio.timeout(self._timeout):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                writer.write(query.to_wire(prepend_length=True))
+                size = int.from_bytes(await reader.readexactly(2), "big")
+                octets = await reader.readexactly(size)
+            finally:
+                writer.close()
+        response = dns.message.from_wire(octets, continue_on_error=True)
+        if not query.is_response(response):
+            raise ValueError("answered another question")
         return response
 
     def _read(self, name: str, response: dns.message.Message, kind: Kind[Record]) -> Answer[Record]:
@@ -152,6 +173,8 @@ class NetworkResolver:
         ttl = float(chain.minimum_ttl)
         if chain.answer is not None:
             return kind.found(name, chain.answer, ttl, authenticated=authenticated)
+        if response.errors:
+            return kind.found(name, (), ttl, authenticated=authenticated)
         missing = rcode == dns.rcode.NXDOMAIN
         outcome = Outcome.NO_SUCH_NAME if missing else Outcome.NO_SUCH_DATA
         return kind.missing(name, outcome, ttl, authenticated=authenticated)
@@ -193,6 +216,6 @@ def _server(text: str) -> tuple[str, int]:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, dns.exception.Timeout):
+    if isinstance(error, dns.exception.Timeout | TimeoutError):
         return "timed out"
     return str(error) or type(error).__name__
