@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -267,3 +268,50 @@ def test_what_dns_said_is_evidence() -> None:
     (said,) = asked.evidence
     assert (said.name, said.type, said.outcome) == ("four.test.example", "A", Outcome.FOUND)
     assert str(said) == "four.test.example A: 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "a:a." + "a" * 60_000 + "!",
+        "a:" + "a." * 30_000 + "!",
+        "a:a." + "1" * 60_000,
+        "a:a." + "-" * 60_000,
+        "a:%{d" + "1" * 60_000,
+        "a:" + "%{d" * 20_000,
+        "exists:" + "%{l-}" * 12_000 + ".x.example",
+        "exists:" + "%{lr-}." * 9_000 + "x.example",
+        "a/" + "/1" * 30_000,
+        "a" + "/" * 60_000,
+        "x" * 60_000,
+        "=" * 60_000,
+        "ip4:" + "1." * 30_000,
+        "ip6:" + ":" * 60_000,
+        "ip6:" + "1" * 60_000,
+        " ".join(["ip4:192.0.2.1"] * 4_000),
+        " " * 60_000,
+        "+" * 60_000,
+        "redirect=" + "%{s}" * 15_000,
+    ],
+)
+def test_hostile_records_are_cheap(term: str) -> None:
+    """A record of 60 KB costs well under a second, whatever is in it."""
+    local = "a-" * 120
+    asked = PublishedResolver(
+        RESOLVER, lambda: 0.0, {"hostile.example": f"v=spf1 {term} -all".encode()}
+    )
+    begin = time.process_time()
+    found = asyncio.run(spf.check_host("192.0.2.1", "hostile.example", f"{local}@b.example", asked))
+    assert time.process_time() - begin < 1.0
+    assert found.result in {Result.PERMERROR, Result.FAIL, Result.PASS}
+    begin = time.process_time()
+    asyncio.run(spf.survey("hostile.example", asked))
+    assert time.process_time() - begin < 1.0
+
+
+def test_a_long_explanation_is_cut() -> None:
+    """What a stranger says of a fail does not fill a reply."""
+    published = {"e.example": b"v=spf1 -all exp=why.e.example", "why.e.example": b"%{s}" * 15_000}
+    asked = PublishedResolver(RESOLVER, lambda: 0.0, published)
+    found = asyncio.run(spf.check_host("192.0.2.1", "e.example", f"{'a' * 200}@e.example", asked))
+    assert len(found.explanation) == 1000

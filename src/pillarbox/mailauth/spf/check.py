@@ -30,6 +30,7 @@ _UNKNOWN: Final = "unknown"  # RFC 7208 §7.3: %{p} without a validated name
 _IPV4_BITS: Final = 32
 _IPV6_BITS: Final = 128
 _SHOWN_RECORDS: Final = 4
+_MAX_EXPLANATION: Final = 1000  # characters; it may end up in a reply or a header
 
 # What RFC 7208 §5.2 makes of the result of an included record.
 _INCLUDED: Final[dict[Result, bool]] = {
@@ -164,7 +165,7 @@ class Check:
         except (MacroError, UnicodeDecodeError):
             return found
         values = await self._values(text, found.domain)
-        return replace(found, explanation=text.expand(values) or "")
+        return replace(found, explanation=(text.expand(values) or "")[:_MAX_EXPLANATION])
 
     async def _fetch(self, domain: str, depth: int) -> bytes | None:
         """Return the one SPF record of a domain, or None (RFC 7208 §4.4, §4.5)."""
@@ -329,9 +330,8 @@ class Check:
         if name is None:
             return None
         name = name.rstrip(".")
-        while len(name) > _MAX_NAME and "." in name:
-            name = name.partition(".")[2]
-        return name
+        # Labels go from the left until it fits; what is cut through goes as a whole.
+        return name if len(name) <= _MAX_NAME else name[-_MAX_NAME - 1 :].partition(".")[2]
 
     def _count(self, term: str, domain: str, depth: int) -> None:
         self.lookups += 1

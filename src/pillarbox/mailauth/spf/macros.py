@@ -31,10 +31,8 @@ _PIECE: Final = re.compile(
 _ESCAPES: Final = {"%": "%", "_": " ", "-": "%20"}
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]*")
 _TEXT: Final = re.compile(r"[\x20-\x7e]*")
-# domain-end: a macro, or a dot with a toplabel, which is not all digits (RFC 7208 §7.1).
-_DOMAIN_END: Final = re.compile(
-    r"\.(?:[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9]+-[A-Za-z0-9-]*[A-Za-z0-9])\.?\Z"
-)
+# toplabel (RFC 7208 §7.1), but for the rule that it is not all digits.
+_TOP_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _MAX_DIGITS: Final = 6  # of the number of parts; no name has a million
 
 
@@ -105,7 +103,7 @@ def parse_domain_spec(text: str) -> MacroString:
     last = pieces[-1]
     # %%, %_ and %- are macros, too, though they stand for text.
     is_literal = isinstance(last, str) and not text.endswith(("%%", "%_", "%-"))
-    if is_literal and _DOMAIN_END.search(str(last)) is None:
+    if is_literal and not _ends_in_top_label(str(last)):
         raise MacroError(f'"{text}" does not end in a top-level domain')
     return _macro_string(text, pieces)
 
@@ -128,6 +126,11 @@ def parse_explanation(text: str) -> MacroString:
     if _TEXT.fullmatch(text) is None:
         raise MacroError("it holds a character that is not printable ASCII")
     return _macro_string(text, tuple(_pieces(text, _EXPLANATION_LETTERS)))
+
+
+def _ends_in_top_label(text: str) -> bool:
+    _, dot, label = text.removesuffix(".").rpartition(".")
+    return bool(dot) and not label.isdigit() and _TOP_LABEL.fullmatch(label) is not None
 
 
 def _read(text: str) -> tuple[str | _Macro, ...]:
