@@ -43,6 +43,7 @@ _RELOADED: Final = frozenset(
         "dkim_domain",
         "limits",
         "auth",
+        "auth_source",
         "intake",
         "domain",
         "route",
