@@ -422,6 +422,12 @@ def test_a_message_asks_a_bounded_number_of_names_and_none_twice() -> None:
     assert len(resolver.asked) <= 16 * 8
 
 
+def test_a_walk_ends_where_dns_is_silent() -> None:
+    """Dead servers cost one question, not one for each label."""
+    found = discover("a.b.c.d.test", zone(";! fail b.c.d.test"))
+    assert [step.domain for step in found.walk.steps] == ["a.b.c.d.test"]
+
+
 # --- reports ----------------------------------------------------------------------------------
 
 
@@ -518,11 +524,11 @@ def test_two_records_are_explained() -> None:
 def test_every_outcome_of_dns_has_words() -> None:
     """A step of the walk always says what was found."""
     found = discover(
-        "a.b.test", zone("b.test. A 192.0.2.1", at("test", "x"), ";! fail _dmarc.b.test")
+        "a.b.test", zone(at("a.b.test", "x"), "b.test. A 192.0.2.1", ";! fail _dmarc.test")
     )
     assert [step.outcome for step in found.walk.steps] == [
+        Outcome.FOUND,
         Outcome.NO_SUCH_NAME,
         Outcome.UNAVAILABLE,
-        Outcome.FOUND,
     ]
     assert all(step.note for step in found.walk.steps)

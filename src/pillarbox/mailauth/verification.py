@@ -104,15 +104,18 @@ class Examination:
         """
         verifier = self._verifier
         resolver = verifier.resolver
-        iprev, sender, signatures, chain = await asyncio.gather(
+        authors = dmarc.author_domains(self._header)
+        finder = dmarc.Finder(resolver, verifier.mode, verifier.suffixes)
+        iprev, sender, signatures, chain, _ = await asyncio.gather(
             self._check_iprev(),
             self._check_sender(now),
             self._signatures.conclude(
                 self.body, resolver, now=now, is_public_suffix=verifier.suffixes.is_registry
             ),
             self._chain.conclude(self.body, resolver),
+            # Whatever the rest says, their records are needed.
+            asyncio.gather(*map(finder.discover, authors.domains)),
         )
-        authors = dmarc.author_domains(self._header)
         judged = await dmarc.evaluate(
             authors,
             spf=_spf_identifier(sender),
@@ -122,8 +125,7 @@ class Examination:
                 if one.domain
             ],
             resolver=resolver,
-            mode=verifier.mode,
-            suffixes=verifier.suffixes,
+            finder=finder,
         )
         return Verification(
             client=self._client,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pillarbox.mailauth.dmarc.authors import Authors, author_domains, read_authors
 from pillarbox.mailauth.dmarc.destinations import Destination, report_destinations
-from pillarbox.mailauth.dmarc.discovery import Discovery, Mode, discover
+from pillarbox.mailauth.dmarc.discovery import Discovery, Finder, Mode, discover
 from pillarbox.mailauth.dmarc.evaluation import (
     Alignment,
     DkimIdentifier,
@@ -25,6 +25,7 @@ __all__ = [
     "DkimIdentifier",
     "Evaluation",
     "Explanation",
+    "Finder",
     "ListedSuffixes",
     "Mode",
     "Policy",

@@ -113,6 +113,7 @@ async def evaluate(
     resolver: Resolver,
     mode: Mode = Mode.TREE_WALK,
     suffixes: Suffixes | None = None,
+    finder: Finder | None = None,
 ) -> Evaluation:
     """Judge a message by the policy of its author's domain.
 
@@ -123,11 +124,13 @@ async def evaluate(
         resolver: Asks DNS.
         mode: How organizational domains are found.
         suffixes: The public suffix list for ``Mode.SUFFIX_LIST``; None: the installed one.
+        finder: What has begun to look up the authors' domains for this message, in the place
+            of the three above.
     """
     authors = from_domains
     if not isinstance(authors, Authors):
         authors = Authors(tuple(dict.fromkeys(map(normal_domain, authors))))
-    finder = Finder(resolver, mode, suffixes)
+    finder = finder or Finder(resolver, mode, suffixes)
     judged = [await _judge(domain, spf, dkim, finder) for domain in authors.domains]
     if authors.problem or not judged:
         return _unreadable(authors.problem or "there is no author domain", judged)

@@ -92,6 +92,8 @@ def walked_names(domain: str) -> tuple[str, ...]:
 async def tree_walk(domain: str, lookup: RecordLookup) -> Walk:
     """Walk up from a domain until a record says ``psd=y`` or ``psd=n``, or nothing is left.
 
+    It ends as well where an answer does not come: nothing above could make up for it.
+
     Args:
         domain: A domain in A-labels and lower case, without a final dot.
         lookup: Asks for the records.
@@ -100,7 +102,8 @@ async def tree_walk(domain: str, lookup: RecordLookup) -> Walk:
     for name in walked_names(domain):
         step = await lookup.at(name)
         steps.append(step)
-        if step.record is not None and step.record.psd != "u":
+        is_border = step.record is not None and step.record.psd != "u"
+        if is_border or step.outcome is Outcome.UNAVAILABLE:
             break
     return Walk(domain, tuple(steps))
 
