@@ -22,6 +22,7 @@ from bench.logins import logins
 from bench.mailauth import mailauth
 from bench.phases import FULL, KIB, QUICK, Bench, MakeTarget, Plan
 from bench.rows import Row, show, write
+from bench.signing import signing
 from bench.spf import spf
 from bench.targets import Mode, PillarboxOnPostgres, PillarboxTarget, PostfixTarget
 
@@ -63,6 +64,7 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
         rows += bench.throughput(makers, Mode.ACCEPT, load, plan)
     for load in plan.relay:
         rows += bench.throughput(makers, Mode.RELAY, load, plan)
+    rows += signing(bench, plan)
     rows += mailauth()
     rows += spf()
     rows += _on_postgres(bench, plan)

@@ -101,10 +101,16 @@ class Bench:
             yield targets
 
     def throughput(
-        self, makers: Sequence[MakeTarget], mode: Mode, load: Load, plan: Plan
+        self,
+        makers: Sequence[MakeTarget],
+        mode: Mode,
+        load: Load,
+        plan: Plan,
+        label: str = "",
     ) -> list[Row]:
-        """Measure messages a second and what they cost."""
-        phase = mode.value + ("" if load.keeps_connections else ", one message a connection")
+        """Measure messages a second and what they cost; ``label`` names it otherwise."""
+        phase = label or mode.value
+        phase += "" if load.keeps_connections else ", one message a connection"
         with self.running(makers, mode) as targets:
             samples = {target.name: Samples([], [], [], []) for target in targets}
             counts = {target.name: self._calibrate(target, load, plan) for target in targets}

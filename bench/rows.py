@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-_REFERENCES: Final = frozenset({"postfix", "dkimpy", "pyspf"})
+_REFERENCES: Final = frozenset({"postfix", "postfix + opendkim, RSA", "dkimpy", "pyspf"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
