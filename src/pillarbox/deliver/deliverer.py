@@ -266,7 +266,7 @@ class Deliverer:
             now = self._clock.now()
             latest = cap_wait(self._settler.notices.schedule, math.inf, now=now)
             try:
-                if not await self._store.bring_near(latest=latest):
+                if not await self._store.bring_near(now=now, latest=latest):
                     return
             except StoreUnavailable:
                 await asyncio.sleep(_STORE_DOWN)

@@ -324,10 +324,18 @@ class Store(Protocol):
         """Return the earliest ``next_attempt_at`` later than ``after``, or None."""
         ...
 
-    async def bring_near(self, *, latest: float) -> int:
-        """Make what is due later due at ``latest``, a bounded amount a call; return how much.
+    async def bring_near(self, *, now: float, latest: float) -> int:
+        """Make retries that are due later due at ``latest``, a bounded amount a call.
 
-        The wall clock may have gone back since due times were written.
+        The wall clock may have gone back since due times were written. What was never tried
+        waits by intent, unless it was accepted in what is the future now.
+
+        Args:
+            now: The wall clock.
+            latest: Until when anything may wait.
+
+        Returns:
+            How many recipients that was.
         """
         ...
 

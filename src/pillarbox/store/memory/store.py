@@ -19,7 +19,7 @@ from pillarbox.findings import Finding
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.store.ages import AGE_LIMITS, age_bucket
 from pillarbox.store.bodies import checked
-from pillarbox.store.ids import id_time, show_id
+from pillarbox.store.ids import first_id_at, id_time, show_id
 from pillarbox.store.memory.credentials import MemoryCredentials
 from pillarbox.store.memory.disk import MemoryDisk
 from pillarbox.store.memory.notes import MemoryNotes
@@ -187,14 +187,17 @@ class MemoryStore:
         times = (self._due_at(*key) for keys in self._waiting.values() for key in keys)
         return min((at for at in times if at is not None and at > after), default=None)
 
-    async def bring_near(self, *, latest: float) -> int:
-        """Make what is due later due at ``latest``; return how much."""
+    async def bring_near(self, *, now: float, latest: float) -> int:
+        """Make retries that are due later due at ``latest``; return how much."""
         self._check()
+        future = first_id_at(now)
         late = [
             key
             for keys in self._waiting.values()
             for key in keys
-            if (at := self._due_at(*key)) is not None and at > latest
+            if (at := self._due_at(*key)) is not None
+            and at > latest
+            and (self._recipient(*key).attempts or key[0] > future)
         ]
         for message, index in late:
             self._replace(message, (index,), partial(_due, at=latest))

@@ -200,12 +200,15 @@ WHERE recipient.message = suspect.message
   AND recipient.state = 0;
 
 -- name: bring_near
--- Make some of what is due for a node later than a time due then.
+-- Make some retries of a node that are due later than a time due then, and some of what was
+-- accepted in what is the future now.
 UPDATE recipient SET next_attempt_at = $2
 WHERE (message, position) IN (
   SELECT message, position FROM recipient
-  WHERE next_attempt_at > $2 AND queue IN (SELECT id FROM queue WHERE owner = $1)
-  LIMIT $3
+  WHERE next_attempt_at > $2
+    AND (attempts > 0 OR message > $3)
+    AND queue IN (SELECT id FROM queue WHERE owner = $1)
+  LIMIT $4
 );
 
 -- name: count_crash

@@ -178,9 +178,9 @@ class PostgresStore:
         """Return the earliest ``next_attempt_at`` later than ``after``, or None."""
         return await self._session.reader.next_due_at(after)
 
-    async def bring_near(self, *, latest: float) -> int:
-        """Make what is due later due at ``latest``, a bounded amount a call; return how much."""
-        return await self._session.writer.bring_near(latest)
+    async def bring_near(self, *, now: float, latest: float) -> int:
+        """Make retries that are due later due at ``latest``, a bounded amount a call; return how much."""
+        return await self._session.writer.bring_near(now, latest)
 
     async def suspects(self) -> tuple[Work, ...]:
         """Return what was in flight when the process last died."""

@@ -199,10 +199,11 @@ class Writer:
             rows = await connection.fetch(SQL["recover"], [self._node], self._now())
         return [tuple(row) for row in rows]
 
-    async def bring_near(self, latest: float) -> int:
-        """Make what is due later due at ``latest``, a bounded amount; return how much."""
+    async def bring_near(self, now: float, latest: float) -> int:
+        """Make retries that are due later due at ``latest``, a bounded amount; return how much."""
+        bounds = latest, first_id_at(now), _SWEEP
         async with self._transaction() as connection:
-            return _changed(await connection.execute(SQL["bring_near"], self._node, latest, _SWEEP))
+            return _changed(await connection.execute(SQL["bring_near"], self._node, *bounds))
 
     async def count_crash(self, message: MessageId, indexes: Sequence[int]) -> int:
         """Add one to the crash count of a suspect; return the highest new count."""

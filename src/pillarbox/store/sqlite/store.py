@@ -250,10 +250,10 @@ class SqliteStore:
         session = self._session
         return await session.reading.run(session.file.reader.next_due_at, after)
 
-    async def bring_near(self, *, latest: float) -> int:
-        """Make what is due later due at ``latest``, a bounded amount a call; return how much."""
+    async def bring_near(self, *, now: float, latest: float) -> int:
+        """Make retries that are due later due at ``latest``, a bounded amount a call; return how much."""
         session = self._session
-        return await session.writing.run(session.file.writer.bring_near, latest)
+        return await session.writing.run(session.file.writer.bring_near, now, latest)
 
     async def suspects(self) -> tuple[Work, ...]:
         """Return what was in flight when the process last died."""

@@ -141,10 +141,13 @@ UPDATE recipient SET state = 1, next_attempt_at = NULL
 WHERE message = ? AND position = ? AND state = 0;
 
 -- name: bring_near
--- Make some of what is due later than a time due then.
+-- Make some retries that are due later than a time due then, and some of what was accepted in
+-- what is the future now.
 UPDATE recipient SET next_attempt_at = ?
 WHERE (message, position) IN (
-  SELECT message, position FROM recipient WHERE next_attempt_at > ? LIMIT ?
+  SELECT message, position FROM recipient
+  WHERE next_attempt_at > ? AND (attempts > 0 OR message > ?)
+  LIMIT ?
 );
 
 -- name: count_crash

@@ -268,10 +268,10 @@ class Writer:
             ).fetchall()
             return found
 
-    def bring_near(self, latest: float) -> int:
-        """Make what is due later due at ``latest``, a bounded amount; return how much."""
+    def bring_near(self, now: float, latest: float) -> int:
+        """Make retries that are due later due at ``latest``, a bounded amount; return how much."""
         with self._transaction():
-            self._execute(SQL["bring_near"], (latest, latest, _SWEEP))
+            self._execute(SQL["bring_near"], (latest, latest, first_id_at(now), _SWEEP))
             return self._connection.changes()
 
     def count_crash(self, message: MessageId, indexes: Sequence[int]) -> int:
