@@ -36,6 +36,7 @@ class Refused:
     reason: str
     policy_type: str  # "tlsa", "sts": what a TLS report calls the policy (RFC 8460 §4.2)
     result_type: str  # and the failure (RFC 8460 §4.3)
+    policy_lines: tuple[str, ...] = ()  # and what the policy says, line by line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Secured:
     options: ChannelOptions
     policy_type: str  # "tlsa", "sts", "no-policy-found"; "": of the configuration, none reports
     tries_first: ChannelOptions | None = None  # of a policy under test: what it would ask for
+    policy_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,7 @@ class SecurityPolicies:
                 tlsa=planned.records,
             ),
             policy_type="tlsa",
+            policy_lines=tuple(map(str, planned.records)),
         )
 
     def _by_sts(self, security: Security, host: Host, options: ChannelOptions) -> Secured | Refused:
@@ -169,8 +172,10 @@ class SecurityPolicies:
             options, tls=TlsMode.STARTTLS, tls_name=host.name, tls_ca=self._delivery.tls_ca
         )
         if not security.enforces_sts:
-            return Secured(options=options, policy_type="sts", tries_first=strict)
+            return Secured(
+                options=options, policy_type="sts", tries_first=strict, policy_lines=sts.lines
+            )
         if not sts.matches(host.name):
             reason = f"{host.name} is not among the hosts of the MTA-STS policy"
-            return Refused(reason, "sts", "validation-failure")
-        return Secured(options=strict, policy_type="sts")
+            return Refused(reason, "sts", "validation-failure", sts.lines)
+        return Secured(options=strict, policy_type="sts", policy_lines=sts.lines)

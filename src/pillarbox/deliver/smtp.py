@@ -167,7 +167,7 @@ class SmtpTransport:
             terms = secured[endpoint.host]
             if isinstance(terms, Refused):
                 tries.refused(endpoint, terms)
-                self._tell(endpoint, terms.policy_type, terms.result_type, terms.reason)
+                self._tell(endpoint, terms, terms.result_type, terms.reason)
                 continue
             channel = await self._try(endpoint, terms, tries)
             if channel is not None:
@@ -186,15 +186,19 @@ class SmtpTransport:
         return {host.name: terms for host, terms in zip(hosts, found, strict=True)}
 
     async def _try(self, endpoint: Endpoint, terms: Secured, tries: _Tries) -> Channel | None:
-        if terms.tries_first is not None:  # a policy under test: see, tell, and go on
-            channel = await self._open(endpoint, terms.tries_first, terms.policy_type, tries)
-            if channel is not None or tries.failed is None or tries.failed.stage is not Stage.TLS:
-                return channel
-        return await self._open(endpoint, terms.options, terms.policy_type, tries)
+        if terms.tries_first is None:
+            return await self._open(endpoint, terms.options, terms, tries)
+        # A policy under test: see, tell, and go on. What comes of going on is not told as
+        # well: the session counts once (RFC 8460 §4.4).
+        channel = await self._open(endpoint, terms.tries_first, terms, tries)
+        if channel is not None or tries.failed is None or tries.failed.stage is not Stage.TLS:
+            return channel
+        return await self._open(endpoint, terms.options, None, tries)
 
     async def _open(
-        self, endpoint: Endpoint, options: ChannelOptions, policy_type: str, tries: _Tries
+        self, endpoint: Endpoint, options: ChannelOptions, told: Secured | None, tries: _Tries
     ) -> Channel | None:
+        """Open a channel; what comes of TLS is told as of ``told``."""
         if endpoint.address in self._without_chunking:
             options = replace(options, use_chunking=False)
         dialing = self._dialing
@@ -202,26 +206,28 @@ class SmtpTransport:
             channel = await open_channel(endpoint, options, dialing.dialer, dialing.contexts)
         except OpenFailed as error:
             tries.lost(endpoint, error)
-            if error.stage is Stage.TLS:
-                self._tell(endpoint, policy_type, error.result_type or _FAILED, error.reason)
+            if error.stage is Stage.TLS and told is not None:
+                self._tell(endpoint, told, error.result_type or _FAILED, error.reason)
             return None
-        if channel.tls is not None:
-            self._tell(endpoint, policy_type, "", "")
+        if told is not None:
+            self._tell(endpoint, told, *_result(channel))
         return channel
 
-    def _tell(self, endpoint: Endpoint, policy_type: str, result: str, reason: str) -> None:
+    def _tell(self, endpoint: Endpoint, terms: Secured | Refused, result: str, reason: str) -> None:
         """Tell what came of TLS, where a report is owed (RFC 8460 §4)."""
         sink = self._dialing.sink
-        if sink is not None and policy_type:
+        if sink is not None and terms.policy_type:
             sink(
                 TlsSessionMade(
                     at=self._dialing.clock.now(),
                     destination=self._destination,
                     host=endpoint.host,
                     address=endpoint.address,
-                    policy=policy_type,
+                    policy=terms.policy_type,
                     result=result,
                     reason=reason,
+                    source=self._options.source,
+                    policy_lines=list(terms.policy_lines),
                 )
             )
 
@@ -258,6 +264,16 @@ def _can_reach(source: str, address: str) -> bool:
     if not source or address.startswith("/"):
         return True
     return ipaddress.ip_address(source).version == ipaddress.ip_address(address).version
+
+
+def _result(channel: Channel) -> tuple[str, str]:
+    """Return the result type of RFC 8460 §4.3 and its reason, "" for TLS."""
+    if channel.tls is not None:
+        return "", ""
+    failure = channel.tls_failure
+    if failure is None:
+        return "starttls-not-supported", "the server does not offer STARTTLS"
+    return failure.result_type or _FAILED, failure.reason
 
 
 def _outcome(failed: OpenFailed | None) -> RecipientOutcome:

@@ -11,10 +11,13 @@ making and encoding one costs about a microsecond instead of ten.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import field
+
+from pillarbox.events.abuse import ClientBanned, ClientUnbanned, LoginsSprayed
+from pillarbox.events.event import Event, Sink
+from pillarbox.events.reports import ReportNotRead, ReportNotSent, ReportReceived, ReportSent
 
 __all__ = [
     "ALL_EVENTS",
@@ -25,6 +28,8 @@ __all__ = [
     "CertificateFetched",
     "CertificateNotFetched",
     "CheckRuled",
+    "ClientBanned",
+    "ClientUnbanned",
     "CommandRefused",
     "ConfigurationReloaded",
     "ConnectionClosed",
@@ -35,6 +40,7 @@ __all__ = [
     "Event",
     "EventsDropped",
     "ListenerStarted",
+    "LoginsSprayed",
     "MessageAccepted",
     "MessageDamaged",
     "MessageJudged",
@@ -51,6 +57,10 @@ __all__ = [
     "RecipientReleased",
     "RecipientRetried",
     "RecipientUncertain",
+    "ReportNotRead",
+    "ReportNotSent",
+    "ReportReceived",
+    "ReportSent",
     "SenderRefused",
     "Sink",
     "SiteBackedOff",
@@ -62,16 +72,6 @@ __all__ = [
     "TlsNegotiated",
     "TlsSessionMade",
 ]
-
-
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
-    """Something that happened at ``at`` (wall clock, seconds)."""
-
-    at: float
-
-
-Sink = Callable[[Event], None]
-"""Where events go. It never blocks and never raises."""
 
 
 # --- the node ----------------------------------------------------------------------
@@ -474,7 +474,8 @@ class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     policy: str  # "tlsa", "sts", "no-policy-found" (RFC 8460 §4.2), "configured"
     result: str = ""  # "" for success, else the result type of RFC 8460 §4.3
     reason: str = ""
-    sts_policy: list[str] = field(default_factory=list)  # the lines of the MTA-STS policy
+    source: str = ""  # our own address, where the route says which
+    policy_lines: list[str] = field(default_factory=list)  # of the policy, or its TLSA records
 
 
 class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):
@@ -496,4 +497,4 @@ ALL_EVENTS: Final[tuple[type[Event], ...]] = tuple(
     for kind in list(globals().values())
     if isinstance(kind, type) and issubclass(kind, Event) and kind not in {Event, _Result}
 )
-"""Every event type, in the order of this file."""
+"""Every event type."""

@@ -53,6 +53,10 @@ class TlsaRecord:
     matching: int
     data: bytes
 
+    def __str__(self) -> str:
+        """Return it as it stands in a zone file."""
+        return f"{self.usage} {self.selector} {self.matching} {self.data.hex()}"
+
 
 class Resolver(Protocol):
     """Asks DNS. It never raises for what DNS says; it says so in the answer's outcome."""

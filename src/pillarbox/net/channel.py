@@ -75,6 +75,7 @@ class Channel(asyncio.Protocol):
         self.endpoint = endpoint
         self.options = options
         self.tls: TlsState | None = None
+        self.tls_failure: OpenFailed | None = None  # why it is in the clear, if TLS was tried
         self.closing_reason = ""  # why it is of no more use
         self.closing_reply: Reply | None = None  # a 421, where the server sent one
         self.connection = ClientConnection(

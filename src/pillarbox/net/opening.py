@@ -45,6 +45,7 @@ async def open_channel(
         if options.tls is not TlsMode.OPPORTUNISTIC or failure.stage is not Stage.TLS:
             raise
         channel = await _open(endpoint, options, TlsMode.NONE, dialer, contexts)
+        channel.tls_failure = failure
         channel.connection.record.note(f"in the clear, since {failure.reason}")
     channel.reopen = partial(_reopen, endpoint, dialer, contexts)
     return channel

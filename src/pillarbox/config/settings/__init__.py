@@ -57,6 +57,12 @@ from pillarbox.config.settings.receiving import (
     TlsSettings,
     UnknownNames,
 )
+from pillarbox.config.settings.reports import (
+    HttpsSettings,
+    MtaStsMode,
+    MtaStsSettings,
+    ReportSettings,
+)
 from pillarbox.config.settings.sending import (
     DeliverySettings,
     DnsSettings,
@@ -99,12 +105,15 @@ __all__ = [
     "HarvestSettings",
     "HookFailure",
     "HookSettings",
+    "HttpsSettings",
     "IntakeSettings",
     "LimitSettings",
     "ListenerKind",
     "ListenerSettings",
     "LogFormat",
     "LogSettings",
+    "MtaStsMode",
+    "MtaStsSettings",
     "NodeSettings",
     "OrganizationalDomain",
     "OverRate",
@@ -114,6 +123,7 @@ __all__ = [
     "QueueSettings",
     "RateSettings",
     "RateSubject",
+    "ReportSettings",
     "RouteKind",
     "RouteSettings",
     "RuleAction",
@@ -157,6 +167,8 @@ class Settings:
     queue: QueueSettings = field(default_factory=QueueSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     dkim: DkimSettings = field(default_factory=DkimSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
+    https: HttpsSettings = field(default_factory=HttpsSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
@@ -172,3 +184,4 @@ class Settings:
     dkim_domain: dict[str, DkimDomainSettings] = field(default_factory=dict)
     route: dict[str, RouteSettings] = field(default_factory=dict)
     tls_domain: dict[str, TlsDomainSettings] = field(default_factory=dict)
+    mta_sts: dict[str, MtaStsSettings] = field(default_factory=dict)
