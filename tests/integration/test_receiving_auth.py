@@ -28,11 +28,11 @@ from pillarbox.access.assembly import build_access
 from pillarbox.access.authenticator import Authenticator
 from pillarbox.access.node_key import NodeKey
 from pillarbox.access.sources.passwd_file import UserFile
-from pillarbox.config.settings import AuthSettings, ListenerKind, Settings
+from pillarbox.config.settings import AuthSettings, GuessSettings, ListenerKind, Settings
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import AuthAccepted, AuthRefused, MessageAccepted
 from pillarbox.policy.autopsy import Cause
-from pillarbox.receive.auth import Guesses
+from pillarbox.receive.guesses import Guesses
 from pillarbox.smtp.sasl.claims import PasswordClaim
 
 USERS = {"ann@local.test": PASSWORD, "bob:colon": "other"}
@@ -133,10 +133,46 @@ def test_a_malformed_exchange_is_refused_and_told_of() -> None:
         assert len(rig.named(AuthRefused)) >= 3
 
 
+@pytest.mark.parametrize(
+    ("name", "lines", "cause"),
+    [
+        ("open", ["AUTH PLAIN ???"], "not_base64"),
+        ("open", ["AUTH LOGIN", "*"], "canceled"),
+        ("open", ["AUTH CRAM-MD5"], "not_offered"),
+        ("open", ["AUTH hunter2"], "not_offered"),
+        ("open", ["AUTH PLAIN " + b64encode(b"no nul").decode()], "malformed"),
+        ("open", [plain("ann@local.test", "")], "empty_secret"),
+        ("open", ["AUTH LOGIN", b64encode(b"ann").decode(), "="], "not_base64"),
+        ("open", ["AUTH LOGIN", b64encode(b"ann").decode(), ""], "empty_secret"),
+        (
+            "open",
+            ["AUTH PLAIN " + b64encode(b64encode(b"\0ann@local.test\0x")).decode()],
+            "encoded_twice",
+        ),
+        ("submission", [plain("ann@local.test", PASSWORD)], "not_before_tls"),
+        ("open", [plain("ann@local.test", PASSWORD, "bob:colon")], "other_identity"),
+        ("open", [plain("eve@local.test", PASSWORD)], "unknown_user"),
+        ("open", [plain("ANN@LOCAL.TEST", PASSWORD)], "case_of_user"),
+    ],
+)
+def test_the_operator_is_told_what_was_wrong_with_an_exchange(
+    name: str, lines: list[str], cause: str
+) -> None:
+    """Each way to say it wrongly has its cause, and nothing of what was said is shown."""
+    with receiving(KINDS, users=USERS) as rig, session(rig, name) as wire:
+        for line in lines:
+            wire.ask(line)
+        wait_until(lambda: len(rig.named(AuthRefused)) == 1)
+        (event,) = rig.named(AuthRefused)
+        assert event.cause == cause
+        assert (event.helo, event.listener) == ("client.test", name)
+        assert "hunter2" not in repr(event)
+
+
 def test_who_guesses_is_slowed_down_and_then_turned_out() -> None:
-    """After the first failure answers take longer, and then AUTH gets 421 4.7.0."""
+    """After the first failure answers take longer, and then comes a ban: 421 4.7.0."""
     with receiving(KINDS, users=USERS) as rig:
-        rig.receiver._guesses._step = 0.05
+        rig.receiver.guesses.use(GuessSettings(first_delay=0.05))
         with session(rig) as wire:
             took = []
             for _ in range(3):
@@ -148,11 +184,11 @@ def test_who_guesses_is_slowed_down_and_then_turned_out() -> None:
 
         def fail_often() -> None:
             for _ in range(30):
-                rig.receiver._guesses.failed("127.0.0.1", rig.loop.time())
+                rig.receiver.guesses.failed("127.0.0.1", "ann@local.test", time.time())
 
         rig.call(fail_often)
-        with session(rig) as wire:
-            assert wire.ask(plain("ann@local.test", PASSWORD)).startswith("421 4.7.0")
+        with rig.client("open") as wire:
+            assert wire.reply().startswith("421 4.7.0")
             assert wire.rest() == b""
 
 
@@ -298,10 +334,7 @@ def test_dovecots_form_of_the_file_is_read(tmp_path: Path) -> None:
 def test_guesses_are_forgiven_slowly() -> None:
     """Delays double up to a bound, and failures are forgotten one a minute."""
     guesses = Guesses()
-    assert [guesses.failed("a", 0.0) for _ in range(7)] == [0.0, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-    assert guesses.failed("b", 0.0) == 0.0
-    assert guesses.failed("a", 10 * 60.0) == 0.0
-    for _ in range(25):
-        guesses.failed("a", 1000.0)
-    assert guesses.are_too_many("a", 1000.0)
-    assert not guesses.are_too_many("a", 1000.0 + 10 * 60.0)
+    delays = [guesses.failed("192.0.2.1", "ann", 0.0) for _ in range(7)]
+    assert delays == [0.0, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert guesses.failed("192.0.2.2", "ann", 0.0) == 0.0
+    assert guesses.failed("192.0.2.1", "ann", 10 * 60.0) == 0.0

@@ -37,6 +37,8 @@ _FORMER_CHECKS: Final = 3
 _REMEMBERED: Final = 2_000
 _NICE: Final = 10
 _MOST_NAMES: Final = 20_000  # that are looked through for one that is nearly the same
+_MOST_COMPARED: Final = 200
+_MOST_DIFFERENCE: Final = 2  # characters in the length of names that are compared
 _UNCLEAR: Final = frozenset({Cause.UNKNOWN_USER, Cause.WRONG_SECRET, Cause.REVOKED, Cause.EXPIRED})
 
 
@@ -192,7 +194,13 @@ class Examiner:
             return Autopsy(cause=Cause.TOKEN_AS_PASSWORD)
         if denied.cause is not Cause.UNKNOWN_USER:
             return _as_told(denied)
-        near = difflib.get_close_matches(user, self._names(), n=1, cutoff=0.8)
+        # Comparing is slow, and holds up the event loop: only what may be near is compared.
+        alike = [
+            name
+            for name in self._names()
+            if name[:1] == user[:1] and abs(len(name) - len(user)) <= _MOST_DIFFERENCE
+        ]
+        near = difflib.get_close_matches(user, alike[:_MOST_COMPARED], n=1, cutoff=0.8)
         return Autopsy(
             cause=Cause.UNKNOWN_USER, detail=f"there is `{near[0]}`, though" if near else ""
         )
