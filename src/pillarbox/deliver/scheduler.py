@@ -99,6 +99,10 @@ class Scheduler:
     def offer(self, message: KeptMessage) -> None:
         """Take a message that was just committed, if there is room."""
         recipients = message.recipients
+        due_at = recipients[0].next_attempt_at
+        if due_at is not None and due_at > message.accepted_at:  # it waits for its turn
+            self.expect(due_at)
+            return
         room = self._most_recipients - len(self._held) - len(recipients)
         if room < 0 or (2 * room < self._most_recipients and self._is_crowded(recipients[0].queue)):
             self._is_complete = False

@@ -17,7 +17,6 @@ from msgspec import field
 
 from pillarbox.events.abuse import ClientBanned, ClientUnbanned, LoginsSprayed
 from pillarbox.events.event import Event, Sink
-from pillarbox.events.reports import ReportNotRead, ReportNotSent, ReportReceived, ReportSent
 
 __all__ = [
     "ALL_EVENTS",
@@ -57,10 +56,6 @@ __all__ = [
     "RecipientReleased",
     "RecipientRetried",
     "RecipientUncertain",
-    "ReportNotRead",
-    "ReportNotSent",
-    "ReportReceived",
-    "ReportSent",
     "SenderRefused",
     "Sink",
     "SiteBackedOff",
@@ -474,8 +469,7 @@ class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     policy: str  # "tlsa", "sts", "no-policy-found" (RFC 8460 §4.2), "configured"
     result: str = ""  # "" for success, else the result type of RFC 8460 §4.3
     reason: str = ""
-    source: str = ""  # our own address, where the route says which
-    policy_lines: list[str] = field(default_factory=list)  # of the policy, or its TLSA records
+    sts_policy: list[str] = field(default_factory=list)  # the lines of the MTA-STS policy
 
 
 class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):

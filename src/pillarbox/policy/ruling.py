@@ -42,6 +42,8 @@ class Ruling:
     reason: str = ""  # for the operator; clients only see the reply
     finding: Finding | None = None
     evidence: tuple[str, ...] = ()  # what the check saw: answers of DNS, scores
+    not_before: float = 0.0  # wall clock: what is taken is not delivered earlier
+    client_name: str = ""  # the client's name in DNS, where a check has verified it
 
     def __post_init__(self) -> None:
         wanted = _CLASS.get(self.action)

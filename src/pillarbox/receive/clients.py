@@ -1,7 +1,7 @@
-"""How many connections one client may hold and open: the table of clients.
+"""What clients are known by, how many connections they may hold, and how often they did wrong.
 
 A client is an IPv4 address or an IPv6 /64, since whoever has one address of a /64 has all
-of them. The table is bounded; who is forgotten first has no connection open and has been
+of them. The tables are bounded; who is forgotten first has no connection open and has been
 quiet for longest.
 """
 
@@ -10,7 +10,17 @@ from __future__ import annotations
 import socket
 from typing import Final
 
-__all__ = ["ClientTable", "client_key", "plain_address"]
+__all__ = [
+    "ClientKey",
+    "ClientTable",
+    "LeakyTable",
+    "client_key",
+    "plain_address",
+    "show_client",
+    "shown_key",
+]
+
+ClientKey = str | bytes
 
 _MAPPED: Final = "::ffff:"
 _PREFIX_OCTETS: Final = 8  # of an IPv6 address: its /64
@@ -25,7 +35,7 @@ def plain_address(address: str) -> str:
     return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
 
 
-def client_key(address: str) -> str | bytes:
+def client_key(address: str) -> ClientKey:
     """Return what one client is known by: its IPv4 address, or the /64 of its IPv6 address."""
     if ":" not in address:
         return address
@@ -33,6 +43,18 @@ def client_key(address: str) -> str | bytes:
         return socket.inet_pton(socket.AF_INET6, address)[:_PREFIX_OCTETS]
     except OSError:
         return address
+
+
+def show_client(key: ClientKey) -> str:
+    """Return a client as people see it: ``192.0.2.1``, ``2001:db8::/64``."""
+    if isinstance(key, str):
+        return key
+    return f"{socket.inet_ntop(socket.AF_INET6, key + bytes(_PREFIX_OCTETS))}/64"
+
+
+def shown_key(client: str) -> ClientKey:
+    """Return the key of a client that is shown, or of one of its addresses."""
+    return client_key(plain_address(client.partition("/")[0]))
 
 
 class _Client:
@@ -51,7 +73,7 @@ class ClientTable:
 
     def __init__(self, *, most_open: int, rate: int, size: int = _TABLE_SIZE) -> None:
         """Allow ``most_open`` connections and ``rate`` new ones a minute for each client."""
-        self._clients: dict[str | bytes, _Client] = {}
+        self._clients: dict[ClientKey, _Client] = {}
         self._most_open = most_open
         self._rate = rate
         self._size = size
@@ -63,7 +85,7 @@ class ClientTable:
         """Change the limits; connections that are open stay."""
         self._most_open, self._rate = most_open, rate
 
-    def admit(self, key: str | bytes, now: float) -> str:
+    def admit(self, key: ClientKey, now: float) -> str:
         """Count a new connection, and return "", or the reason for which it is refused.
 
         Args:
@@ -82,7 +104,7 @@ class ClientTable:
         client.open += 1
         return ""
 
-    def release(self, key: str | bytes) -> None:
+    def release(self, key: ClientKey) -> None:
         """Count the end of an admitted connection."""
         client = self._clients.get(key)
         if client is not None and client.open:
@@ -98,3 +120,42 @@ class ClientTable:
             client = self._clients.pop(key)
             if client.open:
                 self._clients[key] = client
+
+
+class LeakyTable:
+    """Counts what is forgotten again bit by bit, by key."""
+
+    __slots__ = ("_paid_until", "_size")
+
+    def __init__(self, size: int = _TABLE_SIZE) -> None:
+        """Remember the ``size`` keys that were counted last."""
+        # One number each: the time at which all will have been forgotten.
+        self._paid_until: dict[ClientKey, float] = {}
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._paid_until)
+
+    def add(self, key: ClientKey, now: float, forgive_every: float) -> float:
+        """Count one more; return how many there are.
+
+        Args:
+            key: Whose.
+            now: A clock, seconds.
+            forgive_every: Seconds in which one is forgotten.
+        """
+        table = self._paid_until
+        until = max(table.pop(key, now), now) + forgive_every
+        if len(table) >= self._size:
+            del table[next(iter(table))]
+        table[key] = until
+        return (until - now) / forgive_every if forgive_every else 1.0
+
+    def count(self, key: ClientKey, now: float, forgive_every: float) -> float:
+        """Return how many there are."""
+        over = self._paid_until.get(key, now) - now
+        return over / forgive_every if over > 0.0 and forgive_every else 0.0
+
+    def forget(self, key: ClientKey) -> None:
+        """Count from 0 again."""
+        self._paid_until.pop(key, None)

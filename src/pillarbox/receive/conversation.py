@@ -6,16 +6,13 @@ once, or marks the decision as open (``is_deciding``) and carries the session on
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any, ClassVar, Final
 
-from pillarbox.errors import PermanentError
 from pillarbox.events.types import (
     CommandRefused,
-    ConfigurationReloaded,
     MessageRefused,
     RecipientRefused,
     SenderRefused,
@@ -24,7 +21,7 @@ from pillarbox.intake.draft import Kept, Origin
 from pillarbox.intake.rulings import ruled
 from pillarbox.message.trace import ReceivedTrace, Session as TraceSession
 from pillarbox.policy.recipients import Resolution, ResolutionKind
-from pillarbox.policy.relay import Rights
+from pillarbox.policy.relay import BuiltIn, Rights
 from pillarbox.policy.rules import Client
 from pillarbox.policy.ruling import Ruling
 from pillarbox.policy.senders import NOBODY, Senders
@@ -40,7 +37,7 @@ from pillarbox.receive.refusals import (
     WAITED_FOR_MEMORY,
 )
 from pillarbox.receive.service import Service
-from pillarbox.receive.tls import ServerTls
+from pillarbox.receive.throttle import Throttle
 from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.envelope import Recipient
 from pillarbox.smtp.events import (
@@ -85,6 +82,7 @@ class Conversation:
         "_room_wanted",
         "_sender",
         "_service",
+        "_throttle",
         "connection",
         "content",
         "decision_deadline",
@@ -106,6 +104,7 @@ class Conversation:
         self._is_extended = False
         self._is_gone = False
         self._login = Login(service, line, self.connection, self._login_decided)
+        self._throttle = Throttle(service, line.client)
         self._origin: Origin | None = None
         self._sender: ReversePath = None
         # What accepted recipients stand for, where that is not themselves.
@@ -119,17 +118,6 @@ class Conversation:
     def waits_for_room(self) -> bool:
         """Whether a content may not come in before others have gone."""
         return self._room_wanted is not None
-
-    def tls_context(self, tls: ServerTls) -> ssl.SSLContext | None:
-        """Return the context for a handshake."""
-        now = self._service.monotonic()
-        try:
-            return tls.context(now)
-        except PermanentError as error:
-            # Changed files that cannot be used; what was read before still can.
-            at = self._service.clock.now()
-            self._service.sink(ConfigurationReloaded(at=at, error=str(error)))
-            return tls.context(now)
 
     def give_up_waiting(self) -> None:
         """Refuse a content for which no memory came free in time."""
@@ -162,14 +150,14 @@ class Conversation:
 
     def _tls_requested(self, event: TlsRequested) -> None:
         del event
-        tls = self._service.tls
-        context = None if tls is None else self.tls_context(tls)
+        context = self._service.tls_context()
         if context is None:
             self._refuse(TLS_UNAVAILABLE, "STARTTLS")
             return
         self.connection.accept()
         # RFC 3207 §4.2: what was said before the handshake is forgotten, a login as well.
         self._login.forget()
+        self._throttle.identify("")
         self._rights = self._rights_as("")
         self._origin = None
         self._line.start_tls(context)
@@ -186,6 +174,9 @@ class Conversation:
     def _login_decided(self, is_accepted: bool) -> None:  # noqa: FBT001 - a callback
         if is_accepted:
             self._rights = self._rights_as(self._login.identity, self._login.senders)
+            if self._gate is not None:
+                self._gate.begin(self._visit(Stage.AUTH))
+            self._throttle.identify(self._login.identity)
             self._origin = None
         self._decided()
 
@@ -219,7 +210,10 @@ class Conversation:
             return
         self._sender = event.reverse_path
         self._aliases = None
-        if self._gate is None:
+        deferral = self._throttle.message()
+        if deferral is not None:
+            self._mail_ruled(event, deferral)
+        elif self._gate is None:
             self.connection.accept()
         else:
             self._gate.ask(self._visit(Stage.MAIL), partial(self._mail_ruled, event))
@@ -252,12 +246,28 @@ class Conversation:
         recipient = event.recipient
         decision = self._rights.may_relay(self._sender, recipient.address)
         if decision.reply is not None:
-            self._refuse_recipient(event, decision.reply, decision.rule)
+            if decision.rule == BuiltIn.UNKNOWN and self._is_stranger:
+                self._throttle.unknown(decision.reply, partial(self._refuse_unknown, event))
+            else:
+                self._refuse_recipient(event, decision.reply, decision.rule)
+            return
+        deferral = self._throttle.recipient()
+        if deferral is not None:
+            self._recipient_ruled(event, None, deferral)
         elif self._gate is None:
             self._take(event, decision.resolution)
         else:
             visit = self._visit(Stage.RCPT, recipient)
             self._gate.ask(visit, partial(self._recipient_ruled, event, decision.resolution))
+
+    @property
+    def _is_stranger(self) -> bool:
+        return not (self._login.identity or self._rights.is_trusted)
+
+    def _refuse_unknown(self, event: RecipientReceived, reply: Reply) -> None:
+        if not self._is_gone:
+            self._refuse_recipient(event, reply, BuiltIn.UNKNOWN)
+            self._decided()
 
     def _recipient_ruled(
         self, event: RecipientReceived, resolution: Resolution | None, ruling: Ruling
@@ -346,8 +356,15 @@ class Conversation:
             share=share,
             started_at=self._service.monotonic(),
             on_room=self._line.relieve,
-            rulings=() if self._gate is None else self._gate.rulings,
+            rulings=self._rulings,
         )
+
+    @property
+    def _rulings(self) -> tuple[Ruling, ...]:
+        """What was said of the session and of the message that is under way."""
+        if self._gate is None:
+            return self._throttle.rulings
+        return self._gate.rulings + self._throttle.rulings
 
     def _content_received(self, event: ContentReceived) -> None:
         content = self.content
@@ -405,6 +422,7 @@ class Conversation:
                     address=line.client,
                     hostname=service.hostname,
                     is_extended=self._is_extended,
+                    name=next((each.client_name for each in self._rulings if each.client_name), ""),
                     is_authenticated=bool(self._login.identity),
                     tls_version=version,
                     tls_cipher=cipher,

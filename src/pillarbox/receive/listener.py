@@ -22,6 +22,7 @@ from pillarbox.receive.refusals import (
     NO_FILES_LEFT,
     TOO_MANY_CONNECTIONS,
     TOO_MANY_FROM_CLIENT,
+    TOO_MANY_LOGINS,
 )
 from pillarbox.receive.service import Service
 from pillarbox.receive.session import ClientSession
@@ -103,6 +104,10 @@ class Listener:
         service = self.service
         if client in service.relay.gates[service.name].trusted:
             return None
+        is_mx = service.kind is ListenerKind.MX  # mail to us is no guess
+        if not is_mx and service.guesses.turns_away(client, service.clock.now()):
+            self._tell_refused(client, TOO_MANY_LOGINS, "banned for failed logins")
+            return TOO_MANY_LOGINS
         reason = self._clients.admit(client_key(client), self._loop.time())
         if not reason:
             return None

@@ -17,7 +17,6 @@ from pillarbox.access.failures import Application
 from pillarbox.events.types import AuthAccepted, AuthRefused
 from pillarbox.policy.autopsy import HIDDEN, Autopsy, Cause, shown_identity
 from pillarbox.policy.senders import NOBODY, Senders
-from pillarbox.receive.clients import client_key
 from pillarbox.receive.line import Line
 from pillarbox.receive.refusals import BAD_PASSWORD, LOGIN_BUSY, TOO_MANY_LOGINS
 from pillarbox.receive.service import Service
@@ -115,16 +114,23 @@ class Login:
         """Judge a claim, at once or later."""
         service = self._service
         self._note(event.mechanism)
-        now = service.monotonic()
-        if service.guesses.are_too_many(client_key(self._line.client), now):
+        refusal = self._too_many(event)
+        if refusal is not None:
             self._tell_refused(event, Autopsy(cause=Cause.TOO_MANY_FAILURES), is_clear=False)
-            self._refuse(TOO_MANY_LOGINS)
+            self._refuse(refusal)
             return
-        answer = service.access.authenticator.check(event.claim, now=now)
+        answer = service.access.authenticator.check(event.claim, now=service.monotonic())
         if isinstance(answer, asyncio.Future):
             answer.add_done_callback(partial(self._checked, event))
         else:
             self._judge(event, answer)
+
+    def _too_many(self, event: AuthAttempted) -> Reply | None:
+        """Return the reply to a login that is not looked at, or None."""
+        service, client, now = self._service, self._line.client, self._service.clock.now()
+        if service.guesses.are_too_many(client, event.identity, now):
+            return TOO_MANY_LOGINS
+        return LOGIN_BUSY if service.guesses.is_closed(client, event.identity, now) else None
 
     def looked_up(self, event: AuthLookup) -> None:
         """Supply what is kept of a user; of an unknown one, what looks the same (RFC 5802 §5.1)."""
@@ -157,7 +163,8 @@ class Login:
             self._refuse_and_examine(event, answer, LOGIN_BUSY)
             return
         service = self._service
-        delay = service.guesses.failed(client_key(self._line.client), service.monotonic())
+        client, user = self._line.client, event.identity
+        delay = service.guesses.failed(client, user, service.clock.now())
         if delay:
             loop = asyncio.get_running_loop()
             loop.call_later(delay, self._refuse_and_examine, event, answer, BAD_PASSWORD)
@@ -180,6 +187,7 @@ class Login:
         self._admitted = admitted
         at = service.clock.now()
         service.failures.succeeded(self.helo, self._line.client, at)
+        service.guesses.succeeded(self._line.client, event.identity, at)
         service.sink(
             AuthAccepted(
                 at=at,

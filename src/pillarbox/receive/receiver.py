@@ -27,23 +27,28 @@ from pillarbox.intake.door import Door
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.relay import RelayPolicy
-from pillarbox.receive.auth import Guesses
+from pillarbox.receive.allowance import Rates
 from pillarbox.receive.binding import Sockets, bind_listeners, show_address
 from pillarbox.receive.certificate import CertificateFiles
 from pillarbox.receive.certificates import certificate_files, has_tls, tls_profile
 from pillarbox.receive.checks import NO_CHECKS, Checks
+from pillarbox.receive.guesses import Guesses
+from pillarbox.receive.harvest import Harvest
 from pillarbox.receive.listener import Listener
 from pillarbox.receive.service import Service
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
-__all__ = ["AccessOf", "ChecksOf", "Receiver"]
+__all__ = ["AccessOf", "ChecksOf", "RatesOf", "Receiver"]
 
 AccessOf = Callable[[Settings], AccessControl]
 """Makes who judges logins, in a configuration."""
 
 ChecksOf = Callable[[Settings, str], Checks]
 """Makes the checks of a listener, by its name, in a configuration."""
+
+RatesOf = Callable[[Settings], Rates | None]
+"""Makes the rates of a configuration; None where there are none."""
 
 _NONCE_OCTETS: Final = 18
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -64,6 +69,8 @@ class Receiver:
         sockets: Sockets | None = None,
         checks: ChecksOf | None = None,
         access: AccessOf | None = None,
+        guesses: Guesses | None = None,
+        rates: RatesOf | None = None,
     ) -> None:
         """Prepare everything that can fail: certificates, users, and the sockets.
 
@@ -77,6 +84,8 @@ class Receiver:
             sockets: Bound sockets of each listener (``bind_listeners``); None: bind them.
             checks: Makes the checks of a listener; None: there are none.
             access: Makes who judges logins; None: sources that need no store.
+            guesses: Counts failed logins; None: they are forgotten at the end.
+            rates: Makes what clients may send; None: there is no limit.
 
         Raises:
             PermanentError: A file cannot be used, or an address cannot be bound.
@@ -86,7 +95,9 @@ class Receiver:
         self._clock = clock
         self._sink = sink
         self._checks = checks
-        self._guesses = Guesses()
+        self.guesses = guesses or Guesses(key=secrets.token_bytes(32), sink=sink)
+        self._harvest = Harvest()
+        self._make_rates = rates
         self.failures = FailureBook()
         self._make_access = access or partial(_access_without_store, now=clock.now)
         self.access = self._make_access(settings)
@@ -186,8 +197,11 @@ class Receiver:
     ) -> dict[str, Service]:
         files = certificate_files(settings, self._hostname, self._clock.now())
         relay = relay_policy(settings, domains)
+        self.guesses.use(settings.guessing)
+        self._harvest.use(settings.harvesting)
+        rates = None if self._make_rates is None else self._make_rates(settings)
         return {
-            name: self._service(name, listener, settings, relay, access, files)
+            name: self._service(name, listener, settings, relay, access, files, rates)
             for name, listener in settings.listener.items()
         }
 
@@ -199,6 +213,7 @@ class Receiver:
         relay: RelayPolicy,
         access: AccessControl,
         files: Sequence[CertificateFiles],
+        rates: Rates | None,
     ) -> Service:
         is_mx = listener.kind is ListenerKind.MX
         offers_auth = _default(listener.auth, not is_mx) and access.authenticator.has_users
@@ -218,13 +233,15 @@ class Receiver:
             relay=relay,
             access=access,
             failures=self.failures,
-            guesses=self._guesses,
+            guesses=self.guesses,
+            harvest=self._harvest,
             clock=self._clock,
             monotonic=asyncio.get_running_loop().time,
             sink=self._sink,
             new_session_id=self._session_ids.__next__,
             projects=listener.projects,
             sandbox=listener.sandbox,
+            rates=rates,
             checks=NO_CHECKS if self._checks is None else self._checks(settings, name),
         )
 

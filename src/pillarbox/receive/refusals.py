@@ -19,6 +19,7 @@ __all__ = [
     "TOO_MANY_CONNECTIONS",
     "TOO_MANY_FROM_CLIENT",
     "TOO_MANY_LOGINS",
+    "TOO_MANY_UNKNOWN",
     "WAITED_FOR_MEMORY",
 ]
 
@@ -32,5 +33,6 @@ BAD_PASSWORD: Final = _of(535, "5.7.8", "Authentication credentials invalid")
 LOGIN_BUSY: Final = _of(454, "4.7.0", "Temporary authentication failure")
 LOGIN_ENDED: Final = _of(421, "4.7.0", "Your login is no longer valid", closes=True)
 TOO_MANY_LOGINS: Final = _of(421, "4.7.0", "Too many failed logins, try later", closes=True)
+TOO_MANY_UNKNOWN: Final = _of(421, "4.7.0", "Too many unknown recipients", closes=True)
 SLOW_CONTENT: Final = _of(421, "4.4.2", "The message came too slowly", closes=True)
 WAITED_FOR_MEMORY: Final = _of(452, "4.3.1", "System is short of memory, try again later")

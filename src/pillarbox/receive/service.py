@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,12 +10,15 @@ from pillarbox.access.assembly import AccessControl
 from pillarbox.access.failures import FailureBook
 from pillarbox.clock import Clock
 from pillarbox.config.settings import LimitSettings, ListenerKind
-from pillarbox.events.types import Sink
+from pillarbox.errors import PermanentError
+from pillarbox.events.types import ConfigurationReloaded, Sink
 from pillarbox.intake.door import Door
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.relay import RelayPolicy
-from pillarbox.receive.auth import Guesses
+from pillarbox.receive.allowance import Rates
 from pillarbox.receive.checks import NO_CHECKS, Checks
+from pillarbox.receive.guesses import Guesses
+from pillarbox.receive.harvest import Harvest
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
@@ -43,11 +47,13 @@ class Service:
     access: AccessControl
     failures: FailureBook
     guesses: Guesses
+    harvest: Harvest
     clock: Clock
     monotonic: Callable[[], float]  # the event loop's clock
     sink: Sink
     new_session_id: Callable[[], str]
     checks: Checks = NO_CHECKS
+    rates: Rates | None = None
     projects: tuple[str, ...] = ()  # whose credentials may log in; empty: all
     sandbox: bool | None = None  # whether they are for the sandbox; None: does not matter
 
@@ -55,3 +61,15 @@ class Service:
     def is_submission(self) -> bool:
         """Whether mail on this listener is new here (RFC 6409)."""
         return self.kind is not ListenerKind.MX
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the context for a handshake; None where there is no TLS."""
+        if self.tls is None:
+            return None
+        now = self.monotonic()
+        try:
+            return self.tls.context(now)
+        except PermanentError as error:
+            # Changed files that cannot be used; what was read before still can.
+            self.sink(ConfigurationReloaded(at=self.clock.now(), error=str(error)))
+            return self.tls.context(now)

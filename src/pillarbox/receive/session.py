@@ -285,7 +285,7 @@ class ClientSession(asyncio.Protocol):
             ConnectionOpened(at=now, session=self.id, listener=service.name, client=self.client)
         )
         if service.tls is not None and service.has_implicit_tls:
-            context = self._conversation.tls_context(service.tls)
+            context = service.tls_context()
             if context is not None:
                 self.start_tls(context)
         elif service.banner_delay:

@@ -74,9 +74,12 @@ class GuessSettings:
     """What follows when logins fail. A client is an IPv4 address or an IPv6 /64."""
 
     free_failures: int = setting("Failed logins of a client that are answered at once.", 1)
-    longest_delay: float = setting(
-        "The answer to each further one takes twice as long, up to this.", 8.0, unit=Unit.SECONDS
+    first_delay: float = setting(
+        "Wait before the next one is answered; for each further one it is doubled.",
+        1.0,
+        unit=Unit.SECONDS,
     )
+    longest_delay: float = setting("The longest of these waits.", 8.0, unit=Unit.SECONDS)
     forgive_every: float = setting(
         "Time after which one failure of a client is forgotten.", 60.0, unit=Unit.SECONDS
     )

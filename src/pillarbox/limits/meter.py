@@ -1,0 +1,132 @@
+"""One rate of one table of the configuration, with a bucket for each of its subjects.
+
+Memory is bounded: the subjects that were quiet for longest are forgotten first, and then
+begin with a full allowance. What was used since the last look is remembered beside each
+bucket, so that it can be added to what all nodes have counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.policy.rate import Rate
+
+__all__ = ["Meter", "Used"]
+
+_SUBJECTS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one subject has used since the last look."""
+
+    subject: str
+    amount: int
+    is_new: bool  # nothing is known of what others have counted for it
+
+
+class _Bucket:
+    __slots__ = ("at", "is_new", "joint", "level", "unsent", "window")
+
+    def __init__(self, now: float, window: int) -> None:
+        self.level = 0.0
+        self.at = now
+        self.unsent = 0  # used here, and not told yet
+        self.joint = 0  # what all nodes have used in the window, as far as is known
+        self.window = window
+        self.is_new = True
+
+
+class Meter:
+    """Measures how much is used of a rate."""
+
+    __slots__ = ("_buckets", "_changed", "_size", "name", "rate")
+
+    def __init__(self, name: str, rate: Rate, *, size: int = _SUBJECTS) -> None:
+        """Measure ``rate``; ``name`` is what it is kept by."""
+        self.name: Final = name
+        self.rate: Final = rate
+        self._size = size
+        self._buckets: dict[str, _Bucket] = {}
+        self._changed: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def wait(self, subject: str, now: float) -> float:
+        """Return the seconds until a subject may use one more; 0: it may now."""
+        bucket = self._buckets.get(subject)
+        if bucket is None:
+            return 0.0
+        rate = self.rate
+        return rate.wait(rate.level(bucket.level, now - bucket.at))
+
+    def charge(self, subject: str, now: float) -> None:
+        """Count one that is used."""
+        buckets = self._buckets
+        bucket = buckets.pop(subject, None)
+        if bucket is None:
+            bucket = self._new(now)
+        buckets[subject] = bucket  # at the end: the most recent
+        if now > bucket.at:
+            bucket.level = self.rate.level(bucket.level, now - bucket.at)
+            bucket.at = now
+        bucket.level += 1.0
+        bucket.unsent += 1
+        self._changed[subject] = None
+
+    def take_used(self, now: float, most: int) -> Iterator[Used]:
+        """Yield what was used since the last look, of at most ``most`` subjects."""
+        window = self.rate.window(now)
+        for _ in range(min(most, len(self._changed))):
+            subject = next(iter(self._changed))
+            del self._changed[subject]
+            bucket = self._buckets.get(subject)
+            if bucket is None:  # forgotten meanwhile
+                continue
+            if bucket.window != window:
+                bucket.window, bucket.joint = window, 0
+            yield Used(subject, bucket.unsent, bucket.is_new)
+
+    def told(self, used: Used, joint: int) -> None:
+        """Take note that what was used has been added, and what all nodes have now.
+
+        What the others have used meanwhile counts here as well.
+        """
+        bucket = self._buckets.get(used.subject)
+        if bucket is None:
+            return
+        bucket.unsent -= used.amount
+        others = joint - bucket.joint - used.amount
+        bucket.joint = joint
+        if not bucket.is_new:
+            bucket.level += max(others, 0)
+        bucket.is_new = False
+
+    def untold(self, used: Used) -> None:
+        """Take note that it could not be added; it is told the next time."""
+        self._changed[used.subject] = None
+
+    def learn(self, subject: str, before: int, current: int, now: float) -> None:
+        """Take over what was counted in the window before this one and in this one."""
+        bucket = self._buckets.get(subject)
+        if bucket is None:
+            bucket = self._buckets[subject] = self._new(now)
+        bucket.level = self.rate.level(bucket.level, now - bucket.at)
+        bucket.at = max(bucket.at, now)
+        bucket.level = max(bucket.level, self.rate.estimate(before, current, now) + bucket.unsent)
+        bucket.window, bucket.joint = self.rate.window(now), current
+        bucket.is_new = False
+
+    def take_over(self, others: Iterable[Meter]) -> None:
+        """Go on with what the meter of the same name and rate has counted."""
+        for other in others:
+            if other.name == self.name and other.rate == self.rate:
+                self._buckets, self._changed = other._buckets, other._changed  # noqa: SLF001
+
+    def _new(self, now: float) -> _Bucket:
+        if len(self._buckets) >= self._size:
+            del self._buckets[next(iter(self._buckets))]
+        return _Bucket(now, self.rate.window(now))

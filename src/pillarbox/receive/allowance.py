@@ -1,0 +1,39 @@
+"""The port for rates: how much the client of a session may still send.
+
+It is asked at every MAIL and RCPT, so it answers at once and without a task. What is too
+much is deferred with the time to wait, or taken to wait in the queue.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pillarbox.policy.ruling import Ruling
+
+__all__ = ["Allowance", "Rates"]
+
+
+class Allowance(Protocol):
+    """What one client, as one identity, may send by one listener."""
+
+    def message(self) -> Ruling | None:
+        """Count a message; None: it may come. A deferred one is not counted."""
+        ...
+
+    def recipient(self) -> Ruling | None:
+        """Count a recipient; None: it may be named. A deferred one is not counted."""
+        ...
+
+
+class Rates(Protocol):
+    """All rates of a node."""
+
+    def allowance(self, listener: str, client: str, identity: str) -> Allowance | None:
+        """Return what somebody may send; None: no rate is about it.
+
+        Args:
+            listener: By which it came.
+            client: Its address.
+            identity: Who it has logged in as, "" for nobody.
+        """
+        ...

@@ -1,0 +1,66 @@
+"""What slows one session down: the rates it is held to, and recipients that do not exist."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pillarbox.policy.ruling import Ruling
+from pillarbox.receive.allowance import Allowance
+from pillarbox.receive.refusals import TOO_MANY_UNKNOWN
+from pillarbox.receive.service import Service
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["Throttle"]
+
+
+class Throttle:
+    """The limits of one session, and what they said of the message that is under way."""
+
+    __slots__ = ("_allowance", "_client", "_service", "rulings")
+
+    def __init__(self, service: Service, client: str) -> None:
+        """Hold ``client`` to the limits of nobody who has logged in."""
+        self._service = service
+        self._client = client
+        self._allowance: Allowance | None = None
+        self.rulings: tuple[Ruling, ...] = ()
+        """What lets the message wait in the queue."""
+        self.identify("")
+
+    def identify(self, identity: str) -> None:
+        """Hold the client to the limits of who it has logged in as, "" for nobody."""
+        service = self._service
+        if service.rates is not None:
+            self._allowance = service.rates.allowance(service.name, self._client, identity)
+
+    def message(self) -> Ruling | None:
+        """Count a message; return the ruling that defers it, or None."""
+        self.rulings = ()
+        return None if self._allowance is None else self._noted(self._allowance.message())
+
+    def recipient(self) -> Ruling | None:
+        """Count a recipient; return the ruling that defers it, or None."""
+        return None if self._allowance is None else self._noted(self._allowance.recipient())
+
+    def unknown(self, reply: Reply, refuse: Callable[[Reply], None]) -> None:
+        """Refuse a recipient that does not exist, late if there were many.
+
+        Args:
+            reply: The usual refusal.
+            refuse: Called with what is to be answered, perhaps before this returns.
+        """
+        service = self._service
+        delay = service.harvest.asked(self._client, service.monotonic())
+        if delay:
+            asyncio.get_running_loop().call_later(delay, refuse, reply)
+        else:
+            refuse(TOO_MANY_UNKNOWN if delay is None else reply)
+
+    def _noted(self, ruling: Ruling | None) -> Ruling | None:
+        if ruling is None or ruling.turns_away:
+            return ruling
+        # Of one rate, what it said last: its wait is the longest.
+        others = (known for known in self.rulings if known.by != ruling.by)
+        self.rulings = (*others, ruling)
+        return None
