@@ -152,3 +152,41 @@ def test_a_sender_that_went_away_does_not_disturb() -> None:
         await here
 
     run(steps)
+
+
+def test_a_defect_in_what_one_does_is_not_the_others() -> None:
+    """Who raises when it is told is reported; the others hear of their commit all the same."""
+
+    async def main() -> None:
+        store = FailingStore(MemoryStore("main", lambda: NOW))
+        await store.open()
+        defects: list[BaseException] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _loop, context: defects.append(context["exception"])
+        )
+        group = GroupCommit(cast("Store", store))
+        group.hand_in(kept_message(), lambda _error: 1 // 0)
+        await group.keep(kept_message())
+        assert [type(defect) for defect in defects] == [ZeroDivisionError]
+
+    asyncio.run(main())
+
+
+def test_the_next_commit_is_under_way_before_the_last_is_told() -> None:
+    """Answers to a crowd do not hold up those who wait for the next commit."""
+
+    async def steps(group: GroupCommit, store: FailingStore) -> None:
+        order: list[str] = []
+        for _ in range(501):  # one more than a commit takes
+            group.hand_in(
+                kept_message(), lambda _error: order.append(f"told after {len(commits())}")
+            )
+
+        def commits() -> list[str]:
+            return [call for call in store.calls if call == "commit"]
+
+        await group.drain()
+        await asyncio.sleep(0)
+        assert order == ["told after 2"] * 501
+
+    run(steps)
