@@ -157,6 +157,9 @@ def test_a_sender_that_went_away_does_not_disturb() -> None:
 def test_a_defect_in_what_one_does_is_not_the_others() -> None:
     """Who raises when it is told is reported; the others hear of their commit all the same."""
 
+    def stumble(_error: PillarboxError | None) -> None:
+        raise ZeroDivisionError
+
     async def main() -> None:
         store = FailingStore(MemoryStore("main", lambda: NOW))
         await store.open()
@@ -165,7 +168,7 @@ def test_a_defect_in_what_one_does_is_not_the_others() -> None:
             lambda _loop, context: defects.append(context["exception"])
         )
         group = GroupCommit(cast("Store", store))
-        group.hand_in(kept_message(), lambda _error: 1 // 0)
+        group.hand_in(kept_message(), stumble)
         await group.keep(kept_message())
         assert [type(defect) for defect in defects] == [ZeroDivisionError]
 
