@@ -17,6 +17,7 @@ from pillarbox.events.types import (
 from pillarbox.lab.clock import run_virtual
 from pillarbox.lab.servers import Caught
 from pillarbox.policy.queue import RecipientState
+from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.envelope import Notify
 from pillarbox.store.port import KeptMessage
 
@@ -214,3 +215,28 @@ def test_a_notification_follows_the_aliases_of_its_sender() -> None:
             assert len(rig.told(DsnCreated)) == 1
 
     run_virtual(main())
+
+
+def test_a_notification_that_cannot_be_made_stops_no_other() -> None:
+    """A defect is told; its message stays in flight on disk, and the next one is settled."""
+    defects: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: defects.append(context["message"]))
+        async with Rig() as rig:
+
+            def addressees(sender: Mailbox) -> tuple[Mailbox, ...]:
+                if sender.local_part == "odd":
+                    raise RuntimeError("what now?")
+                return (sender,)
+
+            rig.deliverer.use(rig.delivery, rig.queue, rig.routes, rig.queue_for, addressees)
+            odd = await send(rig, None, "reject550@one.test", sender="odd@sender.test")
+            await rig.wait_for(RecipientBounced)
+            await send(rig, None, "reject550@one.test", sender="ann@sender.test")
+            await told(rig)
+            assert await rig.state(odd) is S.IN_FLIGHT
+
+    run_virtual(main())
+    assert defects == ["a notification could not be made"]

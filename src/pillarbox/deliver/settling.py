@@ -120,13 +120,21 @@ class Settler:
     async def _write_complete(self) -> None:
         try:
             while self._complete:
-                gathered = self._complete.popleft()
-                owed = self.notices.owed(gathered.message, gathered.rulings)
-                new = await self.notices.make(gathered.message, owed)
-                settlements = [ruling.settlement for ruling in gathered.rulings]
-                self._recorder.settle(settlements, new, _joined(gathered.jobs))
+                await self._write_one(self._complete.popleft())
         finally:
             self._writing = None
+
+    async def _write_one(self, gathered: _Gathered) -> None:
+        try:
+            owed = self.notices.owed(gathered.message, gathered.rulings)
+            new = await self.notices.make(gathered.message, owed)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the others
+            # It stays in flight on disk: found at the next start, and held when that repeats.
+            context = {"message": "a notification could not be made", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            return
+        settlements = [ruling.settlement for ruling in gathered.rulings]
+        self._recorder.settle(settlements, new, _joined(gathered.jobs))
 
 
 def part_of(job: Job, recipients: Sequence[KeptRecipient], octets: int) -> Job:
