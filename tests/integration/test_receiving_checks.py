@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from base64 import b64encode
 from dataclasses import dataclass, field
 
 import pytest
-from tests.receiving import Wire, receiving, wait_until
+from tests.receiving import PASSWORD, Wire, listener, receiving, wait_until
 
+from pillarbox.config.settings import ListenerKind
 from pillarbox.events.types import CheckRuled, RecipientHeld, RecipientRefused, SenderRefused
 from pillarbox.policy.ruling import PASSED, Action, Ruling
 from pillarbox.receive.checks import Stage, Visit
@@ -162,3 +164,17 @@ def test_a_client_that_leaves_is_not_asked_about_any_more() -> None:
             wait_until(lambda: check.visits)
         wait_until(lambda: not rig.receiver.connections["mx"])
         assert rig.call(lambda: len(asyncio.all_tasks(rig.loop))) < 10
+
+
+def test_a_login_is_asked_about_and_its_answer_counts_at_mail() -> None:
+    """The check sees who has logged in; the login itself is answered at once."""
+    check = at(Stage.AUTH, ruling=REFUSED, takes=0.02)
+    open_to_logins = listener(ListenerKind.SUBMISSION, auth_without_tls=True)
+    with receiving({"mx": open_to_logins}, users={"ann": PASSWORD}, checks=[check]) as rig:
+        with rig.client() as client:
+            client.hello()
+            secret = b64encode(f"\0ann\0{PASSWORD}".encode()).decode()
+            assert client.ask(f"AUTH PLAIN {secret}").startswith("235 ")
+            assert client.ask("MAIL FROM:<ann@local.test>") == "550 5.7.1 Not you"
+    (visit,) = check.visits
+    assert visit.identity == "ann"

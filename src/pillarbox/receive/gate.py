@@ -36,7 +36,7 @@ class Gate:
         return (*of_session, *self._of_transaction)
 
     def begin(self, visit: Visit) -> None:
-        """Ask about the connection or HELO; what was said of an earlier HELO is forgotten."""
+        """Ask about the connection, HELO or a login; what was said of an earlier one is forgotten."""
         self._of_session.pop(visit.stage, None)
         earlier = self._ahead.pop(visit.stage, None)
         if earlier is not None:
@@ -46,7 +46,7 @@ class Gate:
             self._ahead[visit.stage] = asking
 
     def ask(self, visit: Visit, then: Callable[[Ruling], None]) -> bool:
-        """Ask about AUTH, MAIL or RCPT.
+        """Ask about MAIL or RCPT.
 
         Args:
             visit: What is known.
@@ -85,10 +85,6 @@ class Gate:
         strict = strictest(self.rulings)
         if not strict.turns_away:
             said = await self._checks.rule(visit)
-            if visit.stage is Stage.AUTH:
-                self._of_session[Stage.AUTH] = said
-                strict = strictest(said)
-            else:
-                self._of_transaction += said
-                strict = strictest(self.rulings if visit.stage is Stage.MAIL else said)
+            self._of_transaction += said
+            strict = strictest(self.rulings if visit.stage is Stage.MAIL else said)
         then(strict)
