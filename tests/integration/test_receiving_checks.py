@@ -170,11 +170,13 @@ def test_a_login_is_asked_about_and_its_answer_counts_at_mail() -> None:
     """The check sees who has logged in; the login itself is answered at once."""
     check = at(Stage.AUTH, ruling=REFUSED, takes=0.02)
     open_to_logins = listener(ListenerKind.SUBMISSION, auth_without_tls=True)
-    with receiving({"mx": open_to_logins}, users={"ann": PASSWORD}, checks=[check]) as rig:
-        with rig.client() as client:
-            client.hello()
-            secret = b64encode(f"\0ann\0{PASSWORD}".encode()).decode()
-            assert client.ask(f"AUTH PLAIN {secret}").startswith("235 ")
-            assert client.ask("MAIL FROM:<ann@local.test>") == "550 5.7.1 Not you"
+    with (
+        receiving({"mx": open_to_logins}, users={"ann": PASSWORD}, checks=[check]) as rig,
+        rig.client() as client,
+    ):
+        client.hello()
+        secret = b64encode(f"\0ann\0{PASSWORD}".encode()).decode()
+        assert client.ask(f"AUTH PLAIN {secret}").startswith("235 ")
+        assert client.ask("MAIL FROM:<ann@local.test>") == "550 5.7.1 Not you"
     (visit,) = check.visits
     assert visit.identity == "ann"
