@@ -149,8 +149,8 @@ def test_policies_are_not_fetched_from_machines_inside() -> None:
         closed = policy_fetcher(resolver, client_context, port=port)
         with pytest.raises(FetchFailed, match="no address that may be asked"):
             await closed("example.test")
-        return await policy_fetcher(resolver, client_context, port=port, allow_private=True)(
-            "example.test"
-        )
+        return await policy_fetcher(
+            resolver, client_context, port=port, allow_private=lambda: True
+        )("example.test")
 
     assert serving(ask, server_context()).body == POLICY

@@ -60,7 +60,7 @@ def policy_fetcher(
     context: Callable[[], ssl.SSLContext],
     *,
     port: int = 443,
-    allow_private: bool = False,
+    allow_private: Callable[[], bool] = lambda: False,
 ) -> FetchPolicy:
     """Return what fetches policies over the network.
 
@@ -68,14 +68,14 @@ def policy_fetcher(
         resolver: Knows where the policy hosts are.
         context: Makes the TLS context that verifies them.
         port: Where they listen.
-        allow_private: Ask hosts at private addresses as well; otherwise a zone could have us
-            knock at machines inside.
+        allow_private: Whether to ask hosts at private addresses as well; otherwise a zone
+            could have us knock at machines inside.
     """
 
     async def fetch_policy(domain: str) -> Fetched:
         host = policy_host(domain)
         answer = await resolver.addresses(host)
-        addresses = [each for each in answer.records if allow_private or is_public(each)]
+        addresses = [each for each in answer.records if allow_private() or is_public(each)]
         if not addresses:
             raise FetchFailed(f"{host} has no address that may be asked")
         failure = FetchFailed(f"{host} cannot be reached")

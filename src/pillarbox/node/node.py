@@ -289,7 +289,9 @@ class Node:
     def _make_security(self) -> SecurityPolicies:
         settings = self.settings
         fetcher = policy_fetcher(
-            self.resolver, lambda: self._contexts.verified(settings.delivery.tls_ca)
+            self.resolver,
+            lambda: self._contexts.verified(self.settings.delivery.tls_ca),
+            allow_private=lambda: self.settings.delivery.sts_allow_private,
         )
         sts = StsPolicies(self.resolver, fetcher, self.store.notes, self.clock, self.tell)
         return SecurityPolicies(settings.delivery, settings.tls_domain, self.resolver, sts)

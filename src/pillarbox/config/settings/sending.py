@@ -188,6 +188,11 @@ class DeliverySettings:
         "PEM file of the authorities to trust for verify and MTA-STS. Default: the system's.",
         None,
     )
+    sts_allow_private: bool = setting(
+        "Fetch MTA-STS policies from hosts on loopback or private addresses, too. Otherwise "
+        "nobody's zone can have us knock at machines inside.",
+        False,
+    )
     site_backoff: float = setting(
         "How long a site is left alone after it could not be reached; doubles up to "
         "queue.max_retry.",
