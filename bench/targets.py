@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 
 from tests.loopback import greets, own_address
 from tests.node_process import SMTP_PORT, NodeProcess, relay_config
-from tests.peers import Postfix
+from tests.peers import Postfix, open_to_others
 
 from bench.meter import Meter
 from pillarbox.access.hashes import PasswordHasher
@@ -105,9 +105,7 @@ class PostfixTarget(Target):
         return os.geteuid() == 0 and shutil.which("postfix") is not None
 
     def _start(self) -> None:
-        for folder in (self.directory, *self.directory.parents):
-            if folder != Path("/"):
-                folder.chmod(folder.stat().st_mode | 0o011)  # its own users live here
+        open_to_others(self.directory)
         self._postfix.start()
 
     def pause(self) -> None:

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -39,6 +40,14 @@ def require_root(reason: str) -> None:
     """Skip the test where it is not run by root."""
     if os.geteuid() != 0:
         pytest.skip(f"only root can {reason}")
+
+
+def open_to_others(directory: Path) -> None:
+    """Let the users of daemons reach a temporary folder, as pytest closes its own to others."""
+    shared = Path(tempfile.gettempdir())
+    for folder in (directory, *directory.parents):
+        if folder.is_relative_to(shared) and folder != shared:
+            folder.chmod(folder.stat().st_mode | 0o111)
 
 
 @dataclass(slots=True)
@@ -103,9 +112,7 @@ class Peer(ABC):
 def running(peer: Peer) -> Iterator[Peer]:
     """Run a peer until the block ends; it greets when the block begins."""
     peer.directory.mkdir(parents=True, exist_ok=True)
-    for folder in [peer.directory, *peer.directory.parents]:
-        # Their own users must get to their folders; pytest closes its to others.
-        folder.chmod(folder.stat().st_mode | 0o111) if str(folder).startswith("/tmp/") else None
+    open_to_others(peer.directory)
     peer.start()
     try:
         end = time.monotonic() + 20

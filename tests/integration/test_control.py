@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.mail import NOW, kept_message
+from tests.peers import open_to_others
 from tests.running_control import RunningControl, running_control
 
 from pillarbox.control import protocol as p
@@ -354,8 +355,7 @@ def test_a_client_of_another_user_is_told_so(tmp_path: Path) -> None:
             with pytest.raises(PermanentError, match="as the node's user or as root"):
                 ControlClient(control.path)
 
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o711)
+        open_to_others(tmp_path)
         os.seteuid(65_534)
         try:
             as_nobody()

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.peers import open_to_others
+
 _KEY = b"a key of the tests, with thirty-two octets and more"
 
 _DOVECOT = """
@@ -72,9 +74,7 @@ def dovecot_sasl(directory: Path, passwords: dict[str, str]) -> Iterator[Path]:
     (directory / "oauth2.conf").write_text(_OAUTH.format(directory=directory))
     configuration = directory / "dovecot.conf"
     configuration.write_text(_DOVECOT.format(directory=directory))
-    for folder in [directory, *directory.parents]:
-        # Its own users must get to their folders; pytest closes its to others.
-        folder.chmod(folder.stat().st_mode | 0o111) if str(folder).startswith("/tmp/") else None
+    open_to_others(directory)
     for path in directory.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     with (directory / "output.log").open("ab") as output:
