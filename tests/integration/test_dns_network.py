@@ -261,18 +261,18 @@ def test_many_questions_are_asked_at_once() -> None:
     run(main)
 
 
-def tlsa(*datas: bytes) -> Answer:
+def tlsa(*records: bytes) -> Answer:
     """Answer with TLSA records of any octets."""
 
     def answer(query: dns.message.Message) -> bytes:
         octets = dns.message.make_response(query).to_wire()
-        for data in datas:
+        for data in records:
             head = b"\xc0\x0c" + (52).to_bytes(2, "big") + b"\0\1\0\0\0<"
             octets += head + len(data).to_bytes(2, "big") + data
         # The additional record of EDNS stands behind the answers: leave it out.
         question = 12 + len(query.question[0].name.to_wire() or b"") + 4
         answers = octets[len(dns.message.make_response(query).to_wire()) :]
-        return octets[:6] + bytes((0, len(datas), 0, 0, 0, 0)) + octets[12:question] + answers
+        return octets[:6] + bytes((0, len(records), 0, 0, 0, 0)) + octets[12:question] + answers
 
     return answer
 
