@@ -27,6 +27,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("status", "status"),
     "queue": ("queue", "queue"),
     "log": ("log", "log"),
+    "explain": ("explain", "explain"),
     "pause": ("status", "pause"),
     "resume": ("status", "resume"),
     "reload": ("status", "reload"),

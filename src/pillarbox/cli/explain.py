@@ -1,0 +1,223 @@
+"""``pillarbox explain``: what a reply, a log line, an error or a bounce means, and the remedy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.table import Column
+from rich.text import Text
+
+from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.cli.output import Out, safe
+from pillarbox.diagnosis.catalog.loading import catalog
+from pillarbox.diagnosis.entry import Certainty, Entry, Lasting
+from pillarbox.diagnosis.explain import Cause, Diagnosis
+from pillarbox.diagnosis.explain import explain as diagnose
+from pillarbox.diagnosis.observation import Observation
+from pillarbox.diagnosis.provider import provider_name
+from pillarbox.diagnosis.reading.text import MAX_OCTETS, read
+from pillarbox.smtp.client_outcome import Stage
+
+__all__ = ["explain"]
+
+_STAGES: Final = {
+    Stage.RESOLVE: "finding the server (DNS)",
+    Stage.CONNECT: "connecting",
+    Stage.GREETING: "the greeting",
+    Stage.TLS: "starting TLS",
+    Stage.HELLO: "EHLO",
+    Stage.AUTH: "logging in (AUTH)",
+    Stage.MAIL: "the sender (MAIL FROM)",
+    Stage.RECIPIENT: "the recipient (RCPT TO)",
+    Stage.DATA: "the content (DATA)",
+    Stage.FINAL: "after the content",
+}
+_SURE: Final = {Certainty.CERTAIN: "good", Certainty.LIKELY: "doubt", Certainty.POSSIBLE: "quiet"}
+_MAX_NAME: Final = 255  # octets in the name of a file
+_LABEL: Final = 10
+
+
+@click.command()
+@click.argument("text", metavar="TEXT|FILE|-", nargs=-1)
+@click.option("--list", "wants_list", is_flag=True, help="List all causes that are known.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, as docs/explain.md describes.")
+@pass_context
+def explain(context: Context, text: tuple[str, ...], *, wants_list: bool, as_json: bool) -> None:
+    """Say what happened, whose fault it is, and what to do.
+
+    TEXT is a server's reply, a line of a mail log, or the last line of a program's error; FILE
+    holds one of them or a whole bounce mail; - reads standard input.
+
+    \b
+      pillarbox explain "550-5.7.26 Your email has been blocked"
+      pillarbox explain bounce.eml
+      tail -1 /var/log/mail.log | pillarbox explain -
+
+    Exits with 1 if nothing in the text can be read as a failure.
+    """  # noqa: D301 - click's mark: do not wrap
+    if wants_list:
+        _list(context.out, as_json=as_json)
+        return
+    if not text:
+        raise click.UsageError("Nothing to explain: give a text, a file, or - for standard input.")
+    diagnoses = [diagnose(observation) for observation in read(_octets(" ".join(text)))]
+    if as_json:
+        context.out.json({"diagnoses": [_object(diagnosis) for diagnosis in diagnoses]})
+    else:
+        for number, diagnosis in enumerate(diagnoses):
+            if number:
+                context.out.line()
+            _print(context.out, diagnosis)
+    if not any(diagnosis.causes for diagnosis in diagnoses):
+        if not as_json:
+            context.out.error(
+                "nothing in this text can be read as a failure",
+                "Give the server's reply with its number, the whole log line, or the bounce as a file.",
+            )
+        raise click.exceptions.Exit(FAILED)
+
+
+def _octets(text: str) -> bytes:
+    """Return standard input, the content of a file, or the text itself."""
+    if text == "-":
+        return sys.stdin.buffer.read(MAX_OCTETS)
+    if "\n" not in text and len(text.encode("utf-8", "surrogateescape")) <= _MAX_NAME:
+        path = Path(text)
+        try:
+            if path.is_file():
+                with path.open("rb") as file:
+                    return file.read(MAX_OCTETS)
+        except OSError as error:
+            raise click.BadParameter(f"{text!a}: {error.strerror}", param_hint="FILE") from None
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _print(out: Out, diagnosis: Diagnosis) -> None:
+    observation = diagnosis.observation
+    if not diagnosis.causes:
+        if observation.action == "delivered" and observation.recipient:
+            out.line(Text.assemble((safe(observation.recipient), "strong"), "  was delivered"))
+        return
+    first, *others = diagnosis.causes
+    out.line(
+        Text.assemble(
+            (first.entry.title, "strong"),
+            ("   ", ""),
+            (first.certainty.name.lower(), _SURE[first.certainty]),
+            ("  ", ""),
+            (first.entry.kind, "quiet"),
+        )
+    )
+    for label, value in _facts(diagnosis, first.entry):
+        _row(out, label, value)
+    out.line()
+    _row(out, "why", Text(first.entry.why))
+    _row(out, "now", Text(first.entry.now))
+    _row(out, "for good", Text(first.entry.for_good))
+    for cause in others:
+        out.line()
+        head = Text.assemble((cause.entry.title, ""), f"  ({cause.entry.fault.value})")
+        _row(out, "or else", head)
+        _row(out, "", Text(cause.entry.now, style="quiet"))
+    out.line()
+    _row(out, "evidence", Text(", ".join(map(safe, first.evidence)), style="quiet"))
+    _row(out, "source", Text("; ".join(first.entry.sources), style="quiet"))
+
+
+def _facts(diagnosis: Diagnosis, entry: Entry) -> list[tuple[str, Text]]:
+    observation = diagnosis.observation
+    facts = []
+    if observation.recipient:
+        facts.append(("to", Text(safe(observation.recipient), style="id")))
+    if said := _said(observation):
+        facts.append(("said", Text(safe(said))))
+    speaker = " · ".join(
+        filter(None, (safe(observation.host), provider_name(observation.provider)))
+    )
+    if speaker:
+        facts.append(("by", Text(speaker)))
+    if diagnosis.stage is not None:
+        facts.append(("stage", Text(_STAGES[diagnosis.stage])))
+    facts.append(("fault", Text(entry.fault.value)))
+    facts.append(("lasting", _lasting(diagnosis)))
+    return facts
+
+
+def _said(observation: Observation) -> str:
+    codes = [str(observation.code or ""), str(observation.enhanced or ""), observation.text[:300]]
+    return " ".join(filter(None, codes))
+
+
+def _lasting(diagnosis: Diagnosis) -> Text:
+    if diagnosis.is_temporary:
+        return Text("temporary: the same may pass later", style="doubt")
+    if diagnosis.is_hard:
+        return Text("permanent: send nothing more to this address", style="bad")
+    return Text("permanent, until something is changed", style="bad")
+
+
+def _row(out: Out, label: str, value: Text) -> None:
+    out.line(Text.assemble((f"  {label:<{_LABEL}}", "quiet"), value))
+
+
+def _list(out: Out, *, as_json: bool) -> None:
+    entries = catalog()
+    if as_json:
+        out.json({"entries": [_entry_object(entry) for entry in entries]})
+        return
+    columns = (
+        Column("id", style="id", no_wrap=True),
+        Column("class", no_wrap=True, style="quiet"),
+        Column("what it is", overflow="fold"),
+        Column("fault", no_wrap=True),
+    )
+    rows = [(entry.id, entry.kind, entry.title, entry.fault.value) for entry in entries]
+    out.table(columns, rows)
+
+
+def _object(diagnosis: Diagnosis) -> dict[str, Any]:
+    observation = diagnosis.observation
+    return {
+        "recipient": observation.recipient,
+        "code": observation.code,
+        "enhanced": str(observation.enhanced or ""),
+        "text": observation.text,
+        "action": observation.action,
+        "source": observation.source.value,
+        "program": observation.by,
+        "host": observation.host,
+        "provider": observation.provider,
+        "stage": diagnosis.stage.value if diagnosis.stage else "",
+        "temporary": diagnosis.is_temporary,
+        "hard": diagnosis.is_hard,
+        "causes": [_cause_object(cause) for cause in diagnosis.causes],
+    }
+
+
+def _cause_object(cause: Cause) -> dict[str, Any]:
+    return {
+        **_entry_object(cause.entry),
+        "certainty": cause.certainty.name.lower(),
+        "evidence": list(cause.evidence),
+    }
+
+
+def _entry_object(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "class": entry.kind,
+        "title": entry.title,
+        "stage": entry.stage.value if entry.stage else "",
+        "fault": entry.fault.name.lower(),
+        "lasting": "by_reply" if entry.lasting is Lasting.AS_REPLIED else entry.lasting.value,
+        "why": entry.why,
+        "now": entry.now,
+        "for_good": entry.for_good,
+        "provider": entry.provider,
+        "since": entry.since.isoformat() if entry.since else "",
+        "until": entry.until.isoformat() if entry.until else "",
+        "sources": list(entry.sources),
+    }

@@ -1,0 +1,150 @@
+"""From an observation to its causes, the most probable first.
+
+Each pattern of the catalog that fits gives points: words more than an enhanced code, and that
+more than a reply code, as servers write what they mean and choose codes carelessly. An
+observation with any code at all has a cause, if only the one that its class names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.diagnosis.catalog.loading import catalog
+from pillarbox.diagnosis.entry import Certainty, Entry, Lasting, Pattern
+from pillarbox.diagnosis.observation import Observation
+from pillarbox.diagnosis.phrase import flatten
+from pillarbox.smtp.client_outcome import Stage
+
+__all__ = ["Cause", "Diagnosis", "explain"]
+
+_MAX_CAUSES: Final = 3
+_WORDS: Final = 40
+_MAX_WEIGHT: Final = 40
+_ENHANCED: Final = 30
+_CODE: Final = 8
+_PROVIDER: Final = 12
+_STAGE: Final = 5
+_SECOND_SIGN: Final = 10
+_PRECISE: Final = 12  # letters; a shorter phrase is a hint
+_NEGLIGIBLE: Final = 0.5  # of the best cause's points
+_TEMPORARY: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A cause that fits, how sure it is, and what it was concluded from."""
+
+    entry: Entry
+    certainty: Certainty
+    points: int
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What is concluded from an observation; no causes where it says nothing."""
+
+    observation: Observation
+    causes: tuple[Cause, ...]
+
+    @property
+    def stage(self) -> Stage | None:
+        """How far the attempt had come: as observed, otherwise as is usual for the cause."""
+        if self.observation.stage is not None or not self.causes:
+            return self.observation.stage
+        return self.causes[0].entry.stage
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same may pass later without anybody changing anything."""
+        lasting = self.causes[0].entry.lasting if self.causes else Lasting.AS_REPLIED
+        if lasting is Lasting.AS_REPLIED:
+            return self.observation.severity == _TEMPORARY or self.observation.action == "delayed"
+        return lasting is Lasting.TEMPORARY
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the address is dead, so that nothing more should be sent to it."""
+        return bool(self.causes) and self.causes[0].entry.is_hard and not self.is_temporary
+
+
+def explain(observation: Observation) -> Diagnosis:
+    """Return the causes of what was observed, the most probable first."""
+    flat = flatten(observation.text)
+    found = [cause for entry in catalog() if (cause := _best(entry, observation, flat))]
+    found.sort(key=lambda cause: -cause.points)
+    shown: list[Cause] = []
+    for cause in found:
+        is_new = all(cause.entry.kind != other.entry.kind for other in shown)
+        if is_new and cause.points > found[0].points * _NEGLIGIBLE:
+            shown.append(cause)
+    return Diagnosis(observation=observation, causes=tuple(shown[:_MAX_CAUSES]))
+
+
+def _best(entry: Entry, observation: Observation, flat: str) -> Cause | None:
+    """Return the cause by the pattern that tells most; another that fits makes it surer."""
+    causes = [
+        cause
+        for pattern in entry.patterns
+        if (cause := _match(entry, pattern, observation, flat)) is not None
+    ]
+    if not causes:
+        return None
+    best, *others = sorted(causes, key=lambda cause: -cause.points)
+    signs = {sign: None for cause in (best, *others) for sign in cause.evidence}
+    if len(signs) == len(best.evidence):
+        return best
+    return Cause(
+        entry=entry,
+        certainty=Certainty(min(best.certainty + 1, Certainty.CERTAIN)),
+        points=best.points + _SECOND_SIGN,
+        evidence=tuple(signs),
+    )
+
+
+def _match(entry: Entry, pattern: Pattern, observation: Observation, flat: str) -> Cause | None:
+    """Return the cause if the whole pattern holds, with the points that it is worth."""
+    points, evidence = 0, []
+    if pattern.codes:
+        code = str(observation.code or "")
+        if code not in pattern.codes and f"{code[:1]}xx" not in pattern.codes:
+            return None
+        points += _CODE if code in pattern.codes else 1
+        evidence.append(f"reply code {code}")
+    if pattern.enhanced:
+        enhanced = str(observation.enhanced or "")
+        if enhanced not in pattern.enhanced and f"x{enhanced[1:]}" not in pattern.enhanced:
+            return None
+        points += _ENHANCED
+        evidence.append(f"enhanced code {enhanced}")
+    if pattern.stages:
+        if observation.stage not in pattern.stages:
+            return None
+        points += _STAGE
+    if pattern.providers and observation.provider not in pattern.providers:
+        return None
+    if entry.provider:
+        if entry.provider == observation.provider:
+            points += _PROVIDER
+        elif not pattern.phrases:
+            return None
+    weight = 0
+    if pattern.phrases:
+        matching = [phrase for phrase in pattern.phrases if phrase.is_in(flat)]
+        if not matching:
+            return None
+        told = max(matching, key=lambda phrase: phrase.weight)
+        weight = min(told.weight, _MAX_WEIGHT)
+        points += _WORDS + weight
+        evidence.append(f"“{told.words.replace('*', '…')}”")
+    certainty = pattern.certainty or _certainty(pattern, weight)
+    return Cause(entry=entry, certainty=certainty, points=points, evidence=tuple(evidence))
+
+
+def _certainty(pattern: Pattern, weight: int) -> Certainty:
+    if weight >= _PRECISE and (pattern.enhanced or pattern.codes):
+        return Certainty.CERTAIN
+    if weight >= _PRECISE or pattern.enhanced:
+        return Certainty.LIKELY
+    return Certainty.POSSIBLE

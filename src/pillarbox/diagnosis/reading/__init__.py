@@ -1,0 +1,1 @@
+"""From text to observations: replies, log lines, errors of libraries, bounce mails."""

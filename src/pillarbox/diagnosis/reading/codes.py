@@ -1,0 +1,146 @@
+"""Finds the reply in a text: its code, its enhanced code, what it says, at which command.
+
+All patterns are linear: possessive, or bounded. RFC 5321 §4.2; RFC 3463 §2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.smtp.client_outcome import Stage
+from pillarbox.smtp.reply import EnhancedCode
+
+__all__ = ["Said", "find_enhanced", "find_reply", "find_stage", "join_lines"]
+
+_ENHANCED: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
+# A reply code at the beginning of a line, or where programs quote one: after "said:", "smtp;",
+# ": ", "(", a quote. Never within a number, a date or an address.
+_CODE: Final = re.compile(
+    r"(?:^|(?<=[\s:;('\"#<=,\[{]))"
+    r"(?:(?:smtp|code)[ ]?[;:=][ ]?)?+([2345][0-5]\d)"
+    r"(?:(?:[ -]|[ ]-[ ]|, ?b?['\"]|: )#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?+(?=[\s\-:;,)'\"]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CONTINUED: Final = re.compile(
+    r"^[ \t]{0,8}+(?:>>>|<<<|[<>])?+[ \t]{0,8}+([2345]\d\d)-", re.MULTILINE
+)
+_LINE_CODES: Final = re.compile(
+    r"^[ \t]{0,8}+([2345]\d\d)[ -](?:[245]\.\d{1,3}\.\d{1,3}(?:[ -]|$))?+", re.MULTILINE
+)
+_STAGES: Final = (
+    (
+        Stage.FINAL,
+        ("end of data", "data end command", "message body", "final dot", "<crlf>.<crlf>"),
+    ),
+    (
+        Stage.RECIPIENT,
+        (
+            "rcpt to",
+            "recipientsrefused",
+            "recipient address rejected",
+            "smtpaddressfailed",
+            "command: 'rcpt",
+        ),
+    ),
+    (
+        Stage.MAIL,
+        ("mail from", "senderrefused", "sender address rejected", "smtpsenderfailed"),
+    ),
+    (Stage.DATA, ("data command", "smtpdataerror", "after data", "command: 'data")),
+    (
+        Stage.AUTH,
+        (
+            "auth command",
+            "authenticationerror",
+            "authenticationfailed",
+            "command: 'auth",
+            "eauth",
+            "invalid login",
+            "sasl authentication failed",
+        ),
+    ),
+    (Stage.TLS, ("starttls", "tls handshake", "ssl handshake", "certificate")),
+    (Stage.HELLO, ("ehlo command", "helo command", "after ehlo", "after helo", "heloerror")),
+    (Stage.GREETING, ("initial connection", "initial server greeting", "refused to talk to me")),
+    (
+        Stage.RESOLVE,
+        ("name or service not known", "getaddrinfo", "no such host", "name service error"),
+    ),
+    (
+        Stage.CONNECT,
+        ("connect to ", "connection refused", "econnrefused", "etimedout", "dial tcp"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A reply that was found in a text."""
+
+    code: int | None
+    enhanced: EnhancedCode | None
+    text: str  # what follows the codes
+
+
+def find_reply(text: str) -> Said:
+    """Return the reply that a text holds: the last one that has both codes, or the last one.
+
+    Where one program quotes another ("450 4.1.1 ... said: 550 5.1.1 ..."), the last is the
+    reason. A success, and a number that is none of both, does not count.
+    """
+    chosen: re.Match[str] | None = None
+    for found in _CODE.finditer(text):
+        if found[1][0] in "23":
+            continue
+        if (
+            chosen is None
+            or (found[2] and _is_quoted(text, found.start()))
+            or (found[2] and not chosen[2])
+        ):
+            chosen = found
+    if chosen is None:
+        return Said(None, find_enhanced(text), _clean(text))
+    rest = _clean(text[chosen.end() :])
+    code = int(chosen[1])
+    enhanced = EnhancedCode.parse(chosen[2]) if chosen[2] else None
+    return Said(code, enhanced or find_enhanced(text, code // 100), rest or _clean(text))
+
+
+def find_enhanced(text: str, class_: int | None = None) -> EnhancedCode | None:
+    """Return the first enhanced code in a text, of a class if one is given."""
+    for found in _ENHANCED.finditer(text):
+        code = EnhancedCode.parse(found[1])
+        if code is not None and class_ in {None, code.class_} and code[1] < 8:  # noqa: PLR2004 - RFC 3463 §4
+            return code
+    return None
+
+
+def find_stage(text: str) -> Stage | None:
+    """Return how far the attempt had come, where a program says it in passing."""
+    lower = text.lower()
+    for stage, marks in _STAGES:
+        if any(mark in lower for mark in marks):
+            return stage
+    return None
+
+
+def join_lines(text: str) -> str:
+    """Return a reply of several lines as one, with the codes of the first line only."""
+    if _CONTINUED.search(text) is None:
+        return text
+    first = _LINE_CODES.search(text)
+    if first is None:
+        return text
+    rest = _LINE_CODES.sub("", text[first.end() :])
+    head = first[0].strip().replace("-", " ", 1) if first[0][3:4] == "-" else first[0].strip()
+    return f"{text[: first.start()]}{head.rstrip('-')} {' '.join(rest.split())}"
+
+
+def _is_quoted(text: str, start: int) -> bool:
+    return "said:" in text[max(0, start - 8) : start]
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.replace("\\n", " ").split()).strip(" -:;,'\")(}]b").strip()
