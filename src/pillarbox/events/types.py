@@ -469,7 +469,8 @@ class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     policy: str  # "tlsa", "sts", "no-policy-found" (RFC 8460 §4.2), "configured"
     result: str = ""  # "" for success, else the result type of RFC 8460 §4.3
     reason: str = ""
-    sts_policy: list[str] = field(default_factory=list)  # the lines of the MTA-STS policy
+    source: str = ""  # our own address, where the route says which
+    policy_lines: list[str] = field(default_factory=list)  # of the policy, or its TLSA records
 
 
 class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):
