@@ -350,3 +350,18 @@ def test_a_credential_that_was_changed_meanwhile_is_not_overwritten() -> None:
             await rig.save(replace(seen, project="red"))
 
     run(steps)
+
+
+def test_a_session_of_an_older_configuration_is_told_to_come_back() -> None:
+    """After a reload, an old session's login is a temporary failure and no defect."""
+
+    async def steps(rig: Logins) -> None:
+        await rig.add("ann", "hunter2")
+        key = await rig.add("shop")
+        rig.access.close()
+        answer = await rig.log_in("ann", "hunter2")
+        assert isinstance(answer, Denied)
+        assert answer.is_temporary
+        assert identity(await rig.log_in("apikey", key)) == "shop"  # a key needs no thread
+
+    run(steps)

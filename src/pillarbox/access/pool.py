@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
+from pillarbox.errors import TemporaryError
+
 __all__ = ["Pool"]
 
 _P = ParamSpec("_P")
@@ -29,6 +31,7 @@ class Pool:
         """Have ``workers`` threads, and for each at most ``waiting`` calls that wait."""
         self._most = workers * (waiting + 1)
         self._busy = 0
+        self._is_closed = False
         self._threads = ThreadPoolExecutor(workers, name, initializer=initializer)
 
     @property
@@ -37,7 +40,13 @@ class Pool:
         return self._busy >= self._most
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call a function on a thread."""
+        """Call a function on a thread.
+
+        Raises:
+            TemporaryError: The threads were given up: a new configuration has others.
+        """
+        if self._is_closed:
+            raise TemporaryError("the configuration was read again; connect anew")
         self._busy += 1
         try:
             loop = asyncio.get_running_loop()
@@ -47,4 +56,5 @@ class Pool:
 
     def close(self) -> None:
         """Give up the threads; what waits is not done any more."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
