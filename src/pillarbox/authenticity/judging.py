@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pillarbox.authenticity.disposition import SenderPolicy
+from pillarbox.authenticity.disposition import Decision, SenderPolicy
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import MessageJudged, Sink
 from pillarbox.intake.draft import Draft
 from pillarbox.intake.inspection import Inspection, Judgement
-from pillarbox.mailauth.arc import Sealer
-from pillarbox.mailauth.dmarc import Result as DmarcResult
+from pillarbox.mailauth.arc import Sealer, Voucher
+from pillarbox.mailauth.dmarc import Policy, Result as DmarcResult
 from pillarbox.mailauth.spf import Result as SpfResult
 from pillarbox.mailauth.verification import Client, Examination, Verification, Verifier
 from pillarbox.message.header import Header, scan_header
@@ -27,7 +27,11 @@ from pillarbox.policy.ruling import Action, Ruling
 from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.envelope import Envelope
 
-__all__ = ["Judges", "JudgingInspector"]
+__all__ = ["Judges", "JudgingInspector", "Observer"]
+
+Observer = Callable[[Draft, Verification, Policy, Voucher | None], None]
+"""Hears of each message that was judged: what was found, what was done with it by the policy
+of its author's domain, and who vouched for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ class Judges:
     patience: float  # seconds for all that is asked about a message
     is_forward: Callable[[Envelope], bool]  # whether a message goes on to another domain
     sealer: Callable[[], Sealer | None]  # None: nothing is sealed
+    observe: Observer | None = None
 
 
 class JudgingInspector:
@@ -98,6 +103,8 @@ class JudgingInspector:
         decision = judges.policy.decide(found.dmarc, voucher)
         ruling = decision.ruling
         self._tell(draft, found, ruling)
+        if judges.observe is not None and ruling.action is not Action.DEFER:  # it comes again
+            judges.observe(draft, found, _done(decision), voucher)
         is_utf8 = draft.envelope.smtputf8
         fields = found.field(judges.authserv_id, is_utf8=is_utf8)
         if decision.is_marked:
@@ -186,6 +193,14 @@ class _Judging:
         return await self._inspector.conclude(
             self._draft, self._header, self._examination, self._sealer
         )
+
+
+def _done(decision: Decision) -> Policy:
+    """Return what was done with a message, in the words of DMARC."""
+    action = decision.ruling.action
+    if action is Action.REFUSE:
+        return Policy.REJECT
+    return Policy.QUARANTINE if decision.is_marked or action is Action.HOLD else Policy.NONE
 
 
 def _reasons(found: Verification) -> list[str]:

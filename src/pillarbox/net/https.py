@@ -1,6 +1,7 @@
-"""One page by HTTPS, for who must not be led astray: no redirects, no proxies, all bounded.
+"""One exchange by HTTPS, for who must not be led astray: no redirects, no proxies, all bounded.
 
-The protocol is h11's. The certificate has to verify for the host (RFC 9525).
+The protocol is h11's. The context that is passed in says whether the certificate has to verify
+for the host (RFC 9525).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import h11
 
 from pillarbox.errors import TemporaryError
 
-__all__ = ["FetchFailed", "Fetched", "fetch"]
+__all__ = ["FetchFailed", "Fetched", "fetch", "post"]
 
 _MOST_HEADER: Final = 16 * 1024  # octets
 
@@ -60,9 +61,76 @@ async def fetch(
     Raises:
         FetchFailed: It could not be had.
     """
+    return await _exchange(_Request("GET", host, path), address, context, port, most, patience)
+
+
+async def post(
+    host: str,
+    address: str,
+    path: str,
+    context: ssl.SSLContext,
+    *,
+    content: bytes,
+    content_type: str,
+    port: int = 443,
+    most: int,
+    patience: float,
+) -> Fetched:
+    """Hand something over, and return what the server answers.
+
+    Args:
+        host: The server's name, for its certificate and the Host field.
+        address: Where it is.
+        path: Where it takes such things.
+        context: Verifies the certificate, or does not.
+        content: What is handed over.
+        content_type: Its media type.
+        port: Where the server listens.
+        most: Octets of the answer; a longer one is a failure.
+        patience: Seconds for everything.
+
+    Raises:
+        FetchFailed: There was no answer.
+    """
+    request = _Request("POST", host, path, content, content_type)
+    return await _exchange(request, address, context, port, most, patience)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked."""
+
+    method: str
+    host: str
+    path: str
+    content: bytes = b""
+    content_type: str = ""
+
+    def send(self, http: h11.Connection) -> bytes:
+        """Return it as it goes over the wire."""
+        headers = [("host", self.host), ("user-agent", "pillarbox"), ("connection", "close")]
+        if self.content_type:
+            headers.append(("content-type", self.content_type))
+            headers.append(("content-length", str(len(self.content))))
+        head = h11.Request(method=self.method, target=self.path, headers=headers)
+        octets = http.send(head) or b""
+        if self.content:
+            octets += http.send(h11.Data(data=self.content)) or b""
+        return octets + (http.send(h11.EndOfMessage()) or b"")
+
+
+async def _exchange(
+    request: _Request,
+    address: str,
+    context: ssl.SSLContext,
+    port: int,
+    most: int,
+    patience: float,
+) -> Fetched:
+    host = request.host
     try:
         async with asyncio.timeout(patience):
-            return await _fetch(host, address, path, context, port, most)
+            return await _ask(request, address, context, port, most)
     except TimeoutError as error:
         raise FetchFailed(f"{host} did not answer within {patience:g} s") from error
     except ssl.SSLError as error:
@@ -70,19 +138,18 @@ async def fetch(
         raise FetchFailed(f"TLS with {host} failed: {words}", is_tls=True) from error
     except OSError as error:
         raise FetchFailed(f"{host} {address}: {error.strerror or error}") from error
-    except h11.RemoteProtocolError as error:
+    except (h11.RemoteProtocolError, h11.LocalProtocolError) as error:
         raise FetchFailed(f"{host} does not speak HTTP: {error}") from error
 
 
-async def _fetch(
-    host: str, address: str, path: str, context: ssl.SSLContext, port: int, most: int
+async def _ask(
+    request: _Request, address: str, context: ssl.SSLContext, port: int, most: int
 ) -> Fetched:
+    host = request.host
     reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
     try:
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER)
-        headers = [("host", host), ("user-agent", "pillarbox"), ("connection", "close")]
-        request = h11.Request(method="GET", target=path, headers=headers)
-        writer.write((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
+        writer.write(request.send(http))
         return await _read(reader, http, host, most)
     finally:
         writer.transport.abort()

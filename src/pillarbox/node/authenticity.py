@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from pillarbox.authenticity.disposition import SenderPolicy
-from pillarbox.authenticity.judging import Judges, JudgingInspector
+from pillarbox.authenticity.judging import Judges, JudgingInspector, Observer
 from pillarbox.authenticity.signing import SigningInspector
 from pillarbox.config.settings import (
     ListenerKind,
@@ -40,6 +40,7 @@ class Authenticity:
     executor: Executor
     now: Callable[[], float]
     sink: Sink
+    observe: Observer | None = None
 
     def judging(self, settings: Settings, domains: LocalDomains) -> tuple[Inspector, ...]:
         """Return who judges mail from outside, if anybody does."""
@@ -91,6 +92,7 @@ class Authenticity:
             patience=verify.timeout,
             is_forward=is_forward,
             sealer=sealer,
+            observe=self.observe,
         )
 
 

@@ -1,0 +1,165 @@
+"""Reports as the configuration has them: what is counted, who sends it, and who reads others'."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from pillarbox.authenticity.judging import Observer
+from pillarbox.clock import Clock
+from pillarbox.config.settings import OrganizationalDomain, Settings
+from pillarbox.deliver.resolve import is_public
+from pillarbox.errors import PermanentError, PillarboxError
+from pillarbox.events.types import Event, Sink, TlsSessionMade
+from pillarbox.intake.door import Door
+from pillarbox.intake.inspection import Inspector
+from pillarbox.mailauth.dmarc import Finder, Mode
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.tls import TlsContexts
+from pillarbox.policy.recipients import LocalDomains
+from pillarbox.reports.counts import Counts
+from pillarbox.reports.daily import DailyReports
+from pillarbox.reports.dmarc_counts import MailRow, hear_dmarc
+from pillarbox.reports.dmarc_report import DmarcReports
+from pillarbox.reports.outbox import HttpsOutbox, MailOutbox
+from pillarbox.reports.receiving import ReportReader
+from pillarbox.reports.sending import Delivery, Identity, Subject
+from pillarbox.reports.shelf import Shelf
+from pillarbox.reports.tls_counts import TlsRow, hear_tls
+from pillarbox.reports.tls_report import TlsReports
+from pillarbox.smtp.address import Mailbox
+from pillarbox.smtp.path import parse_mailbox
+from pillarbox.store.notes import NoteStore
+
+__all__ = ["Reporting", "report_identity"]
+
+_POSTMASTER: Final = "postmaster"
+
+
+def report_identity(settings: Settings, hostname: str, domains: LocalDomains) -> Identity:
+    """Return who reports.
+
+    Raises:
+        PermanentError: The sender is no address.
+    """
+    reports = settings.reports
+    if reports.sender:
+        sender = _mailbox(reports.sender, "reports.sender")
+    else:
+        sender = Mailbox(_POSTMASTER, next(iter(domains.names), hostname))
+    return Identity(
+        sender=sender,
+        organization=reports.organization or sender.ascii_domain,
+        contact=reports.contact or str(sender),
+    )
+
+
+class Reporting:
+    """The reports of a node; a change of its settings takes a restart."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hostname: str,
+        domains: LocalDomains,
+        notes: NoteStore,
+        clock: Clock,
+        sink: Sink,
+    ) -> None:
+        """Count from now on; ``start`` begins to send.
+
+        Args:
+            settings: The configuration.
+            hostname: The node's name.
+            domains: Whom mail is taken for.
+            notes: Where counts and received reports are kept.
+            clock: The time.
+            sink: Hears what was sent and received.
+
+        Raises:
+            PermanentError: An address in the configuration is none.
+        """
+        reports = settings.reports
+        self._settings = settings
+        self._hostname = hostname
+        self._notes = notes
+        self._clock = clock
+        self._sink = sink
+        self._identity = report_identity(settings, hostname, domains)
+        self._tls = Counts("tls", TlsRow, notes) if reports.tls else None
+        self._dmarc = Counts("dmarc", MailRow, notes) if reports.dmarc else None
+        self._addresses = [_mailbox(text, "reports.receive") for text in reports.receive]
+        self._daily: DailyReports | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def hearers(self) -> Mapping[type[Event], Callable[[Any], None]]:
+        """Who is to hear of which events."""
+        return {} if self._tls is None else {TlsSessionMade: partial(hear_tls, self._tls)}
+
+    @property
+    def observer(self) -> Observer | None:
+        """Who is to hear of each message that was judged."""
+        return None if self._dmarc is None else partial(hear_dmarc, self._dmarc)
+
+    @property
+    def readers(self) -> tuple[Inspector, ...]:
+        """Who is to see messages that may be reports, when they have been judged."""
+        if not self._addresses:
+            return ()
+        shelf = Shelf(self._notes, self._settings.reports.keep)
+        return (ReportReader(self._addresses, shelf, self._clock.now, self._sink),)
+
+    def start(self, door: Door, resolver: Resolver, contexts: TlsContexts) -> None:
+        """Begin to send what has been counted, through ``door``."""
+        subjects = list(self._subjects(resolver))
+        if not subjects:
+            return
+        delivery = Delivery(
+            self._identity,
+            MailOutbox(door, self._hostname),
+            HttpsOutbox(resolver, contexts.opportunistic, is_public),
+        )
+        self._daily = DailyReports(
+            subjects,
+            delivery,
+            notes=self._notes,
+            spread=self._settings.reports.spread,
+            clock=self._clock,
+            sink=self._sink,
+        )
+        self._task = asyncio.create_task(self._daily.run(), name="node: reports")
+
+    async def stop(self) -> None:
+        """Send no more, and write down what was counted. Safe to call twice."""
+        if self._task is None or self._daily is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+        with contextlib.suppress(PillarboxError):  # the store is down: a minute is lost
+            await self._daily.flush()
+
+    def _subjects(self, resolver: Resolver) -> list[Subject[Any]]:
+        subjects: list[Subject[Any]] = []
+        if self._tls is not None:
+            subjects.append(TlsReports(self._tls, resolver, self._identity))
+        if self._dmarc is not None:
+            is_list = (
+                self._settings.verify.organizational_domain is OrganizationalDomain.SUFFIX_LIST
+            )
+            mode = Mode.SUFFIX_LIST if is_list else Mode.TREE_WALK
+            new_finder = partial(Finder, resolver, mode)
+            subjects.append(DmarcReports(self._dmarc, resolver, self._identity, new_finder))
+        return subjects
+
+
+def _mailbox(text: str, key: str) -> Mailbox:
+    try:
+        return parse_mailbox(text)
+    except PermanentError as error:
+        raise PermanentError(f"{key}: {error}") from error

@@ -1,0 +1,220 @@
+"""The daily turn: what was counted yesterday goes out, each report once, whichever node sends it.
+
+A node takes a claim on a report, sends it, and writes down who has got it. A node that dies in
+between leaves a claim that ends, and another one goes on from what is written. A report that is
+sent twice all the same has the same id both times. What could not be sent is tried again, each
+time later, for a day (RFC 8460 §5.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from pillarbox.clock import Clock
+from pillarbox.errors import PillarboxError
+from pillarbox.events.types import ReportNotSent, ReportSent, Sink
+from pillarbox.reports.days import DAY, days_before, due_at
+from pillarbox.reports.sending import Delivery, NotSent, Prepared, Subject, Target
+from pillarbox.store.notes import Note, NoteStore
+
+__all__ = ["DailyReports"]
+
+_FLUSH_EVERY: Final = 60.0  # seconds
+_LOOK_EVERY: Final = 300.0
+_CLAIM_ENDS: Final = 900.0  # seconds in which a claimed report is sent, or free again
+_FIRST_RETRY: Final = 1_800.0
+_TRIED_FOR: Final = float(DAY)
+_KEPT: Final = 5 * DAY  # seconds for which it is known what was sent
+
+
+class _Progress(Struct):
+    """How far a report is."""
+
+    is_done: bool = False
+    settled: list[str] = []  # who has got it, or never will
+    attempts: int = 0
+    next_at: float = 0.0
+
+
+class DailyReports:
+    """Counts through the day, and reports on the days before."""
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject[Any]],
+        delivery: Delivery,
+        *,
+        notes: NoteStore,
+        spread: float,
+        clock: Clock,
+        sink: Sink,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            subjects: The kinds of reports.
+            delivery: How they leave.
+            notes: Where counts and claims are kept, for all nodes.
+            spread: Seconds over which the reports of a day go out.
+            clock: The time.
+            sink: Hears what was sent and what was not.
+        """
+        self._subjects = tuple(subjects)
+        self._delivery = delivery
+        self._notes = notes
+        self._spread = spread
+        self._clock = clock
+        self._sink = sink
+
+    async def run(self) -> None:
+        """Go on for ever; a store that is down is tried again."""
+        look_at = 0.0
+        while True:
+            with contextlib.suppress(PillarboxError):
+                await self.flush()
+                if self._clock.monotonic() >= look_at:
+                    look_at = self._clock.monotonic() + _LOOK_EVERY
+                    await self.turn()
+            await asyncio.sleep(_FLUSH_EVERY)
+
+    async def flush(self) -> None:
+        """Add what was counted here to what all nodes have counted.
+
+        Raises:
+            StoreUnavailable: The store is down; nothing is lost but time.
+        """
+        for subject in self._subjects:
+            await subject.counts.flush(now=self._clock.now())
+
+    async def turn(self) -> None:
+        """Send all reports that are due.
+
+        Raises:
+            StoreUnavailable: The store is down; it goes on the next time.
+        """
+        for subject in self._subjects:
+            for day in days_before(self._clock.now()):
+                for note in await subject.counts.domains(day, now=self._clock.now()):
+                    due = due_at(day, note.key, self._delivery.identity.domain, self._spread)
+                    if due <= self._clock.now():
+                        await self._report(subject, day, note.key, due)
+
+    async def _report(self, subject: Subject[Any], day: str, domain: str, due: float) -> None:
+        place = f"{subject.kind}-report", f"{day}/{domain}"
+        progress = await self._progress(*place)
+        now = self._clock.now()
+        if progress.is_done:  # a node was late with its counts
+            await subject.counts.forget(day, domain, now=now)
+            return
+        if progress.next_at > now or not await self._claim(*place):
+            return
+        progress = await self._progress(*place)  # another node may just have sent it
+        if not progress.is_done:
+            counted = await subject.counts.day(day, domain, now=now)
+            prepared = await subject.prepare(day, domain, counted)
+            await self._send(_Report(subject.kind, day, domain, due), prepared, progress)
+            await self._keep(*place, progress)
+        if progress.is_done:
+            await subject.counts.forget(day, domain, now=now)
+        await self._notes.remove(f"{place[0]}-claim", [place[1]])
+
+    async def _claim(self, kind: str, key: str) -> bool:
+        """Take a report for this node; False: another one has it."""
+        now, kind = self._clock.now(), f"{kind}-claim"
+        if await self._notes.get(kind, key, now=now) is not None:
+            return False
+        claim = Note(kind=kind, key=key, amount=1, expires_at=now + _CLAIM_ENDS)
+        (claims,) = await self._notes.add([claim], now=now)
+        return claims == 1
+
+    async def _progress(self, kind: str, key: str) -> _Progress:
+        note = await self._notes.get(kind, key, now=self._clock.now())
+        return _Progress() if note is None else msgspec.json.decode(note.value, type=_Progress)
+
+    async def _keep(self, kind: str, key: str, progress: _Progress) -> None:
+        expires_at = self._clock.now() + _KEPT
+        value = msgspec.json.encode(progress)
+        await self._notes.put([Note(kind=kind, key=key, value=value, expires_at=expires_at)])
+
+    async def _send(self, report: _Report, prepared: Prepared, progress: _Progress) -> None:
+        """Send a report to all who have not got it, and write down how far it is."""
+        now = self._clock.now()
+        progress.attempts += 1
+        next_at: float | None = now + _FIRST_RETRY * 2 ** min(progress.attempts - 1, 6)
+        if now >= report.due + _TRIED_FOR:
+            next_at = None
+        open_ones = [prepared.open] if prepared.open else []
+        if prepared.open:
+            self._tell_failure(report, "", prepared.open, next_at)
+        for uri, reason in _new(prepared.refused, progress):
+            self._tell_failure(report, uri, reason, None)
+            progress.settled.append(uri)
+        for target in prepared.targets:
+            if target.uri not in progress.settled and not await self._give(
+                report, prepared, target, next_at
+            ):
+                open_ones.append(target.uri)
+            else:
+                progress.settled.append(target.uri)
+        progress.is_done = next_at is None or not open_ones
+        progress.next_at = next_at or 0.0
+
+    async def _give(
+        self, report: _Report, prepared: Prepared, target: Target, next_at: float | None
+    ) -> bool:
+        """Send a report to one address; return whether that is settled."""
+        if prepared.build is None:
+            return True
+        # Packing is work for a moment where there are thousands of rows: beside the loop.
+        made = await asyncio.to_thread(prepared.build, target.max_size)
+        try:
+            await self._delivery.send(made, target)
+        except NotSent as error:
+            again = None if error.is_final else next_at
+            self._tell_failure(report, target.uri, str(error), again)
+            return error.is_final
+        self._sink(
+            ReportSent(
+                at=self._clock.now(),
+                kind=report.kind,
+                domain=report.domain,
+                day=report.day,
+                to=target.uri,
+                report_id=made.report_id,
+                sessions=prepared.messages,
+                size=len(made.content),
+            )
+        )
+        return True
+
+    def _tell_failure(self, report: _Report, to: str, reason: str, next_at: float | None) -> None:
+        self._sink(
+            ReportNotSent(
+                at=self._clock.now(),
+                kind=report.kind,
+                domain=report.domain,
+                day=report.day,
+                to=to,
+                reason=reason,
+                next_attempt_at=next_at,
+            )
+        )
+
+
+class _Report(Struct, frozen=True):
+    """Which report it is."""
+
+    kind: str
+    day: str
+    domain: str
+    due: float
+
+
+def _new(refused: Sequence[tuple[str, str]], progress: _Progress) -> Iterator[tuple[str, str]]:
+    return ((uri, reason) for uri, reason in refused if uri not in progress.settled)

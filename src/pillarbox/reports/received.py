@@ -1,0 +1,193 @@
+"""The figures of a report that somebody sent us, of whichever kind it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Struct
+
+from pillarbox.mailauth import tls_rpt
+from pillarbox.mailauth.dmarc_report import (
+    ReadReport,
+    Report,
+    ReportLimits,
+    ReportRefused,
+    read_report,
+    read_report_message,
+    unpack,
+)
+from pillarbox.message.parts import Part, message_parts
+
+__all__ = ["Found", "ReceivedReport", "ReceivedRow", "read_file", "read_reports"]
+
+_MOST_ROWS: Final = 100  # of one report; what follows is only added up
+_MOST_REPORTS: Final = 10  # in one message
+_LONGEST: Final = 300
+_TLS_TYPES: Final = frozenset({"application/tlsrpt+gzip", "application/tlsrpt+json"})
+_TLS_NAMES: Final = (".json", ".json.gz")
+_TLS_LIMITS: Final = ReportLimits(max_size=tls_rpt.MAX_REPORT_OCTETS)
+_MESSAGE: Final = (b"received:", b"from:", b"return-path:", b"delivered-to:", b"date:", b"mime-")
+
+
+class ReceivedRow(Struct, frozen=True):
+    """Some of what a report tells."""
+
+    what: str  # "192.0.2.1" or "sts mx.example.org certificate-expired"
+    count: int
+    result: str  # "pass", "fail"
+    detail: str = ""
+
+
+class ReceivedReport(Struct, frozen=True, kw_only=True):
+    """A report that was received, as it is kept and shown."""
+
+    kind: str  # "tls" or "dmarc"
+    organization: str
+    contact: str
+    report_id: str
+    domain: str
+    begin: float  # seconds since 1970
+    end: float
+    policy: str
+    total: int  # messages or sessions
+    failed: int
+    rows: list[ReceivedRow] = []  # the worst first
+    rows_left_out: int = 0
+    problems: list[str] = []
+    received_at: float = 0.0
+    is_proved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in a file or a message."""
+
+    reports: tuple[ReceivedReport, ...] = ()
+    refusal: str = ""  # of what looked like a report and is none
+
+
+def read_reports(octets: bytes) -> Found:
+    """Read the reports in a message; never raises.
+
+    Args:
+        octets: The message, with CRLF line ends.
+    """
+    reports: list[ReceivedReport] = []
+    refusals: list[str] = []
+    for part in message_parts(octets):
+        if _is_tls(part) and len(reports) < _MOST_REPORTS:
+            content = part.decoded()
+            found = _read_tls(content) if content is not None else Found(refusal="its encoding")
+            reports += found.reports
+            refusals += [found.refusal] if found.refusal else []
+    if not reports and not refusals:
+        for read in read_report_message(octets):
+            found = _of_dmarc(read)
+            reports += found.reports
+            refusals += [found.refusal] if found.refusal else []
+    return Found(tuple(reports[:_MOST_REPORTS]), refusals[0] if refusals else "")
+
+
+def read_file(octets: bytes) -> Found:
+    """Read a report from a file: a message, or a report as it is attached; never raises."""
+    if octets.lstrip()[:20].lower().startswith(_MESSAGE) or _has_header(octets):
+        lines = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return read_reports(lines)
+    try:
+        plain = unpack(octets, _TLS_LIMITS)
+    except ReportRefused as error:
+        return Found(refusal=str(error))
+    if plain.lstrip().startswith(b"{"):
+        return _read_tls(plain)
+    return _of_dmarc(read_report(octets))
+
+
+def _has_header(octets: bytes) -> bool:
+    """Whether this begins with a field, as a message does."""
+    name, colon, _ = octets[:80].partition(b":")
+    return bool(colon) and name.replace(b"-", b"").isalnum()
+
+
+def _is_tls(part: Part) -> bool:
+    return part.media_type in _TLS_TYPES or part.filename.lower().endswith(_TLS_NAMES)
+
+
+def _read_tls(octets: bytes) -> Found:
+    try:
+        report = tls_rpt.parse_report(unpack(octets, _TLS_LIMITS))
+    except (tls_rpt.ReportError, ReportRefused) as error:
+        return Found(refusal=str(error))
+    rows: Counter[tuple[str, str, str]] = Counter()
+    for policy in report.policies:
+        kind = policy.policy.type.value
+        rows[kind, "pass", ""] += policy.successes
+        for failure, count in policy.failures:
+            host = failure.receiving_mx or failure.receiving_ip
+            what = " ".join(filter(None, (kind, host)))
+            detail = f"{failure.result_type} {failure.reason}".strip()
+            rows[what, "fail", detail] += count
+    domains = dict.fromkeys(policy.policy.domain for policy in report.policies)
+    kept, left_out = _worst(rows)
+    return Found(
+        (
+            ReceivedReport(
+                kind="tls",
+                organization=report.organization[:_LONGEST],
+                contact=report.contact[:_LONGEST],
+                report_id=report.report_id[:_LONGEST],
+                domain=", ".join(domains)[:_LONGEST],
+                begin=report.start,
+                end=report.end,
+                policy=", ".join(dict.fromkeys(one.policy.type.value for one in report.policies)),
+                total=sum(policy.successes + policy.failed for policy in report.policies),
+                failed=sum(policy.failed for policy in report.policies),
+                rows=kept,
+                rows_left_out=left_out,
+            ),
+        )
+    )
+
+
+def _of_dmarc(read: ReadReport) -> Found:
+    report = read.report
+    if report is None:
+        return Found(refusal=read.refusal)
+    rows: Counter[tuple[str, str, str]] = Counter()
+    for row in report.rows:
+        result = "pass" if row.passes else "fail"
+        rows[row.source_ip, result, f"{row.disposition}, From {row.header_from}"] += row.count
+    kept, left_out = _worst(rows)
+    return Found((_summary(report, kept, left_out, list(read.problems)),))
+
+
+def _summary(
+    report: Report, rows: list[ReceivedRow], left_out: int, problems: list[str]
+) -> ReceivedReport:
+    return ReceivedReport(
+        kind="dmarc",
+        organization=report.organization[:_LONGEST],
+        contact=report.email[:_LONGEST],
+        report_id=report.report_id[:_LONGEST],
+        domain=report.policy.domain[:_LONGEST],
+        begin=float(report.begin),
+        end=float(report.end),
+        policy=report.policy.p,
+        total=report.messages,
+        failed=report.messages - report.passed,
+        rows=rows,
+        rows_left_out=left_out,
+        problems=[problem[:_LONGEST] for problem in problems],
+    )
+
+
+def _worst(rows: Counter[tuple[str, str, str]]) -> tuple[list[ReceivedRow], int]:
+    """Return the rows that are kept, failures and large numbers first, and how many are not."""
+    ordered = sorted(rows.items(), key=lambda row: (row[0][1] == "pass", -row[1]))
+    kept = [
+        ReceivedRow(what[:_LONGEST], count, result, detail[:_LONGEST])
+        for (what, result, detail), count in ordered[:_MOST_ROWS]
+        if count
+    ]
+    return kept, max(len(ordered) - _MOST_ROWS, 0)

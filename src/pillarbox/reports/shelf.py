@@ -1,0 +1,75 @@
+"""Where the figures of received reports are kept: in the store, for a time, and not too many."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from pillarbox.errors import TemporaryError
+from pillarbox.reports.days import DAY, day_of
+from pillarbox.reports.received import ReceivedReport
+from pillarbox.store.notes import Note, NoteStore
+
+__all__ = ["MOST_A_DAY", "Shelf", "ShelfFull"]
+
+MOST_A_DAY: Final = 1_000
+"""Reports that are kept of one day, so that nobody can fill the store with them."""
+
+_KIND: Final = "received-report"
+_COUNT: Final = "received-report-count"
+
+
+class ShelfFull(TemporaryError):  # noqa: N818 - reads as what it says
+    """So many reports have come today that no more are kept."""
+
+
+class Shelf:
+    """Keeps the figures of received reports."""
+
+    def __init__(self, notes: NoteStore, keep: float) -> None:
+        """Keep them in ``notes`` for ``keep`` seconds."""
+        self._notes = notes
+        self._keep = keep
+
+    async def put(self, report: ReceivedReport, *, is_proved: bool, now: float) -> None:
+        """Keep a report; one that comes again replaces itself.
+
+        Args:
+            report: Its figures.
+            is_proved: Whether its sender is who it says.
+            now: Seconds since 1970.
+
+        Raises:
+            ShelfFull: There are too many today.
+            StoreUnavailable: The store is down.
+        """
+        count = Note(kind=_COUNT, key=day_of(now), amount=1, expires_at=now + 2 * DAY)
+        (today,) = await self._notes.add([count], now=now)
+        if today > MOST_A_DAY:
+            raise ShelfFull(f"{MOST_A_DAY} reports have been kept today already")
+        kept = replace(report, received_at=now, is_proved=is_proved)
+        # Only who is proved to have sent a report may replace it.
+        named = f"{report.organization}\0{report.report_id}\0{report.domain}\0{is_proved}"
+        digest = hashlib.blake2b(named.encode("utf-8", "replace"), digest_size=12).hexdigest()
+        note = Note(
+            kind=_KIND,
+            key=f"{report.kind}/{day_of(max(report.begin, 0.0))}/{digest}",
+            value=msgspec.json.encode(kept),
+            expires_at=now + self._keep,
+        )
+        await self._notes.put([note])
+
+    async def all(self, kind: str, *, now: float) -> list[ReceivedReport]:
+        """Return the reports of a kind, the last days first.
+
+        Raises:
+            StoreUnavailable: The store is down.
+        """
+        found = []
+        for note in await self._notes.all(_KIND, now=now):
+            if note.key.startswith(f"{kind}/"):
+                found.append(msgspec.json.decode(note.value, type=ReceivedReport))
+        return sorted(found, key=lambda report: (-report.begin, report.organization))
