@@ -20,6 +20,8 @@ import uvloop
 from pillarbox.clock import SystemClock
 from pillarbox.config.settings import (
     AuthSettings,
+    GuessSettings,
+    HarvestSettings,
     IntakeSettings,
     LimitSettings,
     ListenerKind,
@@ -27,6 +29,7 @@ from pillarbox.config.settings import (
     NodeSettings,
     OwnerSettings,
     PolicySettings,
+    RateSettings,
     RuleSettings,
     Settings,
 )
@@ -38,6 +41,7 @@ from pillarbox.intake.inspection import Inspector
 from pillarbox.intake.memory import MemoryGuard
 from pillarbox.intake.reserve import DiskReserve
 from pillarbox.intake.stamp import Stamper
+from pillarbox.limits.rates import RateTable
 from pillarbox.policy.queue import QueueKey
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
 from pillarbox.receive.checks import Check, Checks
@@ -240,6 +244,9 @@ def receiving(
     on_uvloop: bool = False,
     inspectors: Sequence[Inspector] = (),
     checks: Sequence[Check] = (),
+    rates: dict[str, RateSettings] | None = None,
+    guessing: GuessSettings | None = None,
+    harvesting: HarvestSettings | None = None,
 ) -> Iterator[Rig]:
     """Run listeners over a store in memory; ``wrap`` may put something in front of it."""
     with tempfile.TemporaryDirectory() as name:
@@ -252,6 +259,9 @@ def receiving(
             policy=policy or PolicySettings(),
             listener=listeners or {"mx": listener()},
             rule=rules or {},
+            rate=rates or {},
+            guessing=guessing or GuessSettings(),
+            harvesting=harvesting or HarvestSettings(),
             owner=EVERYBODYS if owners is None else owners,
         )
         ready: list[Rig] = []
@@ -331,6 +341,7 @@ async def _start(
         clock=clock,
         sink=events.append,
         checks=lambda _settings, _name: Checks(checks, lambda _name, _error: None),
+        rates=lambda settings: RateTable(settings.rate, clock.now) if settings.rate else None,
     )
     receiver.start()
     loop = asyncio.get_running_loop()

@@ -29,7 +29,7 @@ _NONCE_OCTETS: Final = 12  # of AES-GCM; random, for a few thousand secrets
 class NodeKey:
     """Keys for each purpose, made of one."""
 
-    __slots__ = ("_key", "former", "is_configured", "scram")
+    __slots__ = ("_key", "clients", "former", "is_configured", "scram")
 
     def __init__(self, material: bytes, *, is_configured: bool) -> None:
         """Derive the keys from ``material``, which has at least 128 random bits."""
@@ -39,6 +39,8 @@ class NodeKey:
         """Hashes what is kept of former secrets."""
         self.scram = self._derived(b"scram salt")
         """Makes the salts of unknown users."""
+        self.clients = self._derived(b"clients")
+        """Hashes what is remembered of clients, and of the users and senders they named."""
 
     def seal(self, name: str, secret: str) -> bytes:
         """Encrypt the secret of a credential, bound to its name.

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pillarbox.access.hashes import PasswordHasher
 from pillarbox.cli.access import reach_running
+from pillarbox.cli.auth_bans import bans, unban
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.output import plural, safe, show_age
 from pillarbox.clock import SystemClock
@@ -24,7 +25,11 @@ _MOST_CAUSES: Final = 4
 
 @click.group()
 def auth() -> None:
-    """See who fails to log in and why; make entries for auth.file."""
+    """See who fails to log in and why, and who is banned for it; make entries for auth.file."""
+
+
+auth.add_command(bans)
+auth.add_command(unban)
 
 
 @auth.command("hash")

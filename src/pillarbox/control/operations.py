@@ -20,6 +20,7 @@ import msgspec
 
 from pillarbox.config.settings import RouteSettings
 from pillarbox.control import protocol as p
+from pillarbox.control.bans import BanOperations
 from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.selection import CHANGES, selection_of, states_of
 from pillarbox.errors import PermanentError
@@ -92,6 +93,7 @@ class Operations:
         routes: Callable[[], Mapping[str, RouteSettings]],
         live: Live | None = None,
         credentials: CredentialOperations | None = None,
+        bans: BanOperations | None = None,
     ) -> None:
         """Work on an open store.
 
@@ -103,6 +105,7 @@ class Operations:
             routes: The configured routes.
             live: The running node, or None where it is stopped.
             credentials: What is done about who may log in; None: nothing.
+            bans: What is done about banned clients; None: nothing.
         """
         self._store = store
         self._now = now
@@ -125,6 +128,7 @@ class Operations:
             p.Resume: self._pause,
             p.Stop: self._stop,
             **(credentials.table() if credentials else {}),
+            **(bans.table() if bans else {}),
         }
 
     def run(self, request: p.Request) -> AsyncIterator[p.Row]:

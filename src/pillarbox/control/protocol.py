@@ -16,6 +16,7 @@ __all__ = [
     "MAX_LINE",
     "AddCredential",
     "Backup",
+    "BanRow",
     "ChangeQueue",
     "CountQueue",
     "CredentialRow",
@@ -27,6 +28,8 @@ __all__ = [
     "Filter",
     "FindingRow",
     "IssuedRow",
+    "LiftBan",
+    "ListBans",
     "ListCredentials",
     "ListFailures",
     "ListQueue",
@@ -44,6 +47,7 @@ __all__ = [
     "ShowLog",
     "ShowMessage",
     "ShowStatus",
+    "SprayRow",
     "StatusRow",
     "Stop",
     "SummarizeQueue",
@@ -214,6 +218,16 @@ class ListFailures(_Request, frozen=True, kw_only=True, tag="auth.failures"):
     """Who fails to log in? Answered by ``FailureRow``, the last first."""
 
 
+class ListBans(_Request, frozen=True, kw_only=True, tag="ban.list"):
+    """Which clients are banned? Answered by ``BanRow``, after a ``SprayRow`` if there was one."""
+
+
+class LiftBan(_Request, frozen=True, kw_only=True, tag="ban.lift"):
+    """Listen to a client again. Answered by ``Done`` with the number of bans."""
+
+    client: str  # an address, an IPv6 /64, or "all"
+
+
 Request = (
     ShowStatus
     | SummarizeQueue
@@ -234,6 +248,8 @@ Request = (
     | RevokeCredential
     | TestCredential
     | ListFailures
+    | ListBans
+    | LiftBan
 )
 
 
@@ -403,6 +419,25 @@ class FailureRow(_Row, frozen=True, kw_only=True, tag="failures"):
     recovered_at: float | None
 
 
+class BanRow(_Row, frozen=True, kw_only=True, tag="ban"):
+    """A client that is not listened to for a while."""
+
+    client: str  # an IPv4 address or an IPv6 /64
+    since: float
+    until: float
+    failures: int
+    times: int  # how often it has been banned lately
+
+
+class SprayRow(_Row, frozen=True, kw_only=True, tag="spray"):
+    """Passwords that were tried on many accounts from many addresses; the last that was seen."""
+
+    since: float
+    accounts: int
+    clients: int
+    failures: int
+
+
 class Done(_Row, frozen=True, kw_only=True, tag="done"):
     """The answer is complete."""
 
@@ -428,6 +463,8 @@ Row = (
     | IssuedRow
     | LoginRow
     | FailureRow
+    | BanRow
+    | SprayRow
     | Done
     | Failure
 )

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from pillarbox.policy.rate import Rate
+from pillarbox.receive.bounded import BoundedTable
 
 __all__ = ["Meter", "Used"]
 
 _SUBJECTS: Final = 100_000
+_CHANGED: Final = 100_000  # subjects that wait to be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,13 @@ class _Bucket:
 class Meter:
     """Measures how much is used of a rate."""
 
-    __slots__ = ("_buckets", "_changed", "_size", "name", "rate")
+    __slots__ = ("_buckets", "_changed", "name", "rate")
 
     def __init__(self, name: str, rate: Rate, *, size: int = _SUBJECTS) -> None:
         """Measure ``rate``; ``name`` is what it is kept by."""
         self.name: Final = name
         self.rate: Final = rate
-        self._size = size
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: BoundedTable[str, _Bucket] = BoundedTable(size)
         self._changed: dict[str, None] = {}
 
     def __len__(self) -> int:
@@ -65,24 +67,28 @@ class Meter:
 
     def charge(self, subject: str, now: float) -> None:
         """Count one that is used."""
-        buckets = self._buckets
-        bucket = buckets.pop(subject, None)
+        bucket = self._buckets.get(subject)
         if bucket is None:
             bucket = self._new(now)
-        buckets[subject] = bucket  # at the end: the most recent
+        self._buckets.put(subject, bucket)  # the most recent
         if now > bucket.at:
             bucket.level = self.rate.level(bucket.level, now - bucket.at)
             bucket.at = now
         bucket.level += 1.0
         bucket.unsent += 1
-        self._changed[subject] = None
+        if len(self._changed) < _CHANGED:
+            self._changed[subject] = None
 
     def take_used(self, now: float, most: int) -> Iterator[Used]:
         """Yield what was used since the last look, of at most ``most`` subjects."""
         window = self.rate.window(now)
-        for _ in range(min(most, len(self._changed))):
-            subject = next(iter(self._changed))
-            del self._changed[subject]
+        changed = self._changed
+        taken = list(islice(changed, most))
+        if len(taken) == len(changed):
+            changed.clear()
+        else:
+            self._changed = dict(islice(changed.items(), most, None))
+        for subject in taken:
             bucket = self._buckets.get(subject)
             if bucket is None:  # forgotten meanwhile
                 continue
@@ -113,7 +119,8 @@ class Meter:
         """Take over what was counted in the window before this one and in this one."""
         bucket = self._buckets.get(subject)
         if bucket is None:
-            bucket = self._buckets[subject] = self._new(now)
+            bucket = self._new(now)
+            self._buckets.put(subject, bucket)
         bucket.level = self.rate.level(bucket.level, now - bucket.at)
         bucket.at = max(bucket.at, now)
         bucket.level = max(bucket.level, self.rate.estimate(before, current, now) + bucket.unsent)
@@ -127,6 +134,4 @@ class Meter:
                 self._buckets, self._changed = other._buckets, other._changed  # noqa: SLF001
 
     def _new(self, now: float) -> _Bucket:
-        if len(self._buckets) >= self._size:
-            del self._buckets[next(iter(self._buckets))]
         return _Bucket(now, self.rate.window(now))

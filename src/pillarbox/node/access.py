@@ -33,7 +33,7 @@ class Access:
         """Use a directory that is loaded; ``prepare`` makes one."""
         self.directory = directory
         self.issuer = Issuer(key)
-        self._key = key
+        self.key = key
         self._on_defect = on_defect
         self._tasks = (
             asyncio.create_task(directory.follow(), name="node: credentials"),
@@ -67,7 +67,7 @@ class Access:
         return build_access(
             settings,
             directory=self.directory,
-            key=self._key,
+            key=self.key,
             now=self.directory.now,
             on_defect=self._on_defect,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pillarbox.config.settings import Settings
 from pillarbox.hooks.checks import DeliveryHooks, HookCheck, HookInspector
 from pillarbox.hooks.plugin import Plugin
 from pillarbox.intake.inspection import Inspector
 from pillarbox.node.authenticity import Authenticity
+from pillarbox.node.limiting import Limiting
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.checks import Check, Checks
 
@@ -27,6 +29,7 @@ class Judging:
     deliveries: DeliveryHooks
     on_defect: Defect
     now: Callable[[], float]
+    strangers: Callable[[Settings, str], list[Check]]  # what they are checked for
 
     @classmethod
     def prepare(
@@ -36,6 +39,7 @@ class Judging:
         authenticity: Authenticity | None,
         on_defect: Defect,
         now: Callable[[], float],
+        limiting: Limiting | None = None,
     ) -> Judging:
         """Load what the configuration names.
 
@@ -45,6 +49,7 @@ class Judging:
             authenticity: Judges senders, and signs; None: nobody does.
             on_defect: Hears the name of what failed, and how.
             now: The wall clock, seconds since 1970.
+            limiting: Checks strangers; None: nobody does.
 
         Raises:
             PermanentError: A plugin cannot be loaded; then none runs.
@@ -64,12 +69,18 @@ class Judging:
         inspectors += [HookInspector(plugin) for plugin in plugins if plugin.has("message")]
         if authenticity is not None:
             inspectors.append(authenticity.signing())
-        return cls(tuple(plugins), tuple(inspectors), DeliveryHooks(plugins, now), on_defect, now)
+        return cls(
+            tuple(plugins),
+            tuple(inspectors),
+            DeliveryHooks(plugins, now),
+            on_defect,
+            now,
+            _nothing if limiting is None else partial(limiting.checks, domains),
+        )
 
     def checks(self, settings: Settings, listener: str) -> Checks:
         """Return the checks of a listener."""
-        del settings
-        checks: list[Check] = []
+        checks = self.strangers(settings, listener)
         for plugin in self.plugins:
             names = plugin.settings.listeners
             if not names or listener in names:
@@ -80,3 +91,8 @@ class Judging:
         """Let go of what runs."""
         for plugin in self.plugins:
             plugin.close()
+
+
+def _nothing(settings: Settings, listener: str) -> list[Check]:
+    del settings, listener
+    return []

@@ -23,6 +23,7 @@ from typing import Any, Final
 from pillarbox import __version__
 from pillarbox.clock import Clock, SystemClock
 from pillarbox.config.settings import Settings
+from pillarbox.control.bans import BanOperations
 from pillarbox.control.credentials import CredentialOperations
 from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import StatusRow
@@ -55,6 +56,7 @@ from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.certificates import Certificates, bind_pages
 from pillarbox.node.forwarding import Rewriting
 from pillarbox.node.judging import Judging
+from pillarbox.node.limiting import Limiting
 from pillarbox.node.steering import Steering
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
@@ -168,6 +170,10 @@ class Node:
         self._ids = IdMaker(settings.node.shard, self.clock.now)
         domains = self.read_domains(settings)
         queues = Queues(settings.route, domains.routes)
+        self.access = await Access.prepare(settings, self.store, self.clock, self._on_defect)
+        undo.push_async_callback(self.access.stop)
+        self.limiting = await self._prepare_limiting()
+        undo.push_async_callback(self.limiting.stop)
         self.judging = await self._prepare_judging(domains)
         undo.callback(self.judging.close)
         self._contexts = TlsContexts()
@@ -176,8 +182,6 @@ class Node:
         guards = await self._make_guards()
         undo.push_async_callback(guards.reserve.stop)
         self.door = self._make_door(queues, guards)
-        self.access = await Access.prepare(settings, self.store, self.clock, self._on_defect)
-        undo.push_async_callback(self.access.stop)
         self.receiver = Receiver(
             settings,
             hostname=self.hostname,
@@ -188,6 +192,8 @@ class Node:
             sockets=None if self._bound is None else self._bound.listeners,
             checks=self._checks_of,
             access=self.access.control,
+            guesses=self.limiting.guesses,
+            rates=self.limiting.rates,
         )
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
@@ -225,6 +231,7 @@ class Node:
         self._executor.shutdown(wait=False)
         await self._control.stop()
         self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
+        await self.limiting.stop()
         await self.access.stop()
         await self._group.drain()
         await self.store.close()
@@ -232,6 +239,17 @@ class Node:
             self.writer.close()
 
     # --- what it is made of -------------------------------------------------------
+
+    async def _prepare_limiting(self) -> Limiting:
+        return await Limiting.prepare(
+            self.settings,
+            hostname=self.hostname,
+            notes=self.store.notes,
+            clock=self.clock,
+            key=self.access.key,
+            resolver=self.resolver,
+            sink=self.tell,
+        )
 
     async def _prepare_judging(self, domains: LocalDomains) -> Judging:
         self.keys = KeyRing(self.settings, await make_key_store(self.settings).load())
@@ -245,7 +263,12 @@ class Node:
             sink=self.tell,
         )
         return Judging.prepare(
-            self.settings, domains, self.authenticity, self._on_defect, self.clock.now
+            self.settings,
+            domains,
+            self.authenticity,
+            self._on_defect,
+            self.clock.now,
+            self.limiting,
         )
 
     def _outward(self, job: Job) -> Envelope:
@@ -369,6 +392,7 @@ class Node:
                 access=lambda: self.receiver.access,
                 failures=lambda: self.receiver.failures,
             ),
+            bans=BanOperations(self.limiting),
         )
         path = settings.control.socket or settings.node.directory / "control"
         return ControlServer(path, operations, partial(self._on_defect, "control socket"))

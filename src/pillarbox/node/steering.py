@@ -42,6 +42,13 @@ _RELOADED: Final = frozenset(
         "dkim",
         "dkim_domain",
         "limits",
+        "rate",
+        "guessing",
+        "harvesting",
+        "greylist",
+        "dns_list",
+        "screening",
+        "client_name",
         "auth",
         "auth_source",
         "intake",
@@ -96,6 +103,12 @@ class Steering:
             problems.append("the store takes no results; delivery stands still until it does")
         if self._node.door.guards.reserve.is_low:
             problems.append("the disk is nearly full; new mail is refused with 452 4.3.1")
+        spray = self._node.limiting.guesses.spray
+        if spray.is_going_on(self._node.clock.now()):
+            problems.append(
+                "somebody tries passwords on many accounts from many addresses (PB-AUTH-001); "
+                "see `pillarbox auth bans`"
+            )
         return problems
 
     def follow(self, changed: Sequence[Changed], change: Change) -> None:
@@ -156,7 +169,7 @@ class Steering:
         node = self._node
         before = node.judging
         node.judging = Judging.prepare(
-            settings, domains, node.authenticity, before.on_defect, before.now
+            settings, domains, node.authenticity, before.on_defect, before.now, node.limiting
         )
         try:
             node.receiver.reload(settings, domains)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import socket
 from typing import Final
 
+from pillarbox.receive.bounded import BoundedTable
+
 __all__ = [
     "ClientKey",
     "ClientTable",
@@ -26,7 +28,6 @@ _MAPPED: Final = "::ffff:"
 _PREFIX_OCTETS: Final = 8  # of an IPv6 address: its /64
 _TABLE_SIZE: Final = 100_000
 _MINUTE: Final = 60.0
-_STEPS: Final = 8
 
 
 def plain_address(address: str) -> str:
@@ -69,17 +70,21 @@ class _Client:
 class ClientTable:
     """Counts the connections of each client."""
 
-    __slots__ = ("_clients", "_most_open", "_rate", "_size")
+    __slots__ = ("_clients", "_most_open", "_old", "_rate", "_room", "_size")
 
     def __init__(self, *, most_open: int, rate: int, size: int = _TABLE_SIZE) -> None:
         """Allow ``most_open`` connections and ``rate`` new ones a minute for each client."""
+        # The old half is thrown away when the new one is full (see ``BoundedTable``), but for
+        # the clients that have connections open.
         self._clients: dict[ClientKey, _Client] = {}
+        self._old: dict[ClientKey, _Client] = {}
+        self._room = size // 2
         self._most_open = most_open
         self._rate = rate
         self._size = size
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self._clients) + len(self._old)
 
     def limit(self, *, most_open: int, rate: int) -> None:
         """Change the limits; connections that are open stay."""
@@ -92,9 +97,12 @@ class ClientTable:
             key: The client (``client_key``). An admitted one must be released later.
             now: The monotonic clock, seconds.
         """
-        client = self._clients.pop(key, None) or _Client()
-        self._clients[key] = client  # at the end: the most recent
-        self._forget()
+        client = self._clients.get(key)
+        if client is None:
+            client = self._old.pop(key, None) or _Client()
+            if len(self._clients) >= self._room:
+                self._forget()
+            self._clients[key] = client
         if client.open >= self._most_open:
             return "too many connections"
         paid_until = max(client.paid_until, now) + _MINUTE / self._rate
@@ -106,32 +114,25 @@ class ClientTable:
 
     def release(self, key: ClientKey) -> None:
         """Count the end of an admitted connection."""
-        client = self._clients.get(key)
+        client = self._clients.get(key) or self._old.get(key)
         if client is not None and client.open:
             client.open -= 1
 
     def _forget(self) -> None:
-        # A few steps only: clients with open connections, which cannot be forgotten, go to
-        # the end, so that a flood is never answered with a walk over the whole table.
-        for _ in range(_STEPS):
-            if len(self._clients) <= self._size:
-                return
-            key = next(iter(self._clients))
-            client = self._clients.pop(key)
-            if client.open:
-                self._clients[key] = client
+        here = {key: client for key, client in self._old.items() if client.open}
+        self._old, self._clients = self._clients, here
+        self._room = len(here) + self._size // 2
 
 
 class LeakyTable:
     """Counts what is forgotten again bit by bit, by key."""
 
-    __slots__ = ("_paid_until", "_size")
+    __slots__ = ("_paid_until",)
 
     def __init__(self, size: int = _TABLE_SIZE) -> None:
         """Remember the ``size`` keys that were counted last."""
         # One number each: the time at which all will have been forgotten.
-        self._paid_until: dict[ClientKey, float] = {}
-        self._size = size
+        self._paid_until: BoundedTable[ClientKey, float] = BoundedTable(size)
 
     def __len__(self) -> int:
         return len(self._paid_until)
@@ -144,18 +145,15 @@ class LeakyTable:
             now: A clock, seconds.
             forgive_every: Seconds in which one is forgotten.
         """
-        table = self._paid_until
-        until = max(table.pop(key, now), now) + forgive_every
-        if len(table) >= self._size:
-            del table[next(iter(table))]
-        table[key] = until
+        until = max(self._paid_until.get(key) or now, now) + forgive_every
+        self._paid_until.put(key, until)
         return (until - now) / forgive_every if forgive_every else 1.0
 
     def count(self, key: ClientKey, now: float, forgive_every: float) -> float:
         """Return how many there are."""
-        over = self._paid_until.get(key, now) - now
+        over = (self._paid_until.get(key) or now) - now
         return over / forgive_every if over > 0.0 and forgive_every else 0.0
 
     def forget(self, key: ClientKey) -> None:
         """Count from 0 again."""
-        self._paid_until.pop(key, None)
+        self._paid_until.pop(key)

@@ -17,6 +17,7 @@ from typing import Final
 from pillarbox.config.settings import GuessSettings
 from pillarbox.events.types import ClientBanned, ClientUnbanned, LoginsSprayed, Sink
 from pillarbox.policy.networks import TrustedNetworks, parse_network
+from pillarbox.receive.bounded import BoundedTable
 from pillarbox.receive.clients import ClientKey, LeakyTable, client_key, show_client, shown_key
 from pillarbox.receive.spray import Spray
 
@@ -68,7 +69,7 @@ class Guesses:
         self._size = size
         self._failures = LeakyTable(size)
         self._accounts = LeakyTable(min(size, _ACCOUNTS))
-        self._bans: dict[ClientKey, Ban] = {}
+        self._bans: BoundedTable[ClientKey, Ban] = BoundedTable(_BANS)
         self._known: dict[bytes, dict[ClientKey, float]] = {}
         self._known_clients: dict[ClientKey, int] = {}  # for how many users
         self._spray = Spray()
@@ -154,17 +155,25 @@ class Guesses:
     def put(self, bans: Iterable[Ban]) -> None:
         """Take over bans that were kept, or that other nodes have made."""
         for ban in bans:
-            self._hold(shown_key(ban.client), ban)
+            self._bans.put(shown_key(ban.client), ban)
 
-    def lift(self, client: str, now: float) -> bool:
-        """Listen to a client again; return whether there was a ban."""
+    def lift(self, client: str, now: float) -> str | None:
+        """Listen to a client again.
+
+        Args:
+            client: As it is shown, or one of its addresses.
+            now: The wall clock.
+
+        Returns:
+            The client whose ban was lifted, as it is shown; None: there was no ban.
+        """
         key = shown_key(client)
         self._failures.forget(key)
-        ban = self._bans.pop(key, None)
+        ban = self._bans.pop(key)
         if ban is None or now >= ban.until:
-            return False
+            return None
         self._sink(ClientUnbanned(at=now, client=ban.client))
-        return True
+        return ban.client
 
     def know(self, note: str, at: float) -> None:
         """Take over what ``on_known`` was told, perhaps by another node."""
@@ -178,19 +187,11 @@ class Guesses:
         times = 1 if last is None or now > last.until + _LONGEST_BAN else last.times + 1
         lasts = min(self._settings.ban_time * (1 << min(times - 1, 16)), _LONGEST_BAN)
         ban = Ban(show_client(key), now, now + lasts, failures, times)
-        self._hold(key, ban)
+        self._bans.put(key, ban)
         self.on_ban(ban)
         self._sink(
-            ClientBanned(
-                at=now, client=ban.client, until=ban.until, failures=failures, times=times
-            )
+            ClientBanned(at=now, client=ban.client, until=ban.until, failures=failures, times=times)
         )
-
-    def _hold(self, key: ClientKey, ban: Ban) -> None:
-        self._bans.pop(key, None)
-        if len(self._bans) >= _BANS:
-            del self._bans[next(iter(self._bans))]
-        self._bans[key] = ban
 
     def _is_banned(self, key: ClientKey, now: float) -> bool:
         ban = self._bans.get(key)

@@ -46,6 +46,10 @@ class Spray:
         self._accounts: set[bytes] = set()
         self._clients: set[ClientKey] = set()
 
+    def is_going_on(self, now: float) -> bool:
+        """Whether one was noticed within the last ten minutes."""
+        return self.last is not None and now - self.last.since < 2 * _WINDOW
+
     def failed(
         self, account: bytes, client: ClientKey, now: float, *, accounts: int, clients: int
     ) -> Sprayed | None:

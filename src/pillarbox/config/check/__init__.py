@@ -6,6 +6,7 @@ keep a node from starting, warnings are for the operator to decide.
 
 from __future__ import annotations
 
+from pillarbox.config.check.abuse import ABUSE_CHECKS
 from pillarbox.config.check.certificates import CERTIFICATE_CHECKS
 from pillarbox.config.check.files import FILE_CHECKS
 from pillarbox.config.check.logins import LOGIN_CHECKS
@@ -25,6 +26,7 @@ def check(loaded: Loaded) -> tuple[Finding, ...]:
     checks = (
         *RECEIVING_CHECKS,
         *POLICY_CHECKS,
+        *ABUSE_CHECKS,
         *SENDING_CHECKS,
         *SIGNING_CHECKS,
         *LOGIN_CHECKS,
