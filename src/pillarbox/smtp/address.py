@@ -63,7 +63,8 @@ class Mailbox(Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         local = self.local_part
-        if not _DOT_STRING.fullmatch(local):
+        # Letters and digits of any script are atext: most names need no closer look.
+        if not (local.isalnum() or _DOT_STRING.fullmatch(local)):
             local = '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return f"{local}@{self.domain}" if self.domain else local
 
