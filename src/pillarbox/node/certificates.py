@@ -17,6 +17,7 @@ from pillarbox.config.settings import AcmeChallenge, Settings
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import CertificateExpires, Sink
 from pillarbox.net.pages import PageServer
+from pillarbox.node.policy_pages import PolicyPages
 from pillarbox.receive.binding import bind
 from pillarbox.receive.certificate import expires_at
 from pillarbox.receive.certificates import certificate_files, fetched_files
@@ -62,6 +63,7 @@ class Certificates:
         sink: Sink,
         on_fetched: Callable[[], None],
         sockets: Sequence[socket],
+        https: Sequence[socket] = (),
     ) -> None:
         """Do nothing yet.
 
@@ -72,6 +74,7 @@ class Certificates:
             sink: Hears what was fetched, and what ends soon.
             on_fetched: Called after each new certificate, so that listeners read it.
             sockets: What ``bind_pages`` returned.
+            https: What ``bind_https`` returned.
         """
         self._settings = settings
         self._hostname = hostname
@@ -80,12 +83,14 @@ class Certificates:
         self._on_fetched = on_fetched
         self._pages = HttpPages()
         self._server = PageServer(sockets, self._pages.page)
+        self._policies = PolicyPages(settings, hostname=hostname, clock=clock, sockets=https)
         self._told: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to fetch and to watch."""
         await self._server.start()
+        await self._policies.start()
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._watch(), name="certificates: watch"))
         wanted = wanted_certificates(self._settings)
@@ -101,15 +106,17 @@ class Certificates:
             self._tasks.append(loop.create_task(renewal.run(), name="certificates: renewal"))
 
     async def stop(self) -> None:
-        """Stop both."""
+        """Stop all of it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.stop()
+        await self._policies.stop()
 
     def use(self, settings: Settings) -> None:
         """Watch the certificates of a new configuration; what is fetched stays the same."""
         self._settings = settings
+        self._policies.use(settings)
 
     def _authority(self) -> Authority:
         acme = self._settings.acme

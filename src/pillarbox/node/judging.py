@@ -40,6 +40,7 @@ class Judging:
         on_defect: Defect,
         now: Callable[[], float],
         limiting: Limiting | None = None,
+        readers: tuple[Inspector, ...] = (),
     ) -> Judging:
         """Load what the configuration names.
 
@@ -50,6 +51,7 @@ class Judging:
             on_defect: Hears the name of what failed, and how.
             now: The wall clock, seconds since 1970.
             limiting: Checks strangers; None: nobody does.
+            readers: Look at what has been judged and is going to be taken.
 
         Raises:
             PermanentError: A plugin cannot be loaded; then none runs.
@@ -67,6 +69,7 @@ class Judging:
         if authenticity is not None:
             inspectors += authenticity.judging(settings, domains)
         inspectors += [HookInspector(plugin) for plugin in plugins if plugin.has("message")]
+        inspectors += readers
         if authenticity is not None:
             inspectors.append(authenticity.signing())
         return cls(

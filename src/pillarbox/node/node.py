@@ -13,7 +13,7 @@ import shutil
 import socket
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +57,8 @@ from pillarbox.node.certificates import Certificates, bind_pages
 from pillarbox.node.forwarding import Rewriting
 from pillarbox.node.judging import Judging
 from pillarbox.node.limiting import Limiting
+from pillarbox.node.policy_pages import bind_https
+from pillarbox.node.reports import Reporting
 from pillarbox.node.steering import Steering
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
@@ -87,6 +89,7 @@ class Bound:
 
     listeners: Sockets
     pages: tuple[socket.socket, ...] = ()  # for an authority that looks for a page
+    https: tuple[socket.socket, ...] = ()  # for who reads our MTA-STS policies
 
 
 class Node:
@@ -126,6 +129,7 @@ class Node:
         self.writer: LogWriter | None = None if log else make_log(settings.log)
         self.read_settings = reload
         self._teller = Teller(log or self._write)
+        self._hearers: Mapping[type[Event], Callable[[Any], None]] = {}
         self._dialer = dialer or SocketDialer()
         self._bound = bound
         self._stop_reason: asyncio.Future[str] | None = None
@@ -174,6 +178,8 @@ class Node:
         undo.push_async_callback(self.access.stop)
         self.limiting = await self._prepare_limiting()
         undo.push_async_callback(self.limiting.stop)
+        self._start_counting(domains)
+        undo.push_async_callback(self.reporting.stop)
         self.judging = await self._prepare_judging(domains)
         undo.callback(self.judging.close)
         self._contexts = TlsContexts()
@@ -205,6 +211,7 @@ class Node:
         await self.deliverer.start()
         undo.push_async_callback(self.deliverer.stop, 0.0)
         self.receiver.start()
+        self.reporting.start(self.door, self.resolver, self._contexts)
 
     async def run(self) -> str:
         """Wait until somebody asks the node to stop; return the reason."""
@@ -227,6 +234,7 @@ class Node:
         await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
         await self.door.guards.reserve.stop()
         await self.certificates.stop()
+        await self.reporting.stop()
         self.judging.close()
         self._executor.shutdown(wait=False)
         await self._control.stop()
@@ -261,6 +269,7 @@ class Node:
             executor=self._executor,
             now=self.clock.now,
             sink=self.tell,
+            observe=self.reporting.observer,
         )
         return Judging.prepare(
             self.settings,
@@ -269,6 +278,7 @@ class Node:
             self._on_defect,
             self.clock.now,
             self.limiting,
+            self.reporting.readers,
         )
 
     def _outward(self, job: Job) -> Envelope:
@@ -280,6 +290,17 @@ class Node:
     def _checks_of(self, settings: Settings, listener: str) -> Checks:
         return self.judging.checks(settings, listener)
 
+    def _start_counting(self, domains: LocalDomains) -> None:
+        self.reporting = Reporting(
+            self.settings,
+            hostname=self.hostname,
+            domains=domains,
+            notes=self.store.notes,
+            clock=self.clock,
+            sink=self.tell,
+        )
+        self._hearers = self.reporting.hearers
+
     async def _start_certificates(self) -> Certificates:
         bound = self._bound
         certificates = Certificates(
@@ -289,6 +310,7 @@ class Node:
             sink=self.tell,
             on_fetched=self._read_certificates,
             sockets=bind_pages(self.settings) if bound is None else bound.pages,
+            https=bind_https(self.settings) if bound is None else bound.https,
         )
         await certificates.start()
         return certificates
@@ -401,8 +423,12 @@ class Node:
 
     def tell(self, event: Event) -> None:
         """Take an event: count it, log it, keep it in its message's history."""
-        self.counts[type(event)] += 1
+        kind = type(event)
+        self.counts[kind] += 1
         self._teller(event)
+        hear = self._hearers.get(kind)
+        if hear is not None:
+            hear(event)
 
     async def _record(self, events: Any) -> None:
         for event in events:

@@ -17,6 +17,7 @@ from pillarbox.config.settings import NodeSettings
 from pillarbox.errors import PermanentError, PillarboxError, TemporaryError
 from pillarbox.node.certificates import bind_pages
 from pillarbox.node.node import Bound, Node
+from pillarbox.node.policy_pages import bind_https
 from pillarbox.node.steering import Steering
 from pillarbox.receive.binding import bind_listeners
 
@@ -44,7 +45,11 @@ def run_node(
     os.umask(_PRIVATE)
     settings = loaded.settings
     # Low ports need the privileges that are given up next.
-    bound = Bound(listeners=bind_listeners(settings.listener), pages=bind_pages(settings))
+    bound = Bound(
+        listeners=bind_listeners(settings.listener),
+        pages=bind_pages(settings),
+        https=bind_https(settings),
+    )
     become(settings.node)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(loaded, reload, notify, bound))

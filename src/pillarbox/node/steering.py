@@ -38,6 +38,7 @@ _RELOADED: Final = frozenset(
         "hook",
         "verify",
         "tls_domain",
+        "mta_sts",
         "srs",
         "dkim",
         "dkim_domain",
@@ -169,7 +170,13 @@ class Steering:
         node = self._node
         before = node.judging
         node.judging = Judging.prepare(
-            settings, domains, node.authenticity, before.on_defect, before.now, node.limiting
+            settings,
+            domains,
+            node.authenticity,
+            before.on_defect,
+            before.now,
+            node.limiting,
+            node.reporting.readers,
         )
         try:
             node.receiver.reload(settings, domains)

@@ -1,0 +1,138 @@
+"""Our MTA-STS policies, shown by HTTPS at ``mta-sts.`` each domain (RFC 8461 §3.3).
+
+The certificates are the node's; when one of them changes, the pages are shown with the new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from socket import socket
+from typing import Final
+
+from pillarbox.clock import Clock
+from pillarbox.config.settings import MtaStsMode, MtaStsSettings, Settings
+from pillarbox.errors import PillarboxError
+from pillarbox.mailauth.mta_sts import Mode, Policy, StsRecord, policy_host
+from pillarbox.net.pages import Page, PageServer
+from pillarbox.receive.binding import bind, close_all
+from pillarbox.receive.certificates import certificate_files
+from pillarbox.receive.tls import ServerTls, TlsProfile
+from pillarbox.smtp.address import ascii_domain
+
+__all__ = ["PolicyPages", "bind_https", "own_policy", "own_record"]
+
+_PATH: Final = "/.well-known/mta-sts.txt"
+_LOOK_EVERY: Final = 60.0  # seconds between two looks at the certificates
+_TESTING_AGE: Final = 86_400
+_AGE: Final = 14 * 86_400  # RFC 8461 §3.2 speaks of weeks, or more
+_ID_LENGTH: Final = 20  # of at most 32 (RFC 8461 §3.1)
+
+
+def own_policy(settings: MtaStsSettings, hostname: str) -> Policy:
+    """Return a policy as it is shown.
+
+    Args:
+        settings: Of the domain.
+        hostname: The mail exchanger where the settings name none.
+    """
+    age = _TESTING_AGE if settings.mode is MtaStsMode.TESTING else _AGE
+    return Policy(
+        mode=Mode(settings.mode.value),
+        max_age=int(settings.max_age) or age,
+        mx=tuple(ascii_domain(host) for host in settings.mx or (hostname,)),
+    )
+
+
+def own_record(policy: Policy) -> StsRecord:
+    """Return the record to publish; its id is another one when the policy is."""
+    return StsRecord(hashlib.sha256(str(policy).encode()).hexdigest()[:_ID_LENGTH])
+
+
+def bind_https(settings: Settings) -> tuple[socket, ...]:
+    """Bind the sockets on which policies are shown, if there are any.
+
+    Raises:
+        PermanentError: An address cannot be bound.
+    """
+    return bind(settings.https.bind) if settings.mta_sts else ()
+
+
+class PolicyPages:
+    """Shows the policies of a configuration."""
+
+    def __init__(
+        self, settings: Settings, *, hostname: str, clock: Clock, sockets: Sequence[socket]
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            settings: The configuration.
+            hostname: The node's name.
+            clock: The time.
+            sockets: What ``bind_https`` returned.
+        """
+        self._hostname = hostname
+        self._clock = clock
+        self._sockets = tuple(sockets)
+        self._stamps: list[object] = []
+        self._server: PageServer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Show the policies of a new configuration."""
+        self._settings = settings
+        self._pages = {
+            policy_host(domain): Page(str(own_policy(each, self._hostname)).encode())
+            for domain, each in settings.mta_sts.items()
+        }
+
+    async def start(self) -> None:
+        """Begin to show them.
+
+        Raises:
+            PermanentError: A certificate cannot be used.
+        """
+        if self._sockets:
+            await self._follow()
+            self._task = asyncio.create_task(self._watch(), name="node: MTA-STS policies")
+
+    async def stop(self) -> None:
+        """Show them no longer. Safe to call twice."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+        close_all(self._sockets)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            with contextlib.suppress(PillarboxError):  # the old certificate is shown meanwhile
+                await self._follow()
+
+    async def _follow(self) -> None:
+        """Show the pages with the certificates that there are now."""
+        files = certificate_files(self._settings, self._hostname, self._clock.now())
+        stamps: list[object] = [(each, each.stamp()) for each in files]
+        if stamps == self._stamps or not files:
+            return
+        # The sockets stay open underneath, so that nobody who comes meanwhile is turned away.
+        tls = ServerTls(files, TlsProfile(refuses_unknown_names=True))
+        context = tls.context(self._clock.monotonic())
+        copies = [sock.dup() for sock in self._sockets]
+        server = PageServer(copies, self._page, lambda: context)
+        before, self._server = self._server, server
+        await server.start()
+        self._stamps = stamps
+        if before is not None:
+            await before.stop()
+
+    def _page(self, host: str, path: str) -> Page | None:
+        return self._pages.get(host) if path == _PATH else None
