@@ -310,7 +310,7 @@ class Deliverer:
             unknown.append(queue)
             return None
         try:
-            site = self._sites.fixed(queue.key.route)
+            site = self._sites.fixed(queue.key.route, queue.key.tls_required)
         except PermanentError as error:
             self._fail(queue, _no_route(str(error)))
             return None
@@ -335,7 +335,9 @@ class Deliverer:
 
     async def _look_up(self, queue: MailQueue) -> tuple[MailQueue, Site | Resolution | None]:
         async with self._lookups:
-            return queue, await self._sites.exchangers(queue.key.destination, queue.key.route)
+            key = queue.key
+            found = await self._sites.exchangers(key.destination, key.route, key.tls_required)
+            return queue, found
 
     def _resolved(self, found: Sequence[tuple[MailQueue, Site | Resolution | None]]) -> None:
         sites: dict[str, Site] = {}

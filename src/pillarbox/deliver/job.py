@@ -49,4 +49,5 @@ class Job:
             smtputf8=whole.smtputf8,
             ret=whole.ret,
             envelope_id=whole.envelope_id,
+            tls_required=whole.tls_required,
         )

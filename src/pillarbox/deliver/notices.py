@@ -29,7 +29,7 @@ from pillarbox.policy.notify import is_dsn_owed
 from pillarbox.policy.queue import QueueFor
 from pillarbox.policy.retry import RetrySchedule
 from pillarbox.smtp.address import Mailbox
-from pillarbox.smtp.envelope import Envelope, Notify, Recipient
+from pillarbox.smtp.envelope import Envelope, Notify, Recipient, Ret, TlsRequired
 from pillarbox.smtp.reply import EnhancedCode
 from pillarbox.store.ids import IdMaker, show_id
 from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Store
@@ -101,7 +101,7 @@ class Notices:
             recipients=tuple(self._recipient(message, ruling) for ruling in rulings),
             original=original,
             envelope_id=message.envelope.envelope_id,
-            ret=message.envelope.ret,
+            ret=_returned(message.envelope),
         )
         self.sink(
             DsnCreated(
@@ -159,6 +159,7 @@ class Notices:
         addressees: Sequence[Mailbox],
     ) -> KeptMessage:
         dsn = build_dsn(report)
+        required = message.envelope.tls_required
         return KeptMessage(
             id=number,
             accepted_at=report.at,
@@ -166,10 +167,13 @@ class Notices:
                 reverse_path=None,
                 recipients=tuple(Recipient(each, notify=Notify.NEVER) for each in addressees),
                 smtputf8=dsn.needs_smtputf8,
+                tls_required=required,
             ),
             recipients=tuple(
                 KeptRecipient(
-                    index=index, queue=self.queue_for(None, each), next_attempt_at=report.at
+                    index=index,
+                    queue=self.queue_for(None, each).apart(required),
+                    next_attempt_at=report.at,
                 )
                 for index, each in enumerate(addressees)
             ),
@@ -182,6 +186,12 @@ class Notices:
             origin="dsn",
             bounce_of=message.id,
         )
+
+
+def _returned(envelope: Envelope) -> Ret | None:
+    """Return how much of a message goes back to its sender."""
+    # RFC 8689 §5: with REQUIRETLS never the content, whatever was asked for.
+    return Ret.HEADERS if envelope.tls_required is TlsRequired.YES else envelope.ret
 
 
 def _order(ruling: Ruling) -> tuple[str, int]:

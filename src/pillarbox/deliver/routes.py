@@ -28,6 +28,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.endpoint import ChannelOptions
 from pillarbox.net.tokens import FileToken, GrantedToken, TokenGrant, TokenSource
+from pillarbox.smtp.envelope import TlsRequired
 
 __all__ = ["SiteMap"]
 
@@ -86,17 +87,33 @@ class SiteMap:
         """Return a known site."""
         return self._sites.get(key)
 
-    def fixed(self, name: str) -> Site:
-        """Return the only site of a route that does not ask DNS for mail exchangers.
+    def fixed(self, name: str, required: TlsRequired = TlsRequired.BY_POLICY) -> Site:
+        """Return the site of a route that does not ask DNS for mail exchangers.
+
+        Args:
+            name: The route's.
+            required: What the senders ask of TLS; a mail store is no further hop for it
+                (RFC 8689 §4.4), and a smart host's TLS is configured.
 
         Raises:
             PermanentError: The route lacks what it needs.
         """
-        site = self._sites.get(name)
-        return self._make(name, name, self._fixed_transport(name)) if site is None else site
+        is_apart = required is TlsRequired.YES and self._routes[name].kind is RouteKind.SMART_HOST
+        key = f"{name}, TLS required" if is_apart else name
+        site = self._sites.get(key)
+        if site is not None:
+            return site
+        return self._make(key, name, self._fixed_transport(name, is_required=is_apart))
 
-    async def exchangers(self, destination: str, name: str) -> Site | Resolution | None:
+    async def exchangers(
+        self, destination: str, name: str, required: TlsRequired = TlsRequired.BY_POLICY
+    ) -> Site | Resolution | None:
         """Return the site of a destination by its mail exchangers, or why there is none.
+
+        Args:
+            destination: The recipients' domain, or an address literal.
+            name: The route's.
+            required: What the senders ask of TLS.
 
         Returns:
             None if the route has been changed meanwhile, so that it has to be asked for anew.
@@ -110,7 +127,7 @@ class SiteMap:
             return await destination_hosts(self._resolver, destination, where)
 
         resolution = await locate()
-        security = await self._security_of(destination, route)
+        security = await self._security_of(destination, route, required)
         if self._routes.get(name) != route:
             return None
         if resolution.failure is not None:
@@ -123,18 +140,28 @@ class SiteMap:
             options = self._options(route, route.tls or TlsMode.OPPORTUNISTIC)
             secure = None if security is None else partial(self._security.for_host, security)
             transport = SmtpTransport(
-                locate, route.port, options, self._dialing, secure, destination
+                locate,
+                route.port,
+                options,
+                self._dialing,
+                secure,
+                destination,
+                is_tls_required=required is TlsRequired.YES,
             )
             site = self._make(key, name, transport)
         if isinstance(site.transport, SmtpTransport):
             site.transport.know(resolution)
         return site
 
-    async def _security_of(self, destination: str, route: RouteSettings) -> Security | None:
+    async def _security_of(
+        self, destination: str, route: RouteSettings, required: TlsRequired
+    ) -> Security | None:
         """Return what a destination asks for; None where the route itself says how TLS is."""
+        if required is TlsRequired.YES:
+            return await self._security.of(destination, required)
         if route.tls is not None or destination.startswith("["):
             return None
-        return await self._security.of(destination)
+        return await self._security.of(destination, required)
 
     def _make(self, key: str, name: str, transport: Transport) -> Site:
         if len(self._sites) >= _MOST_SITES:
@@ -145,7 +172,7 @@ class SiteMap:
         )
         return site
 
-    def _fixed_transport(self, name: str) -> Transport:
+    def _fixed_transport(self, name: str, *, is_required: bool) -> Transport:
         route = self._routes[name]
         if route.kind is RouteKind.DISCARD:
             return DiscardTransport()
@@ -153,9 +180,9 @@ class SiteMap:
             if route.path is None:
                 raise PermanentError(f"route {name} has no path")
             return MaildirTransport(route.path, self._dialing.clock.now, self._threads)
-        return self._server(name, route)
+        return self._server(name, route, is_required=is_required)
 
-    def _server(self, name: str, route: RouteSettings) -> SmtpTransport:
+    def _server(self, name: str, route: RouteSettings, *, is_required: bool) -> SmtpTransport:
         is_lmtp = route.kind is RouteKind.LMTP
         if route.host.startswith("/"):
             resolution = Resolution(hosts=(Host("localhost", 0, (route.host,)),), ttl=_FOREVER)
@@ -164,20 +191,22 @@ class SiteMap:
                 return resolution
 
             options = self._options(route, route.tls or TlsMode.NONE, is_local=True)
-            return SmtpTransport(known, 0, options, self._dialing)
+            return SmtpTransport(known, 0, options, self._dialing, is_tls_required=is_required)
         endpoint = parse_endpoint(route.host)
         if endpoint is None:
             raise PermanentError(f"route {name}: {route.host!r} is not a host")
         is_local = is_loopback(endpoint.host)
         default = TlsMode.NONE if is_local or is_lmtp else TlsMode.STARTTLS
         tls = route.tls or default
+        if is_required and tls is not TlsMode.IMPLICIT:
+            tls = TlsMode.STARTTLS
         port = endpoint.port or _default_port(tls, is_lmtp=is_lmtp)
 
         async def locate() -> Resolution:
             return await named_host(self._resolver, endpoint.host)
 
         options = self._options(route, tls, is_local=is_local)
-        return SmtpTransport(locate, port, options, self._dialing)
+        return SmtpTransport(locate, port, options, self._dialing, is_tls_required=is_required)
 
     def _options(
         self, route: RouteSettings, tls: TlsMode, *, is_local: bool = False

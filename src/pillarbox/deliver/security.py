@@ -2,7 +2,8 @@
 
 The order is that of the RFCs: what the operator configured, then DANE (RFC 7672), then MTA-STS
 (RFC 8461 §2), then STARTTLS where it is offered. What is asked for and cannot be had defers
-the mail; it never goes in the clear instead.
+the mail; it never goes in the clear instead. A sender may ask for more, verified TLS to a host
+that is known to be the right one, or for less than the destination does (RFC 8689 §4.2).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pillarbox.mailauth.dane import Plan, plan, tlsa_name
 from pillarbox.mailauth.mta_sts import Mode, Policy
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.endpoint import ChannelOptions
+from pillarbox.smtp.envelope import TlsRequired
 
 __all__ = ["Refused", "Secured", "Security", "SecurityPolicies"]
 
@@ -36,6 +38,7 @@ class Refused:
     reason: str
     policy_type: str  # "tlsa", "sts": what a TLS report calls the policy (RFC 8460 §4.2)
     result_type: str  # and the failure (RFC 8460 §4.3)
+    is_final: bool = False  # whether waiting would not help
     policy_lines: tuple[str, ...] = ()  # and what the policy says, line by line
 
 
@@ -57,10 +60,13 @@ class Security:
     policy: TlsPolicy = TlsPolicy.AUTO
     settings: TlsDomainSettings | None = None
     sts: Policy | None = None
+    required: TlsRequired = TlsRequired.BY_POLICY  # what the senders ask for
 
     @property
     def is_shared(self) -> bool:
         """Whether others with the same hosts may use the same connections."""
+        if self.required is not TlsRequired.BY_POLICY:
+            return False
         is_plain = self.settings is None and self.policy in {TlsPolicy.AUTO, TlsPolicy.MAY}
         return is_plain and self.sts is None
 
@@ -68,7 +74,10 @@ class Security:
     def label(self) -> str:
         """What tells connections of this destination apart from others to the same hosts."""
         asked = "" if self.sts is None else " ".join((self.sts.mode.value, *self.sts.mx))
-        return f"{self.destination} {self.policy.value} {asked}".strip()
+        label = f"{self.destination} {self.policy.value} {asked}".strip()
+        if self.required is TlsRequired.BY_POLICY:
+            return label
+        return f"{label}, TLS required: {self.required.value}"
 
     @property
     def enforces_sts(self) -> bool:
@@ -97,16 +106,26 @@ class SecurityPolicies:
         self._delivery = delivery
         self._domains = dict(domains)
 
-    async def of(self, destination: str) -> Security:
-        """Return what mail to a destination asks for."""
+    async def of(self, destination: str, required: TlsRequired = TlsRequired.BY_POLICY) -> Security:
+        """Return what mail to a destination asks for.
+
+        Args:
+            destination: The recipients' domain, or an address literal.
+            required: What the senders ask for.
+        """
         settings = self._domains.get(destination)
         policy = self._delivery.tls_policy if settings is None else settings.policy
+        if required is TlsRequired.NO and policy is TlsPolicy.AUTO:
+            # RFC 8689 §4.2.2: DANE and MTA-STS are passed over; what is configured is not.
+            policy = TlsPolicy.MAY
         sts = None
         if self._sts is not None and policy in {TlsPolicy.AUTO, TlsPolicy.MTA_STS}:
             found = await self._sts.policy(destination)
             if found is not None and found.policy.mode is not Mode.NONE:
                 sts = found.policy
-        return Security(destination=destination, policy=policy, settings=settings, sts=sts)
+        return Security(
+            destination=destination, policy=policy, settings=settings, sts=sts, required=required
+        )
 
     async def for_host(
         self, security: Security, host: Host, port: int, options: ChannelOptions
@@ -121,6 +140,8 @@ class SecurityPolicies:
         """
         policy, settings = security.policy, security.settings
         mode = _MODES.get(policy)
+        if security.required is TlsRequired.YES and policy is not TlsPolicy.VERIFY:
+            return await self._by_sender(security, host, port, options)
         if mode is not None:
             fixed = replace(options, tls=mode, tls_ca=self._delivery.tls_ca)
             if settings is not None and policy is TlsPolicy.VERIFY:
@@ -136,6 +157,28 @@ class SecurityPolicies:
                     f"{host.name} has no TLSA records that bind", "tlsa", "dane-required"
                 )
         return self._by_sts(security, host, options)
+
+    async def _by_sender(
+        self, security: Security, host: Host, port: int, options: ChannelOptions
+    ) -> Secured | Refused:
+        """Return the terms of REQUIRETLS (RFC 8689 §4.2.1).
+
+        That the host is the right one has to be shown by DNSSEC or an MTA-STS policy, and that
+        it is the host itself by its certificate.
+        """
+        found = await self._by_dane(security, host, port, options)
+        if isinstance(found, Refused) or (found is not None and found.options.tlsa):
+            return found
+        if security.enforces_sts:
+            return self._by_sts(security, host, options)
+        if not host.is_secure:
+            reason = f"nothing proves that {host.name} is a host of {security.destination}"
+            return Refused(reason, "", "", is_final=True)
+        return Secured(options=self._verified(host, options), policy_type="")
+
+    def _verified(self, host: Host, options: ChannelOptions) -> ChannelOptions:
+        ca = self._delivery.tls_ca
+        return replace(options, tls=TlsMode.STARTTLS, tls_name=host.name, tls_ca=ca)
 
     async def _by_dane(
         self, security: Security, host: Host, port: int, options: ChannelOptions
@@ -168,14 +211,12 @@ class SecurityPolicies:
                 return Refused(reason, "sts", "sts-policy-fetch-error")
             return Secured(options=options, policy_type="no-policy-found")
         # RFC 8461 §4.2: the certificate has to be for the host; TLS 1.2 or better.
-        strict = replace(
-            options, tls=TlsMode.STARTTLS, tls_name=host.name, tls_ca=self._delivery.tls_ca
-        )
+        strict = self._verified(host, options)
         if not security.enforces_sts:
             return Secured(
                 options=options, policy_type="sts", tries_first=strict, policy_lines=sts.lines
             )
         if not sts.matches(host.name):
             reason = f"{host.name} is not among the hosts of the MTA-STS policy"
-            return Refused(reason, "sts", "validation-failure", sts.lines)
+            return Refused(reason, "sts", "validation-failure", policy_lines=sts.lines)
         return Secured(options=strict, policy_type="sts", policy_lines=sts.lines)

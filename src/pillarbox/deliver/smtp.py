@@ -29,12 +29,20 @@ from pillarbox.net.opening import open_channel
 from pillarbox.net.tls import TlsContexts
 from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
 from pillarbox.smtp.client_outcome import Stage
+from pillarbox.smtp.client_plan import NO_REQUIRETLS
+from pillarbox.smtp.reply import Reply
 
 __all__ = ["Dialing", "SmtpCarrier", "SmtpTransport"]
 
 _MAX_ADDRESSES: Final = 10  # tried for one connection; RFC 5321 §5.1 asks for two at least
 _FAILED: Final = "validation-failure"  # RFC 8460 §4.3: of no closer kind
 _AVOIDED_FOR: Final = 300.0  # seconds
+_NO_TLS: Final = RecipientOutcome(
+    is_delivered=False,
+    stage=Stage.MAIL,
+    reply=Reply.of(550, "5.7.10", "Encryption needed: no host of the destination can be trusted"),
+    is_local=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +67,19 @@ class _Tries:
     peer: Peer
     failed: OpenFailed | None = None  # the last failure
     said: list[str] = field(default_factory=list)
+    is_final: bool = True  # whether each of them would fail in the same way again
 
-    def lost(self, endpoint: Endpoint, error: OpenFailed) -> None:
+    def lost(self, endpoint: Endpoint, error: OpenFailed, *, is_final: bool = False) -> None:
         """Note an address that did not take us."""
         self.failed = error
+        self.is_final = self.is_final and is_final
         self.peer = replace(self.peer, host=endpoint.host, address=endpoint.address)
         self.said += [f"* {endpoint}: {error.reason}", *error.conversation]
 
     def refused(self, endpoint: Endpoint, refused: Refused) -> None:
         """Note a host that we must not speak to."""
-        self.lost(endpoint, OpenFailed(Stage.TLS, refused.reason))
+        error = OpenFailed(Stage.TLS, refused.reason)
+        self.lost(endpoint, error, is_final=refused.is_final)
 
 
 class SmtpCarrier:
@@ -122,6 +133,8 @@ class SmtpTransport:
         dialing: Dialing,
         secure: Secure | None = None,
         destination: str = "",
+        *,
+        is_tls_required: bool = False,
     ) -> None:
         """Connect to a site.
 
@@ -132,7 +145,10 @@ class SmtpTransport:
             dialing: What all connections share.
             secure: Says on what terms each host is spoken to; None: on the route's.
             destination: The recipients' domain that reports are about.
+            is_tls_required: Whether its mail came with REQUIRETLS: every server has to offer
+                that, and where none can, waiting does not help (RFC 8689 §4.2.1).
         """
+        self._is_tls_required = is_tls_required
         self._secure = secure
         self._destination = destination
         self._locate = locate
@@ -174,7 +190,22 @@ class SmtpTransport:
                 self._avoided.pop(endpoint.address, None)
                 return SmtpCarrier(channel, partial(self._without_chunking.add, endpoint.address))
             self._avoid(endpoint.address)
-        raise NoCarrier(_outcome(tries.failed), tries.peer, tries.said)
+        raise NoCarrier(self._outcome(tries), tries.peer, tries.said)
+
+    def _outcome(self, tries: _Tries) -> RecipientOutcome:
+        """Return what comes of mail that no address takes."""
+        failed = tries.failed
+        if failed is None:
+            reason = "no address of the site can be reached from the route's source address"
+            return RecipientOutcome(
+                is_delivered=False, stage=Stage.CONNECT, reply=None, reason=reason
+            )
+        if self._is_tls_required and tries.is_final:
+            unmet = _NO_TLS if failed.stage is Stage.TLS else NO_REQUIRETLS
+            return structs.replace(unmet, reason=failed.reason)
+        return RecipientOutcome(
+            is_delivered=False, stage=failed.stage, reply=failed.reply, reason=failed.reason
+        )
 
     async def _terms(self, hosts: tuple[Host, ...]) -> dict[str, Secured | Refused]:
         """Return on what terms each host is spoken to."""
@@ -205,12 +236,18 @@ class SmtpTransport:
         try:
             channel = await open_channel(endpoint, options, dialing.dialer, dialing.contexts)
         except OpenFailed as error:
-            tries.lost(endpoint, error)
+            tries.lost(endpoint, error, is_final=bool(error.result_type))
             if error.stage is Stage.TLS and told is not None:
                 self._tell(endpoint, told, error.result_type or _FAILED, error.reason)
             return None
         if told is not None:
             self._tell(endpoint, told, *_result(channel))
+        if self._is_tls_required and not channel.extensions.requiretls:
+            reason = "the server does not offer REQUIRETLS"
+            failure = OpenFailed(Stage.HELLO, reason, conversation=channel.opening)
+            tries.lost(endpoint, failure, is_final=True)
+            await channel.quit()
+            return None
         return channel
 
     def _tell(self, endpoint: Endpoint, terms: Secured | Refused, result: str, reason: str) -> None:
@@ -274,12 +311,3 @@ def _result(channel: Channel) -> tuple[str, str]:
     if failure is None:
         return "starttls-not-supported", "the server does not offer STARTTLS"
     return failure.result_type or _FAILED, failure.reason
-
-
-def _outcome(failed: OpenFailed | None) -> RecipientOutcome:
-    if failed is None:
-        reason = "no address of the site can be reached from the route's source address"
-        return RecipientOutcome(is_delivered=False, stage=Stage.CONNECT, reply=None, reason=reason)
-    return RecipientOutcome(
-        is_delivered=False, stage=failed.stage, reply=failed.reply, reason=failed.reason
-    )

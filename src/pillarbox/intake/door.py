@@ -26,7 +26,15 @@ from pillarbox.events.types import (
     StoreRecovered,
 )
 from pillarbox.intake.background import start
-from pillarbox.intake.draft import Answer, Draft, Kept, Origin, without_doubles, without_notices
+from pillarbox.intake.draft import (
+    Answer,
+    Draft,
+    Kept,
+    Origin,
+    with_optional_tls,
+    without_doubles,
+    without_notices,
+)
 from pillarbox.intake.guards import Guards
 from pillarbox.intake.inspection import Inspection, Inspector, Inspectors, Judgement, judge
 from pillarbox.intake.large import LargeContent, Written
@@ -35,7 +43,7 @@ from pillarbox.intake.rulings import ruled
 from pillarbox.intake.stamp import Stamped, Stamper
 from pillarbox.policy.queue import QueueFor, RecipientState
 from pillarbox.policy.ruling import Action, Ruling, strictest
-from pillarbox.smtp.envelope import Envelope
+from pillarbox.smtp.envelope import Envelope, TlsRequired
 from pillarbox.smtp.events import ContentFacts
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.group import GroupCommit
@@ -235,6 +243,8 @@ class Door:
     def _keep_small(
         self, draft: Draft, stamped: Stamped, facts: ContentFacts, answer: Answer
     ) -> None:
+        if stamped.is_tls_optional:
+            draft = with_optional_tls(draft)
         octets, origin = stamped.octets, draft.origin
         self._keep(
             draft,
@@ -261,6 +271,8 @@ class Door:
         self, large: LargeContent, written: Stamped, facts: ContentFacts, answer: Answer
     ) -> None:
         draft = large.draft
+        if written.is_tls_optional:
+            draft = with_optional_tls(draft)
         self._keep(
             draft,
             KeptMessage(
@@ -297,6 +309,8 @@ class Door:
     def _recipients(self, draft: Draft) -> tuple[KeptRecipient, ...]:
         sender, queue_for = draft.envelope.reverse_path, self._queue_for
         queues = [queue_for(sender, each.address) for each in draft.envelope.recipients]
+        if draft.envelope.tls_required is not TlsRequired.BY_POLICY:
+            queues = [queue.apart(draft.envelope.tls_required) for queue in queues]
         ruling = strictest(draft.rulings)
         if ruling.action is Action.HOLD:
             reason, held = f"{ruling.by}: {ruling.reason}", RecipientState.HELD

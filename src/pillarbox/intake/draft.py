@@ -11,11 +11,19 @@ from msgspec.structs import replace
 from pillarbox.message.trace import ReceivedTrace
 from pillarbox.policy.ruling import Ruling
 from pillarbox.policy.senders import Senders
-from pillarbox.smtp.envelope import Envelope, Notify, Recipient
+from pillarbox.smtp.envelope import Envelope, Notify, Recipient, TlsRequired
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import MessageId
 
-__all__ = ["Answer", "Draft", "Kept", "Origin", "without_doubles", "without_notices"]
+__all__ = [
+    "Answer",
+    "Draft",
+    "Kept",
+    "Origin",
+    "with_optional_tls",
+    "without_doubles",
+    "without_notices",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,14 @@ def without_doubles(envelope: Envelope) -> Envelope:
     if len(once) == len(envelope.recipients):
         return envelope
     return replace(envelope, recipients=tuple(once.values()))
+
+
+def with_optional_tls(draft: Draft) -> Draft:
+    """Return a message that would rather arrive in the clear than not; REQUIRETLS goes first."""
+    envelope = draft.envelope
+    if envelope.tls_required is not TlsRequired.BY_POLICY:  # RFC 8689 §3
+        return draft
+    return replace(draft, envelope=replace(envelope, tls_required=TlsRequired.NO))
 
 
 def without_notices(envelope: Envelope) -> Envelope:

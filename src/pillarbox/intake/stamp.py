@@ -32,6 +32,7 @@ class Stamped(Struct, frozen=True, gc=False):
     trace_size: int  # octets of our own trace field, which stands first
     header_size: int
     message_id_header: str
+    is_tls_optional: bool = False  # it says so itself: TLS-Required: No (RFC 8689 §3)
 
     @property
     def header(self) -> bytes:
@@ -103,7 +104,8 @@ class Stamper:
             start = start[header.first_field :]
         trace = self._trace(draft)
         octets = trace + start
-        return Stamped(octets, len(trace), len(octets) - body, message_id)
+        is_tls_optional = b"tls-required" in header and _says_no(header)
+        return Stamped(octets, len(trace), len(octets) - body, message_id, is_tls_optional)
 
     def _has_come_round(self, header: Header) -> bool:
         """Whether a message has had too many hops, or too many of them here (RFC 5321 §6.3)."""
@@ -124,6 +126,12 @@ class Stamper:
         return draft.origin.trace.field(
             queue_id=draft.shown, at=draft.at, recipient=only, is_utf8=draft.envelope.smtputf8
         )
+
+
+def _says_no(header: Header) -> bool:
+    """Whether the one TLS-Required field has the one value that there is (RFC 8689 §3)."""
+    values = header.get_all(b"tls-required")
+    return [value.strip().lower() for value in values] == [b"no"]
 
 
 def _refusal_of_authors(header: Header, origin: Origin) -> Reply | None:

@@ -33,7 +33,10 @@ class TlsFailed(TemporaryError):  # noqa: N818 - a handshake fails, it does not 
     """No TLS could be agreed on, or the certificate is not what it has to be."""
 
     def __init__(self, reason: str, result_type: str = "validation-failure") -> None:
-        """Say what failed, in words and as a TLS report calls it (RFC 8460 §4.3)."""
+        """Say what failed, in words and as a TLS report calls it (RFC 8460 §4.3).
+
+        It has no name there where only the connection was lost.
+        """
         super().__init__(reason)
         self.result_type = result_type
 
@@ -154,7 +157,7 @@ async def handshake(
         raise TlsFailed(f"TLS handshake failed: {words}") from error
     except (OSError, ValueError) as error:  # reset, timed out; a name that SNI cannot carry
         words = str(error) or type(error).__name__
-        raise TlsFailed(f"TLS handshake failed: {words}") from error
+        raise TlsFailed(f"TLS handshake failed: {words}", "") from error
     if upgraded is None:  # asyncio's way to say that the connection went away meanwhile
-        raise TlsFailed("TLS handshake failed: connection closed")
+        raise TlsFailed("TLS handshake failed: connection closed", "")
     return upgraded

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from pillarbox.smtp.address import Mailbox, ReversePath
+from pillarbox.smtp.envelope import TlsRequired
 
 __all__ = ["FINAL_STATES", "TRANSITIONS", "Cause", "QueueFor", "QueueKey", "RecipientState"]
 
@@ -94,9 +95,10 @@ FINAL_STATES: Final = frozenset(state for state, row in TRANSITIONS.items() if n
 class QueueKey(Struct, frozen=True, gc=False):
     """What keeps mail apart in the queue, so that no sender or destination delays another.
 
-    ``lane`` is a tenant or a stream ("" until there are several); ``destination`` is the
-    recipient's domain in A-labels and lower case; ``route`` and ``source`` are the names
-    of the route and of the source address that the configuration chose.
+    ``lane`` is a tenant or a stream ("" until there are several), with a mark behind it if
+    its mail has terms of TLS of its own; ``destination`` is the recipient's domain in
+    A-labels and lower case; ``route`` and ``source`` are the names of the route and of the
+    source address that the configuration chose.
     """
 
     lane: str
@@ -104,6 +106,25 @@ class QueueKey(Struct, frozen=True, gc=False):
     route: str
     source: str
 
+    @property
+    def tls_required(self) -> TlsRequired:
+        """What the senders of this mail ask of TLS."""
+        mark = self.lane.rpartition("+")[2] if "+" in self.lane else ""
+        return _TLS_BY_MARK.get(mark, TlsRequired.BY_POLICY)
+
+    def apart(self, required: TlsRequired) -> QueueKey:
+        """Return the queue beside this one for mail that asks this of TLS.
+
+        It goes over connections of its own, and neither waits for the others nor they for it.
+        """
+        if required is TlsRequired.BY_POLICY:
+            return self
+        lane = f"{self.lane}+{_MARKS[required]}"
+        return QueueKey(lane, self.destination, self.route, self.source)
+
+
+_MARKS: Final = {TlsRequired.YES: "requiretls", TlsRequired.NO: "tls-optional"}
+_TLS_BY_MARK: Final = {mark: required for required, mark in _MARKS.items()}
 
 QueueFor = Callable[[ReversePath, Mailbox], QueueKey]
 """Says in which queue a sender's mail for a recipient waits."""

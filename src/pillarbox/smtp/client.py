@@ -238,7 +238,9 @@ class ClientConnection:
         """
         self._step(Step.SEND)
         offered = self.extensions
-        layout = plan(envelope, size, offered, has_8bit=has_8bit, octets=octets)
+        layout = plan(
+            envelope, size, offered, has_8bit=has_8bit, octets=octets, is_lmtp=self._is_lmtp
+        )
         sending = self._sending = Sending(
             layout,
             octets,

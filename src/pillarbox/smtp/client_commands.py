@@ -11,7 +11,7 @@ from typing import Final
 
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.client_extensions import Extensions
-from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient
+from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient, TlsRequired
 
 __all__ = ["mail_command", "rcpt_command", "wire_path", "xtext"]
 
@@ -87,6 +87,8 @@ def mail_command(
         command += " BODY=8BITMIME"  # RFC 6152 §3
     if smtputf8:
         command += " SMTPUTF8"  # RFC 6531 §3.4
+    if envelope.tls_required is TlsRequired.YES and offered.requiretls:
+        command += " REQUIRETLS"  # RFC 8689 §2
     if offered.dsn:
         if envelope.ret is not None:
             command += f" RET={envelope.ret.value}"  # RFC 3461 §4.3

@@ -24,6 +24,7 @@ class Extensions:
     chunking: bool = False  # RFC 3030
     dsn: bool = False  # RFC 3461
     starttls: bool = False  # RFC 3207
+    requiretls: bool = False  # RFC 8689
     enhanced_codes: bool = False  # RFC 2034
     takes_size: bool = False  # RFC 1870: MAIL may say SIZE
     max_size: int | None = None  # octets; None: no limit that it tells
@@ -71,6 +72,7 @@ _KEYWORDS: Final[dict[str, _Reader]] = {
     "CHUNKING": _flag("chunking"),
     "DSN": _flag("dsn"),
     "STARTTLS": _flag("starttls"),
+    "REQUIRETLS": _flag("requiretls"),
     "ENHANCEDSTATUSCODES": _flag("enhanced_codes"),
     "SIZE": _size,
     "AUTH": _auth,

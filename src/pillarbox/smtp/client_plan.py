@@ -1,7 +1,8 @@
 """Decide, before a word is said, what of a message can be sent to a server as it is.
 
 Mail is never converted on its way: where the server lacks what the message needs, the
-recipients fail with a reply of our own (RFC 6152 §3, RFC 6531 §3.2, RFC 1870 §6.1).
+recipients fail with a reply of our own (RFC 6152 §3, RFC 6531 §3.2, RFC 1870 §6.1,
+RFC 8689 §4.2.1).
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from pillarbox.smtp.address import ReversePath
 from pillarbox.smtp.client_commands import mail_command, rcpt_command, wire_path
 from pillarbox.smtp.client_extensions import Extensions
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
-from pillarbox.smtp.envelope import BodyType, Envelope
+from pillarbox.smtp.envelope import BodyType, Envelope, TlsRequired
 from pillarbox.smtp.line_ends import has_only_crlf
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["BARE_LINE_END", "Plan", "plan"]
+__all__ = ["BARE_LINE_END", "NO_REQUIRETLS", "Plan", "plan"]
 
 
 def _local(stage: Stage, code: int, enhanced: str, text: str) -> RecipientOutcome:
@@ -38,6 +39,9 @@ _NO_UTF8: Final = _local(
 )
 _NO_UTF8_RECIPIENT: Final = _local(
     Stage.RECIPIENT, 550, "5.6.7", "The address needs SMTPUTF8, which the next server lacks"
+)
+NO_REQUIRETLS: Final = _local(
+    Stage.MAIL, 550, "5.7.30", "The message asks for REQUIRETLS, which the next server lacks"
 )
 _BAD_SENDER: Final = _local(Stage.MAIL, 553, "5.1.7", "The sender's address cannot be written")
 _BAD_RECIPIENT: Final = _local(
@@ -61,7 +65,13 @@ class Plan(Struct, frozen=True, gc=False):
 
 
 def plan(
-    envelope: Envelope, size: int, offered: Extensions, *, has_8bit: bool, octets: bytes | None
+    envelope: Envelope,
+    size: int,
+    offered: Extensions,
+    *,
+    has_8bit: bool,
+    octets: bytes | None,
+    is_lmtp: bool = False,
 ) -> Plan:
     """Return what is to be said for a message.
 
@@ -71,7 +81,10 @@ def plan(
         offered: The server's extensions.
         has_8bit: Whether the content holds octets over 127.
         octets: The content, if it is in memory; its line ends are checked.
+        is_lmtp: Whether the server is the mail store, where the way ends (RFC 8689 §4.4).
     """
+    if envelope.tls_required is TlsRequired.YES and not (offered.requiretls or is_lmtp):
+        return Plan(b"", (), (), (NO_REQUIRETLS,) * len(envelope.recipients))
     refusal = _refusal(envelope, size, offered, has_8bit=has_8bit, octets=octets)
     if refusal is not None:
         return Plan(b"", (), (), (refusal,) * len(envelope.recipients))

@@ -17,7 +17,7 @@ from msgspec import Struct
 from pillarbox.smtp import replies
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.domain import is_hello_name
-from pillarbox.smtp.envelope import BodyType, Recipient, Ret
+from pillarbox.smtp.envelope import BodyType, Recipient, Ret, TlsRequired
 from pillarbox.smtp.parameters import KEYWORDS, read_mail_parameters, read_rcpt_parameters
 from pillarbox.smtp.path import AddressError, parse_forward_path, parse_reverse_path
 from pillarbox.smtp.refusal import RefusedError
@@ -72,6 +72,7 @@ class Mail(Struct, frozen=True, gc=False):
     smtputf8: bool = False
     ret: Ret | None = None
     envelope_id: str | None = None
+    tls_required: TlsRequired = TlsRequired.BY_POLICY
 
 
 class Rcpt(Struct, frozen=True, gc=False):
@@ -196,7 +197,15 @@ def _mail(argument: str, offered: AbstractSet[str]) -> Mail:
         mail = Mail(mailbox)
     else:
         read = read_mail_parameters(parameters, offered)
-        mail = Mail(mailbox, read.size, read.body, read.smtputf8, read.ret, read.envelope_id)
+        mail = Mail(
+            mailbox,
+            read.size,
+            read.body,
+            read.smtputf8,
+            read.ret,
+            read.envelope_id,
+            read.tls_required,
+        )
     if mailbox is not None and not mail.smtputf8 and not is_ascii(mailbox):
         raise RefusedError(replies.SENDER_NEEDS_SMTPUTF8)  # RFC 6531 §3.5
     return mail

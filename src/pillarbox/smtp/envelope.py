@@ -1,7 +1,7 @@
 """The envelope: who sent a message, who is to get it, and what was asked for on the way.
 
 RFC 5321 §2.3.1; parameters of RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 3030
-(BINARYMIME), RFC 6531 (SMTPUTF8) and RFC 3461 (DSN).
+(BINARYMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN) and RFC 8689 (REQUIRETLS).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from pillarbox.smtp.address import Mailbox, ReversePath
 
-__all__ = ["BodyType", "Envelope", "Notify", "Recipient", "Ret"]
+__all__ = ["BodyType", "Envelope", "Notify", "Recipient", "Ret", "TlsRequired"]
 
 
 class BodyType(Enum):
@@ -39,6 +39,14 @@ class Notify(Flag):
     DELAY = auto()
 
 
+class TlsRequired(Enum):
+    """Whether the sender wants TLS all the way (RFC 8689)."""
+
+    BY_POLICY = ""  # as the way and the destination ask
+    YES = "yes"  # REQUIRETLS: verified TLS at every hop, or a bounce (§2)
+    NO = "no"  # TLS-Required: No: rather arrive than keep to the destination's policy (§3)
+
+
 class Recipient(Struct, frozen=True, gc=False):
     """One forward-path with its DSN parameters.
 
@@ -61,3 +69,4 @@ class Envelope(Struct, frozen=True, gc=False, kw_only=True):
     smtputf8: bool = False
     ret: Ret | None = None
     envelope_id: str | None = None  # ENVID, decoded from xtext (RFC 3461 §4.4)
+    tls_required: TlsRequired = TlsRequired.BY_POLICY

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pillarbox.smtp.parameters import (
     AUTH_KEYWORDS,
     DSN_KEYWORDS,
+    REQUIRETLS_KEYWORDS,
     SMTPUTF8_KEYWORDS,
     STANDARD_KEYWORDS,
 )
@@ -108,6 +109,8 @@ def hello_reply(
         lines.append("SMTPUTF8")
     if options.chunking:
         lines.append("CHUNKING")
+    if is_encrypted:
+        lines.append("REQUIRETLS")  # RFC 8689 §2: never outside of TLS
     limits = [f"RCPTMAX={options.max_recipients}"] if options.max_recipients else []
     if options.max_messages:
         limits.append(f"MAILMAX={options.max_messages}")
@@ -117,7 +120,7 @@ def hello_reply(
 
 
 @lru_cache(maxsize=256)
-def offered_keywords(options: ServerOptions) -> frozenset[str]:
+def offered_keywords(options: ServerOptions, *, is_encrypted: bool) -> frozenset[str]:
     """Return the keywords of parameters that a client which said EHLO may use."""
     keywords = STANDARD_KEYWORDS
     if options.smtputf8:
@@ -126,4 +129,6 @@ def offered_keywords(options: ServerOptions) -> frozenset[str]:
         keywords |= DSN_KEYWORDS
     if options.auth_mechanisms:
         keywords |= AUTH_KEYWORDS
+    if is_encrypted:
+        keywords |= REQUIRETLS_KEYWORDS
     return keywords

@@ -4,7 +4,8 @@ A keyword that the session has not offered gets 555 5.5.4; one that comes twice,
 bad value, 501 5.5.4.
 
 RFC 5321 §4.1.1.11, RFC 1870 §5 (SIZE), RFC 6152 §3 (BODY), RFC 6531 §3.4 (SMTPUTF8),
-RFC 3461 §4 (RET, ENVID, NOTIFY, ORCPT), RFC 6533 §3 (utf-8 addresses), RFC 4954 §5 (AUTH).
+RFC 3461 §4 (RET, ENVID, NOTIFY, ORCPT), RFC 6533 §3 (utf-8 addresses), RFC 4954 §5 (AUTH),
+RFC 8689 §2 (REQUIRETLS).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Set as AbstractSet
 from typing import Final, TypeVar
 
-from pillarbox.smtp.envelope import BodyType, Notify, Ret
+from pillarbox.smtp.envelope import BodyType, Notify, Ret, TlsRequired
 from pillarbox.smtp.refusal import RefusedError
 from pillarbox.smtp.replies import BAD_PARAMETER_VALUE, DUPLICATE_PARAMETER, UNKNOWN_PARAMETER
 
@@ -21,6 +22,7 @@ __all__ = [
     "AUTH_KEYWORDS",
     "DSN_KEYWORDS",
     "KEYWORDS",
+    "REQUIRETLS_KEYWORDS",
     "SMTPUTF8_KEYWORDS",
     "STANDARD_KEYWORDS",
     "MailParameters",
@@ -33,7 +35,10 @@ STANDARD_KEYWORDS: Final = frozenset({"SIZE", "BODY"})
 SMTPUTF8_KEYWORDS: Final = frozenset({"SMTPUTF8"})
 DSN_KEYWORDS: Final = frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})
 AUTH_KEYWORDS: Final = frozenset({"AUTH"})
-KEYWORDS: Final = STANDARD_KEYWORDS | SMTPUTF8_KEYWORDS | DSN_KEYWORDS | AUTH_KEYWORDS
+REQUIRETLS_KEYWORDS: Final = frozenset({"REQUIRETLS"})
+KEYWORDS: Final = (
+    STANDARD_KEYWORDS | SMTPUTF8_KEYWORDS | DSN_KEYWORDS | AUTH_KEYWORDS | REQUIRETLS_KEYWORDS
+)
 
 MAX_ENVELOPE_ID: Final = 100  # RFC 3461 §5.4
 MAX_ORIGINAL_RECIPIENT: Final = 500  # RFC 3461 §5.4
@@ -53,7 +58,7 @@ _ORIGINAL_UTF8: Final = re.compile(
 class MailParameters:
     """What the parameters of a MAIL command said."""
 
-    __slots__ = ("body", "envelope_id", "ret", "size", "smtputf8")
+    __slots__ = ("body", "envelope_id", "ret", "size", "smtputf8", "tls_required")
 
     def __init__(self) -> None:
         self.size: int | None = None
@@ -61,6 +66,7 @@ class MailParameters:
         self.smtputf8 = False
         self.ret: Ret | None = None
         self.envelope_id: str | None = None
+        self.tls_required = TlsRequired.BY_POLICY
 
 
 class RcptParameters:
@@ -138,6 +144,12 @@ def _smtputf8(into: MailParameters, value: str) -> None:
     into.smtputf8 = True
 
 
+def _requiretls(into: MailParameters, value: str) -> None:
+    if value:  # RFC 8689 §2: there is no value
+        raise RefusedError(BAD_PARAMETER_VALUE)
+    into.tls_required = TlsRequired.YES
+
+
 _RETS: Final = {ret.value: ret for ret in Ret}
 
 
@@ -199,6 +211,7 @@ _MAIL: Final[dict[str, _Reader[MailParameters]]] = {
     "RET": _ret,
     "ENVID": _envid,
     "AUTH": _auth,
+    "REQUIRETLS": _requiretls,
 }
 _RCPT: Final[dict[str, _Reader[RcptParameters]]] = {
     "NOTIFY": _notify,

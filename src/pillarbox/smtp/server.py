@@ -337,13 +337,16 @@ class ServerConnection(AuthenticatingCore):
         self._drop_transaction("reset")  # RFC 5321 §4.1.4
         is_extended = question.is_extended
         self._session.advance(Verb.EHLO if is_extended else Verb.HELO)
-        self._keywords = offered_keywords(self._options) if is_extended else _NO_KEYWORDS
+        is_encrypted = self._session.is_encrypted
+        self._keywords = _NO_KEYWORDS
+        if is_extended:
+            self._keywords = offered_keywords(self._options, is_encrypted=is_encrypted)
         self._send(
             reply
             or hello_reply(
                 self._options,
                 is_extended=is_extended,
-                is_encrypted=self._session.is_encrypted,
+                is_encrypted=is_encrypted,
                 has_binding=self._channel_binding is not None,
             )
         )

@@ -27,4 +27,5 @@ class ServerTransaction:
             smtputf8=mail.smtputf8,
             ret=mail.ret,
             envelope_id=mail.envelope_id,
+            tls_required=mail.tls_required,
         )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.smtp.address import Mailbox
-from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient, Ret
+from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient, Ret, TlsRequired
 from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Settlement
 
 __all__ = ["message_row", "read_message", "recipient_row", "settlement_row", "storable"]
@@ -113,6 +113,8 @@ def read_message(
             smtputf8=bool(row[5]),
             ret=None if row[6] is None else Ret(row[6]),
             envelope_id=row[7],
+            # Kept in the names of the queues: mail that asks for it waits in others.
+            tls_required=kept[0].queue.tls_required if kept else TlsRequired.BY_POLICY,
         ),
         recipients=tuple(kept),
         size=row[8],
