@@ -26,8 +26,9 @@ _CODE: Final = 8
 _PROVIDER: Final = 12
 _STAGE: Final = 5
 _SECOND_SIGN: Final = 10
+_VAGUE: Final = 15
 _PRECISE: Final = 12  # letters; a shorter phrase is a hint
-_NEGLIGIBLE: Final = 0.5  # of the best cause's points
+_NEGLIGIBLE: Final = 0.6  # of the best cause's points
 _TEMPORARY: Final = 4
 
 
@@ -105,41 +106,60 @@ def _best(entry: Entry, observation: Observation, flat: str) -> Cause | None:
 
 def _match(entry: Entry, pattern: Pattern, observation: Observation, flat: str) -> Cause | None:
     """Return the cause if the whole pattern holds, with the points that it is worth."""
-    points, evidence = 0, []
+    codes = _codes(pattern, observation)
+    placed = _place(entry, pattern, observation)
+    if codes is None or placed is None:
+        return None
+    points = codes[0] + placed
+    evidence = codes[1]
+    weight = 0
+    if pattern.phrases:
+        told = max(
+            (phrase for phrase in pattern.phrases if phrase.is_in(flat)),
+            key=lambda phrase: phrase.weight,
+            default=None,
+        )
+        if told is None:
+            return None
+        weight = min(told.weight, _MAX_WEIGHT)
+        points += _WORDS + weight
+        evidence = (*evidence, f'"{told.words.replace("*", "...")}"')
+    certainty = pattern.certainty or _certainty(pattern, weight)
+    if certainty is Certainty.POSSIBLE:
+        points -= _VAGUE
+    return Cause(entry=entry, certainty=certainty, points=points, evidence=evidence)
+
+
+def _codes(pattern: Pattern, observation: Observation) -> tuple[int, tuple[str, ...]] | None:
+    """Return the points and the evidence of both codes; None if one is not as it should be."""
+    points = 0
+    evidence: list[str] = []
     if pattern.codes:
         code = str(observation.code or "")
-        if code not in pattern.codes and f"{code[:1]}xx" not in pattern.codes:
+        if pattern.codes.isdisjoint({code, f"{code[:1]}xx"}):
             return None
         points += _CODE if code in pattern.codes else 1
         evidence.append(f"reply code {code}")
     if pattern.enhanced:
         enhanced = str(observation.enhanced or "")
-        if enhanced not in pattern.enhanced and f"x{enhanced[1:]}" not in pattern.enhanced:
+        if pattern.enhanced.isdisjoint({enhanced, f"x{enhanced[1:]}"}):
             return None
         points += _ENHANCED
         evidence.append(f"enhanced code {enhanced}")
-    if pattern.stages:
-        if observation.stage not in pattern.stages:
-            return None
-        points += _STAGE
+    return points, tuple(evidence)
+
+
+def _place(entry: Entry, pattern: Pattern, observation: Observation) -> int | None:
+    """Return the points of stage and provider; None if one is not as it should be."""
+    if pattern.stages and observation.stage not in pattern.stages:
+        return None
     if pattern.providers and observation.provider not in pattern.providers:
         return None
-    if entry.provider:
-        if entry.provider == observation.provider:
-            points += _PROVIDER
-        elif not pattern.phrases:
-            return None
-    weight = 0
-    if pattern.phrases:
-        matching = [phrase for phrase in pattern.phrases if phrase.is_in(flat)]
-        if not matching:
-            return None
-        told = max(matching, key=lambda phrase: phrase.weight)
-        weight = min(told.weight, _MAX_WEIGHT)
-        points += _WORDS + weight
-        evidence.append(f"“{told.words.replace('*', '…')}”")
-    certainty = pattern.certainty or _certainty(pattern, weight)
-    return Cause(entry=entry, certainty=certainty, points=points, evidence=tuple(evidence))
+    points = _STAGE if pattern.stages else 0
+    if entry.provider and entry.provider == observation.provider:
+        return points + _PROVIDER
+    # Another provider may mean something else by the same number, hardly by the same words.
+    return None if entry.provider and not pattern.phrases else points
 
 
 def _certainty(pattern: Pattern, weight: int) -> Certainty:

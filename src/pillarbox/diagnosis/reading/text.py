@@ -11,6 +11,7 @@ from typing import Final
 from pillarbox.diagnosis.observation import Observation, Source
 from pillarbox.diagnosis.phrase import flatten
 from pillarbox.diagnosis.provider import provider_of
+from pillarbox.diagnosis.reading.bounce import is_message, read_bounce
 from pillarbox.diagnosis.reading.codes import find_reply, find_stage, join_lines
 
 __all__ = ["MAX_OCTETS", "read"]
@@ -24,7 +25,10 @@ def read(octets: bytes) -> tuple[Observation, ...]:
     Args:
         octets: A reply, a log line, an error, a bounce mail; the first four mebibytes count.
     """
-    text = octets[:MAX_OCTETS].decode("utf-8", "replace").strip()
+    octets = octets[:MAX_OCTETS]
+    if is_message(octets):
+        return read_bounce(octets)
+    text = octets.decode("utf-8", "replace").strip()
     if not text:
         return ()
     joined = join_lines(text)

@@ -1,0 +1,230 @@
+"""Reads a bounce mail: whom it did not reach, and what was said.
+
+A delivery status notification says it in fields; all others say it in prose, and what the
+fields leave out is looked up there. The copy of the message that came back is not looked at.
+RFC 3464 §2; RFC 3834 §5; RFC 5965 §3; RFC 6522 §3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from pillarbox.diagnosis.observation import Observation, Source
+from pillarbox.diagnosis.phrase import flatten
+from pillarbox.diagnosis.provider import provider_of
+from pillarbox.diagnosis.reading.codes import find_reply, find_stage, join_lines
+from pillarbox.diagnosis.reading.prose import Failure, find_addresses, is_delay, prose_failures
+from pillarbox.message.header import Header, HeaderRefused, scan_header, unfold
+from pillarbox.message.parts import Part, message_parts
+from pillarbox.smtp.reply import EnhancedCode
+
+__all__ = ["is_message", "read_bounce"]
+
+_LINE_END: Final = re.compile(rb"\r?\n")
+_MAX_REPORTS: Final = 200  # recipients of one notification that are told apart
+_FIELD: Final = re.compile(r"([A-Za-z][A-Za-z-]{1,40}+):[ \t]*+(.*+)")
+_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_OPEN_DETAILS: Final = frozenset({(0, 0)})
+_TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
+_TAG: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|p)\b[^>]{0,200}>", re.IGNORECASE)
+_OTHER_TAG: Final = re.compile(r"</?[a-zA-Z!][^>@]{0,400}>")
+
+
+def is_message(octets: bytes) -> bool:
+    """Return whether octets are a mail: a header with the fields that each mail has."""
+    head = _header(octets)
+    if head is None:
+        return False
+    known = sum(name in head for name in (b"from", b"to", b"subject", b"date", b"received"))
+    return known >= 2  # noqa: PLR2004 - any two of them: bounces leave much out
+
+
+def read_bounce(octets: bytes) -> tuple[Observation, ...]:
+    """Return what a bounce says of each recipient; none if it names none."""
+    content = _LINE_END.sub(b"\r\n", octets)
+    header = _header(content)
+    if header is None:
+        return ()
+    parts = message_parts(content)
+    prose = _prose(parts)
+    reports = list(_reports(parts, prose))
+    failures = prose_failures(prose, _own_addresses(header), _failed_recipients(header))
+    if not reports:
+        found = tuple(_of_prose(failure) for failure in failures)
+        return found or _of_whole(header, parts, prose)
+    told = {failure.recipient.lower(): failure for failure in failures}
+    return tuple(_of_report(report, told, prose) for report in reports[:_MAX_REPORTS])
+
+
+def _header(content: bytes) -> Header | None:
+    content = _LINE_END.sub(b"\r\n", content[: 128 * 1024])
+    try:
+        return scan_header(content)
+    except HeaderRefused:
+        return None
+
+
+def _prose(parts: tuple[Part, ...]) -> str:
+    """Return what stands there for people, up to the first copied message."""
+    texts: list[str] = []
+    for part in parts:
+        if part.media_type.startswith("message/") and texts:
+            break
+        if part.media_type in _TEXT_TYPES:
+            octets = part.decoded()
+            text = (octets if octets is not None else part.body).decode("utf-8", "replace")
+            if part.media_type == "text/html":
+                if any(text.strip() for text in texts):
+                    continue  # the same once more
+                text = _plain(text)
+            texts.append(text)
+    return "\n\n".join(texts).replace("\r\n", "\n")
+
+
+def _plain(markup: str) -> str:
+    text = _OTHER_TAG.sub("", _TAG.sub("\n", markup))
+    for name, character in (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&amp;", "&")):
+        text = text.replace(name, character)
+    return text
+
+
+def _reports(parts: tuple[Part, ...], prose: str) -> Iterator[Mapping[str, str]]:
+    """Yield the fields of each recipient (RFC 3464 §2.3)."""
+    texts = [
+        (part.decoded() or part.body).decode("utf-8", "replace").replace("\r\n", "\n")
+        for part in parts
+        if part.media_type in {"message/delivery-status", "message/global-delivery-status"}
+    ]
+    if not texts and "final-recipient:" in prose.lower():
+        texts = [prose]
+    for text in texts:
+        for block in re.split(r"\n[ \t]*+\n", text):
+            fields = _fields(block)
+            if "final-recipient" in fields or "original-recipient" in fields:
+                yield fields
+
+
+def _fields(block: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    name = ""
+    for line in block.split("\n"):
+        if line[:1] in {" ", "\t"} and name:
+            fields[name] += " " + line.strip()
+        elif (found := _FIELD.match(line)) is not None:
+            name = found[1].lower()
+            fields.setdefault(name, found[2].strip())
+        else:
+            name = ""
+    return fields
+
+
+def _of_report(
+    fields: Mapping[str, str], told: Mapping[str, Failure], prose: str
+) -> Observation:
+    names = [_typed(fields.get(name, "")) for name in ("original-recipient", "final-recipient")]
+    actual = _typed(fields.get("x-actual-recipient", ""))
+    recipient = next((name for name in (*names, actual) if "@" in name), next(filter(None, names), ""))
+    diagnostic = join_lines(_typed(fields.get("diagnostic-code", "")))
+    said = find_reply(diagnostic)
+    failure = next((told[name.lower()] for name in (*names, actual) if name.lower() in told), None)
+    if failure is None and len(told) == 1:
+        failure = next(iter(told.values()))
+    text = diagnostic
+    if failure is not None and (said.code is None or len(failure.text) > 2 * len(said.text)):
+        reread = find_reply(join_lines(failure.text))
+        if said.code is None or reread.code == said.code:
+            said, text = reread, failure.text
+    status = _STATUS.search(fields.get("status", ""))
+    enhanced = EnhancedCode.parse(status[0]) if status else None
+    if said.enhanced is not None and (enhanced is None or enhanced[1:] in _OPEN_DETAILS):
+        enhanced = said.enhanced
+    host = _typed(fields.get("remote-mta", ""))
+    action = fields.get("action", "").split(" ")[0].lower()
+    flat = flatten(f"{text} {host}")
+    return Observation(
+        source=Source.BOUNCE,
+        text=said.text or diagnostic or (failure.text if failure else "") or _gist(prose),
+        code=said.code,
+        enhanced=enhanced,
+        stage=find_stage(text),
+        host=host,
+        recipient=recipient,
+        provider=provider_of(host, flat),
+        action=action or _action(prose),
+    )
+
+
+def _typed(value: str) -> str:
+    """Return a field's value without its type (RFC 3464 §2.1.2): ``rfc822; a@example.org``."""
+    kind, separator, rest = value.partition(";")
+    text = rest if separator and kind.strip().replace("-", "").isalnum() else value
+    return text.strip().strip("<>").strip()
+
+
+def _of_prose(failure: Failure) -> Observation:
+    joined = join_lines(failure.text)
+    said = find_reply(joined)
+    return Observation(
+        source=Source.BOUNCE,
+        text=said.text if said.code is not None else failure.text,
+        code=said.code,
+        enhanced=said.enhanced,
+        stage=find_stage(joined),
+        recipient=failure.recipient,
+        provider=provider_of("", flatten(joined)),
+        action=failure.action,
+    )
+
+
+def _of_whole(header: Header, parts: tuple[Part, ...], prose: str) -> tuple[Observation, ...]:
+    """Return what a mail says that names nobody: a complaint, an automatic reply, or something."""
+    reports = [part for part in parts if part.media_type == "message/feedback-report"]
+    if reports:
+        fields = _fields(reports[0].body.decode("utf-8", "replace").replace("\r\n", "\n"))
+        named = fields.get("original-rcpt-to", "") or fields.get("removal-recipient", "")
+        kind = fields.get("feedback-type", "abuse")
+        return (
+            Observation(
+                source=Source.BOUNCE,
+                text=f"feedback report: {kind}",
+                recipient=_typed(named),
+                action="complaint",
+            ),
+        )
+    automatic = unfold(header.get(b"auto-submitted") or b"").lower()
+    if automatic.startswith(b"auto-replied") and not prose_failures(prose, frozenset(), ()):
+        return (Observation(source=Source.BOUNCE, text="automatic reply", action="reply"),)
+    said = find_reply(join_lines(prose[:4096]))
+    if said.code is None and said.enhanced is None and not prose:
+        return ()
+    return (
+        replace(
+            _of_prose(Failure("", prose[:4096], _action(prose))), code=said.code, text=said.text
+        ),
+    )
+
+
+def _own_addresses(header: Header) -> frozenset[str]:
+    """Return whom the bounce comes from and goes to: none of them has failed."""
+    found: set[str] = set()
+    for name in (b"to", b"from", b"reply-to", b"cc", b"delivered-to", b"x-original-to"):
+        for value in header.get_all(name):
+            found.update(find_addresses(unfold(value).decode("utf-8", "replace")))
+    return frozenset(address.lower() for address in found)
+
+
+def _failed_recipients(header: Header) -> tuple[str, ...]:
+    values = header.get_all(b"x-failed-recipients")
+    text = ",".join(unfold(value).decode("utf-8", "replace") for value in values)
+    return tuple(dict.fromkeys(find_addresses(text)))
+
+
+def _action(prose: str) -> str:
+    return "delayed" if is_delay(prose) else "failed"
+
+
+def _gist(prose: str) -> str:
+    return prose[:1024].strip()
