@@ -180,3 +180,26 @@ def test_a_login_is_asked_about_and_its_answer_counts_at_mail() -> None:
         assert client.ask("MAIL FROM:<ann@local.test>") == "550 5.7.1 Not you"
     (visit,) = check.visits
     assert visit.identity == "ann"
+
+
+def test_what_is_said_of_one_recipient_is_not_held_against_the_next() -> None:
+    """Only the recipient that a check refuses is refused, and the message is not marked by it."""
+
+    class NotAnn(Stub):
+        async def rule(self, visit: Visit) -> Ruling:
+            await asyncio.sleep(self.takes)
+            assert visit.recipient is not None
+            return DEFERRED if visit.recipient.address.local_part == "ann" else PASSED
+
+    with receiving(checks=[NotAnn(frozenset({Stage.RCPT}), takes=0.01)]) as rig:
+        with rig.client() as client:
+            client.hello()
+            client.send("MAIL FROM:<eve@outside.test>")
+            client.send("RCPT TO:<ann@local.test>", "RCPT TO:<bob@local.test>", "DATA")
+            assert client.codes(4) == ["250", "451", "250", "354"]
+            client.send("From: <eve@outside.test>", "", "Hello", ".")
+            assert client.reply().startswith("250 ")
+        (message,) = rig.kept
+        told = [each.message for each in rig.named(CheckRuled)]
+    assert [str(each.address) for each in message.envelope.recipients] == ["bob@local.test"]
+    assert told == [""]  # with the refusal, and not again with the message

@@ -85,6 +85,8 @@ class Gate:
         strict = strictest(self.rulings)
         if not strict.turns_away:
             said = await self._checks.rule(visit)
-            self._of_transaction += said
-            strict = strictest(self.rulings if visit.stage is Stage.MAIL else said)
+            strict = strictest((*self.rulings, *said) if visit.stage is Stage.MAIL else said)
+            # A recipient that is turned away leaves nothing behind for the others.
+            if not strict.turns_away:
+                self._of_transaction += said
         then(strict)
