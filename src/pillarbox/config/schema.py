@@ -51,7 +51,7 @@ class Section:
     @property
     def is_by_domain(self) -> bool:
         """Whether the names of its tables are domains: ``[domain."example.org"]``."""
-        return self.name.endswith("domain")
+        return self.name.endswith("domain") or self.name == "dns_list"
 
 
 def _keys(owner: type) -> dict[str, Key]:
