@@ -123,6 +123,7 @@ class Operations:
             p.ShowLog: self._show_log,
             p.Backup: self._backup,
             p.Verify: self._verify,
+            p.ListNotes: self._list_notes,
             p.Reload: self._reload,
             p.Pause: self._pause,
             p.Resume: self._pause,
@@ -315,6 +316,13 @@ class Operations:
                 evidence=list(finding.evidence),
             )
         yield p.Done(count=len(findings))
+
+    async def _list_notes(self, request: p.ListNotes) -> AsyncIterator[p.Row]:
+        notes = await self._store.notes.all(request.kind, now=self._now())
+        found = [note for note in notes if note.key.startswith(request.prefix)]
+        for note in found:
+            yield p.NoteRow(key=note.key, value=msgspec.Raw(note.value))
+        yield p.Done(count=len(found))
 
     async def _reload(self, request: p.Reload) -> AsyncIterator[p.Row]:
         del request

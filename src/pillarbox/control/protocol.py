@@ -32,9 +32,11 @@ __all__ = [
     "ListBans",
     "ListCredentials",
     "ListFailures",
+    "ListNotes",
     "ListQueue",
     "LoginRow",
     "MessageRow",
+    "NoteRow",
     "Pause",
     "RecipientRow",
     "Reload",
@@ -228,6 +230,13 @@ class LiftBan(_Request, frozen=True, kw_only=True, tag="ban.lift"):
     client: str  # an address, an IPv6 /64, or "all"
 
 
+class ListNotes(_Request, frozen=True, kw_only=True, tag="notes.list"):
+    """What is kept that is no mail? Answered by ``NoteRow``, by their keys."""
+
+    kind: str
+    prefix: str = ""  # of their keys
+
+
 Request = (
     ShowStatus
     | SummarizeQueue
@@ -248,6 +257,7 @@ Request = (
     | RevokeCredential
     | TestCredential
     | ListFailures
+    | ListNotes
     | ListBans
     | LiftBan
 )
@@ -438,6 +448,13 @@ class SprayRow(_Row, frozen=True, kw_only=True, tag="spray"):
     failures: int
 
 
+class NoteRow(_Row, frozen=True, kw_only=True, tag="note"):
+    """Something that is kept and is no mail."""
+
+    key: str
+    value: msgspec.Raw  # JSON
+
+
 class Done(_Row, frozen=True, kw_only=True, tag="done"):
     """The answer is complete."""
 
@@ -463,6 +480,7 @@ Row = (
     | IssuedRow
     | LoginRow
     | FailureRow
+    | NoteRow
     | BanRow
     | SprayRow
     | Done

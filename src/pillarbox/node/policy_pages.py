@@ -13,7 +13,7 @@ from socket import socket
 from typing import Final
 
 from pillarbox.clock import Clock
-from pillarbox.config.settings import MtaStsMode, MtaStsSettings, Settings
+from pillarbox.config.settings import MtaStsMode, Settings, StsDomainSettings
 from pillarbox.errors import PillarboxError
 from pillarbox.mailauth.mta_sts import Mode, Policy, StsRecord, policy_host
 from pillarbox.net.pages import Page, PageServer
@@ -31,7 +31,7 @@ _AGE: Final = 14 * 86_400  # RFC 8461 §3.2 speaks of weeks, or more
 _ID_LENGTH: Final = 20  # of at most 32 (RFC 8461 §3.1)
 
 
-def own_policy(settings: MtaStsSettings, hostname: str) -> Policy:
+def own_policy(settings: StsDomainSettings, hostname: str) -> Policy:
     """Return a policy as it is shown.
 
     Args:
@@ -57,7 +57,7 @@ def bind_https(settings: Settings) -> tuple[socket, ...]:
     Raises:
         PermanentError: An address cannot be bound.
     """
-    return bind(settings.https.bind) if settings.mta_sts else ()
+    return bind(settings.https.bind) if settings.sts_domain else ()
 
 
 class PolicyPages:
@@ -87,7 +87,7 @@ class PolicyPages:
         self._settings = settings
         self._pages = {
             policy_host(domain): Page(str(own_policy(each, self._hostname)).encode())
-            for domain, each in settings.mta_sts.items()
+            for domain, each in settings.sts_domain.items()
         }
 
     async def start(self) -> None:

@@ -38,7 +38,7 @@ _RELOADED: Final = frozenset(
         "hook",
         "verify",
         "tls_domain",
-        "mta_sts",
+        "sts_domain",
         "srs",
         "dkim",
         "dkim_domain",

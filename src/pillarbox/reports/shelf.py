@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -13,12 +15,14 @@ from pillarbox.reports.days import DAY, day_of
 from pillarbox.reports.received import ReceivedReport
 from pillarbox.store.notes import Note, NoteStore
 
-__all__ = ["MOST_A_DAY", "Shelf", "ShelfFull"]
+__all__ = ["MOST_A_DAY", "RECEIVED", "Shelf", "ShelfFull", "newest_first"]
 
 MOST_A_DAY: Final = 1_000
 """Reports that are kept of one day, so that nobody can fill the store with them."""
 
-_KIND: Final = "received-report"
+RECEIVED: Final = "received-report"
+"""The kind of the notes; their keys begin with ``tls/`` or ``dmarc/``."""
+
 _COUNT: Final = "received-report-count"
 
 
@@ -55,7 +59,7 @@ class Shelf:
         named = f"{report.organization}\0{report.report_id}\0{report.domain}\0{is_proved}"
         digest = hashlib.blake2b(named.encode("utf-8", "replace"), digest_size=12).hexdigest()
         note = Note(
-            kind=_KIND,
+            kind=RECEIVED,
             key=f"{report.kind}/{day_of(max(report.begin, 0.0))}/{digest}",
             value=msgspec.json.encode(kept),
             expires_at=now + self._keep,
@@ -63,13 +67,19 @@ class Shelf:
         await self._notes.put([note])
 
     async def all(self, kind: str, *, now: float) -> list[ReceivedReport]:
-        """Return the reports of a kind, the last days first.
+        """Return the reports of a kind.
 
         Raises:
             StoreUnavailable: The store is down.
         """
-        found = []
-        for note in await self._notes.all(_KIND, now=now):
-            if note.key.startswith(f"{kind}/"):
-                found.append(msgspec.json.decode(note.value, type=ReceivedReport))
-        return sorted(found, key=lambda report: (-report.begin, report.organization))
+        notes = await self._notes.all(RECEIVED, now=now)
+        return newest_first(note.value for note in notes if note.key.startswith(f"{kind}/"))
+
+
+def newest_first(values: Iterable[bytes]) -> list[ReceivedReport]:
+    """Return reports as they are shown; what another version has kept is left out."""
+    found = []
+    for value in values:
+        with contextlib.suppress(msgspec.MsgspecError):
+            found.append(msgspec.json.decode(value, type=ReceivedReport))
+    return sorted(found, key=lambda report: (-report.begin, report.organization))

@@ -60,8 +60,8 @@ from pillarbox.config.settings.receiving import (
 from pillarbox.config.settings.reports import (
     HttpsSettings,
     MtaStsMode,
-    MtaStsSettings,
     ReportSettings,
+    StsDomainSettings,
 )
 from pillarbox.config.settings.sending import (
     DeliverySettings,
@@ -113,7 +113,6 @@ __all__ = [
     "LogFormat",
     "LogSettings",
     "MtaStsMode",
-    "MtaStsSettings",
     "NodeSettings",
     "OrganizationalDomain",
     "OverRate",
@@ -134,6 +133,7 @@ __all__ = [
     "SourceSettings",
     "SrsSettings",
     "StoreSettings",
+    "StsDomainSettings",
     "TlsDomainSettings",
     "TlsMode",
     "TlsPolicy",
@@ -184,4 +184,4 @@ class Settings:
     dkim_domain: dict[str, DkimDomainSettings] = field(default_factory=dict)
     route: dict[str, RouteSettings] = field(default_factory=dict)
     tls_domain: dict[str, TlsDomainSettings] = field(default_factory=dict)
-    mta_sts: dict[str, MtaStsSettings] = field(default_factory=dict)
+    sts_domain: dict[str, StsDomainSettings] = field(default_factory=dict)

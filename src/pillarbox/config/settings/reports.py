@@ -7,7 +7,7 @@ from enum import Enum
 
 from pillarbox.config.settings.declaration import Unit, setting
 
-__all__ = ["HttpsSettings", "MtaStsMode", "MtaStsSettings", "ReportSettings"]
+__all__ = ["HttpsSettings", "MtaStsMode", "ReportSettings", "StsDomainSettings"]
 
 
 class MtaStsMode(Enum):
@@ -61,8 +61,8 @@ class ReportSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MtaStsSettings:
-    """The MTA-STS policy of a domain of ours: `[mta_sts."example.org"]`."""
+class StsDomainSettings:
+    """The MTA-STS policy of a domain of ours: `[sts_domain."example.org"]`."""
 
     mode: MtaStsMode = setting(
         "How others are to take it: `testing` (they tell us of failures), `enforce` (they "
@@ -87,6 +87,6 @@ class HttpsSettings:
     """Where pages are shown by HTTPS: the MTA-STS policies, and nothing else."""
 
     bind: tuple[str, ...] = setting(
-        "Addresses with ports; bound only where there is an [mta_sts] section.",
+        "Addresses with ports; bound only where there is a [sts_domain] section.",
         ("[::]:443",),
     )
