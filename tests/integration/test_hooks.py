@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ from pillarbox.events.types import (
     RecipientRefused,
     SiteBackedOff,
 )
-from pillarbox.hooks.checks import DeliveryHooks
+from pillarbox.hooks import plugin as plugin_module
+from pillarbox.hooks.checks import DeliveryHooks, HookCheck
 from pillarbox.hooks.plugin import Plugin
 from pillarbox.lab.clock import run_virtual
 from pillarbox.node.judging import Judging
@@ -174,6 +176,82 @@ def test_a_stuck_plugin_holds_up_no_other_session(tmp_path: Path) -> None:
             with rig.client() as client:
                 assert send(client)[-1].startswith("250 ")
         assert time.monotonic() - began < 2
+
+
+def test_calls_that_a_stuck_plugin_has_not_taken_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were given up wait in its thread all the same, so no more are added."""
+    monkeypatch.setattr(plugin_module, "_MOST_AT_ONCE", 3)
+    code = """
+        @hook
+        async def connect(visit):
+            time.sleep(0.6)
+    """
+    settings = HookSettings(file=plugin_file(tmp_path, code), timeout=0.02)
+    plugin = Plugin("mine", settings, lambda *_: None)
+
+    async def ask() -> list[str]:
+        return [(await plugin.ask("connect", None))[0].reason for _ in range(6)]
+
+    reasons = asyncio.run(ask())
+    plugin.close()
+    assert reasons[0] == "connect gave no answer within 0.02 s"
+    assert reasons[-1] == "connect was not asked: 3 calls wait for an answer"
+
+
+@pytest.mark.parametrize("stage", ["rcpt", "message"])
+def test_a_plugin_that_ends_while_it_is_asked_hangs_nothing(stage: str, tmp_path: Path) -> None:
+    """The call counts as one without an answer, and so do those that follow."""
+    code = f"""
+        @hook
+        async def {stage}({"visit" if stage == "rcpt" else stage}):
+            await asyncio.sleep(60)
+    """
+    defects: Defects = []
+    settings = HookSettings(file=plugin_file(tmp_path, code), on_failure=HookFailure.DEFER)
+    plugin = Plugin("mine", settings, lambda where, error: defects.append((where, error)))
+
+    async def ask() -> list[str]:
+        first = asyncio.create_task(plugin.ask(stage, None))
+        await asyncio.sleep(0.05)
+        plugin.close()
+        ruling, _ = await asyncio.wait_for(first, 2)
+        following, _ = await asyncio.wait_for(plugin.ask(stage, None), 2)
+        assert ruling.action is following.action is Action.DEFER
+        return [ruling.reason, following.reason]
+
+    assert asyncio.run(ask()) == [f"{stage} was given up", f"{stage} was not asked: it has ended"]
+    assert not defects
+
+
+def test_a_hook_that_is_canceled_from_within_hangs_nothing(tmp_path: Path) -> None:
+    """A session waits for no answer that will never come."""
+    code = """
+        @hook
+        async def rcpt(visit):
+            raise asyncio.CancelledError
+    """
+    defer = HookFailure.DEFER
+    with hooked(tmp_path, code, on_failure=defer) as (rig, _), rig.client() as client:
+        assert send(client)[-1].startswith("451 4.3.0 ")
+        assert client.ask("NOOP").startswith("250 ")
+
+
+def test_a_plugin_runs_as_long_as_somebody_may_ask_it(tmp_path: Path) -> None:
+    """A session that began before a reload keeps its hooks; after the last, the thread ends."""
+    code = """
+        @hook
+        async def rcpt(visit):
+            return refuse("No")
+    """
+    plugin = Plugin("held", HookSettings(file=plugin_file(tmp_path, code)), lambda *_: None)
+    check = HookCheck(plugin)
+    del plugin
+    ruling, _ = asyncio.run(check._plugin.ask("rcpt", None))
+    assert ruling.action is Action.REFUSE
+    del check
+    wait_until(lambda: not any(each.name == "hook held" for each in threading.enumerate()))
 
 
 @pytest.mark.parametrize(

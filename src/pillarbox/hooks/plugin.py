@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -29,7 +30,7 @@ from pillarbox.smtp.reply import Reply
 
 __all__ = ["Plugin"]
 
-_MOST_AT_ONCE: Final = 1_000  # calls; more means that the plugin is stuck
+_MOST_AT_ONCE: Final = 1_000  # calls that its thread has not begun: the plugin is stuck
 _UNAVAILABLE: Final = Reply.of(451, "4.3.0", "The message could not be checked, try again later")
 
 Implementation = Callable[..., Any]
@@ -55,22 +56,23 @@ class Plugin:
         self._on_defect = on_defect
         self._implementations = _implementations(name, _load(name, settings))
         self._loop = asyncio.new_event_loop()
-        self._running = 0
-        threading.Thread(target=self._run, name=f"hook {name}", daemon=True).start()
+        # Calls that wait for the thread; each number is written by one thread only.
+        self._asked = 0
+        self._taken = 0
+        threading.Thread(target=_run, args=(self._loop,), name=f"hook {name}", daemon=True).start()
+        self._end = weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
 
     def has(self, hook: str) -> bool:
         """Whether it implements a hook."""
         return hook in self._implementations
 
     def close(self) -> None:
-        """Let its thread end; what still runs is given up."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Let its thread end; what still runs is given up.
 
-    def _run(self) -> None:
-        loop = self._loop
-        loop.run_forever()
-        loop.run_until_complete(_give_up(asyncio.all_tasks(loop)))
-        loop.close()
+        It ends by itself when nobody is left who could ask it: sessions that began before a
+        reload keep the plugin that they began with.
+        """
+        self._end()
 
     async def ask(self, hook: str, subject: object) -> tuple[Ruling, bytes]:
         """Call the implementations of a hook one after the other.
@@ -94,16 +96,22 @@ class Plugin:
     async def _call(
         self, hook: str, implementation: Implementation, subject: object
     ) -> Answer | Ruling | None:
-        if self._running >= _MOST_AT_ONCE:
+        if not self._end.alive:
+            return self._failed(f"{hook} was not asked: it has ended")
+        if self._asked - self._taken >= _MOST_AT_ONCE:
             return self._failed(f"{hook} was not asked: {_MOST_AT_ONCE} calls wait for an answer")
-        self._running += 1
+        self._asked += 1
+        self._loop.call_soon_threadsafe(self._take)
         asked = asyncio.run_coroutine_threadsafe(_guarded(implementation, subject), self._loop)
-        asked.add_done_callback(self._answered)
         timeout = self.settings.timeout
         try:
             answer = await asyncio.wait_for(asyncio.wrap_future(asked), timeout)
         except TimeoutError:
             return self._failed(f"{hook} gave no answer within {timeout:g} s")
+        except asyncio.CancelledError:
+            if _is_canceled():
+                raise
+            return self._failed(f"{hook} was given up")  # by itself, or with its plugin
         if isinstance(answer, _Raised):
             self._on_defect(f"hook {self.name}: {hook}", answer.error)
             return self._failed(f"{hook} raised {type(answer.error).__name__}: {answer.error}")
@@ -111,9 +119,8 @@ class Plugin:
             return answer
         return self._failed(f"{hook} returned {type(answer).__name__}, which is not an answer")
 
-    def _answered(self, asked: object) -> None:
-        del asked
-        self._running -= 1
+    def _take(self) -> None:
+        self._taken += 1
 
     def _ruling(self, answer: Answer) -> Ruling:
         return Ruling(
@@ -138,6 +145,18 @@ class _Raised:
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.run_until_complete(_give_up(asyncio.all_tasks(loop)))
+    loop.close()
+
+
+def _is_canceled() -> bool:
+    """Whether it is the caller who does not want to know any more."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _give_up(tasks: Collection[asyncio.Task[Any]]) -> None:

@@ -184,7 +184,6 @@ class Steering:
             node.judging.close()
             node.judging = before
             raise
-        before.close()
 
     def pause(self, *, is_paused: bool) -> None:
         """Start no more deliveries, or start them again."""
