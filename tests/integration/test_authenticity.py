@@ -255,6 +255,16 @@ def test_dns_that_does_not_answer_stops_no_mail_for_ever() -> None:
         assert send(rig, HEADER + b"Hello\r\n").startswith("451 4.4.3 ")
 
 
+@BODIES
+def test_a_forged_result_is_cut_out_where_dns_is_silent(body: bytes) -> None:
+    """Whoever lets his own DNS answer too late does not get his own verdict believed."""
+    forged = b"Authentication-Results: mx.local.test; dmarc=pass header.from=bank.test\r\n"
+    with authentic(resolver=ZoneResolver(";! timeout test.\n"), timeout=0.1) as (rig, _):
+        assert send(rig, forged + HEADER + body).startswith("250 ")
+        content = rig.content(rig.kept[0])
+    assert b"bank.test" not in content
+
+
 def test_mail_from_inside_is_not_judged(tmp_path: Path) -> None:
     """Exempt networks get no results, and cost no questions."""
     del tmp_path

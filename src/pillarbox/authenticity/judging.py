@@ -18,6 +18,7 @@ from pillarbox.events.types import MessageJudged, Sink
 from pillarbox.intake.draft import Draft
 from pillarbox.intake.inspection import Inspection, Judgement
 from pillarbox.mailauth.arc import Sealer, Voucher
+from pillarbox.mailauth.authres import forged_fields
 from pillarbox.mailauth.dmarc import Policy, Result as DmarcResult
 from pillarbox.mailauth.spf import Result as SpfResult
 from pillarbox.mailauth.verification import Client, Examination, Verification, Verifier
@@ -97,8 +98,11 @@ class JudgingInspector:
         try:
             found = await asyncio.wait_for(examination.conclude(now=now), judges.patience)
         except TimeoutError:
-            unknown = judges.policy.unknown(judges.patience)
-            return Judgement(rulings=(unknown,), is_sender_doubtful=True)
+            return Judgement(
+                rulings=(judges.policy.unknown(judges.patience),),
+                cuts=forged_fields(scan_header(header), judges.authserv_id),
+                is_sender_doubtful=True,
+            )
         voucher = found.voucher(judges.trusted_forwarders)
         decision = judges.policy.decide(found.dmarc, voucher)
         ruling = decision.ruling
