@@ -17,7 +17,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.findings import Level
 from pillarbox.policy.queue import QueueKey, RecipientState
 from pillarbox.smtp.address import Mailbox
-from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient, Ret
+from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient, Ret, TlsRequired
 from pillarbox.store.port import (
     Batch,
     BodyDamaged,
@@ -131,6 +131,29 @@ def test_a_kept_message_comes_back_as_it_was(place: Place) -> None:
         assert await store.message(message.id) == replace(message, content=None)
         (work, *_) = await store.load(now=NOW, limit=9, per_queue=9, exclude=NOTHING)
         assert replace(work.message, content=None) == replace(message, content=None)
+
+    run(place, steps)
+
+
+@pytest.mark.parametrize("required", TlsRequired)
+def test_what_a_sender_asks_of_tls_comes_back_with_the_message(
+    place: Place, required: TlsRequired
+) -> None:
+    """RFC 8689 §4.1: it is kept as long as the message is, and such mail waits apart."""
+
+    async def steps(store: Store) -> None:
+        plain = kept_message(lane="tenant")
+        (recipient,) = plain.recipients
+        message = replace(
+            plain,
+            envelope=replace(plain.envelope, tls_required=required),
+            recipients=(replace(recipient, queue=recipient.queue.apart(required)),),
+        )
+        await store.commit(Batch(keep=[message]))
+        assert await store.message(message.id) == replace(message, content=None)
+        (work,) = await store.load(now=NOW, limit=9, per_queue=9, exclude=NOTHING)
+        assert work.message.envelope.tls_required is required
+        assert work.queue.tls_required is required
 
     run(place, steps)
 

@@ -29,11 +29,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.loopback import own_address
 from tests.peers import require, require_root
+from tests.receiving import any_certificate
 from tests.running_node import running_node
 from tests.validating_resolver import unbound
 
 from pillarbox.cli.main import cli
 from pillarbox.events.types import (
+    AttemptMade,
     Event,
     MessageAccepted,
     MessageJudged,
@@ -127,11 +129,12 @@ class Exchange:
     received: list[Event]  # what beta tells
     proxy: FaultProxy
 
-    def submit(self, domain: str) -> None:
+    def submit(self, domain: str, *parameters: str, content: bytes = CONTENT) -> None:
         """Give alpha a message for Bob."""
         host, port = self.alpha.receiver.addresses["in"][0]
         with smtplib.SMTP(host, port) as client:
-            client.sendmail("ann@alpha.test", [f"bob@{domain}"], CONTENT)
+            client.starttls(context=any_certificate())
+            client.sendmail("ann@alpha.test", [f"bob@{domain}"], content, parameters)
 
     def retry(self) -> None:
         """Have what waits at alpha tried again, as soon as it is known to wait."""
@@ -296,3 +299,26 @@ def test_mail_waits_while_somebody_in_the_path_attacks(
     exchange.retry()
     wait_for(exchange.sent, RecipientDelivered)
     assert wait_for(exchange.received, MessageJudged).dmarc.startswith("pass")
+
+
+@BY
+def test_requiretls_is_passed_on(exchange: Exchange, domain: str, policy: str) -> None:
+    """RFC 8689 §4.2.1: over TLS that is verified, to who offers it."""
+    del policy
+    exchange.submit(domain, "REQUIRETLS")
+    wait_for(exchange.sent, RecipientDelivered)
+    attempt = wait_for(exchange.sent, AttemptMade).conversation
+    assert [line for line in attempt if line.startswith("> MAIL") and "REQUIRETLS" in line]
+
+
+@BY
+def test_mail_that_does_not_require_tls_arrives_in_spite_of_an_attack(
+    exchange: Exchange, domain: str, policy: str
+) -> None:
+    """RFC 8689 §4.2.2: its sender would rather have it read than have it wait."""
+    del policy
+    exchange.proxy.fault = Fault.STRIP
+    exchange.submit(domain, content=b"TLS-Required: No\r\n" + CONTENT)
+    wait_for(exchange.sent, RecipientDelivered)
+    assert wait_for(exchange.received, MessageAccepted).tls == ""
+    assert b"".join(exchange.proxy.overheard).count(b"Hello, Bob.") == 1
