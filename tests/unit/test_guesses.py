@@ -97,6 +97,8 @@ def test_a_spray_over_many_accounts_is_noticed_once() -> None:
     assert (spray.accounts, spray.clients, spray.finding) == (20, 10, "PB-AUTH-001")
     assert guesses.spray.is_going_on(100.0)
     assert not guesses.spray.is_going_on(5000.0)
+    guesses.failed(EVE, "ann", 101.0)
+    assert len(events) == 1
     alone: list[Event] = []
     guesses = Guesses(settings, sink=alone.append)
     for number in range(300):
@@ -200,3 +202,14 @@ def test_harvesting_gets_slow_and_ends() -> None:
     assert delays == [0.0, 0.0, 0.5, 1.0, 1.0, 1.0, None]
     assert harvest.asked(HOME, 0.0) == 0.0
     assert harvest.asked(EVE, 1000.0) == 0.0
+
+
+def test_a_spray_does_not_hide_behind_guesses_at_one_account() -> None:
+    """However often one account fails meanwhile, the others are seen."""
+    events: list[Event] = []
+    settings = GuessSettings(spray_accounts=20, spray_addresses=5, ban_after=0)
+    guesses = Guesses(settings, sink=events.append)
+    fail(guesses, EVE, 500)
+    for number in range(20):
+        guesses.failed(f"198.51.100.{number}", f"user{number}", 1.0)
+    assert [type(event) for event in events] == [LoginsSprayed]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -15,6 +16,7 @@ from pillarbox.policy.rate import Rate, parse_rate
 from pillarbox.policy.ruling import Action
 from pillarbox.store.memory.disk import MemoryDisk
 from pillarbox.store.memory.notes import MemoryNotes
+from pillarbox.store.port import StoreUnavailable
 
 NOON = 1_800_014_400.0  # half a day of UTC has passed
 
@@ -246,3 +248,27 @@ def test_what_was_used_in_the_window_before_fades() -> None:
         return second.wait("ann", now)
 
     assert asyncio.run(late()) > 0.0
+
+
+def test_nothing_is_lost_while_the_store_is_down() -> None:
+    """What could not be added is added when the store is back, once."""
+    disk, is_down = MemoryDisk(), True
+
+    def check() -> None:
+        if is_down:
+            raise StoreUnavailable("down")
+
+    async def play() -> list[int]:
+        nonlocal is_down
+        kept = MemoryNotes(disk, check)
+        meter, ledger = Meter("m", Rate(5, 3600.0)), RateLedger(kept, lambda: NOON, is_shared=True)
+        for _ in range(3):
+            meter.charge("ann", NOON)
+            with suppress(StoreUnavailable):
+                await ledger.settle([meter])
+        is_down = False
+        for _ in range(2):
+            await ledger.settle([meter])
+        return [note.amount for note in await kept.all("rate m", now=NOON)]
+
+    assert asyncio.run(play()) == [3]

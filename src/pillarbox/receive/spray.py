@@ -15,7 +15,7 @@ __all__ = ["Spray", "Sprayed"]
 
 _WINDOW: Final = 600.0  # seconds
 _MOST: Final = 4_096  # accounts and clients that are told apart
-_TRIES: Final = 5  # of an account; more is a guess at one, not at all
+_TRIES: Final = 5  # of an account; more is a guess at this one, whatever happens to others
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Sprayed:
 class Spray:
     """Counts the accounts and the clients of failed logins."""
 
-    __slots__ = ("_accounts", "_clients", "_failures", "_since", "_told", "last")
+    __slots__ = ("_accounts", "_clients", "_failures", "_guessed_at", "_since", "_told", "last")
 
     def __init__(self) -> None:
         """Nobody has failed."""
@@ -43,7 +43,8 @@ class Spray:
         self._since = now
         self._failures = 0
         self._told = False
-        self._accounts: set[bytes] = set()
+        self._accounts: dict[bytes, int] = {}  # how often each has failed
+        self._guessed_at = 0  # of them, those that fail too often to be part of a spray
         self._clients: set[ClientKey] = set()
 
     def is_going_on(self, now: float) -> bool:
@@ -65,14 +66,14 @@ class Spray:
         if not 0.0 <= now - self._since < _WINDOW:
             self._begin(now)
         self._failures += 1
-        if len(self._accounts) < _MOST:
-            self._accounts.add(account)
+        known = self._accounts
+        if account in known or len(known) < _MOST:
+            known[account] = known.get(account, 0) + 1
+            self._guessed_at += known[account] == _TRIES + 1
         if len(self._clients) < _MOST:
             self._clients.add(client)
-        seen = len(self._accounts)
+        seen = len(known) - self._guessed_at
         if self._told or seen < accounts or len(self._clients) < clients:
-            return None
-        if self._failures > _TRIES * seen:
             return None
         self._told = True
         self.last = Sprayed(seen, len(self._clients), self._failures, self._since)
