@@ -53,6 +53,12 @@ PROVIDERS: Final[tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...]] 
     ("zoho", "Zoho", ("zoho.com", "zohomail.com"), ("zoho",)),
     ("ses", "Amazon SES", ("amazonses.com", "amazonaws.com"), ("amazon ses", "amazonses")),
     ("sendgrid", "SendGrid", ("sendgrid.net",), ("sendgrid",)),
+    (
+        "jp-mobile",
+        "a Japanese mobile provider",
+        ("docomo.ne.jp", "ezweb.ne.jp", "au.com", "softbank.ne.jp", "i.softbank.jp"),
+        ("docomo.ne.jp", "ezweb.ne.jp", "softbank.ne.jp"),
+    ),
     ("orange", "Orange", ("orange.fr", "wanadoo.fr"), ("ofr_", "orange.fr", "ofr004")),
 )
 

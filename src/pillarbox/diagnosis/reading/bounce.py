@@ -15,7 +15,7 @@ from typing import Final
 from pillarbox.diagnosis.observation import Observation, Source
 from pillarbox.diagnosis.phrase import flatten
 from pillarbox.diagnosis.provider import provider_of
-from pillarbox.diagnosis.reading.codes import find_reply, find_stage, join_lines
+from pillarbox.diagnosis.reading.codes import find_reply, find_stage, join_lines, transcript_stage
 from pillarbox.diagnosis.reading.prose import Failure, find_addresses, is_delay, prose_failures
 from pillarbox.message.header import Header, HeaderRefused, scan_header, unfold
 from pillarbox.message.parts import Part, message_parts
@@ -27,7 +27,11 @@ _LINE_END: Final = re.compile(rb"\r?\n")
 _MAX_REPORTS: Final = 200  # recipients of one notification that are told apart
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z-]{1,40}+):[ \t]*+(.*+)")
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_OPEN_DETAILS: Final = frozenset({(0, 0)})
+_STATUS_TYPE: Final = "delivery-status"
+_MAX_WRAPS: Final = 2
+_MAX_STAGE: Final = 16 * 1024
+_ACTIONS: Final = frozenset({"failed", "delayed", "delivered", "relayed", "expanded"})
+_OPEN_DETAILS: Final = frozenset({(0, 0), (4, 7)})  # no detail; or only that time is over
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
 _TAG: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|p)\b[^>]{0,200}>", re.IGNORECASE)
 _OTHER_TAG: Final = re.compile(r"</?[a-zA-Z!][^>@]{0,400}>")
@@ -42,7 +46,7 @@ def is_message(octets: bytes) -> bool:
     return known >= 2  # noqa: PLR2004 - any two of them: bounces leave much out
 
 
-def read_bounce(octets: bytes) -> tuple[Observation, ...]:
+def read_bounce(octets: bytes, depth: int = 0) -> tuple[Observation, ...]:
     """Return what a bounce says of each recipient; none if it names none."""
     content = _LINE_END.sub(b"\r\n", octets)
     header = _header(content)
@@ -50,6 +54,12 @@ def read_bounce(octets: bytes) -> tuple[Observation, ...]:
         return ()
     parts = message_parts(content)
     prose = _prose(parts)
+    if not prose.strip():
+        # A filter has wrapped up the bounce, or the form is broken: what is inside counts.
+        inner = next((part.body for part in parts if part.media_type == "message/rfc822"), b"")
+        if inner and depth < _MAX_WRAPS and not any(_STATUS_TYPE in p.media_type for p in parts):
+            return read_bounce(inner, depth + 1)
+        prose = content[header.size :].decode("utf-8", "replace").replace("\r\n", "\n")
     reports = list(_reports(parts, prose))
     failures = prose_failures(prose, _own_addresses(header), _failed_recipients(header))
     if not reports:
@@ -139,22 +149,29 @@ def _of_report(
             said, text = reread, failure.text
     status = _STATUS.search(fields.get("status", ""))
     enhanced = EnhancedCode.parse(status[0]) if status else None
-    if said.enhanced is not None and (enhanced is None or enhanced[1:] in _OPEN_DETAILS):
+    if said.enhanced is not None and said.code is not None:
+        enhanced = said.enhanced  # the words of the server that refused, not those of ours
+    elif said.enhanced is not None and (enhanced is None or enhanced[1:] in _OPEN_DETAILS):
         enhanced = said.enhanced
     host = _typed(fields.get("remote-mta", ""))
-    action = fields.get("action", "").split(" ")[0].lower()
-    flat = flatten(f"{text} {host}")
+    flat = flatten(f"{text} {host} {recipient}")
     return Observation(
         source=Source.BOUNCE,
         text=said.text or diagnostic or (failure.text if failure else "") or _gist(prose),
         code=said.code,
         enhanced=enhanced,
-        stage=find_stage(text),
+        stage=transcript_stage(prose) or find_stage(text) or find_stage(prose[:_MAX_STAGE]),
         host=host,
         recipient=recipient,
         provider=provider_of(host, flat),
-        action=action or _action(prose),
+        action=_reported_action(fields.get("action", "")) or _action(prose),
     )
+
+
+def _reported_action(value: str) -> str:
+    """Return the action that a field names; other words than the standard's mean a failure."""
+    word = value.split(" ")[0].strip().lower()
+    return word if word in _ACTIONS or not word else "failed"
 
 
 def _typed(value: str) -> str:
@@ -174,7 +191,7 @@ def _of_prose(failure: Failure) -> Observation:
         enhanced=said.enhanced,
         stage=find_stage(joined),
         recipient=failure.recipient,
-        provider=provider_of("", flatten(joined)),
+        provider=provider_of("", flatten(f"{joined} {failure.recipient}")),
         action=failure.action,
     )
 
@@ -210,7 +227,7 @@ def _of_whole(header: Header, parts: tuple[Part, ...], prose: str) -> tuple[Obse
 def _own_addresses(header: Header) -> frozenset[str]:
     """Return whom the bounce comes from and goes to: none of them has failed."""
     found: set[str] = set()
-    for name in (b"to", b"from", b"reply-to", b"cc", b"delivered-to", b"x-original-to"):
+    for name in (b"to", b"from", b"reply-to"):
         for value in header.get_all(name):
             found.update(find_addresses(unfold(value).decode("utf-8", "replace")))
     return frozenset(address.lower() for address in found)

@@ -12,7 +12,7 @@ from typing import Final
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import EnhancedCode
 
-__all__ = ["Said", "find_enhanced", "find_reply", "find_stage", "join_lines"]
+__all__ = ["Said", "find_enhanced", "find_reply", "find_stage", "join_lines", "transcript_stage"]
 
 _ENHANCED: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 # A reply code at the beginning of a line, or where programs quote one: after "said:", "smtp;",
@@ -32,7 +32,7 @@ _LINE_CODES: Final = re.compile(
 _STAGES: Final = (
     (
         Stage.FINAL,
-        ("end of data", "data end command", "message body", "final dot", "<crlf>.<crlf>"),
+        ("end of data", "data end command", "message body", "final dot", "<crlf>.<crlf>", "smtp command data"),
     ),
     (
         Stage.RECIPIENT,
@@ -73,6 +73,16 @@ _STAGES: Final = (
         ("connect to ", "connection refused", "econnrefused", "etimedout", "dial tcp"),
     ),
 )
+_TRANSCRIPT: Final = re.compile(r"^>{3,5} (\w{4})\b[^\n]{0,500}\n<<< [45]\d\d", re.MULTILINE)
+_COMMANDS: Final = {
+    "EHLO": Stage.HELLO,
+    "HELO": Stage.HELLO,
+    "AUTH": Stage.AUTH,
+    "MAIL": Stage.MAIL,
+    "RCPT": Stage.RECIPIENT,
+    "DATA": Stage.FINAL,
+    "STAR": Stage.TLS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +111,13 @@ def find_reply(text: str) -> Said:
         ):
             chosen = found
     if chosen is None:
+        chosen = _CODE.match(text.strip())  # a success, if it says so at once
+    if chosen is None:
         return Said(None, find_enhanced(text), _clean(text))
-    rest = _clean(text[chosen.end() :])
+    following = (
+        found.start() for found in _LINE_CODES.finditer(text, chosen.end()) if found[1] != chosen[1]
+    )
+    rest = _clean(text[chosen.end() : next(following, len(text))])
     code = int(chosen[1])
     enhanced = EnhancedCode.parse(chosen[2]) if chosen[2] else None
     return Said(code, enhanced or find_enhanced(text, code // 100), rest or _clean(text))
@@ -119,11 +134,17 @@ def find_enhanced(text: str, class_: int | None = None) -> EnhancedCode | None:
 
 def find_stage(text: str) -> Stage | None:
     """Return how far the attempt had come, where a program says it in passing."""
-    lower = text.lower()
+    lower = " ".join(text.lower().split())
     for stage, marks in _STAGES:
         if any(mark in lower for mark in marks):
             return stage
     return None
+
+
+def transcript_stage(text: str) -> Stage | None:
+    """Return how far Sendmail had come by its transcript: the command before the reply."""
+    commands = _TRANSCRIPT.findall(text)
+    return _COMMANDS.get(commands[0].upper()) if commands else None
 
 
 def join_lines(text: str) -> str:
