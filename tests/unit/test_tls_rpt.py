@@ -146,3 +146,9 @@ def test_names_of_reports() -> None:
     assert report_subject("us.example", "a.b", "1") == (
         "Report Domain: a.b Submitter: us.example Report-ID: <1>"
     )
+
+
+def test_octets_that_are_no_text_are_refused() -> None:
+    """JSON is UTF-8; what is not is no report."""
+    with pytest.raises(ReportError, match="it is no TLS report"):
+        parse_report(b'{"organization-name": "\x80"}')

@@ -212,7 +212,7 @@ def parse_report(octets: bytes) -> Report:
         raise ReportError(f"the report is longer than {MAX_REPORT_OCTETS} octets")
     try:
         read = msgspec.json.decode(octets, type=wire.Report, strict=False)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ReportError(f"it is no TLS report: {error}") from None
     if len(read.policies) > _MAX_POLICIES:
         raise ReportError(f"the report has more than {_MAX_POLICIES} policies")

@@ -137,7 +137,8 @@ async def _exchange(
         words = getattr(error, "verify_message", "") or error.reason or str(error)
         raise FetchFailed(f"TLS with {host} failed: {words}", is_tls=True) from error
     except OSError as error:
-        raise FetchFailed(f"{host} {address}: {error.strerror or error}") from error
+        words = error.strerror or str(error) or "the connection was closed"
+        raise FetchFailed(f"{host} {address}: {words}") from error
     except (h11.RemoteProtocolError, h11.LocalProtocolError) as error:
         raise FetchFailed(f"{host} does not speak HTTP: {error}") from error
 
