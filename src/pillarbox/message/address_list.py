@@ -7,7 +7,9 @@ routes, empty list elements and dots in unquoted names are read, because old mai
 (RFC 5322 §4.4). Nothing is raised: an error is a value with its position.
 
 Strategy: comments are made blanks first, for they nest. Then one pattern reads an element,
-with quantifiers that never give back, so that each character is looked at a few times at most.
+with quantifiers that never give back, so that each character is looked at a few times at most:
+possessive ones on characters, atomic groups around repeated groups, because CPython before 3.11.5
+repeats a possessive group wrongly.
 """
 
 from __future__ import annotations
@@ -51,25 +53,25 @@ class _SyntaxError(Exception):
 # RFC 5322 §3.2.3 and RFC 6532 §3.2.
 _BLANKS: Final = r"[ \t\r\n]*+"
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a0-\U0010ffff-]++"
-_QUOTED: Final = r'"(?:[^"\\\x00]++|\\[^\x00])*+"'
+_QUOTED: Final = r'"(?>(?:[^"\\\x00]++|\\[^\x00])*)"'
 _WORD: Final = f"(?:{_ATOM}|{_QUOTED})"
-_LOCAL_PART: Final = rf"{_WORD}(?:{_BLANKS}\.{_BLANKS}{_WORD})*+"
-_DOMAIN: Final = rf"(?:\[[^\[\]\\\x00-\x20]*+\]|{_ATOM}(?:{_BLANKS}\.{_BLANKS}{_ATOM})*+)"
-_ROUTE: Final = rf"(?:[,@](?:(?<=,)|{_BLANKS}{_DOMAIN}){_BLANKS})++:{_BLANKS}"  # obs-route, §4.4
+_LOCAL_PART: Final = rf"{_WORD}(?>(?:{_BLANKS}\.{_BLANKS}{_WORD})*)"
+_DOMAIN: Final = rf"(?:\[[^\[\]\\\x00-\x20]*+\]|{_ATOM}(?>(?:{_BLANKS}\.{_BLANKS}{_ATOM})*))"
+_ROUTE: Final = rf"(?>(?:[,@](?:(?<=,)|{_BLANKS}{_DOMAIN}){_BLANKS})+):{_BLANKS}"  # obs-route, §4.4
 _ELEMENT: Final = re.compile(
     rf"(?:(?P<local>{_LOCAL_PART}){_BLANKS}@{_BLANKS}(?P<domain>{_DOMAIN})"
-    rf"|(?P<name>(?:(?:{_WORD}|\.){_BLANKS})*+)"
-    rf"(?:<{_BLANKS}(?:{_ROUTE})?+"
+    rf"|(?P<name>(?>(?:(?:{_WORD}|\.){_BLANKS})*))"
+    rf"(?:<{_BLANKS}(?>(?:{_ROUTE})?)"
     rf"(?P<angle_local>{_LOCAL_PART}){_BLANKS}@{_BLANKS}(?P<angle_domain>{_DOMAIN}){_BLANKS}>"
     rf"|(?P<group>:)))"
     rf"{_BLANKS}"
 )
 _SEPARATORS: Final = re.compile(r"[ \t\r\n,]*+")  # obs-addr-list: elements may be empty
 _RUN: Final = re.compile(r"[ \t\r\n]+")
-_WORDS: Final = re.compile(rf'({_BLANKS})(?:"((?:[^"\\]++|\\.)*+)"|([^" \t\r\n]++))', re.DOTALL)
+_WORDS: Final = re.compile(rf'({_BLANKS})(?:"((?>(?:[^"\\]++|\\.)*))"|([^" \t\r\n]++))', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
-_OUTSIDE: Final = re.compile(r'(?:[^"(]++|"(?:[^"\\]++|\\.)*+"?)++', re.DOTALL)
-_FLAT_COMMENTS: Final = re.compile(r"(?:\((?:[^()\\]++|\\.)*+\))++", re.DOTALL)
+_OUTSIDE: Final = re.compile(r'(?:[^"(]++|"(?>(?:[^"\\]++|\\.)*)"?)+', re.DOTALL)
+_FLAT_COMMENTS: Final = re.compile(r"(?:\((?>(?:[^()\\]++|\\.)*)\))+", re.DOTALL)
 _PARENTHESES: Final = re.compile(r"\\.|\(++|\)++", re.DOTALL)
 
 _LONGEST_CACHED: Final = 512

@@ -25,7 +25,7 @@ _LIMITS: Final = HeaderLimits(max_size=64 * 1024, max_fields=200, max_field_size
 _MAX_BOUNDARY: Final = 200  # RFC 2046 §5.1.1 allows 70
 _TYPE: Final = re.compile(rb"[ \t\r\n]*+([!-'*+.0-9A-Z^-~-]++/[!-'*+.0-9A-Z^-~-]++)")
 _PARAMETER: Final = re.compile(
-    rb';[ \t\r\n]*+([!#-\'*+.0-9A-Z^-~-]++)[ \t\r\n]*+=[ \t\r\n]*+(?:"((?:[^"\\]|\\.)*+)"|([^; \t\r\n]*+))',
+    rb';[ \t\r\n]*+([!#-\'*+.0-9A-Z^-~-]++)[ \t\r\n]*+=[ \t\r\n]*+(?:"((?>(?:[^"\\]++|\\.)*))"|([^; \t\r\n]*+))',
     re.DOTALL,
 )
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)

@@ -17,7 +17,7 @@ __all__ = ["authserv_words", "parse_authserv_id", "parse_results"]
 
 _TOKEN: Final = re.compile(
     r"(?P<blank>[ \t\r\n]++)"
-    r'|"(?P<quoted>(?:[^"\\]|\\.)*+)"'
+    r'|"(?P<quoted>(?>(?:[^"\\]++|\\.)*))"'
     r"|(?P<special>[(;=])"
     # Laxer than the grammar, in which only pvalue may have "@" and "/" without quotes.
     r'|(?P<word>[^ \t\r\n()";=\x00-\x1f\x7f]++)',

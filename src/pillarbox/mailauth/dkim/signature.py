@@ -40,7 +40,7 @@ _MAX_SHOWN: Final = 60
 _NUMBER: Final = re.compile(rf"[0-9]{{1,{_MAX_DIGITS}}}")
 # Field names with colons between, and blanks around them; no character is read twice.
 _NAMES: Final = re.compile(
-    r"[ \t\r\n]*+[!-9;-~]++[ \t\r\n]*+(?::[ \t\r\n]*+[!-9;-~]++[ \t\r\n]*+)*+"
+    r"[ \t\r\n]*+[!-9;-~]++[ \t\r\n]*+(?>(?::[ \t\r\n]*+[!-9;-~]++[ \t\r\n]*+)*)"
 )
 _LABEL: Final = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DOMAIN: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
