@@ -17,6 +17,7 @@ from msgspec import field
 
 from pillarbox.events.abuse import ClientBanned, ClientUnbanned, LoginsSprayed
 from pillarbox.events.event import Event, Sink
+from pillarbox.events.reports import ReportNotRead, ReportNotSent, ReportReceived, ReportSent
 
 __all__ = [
     "ALL_EVENTS",
@@ -56,6 +57,10 @@ __all__ = [
     "RecipientReleased",
     "RecipientRetried",
     "RecipientUncertain",
+    "ReportNotRead",
+    "ReportNotSent",
+    "ReportReceived",
+    "ReportSent",
     "SenderRefused",
     "Sink",
     "SiteBackedOff",
