@@ -183,6 +183,37 @@ def test_records_that_cannot_be_used_still_ask_for_encryption() -> None:
     defers(stripped, why="does not offer STARTTLS", result="starttls-not-supported", zone=zone)
 
 
+@pytest.mark.parametrize("idle", [0.0, 30.0], ids=["new connection", "open connection"])
+def test_an_unsigned_domain_of_the_same_host_switches_dane_off_for_no_other(idle: float) -> None:
+    """Anybody can point a domain at another's host: its mail is apart, and goes on other terms."""
+
+    async def test(rig: Rig) -> None:
+        async with site(rig, ADDRESS, secure(OTHER_LEAF)):
+            await rig.send("eve@evil.test")
+            await rig.wait_for(RecipientDelivered)
+            await rig.send("bob@one.test")
+            (event,) = await rig.wait_for(RecipientDeferred)
+        assert "no TLSA record fits" in event.reason
+
+    zone = f"{dane(MISFITS)}evil MX 10 mx.one\n"
+    in_rig(test, zone=zone, delivery=DeliverySettings(idle_timeout=idle))
+
+
+def test_a_certificate_for_one_signed_domain_is_none_for_another_of_the_same_host() -> None:
+    """What an issuer in TLSA records certifies counts for the destination that it names."""
+    leaf = OURS.issue_cert("evil.test")
+
+    async def test(rig: Rig) -> None:
+        async with site(rig, ADDRESS, secure(leaf)):
+            await rig.send("eve@evil.test")
+            await rig.wait_for(RecipientDelivered)
+            await rig.send("bob@one.test")
+            await rig.wait_for(RecipientDeferred)
+
+    zone = f"{dane(FITS_ANCHOR)};! signed evil.test\nevil MX 10 mx.one\n"
+    in_rig(test, zone=zone)
+
+
 # --- MTA-STS (RFC 8461) -----------------------------------------------------------------
 
 

@@ -133,7 +133,7 @@ class SiteMap:
         if resolution.failure is not None:
             return resolution
         key = f"{name} {site_key(resolution.hosts)}"
-        if security is not None and not security.is_shared:
+        if security is not None and not security.is_shared(resolution.hosts):
             key = f"{key} for {security.label}"
         site = self._sites.get(key)
         if site is None:

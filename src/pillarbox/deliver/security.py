@@ -8,7 +8,7 @@ that is known to be the right one, or for less than the destination does (RFC 86
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -62,13 +62,15 @@ class Security:
     sts: Policy | None = None
     required: TlsRequired = TlsRequired.BY_POLICY  # what the senders ask for
 
-    @property
-    def is_shared(self) -> bool:
+    def is_shared(self, hosts: Iterable[Host]) -> bool:
         """Whether others with the same hosts may use the same connections."""
-        if self.required is not TlsRequired.BY_POLICY:
+        if self.required is not TlsRequired.BY_POLICY or self.settings is not None or self.sts:
             return False
-        is_plain = self.settings is None and self.policy in {TlsPolicy.AUTO, TlsPolicy.MAY}
-        return is_plain and self.sts is None
+        if self.policy is TlsPolicy.MAY:
+            return True
+        # With DANE the terms are the destination's own: its zone has to be signed, and a
+        # certificate for its name is as good as the host's (RFC 7672 §2.2, §3.2.2).
+        return self.policy is TlsPolicy.AUTO and not any(host.is_secure for host in hosts)
 
     @property
     def label(self) -> str:
