@@ -1,6 +1,6 @@
 """Finds the reply in a text: its code, its enhanced code, what it says, at which command.
 
-All patterns are linear: possessive, or bounded. RFC 5321 §4.2; RFC 3463 §2.
+All patterns are linear: possessive, atomic, or bounded. RFC 5321 §4.2; RFC 3463 §2.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _ENHANCED: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 # ": ", "(", a quote. Never within a number, a date or an address.
 _CODE: Final = re.compile(
     r"(?:^|(?<=[\s:;('\"#<=,\[{]))"
-    r"(?:(?:smtp|code)[ ]?[;:=][ ]?)?+([2345][0-5]\d)"
-    r"(?:(?:[ -]|[ ]-[ ]|, ?b?['\"]|: )#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?+(?=[\s\-:;,)'\"]|$)",
+    r"(?>(?:(?:smtp|code)[ ]?[;:=][ ]?)?)([2345][0-5]\d)"
+    r"(?>(?:(?:[ -]|[ ]-[ ]|, ?b?['\"]|: )#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?)(?=[\s\-:;,)'\"]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTINUED: Final = re.compile(
-    r"^[ \t]{0,8}+(?:>>>|<<<|[<>])?+[ \t]{0,8}+([2345]\d\d)-", re.MULTILINE
+    r"^[ \t]{0,8}+(?:>>>|<<<|[<>])?[ \t]{0,8}+([2345]\d\d)-", re.MULTILINE
 )
 _LINE_CODES: Final = re.compile(
-    r"^[ \t]{0,8}+([2345]\d\d)[ -](?:[245]\.\d{1,3}\.\d{1,3}(?:[ -]|$))?+", re.MULTILINE
+    r"^[ \t]{0,8}+([2345]\d\d)[ -](?:[245]\.\d{1,3}\.\d{1,3}(?:[ -]|$))?", re.MULTILINE
 )
 _STAGES: Final = (
     (

@@ -17,7 +17,7 @@ __all__ = ["Failure", "find_addresses", "is_delay", "prose_failures"]
 _MAX_PROSE: Final = 64 * 1024
 _MAX_LINES: Final = 12  # of a reason
 _MAX_FAILURES: Final = 200
-_ADDRESS: Final = re.compile(r"(?<![\w.+@/=-])[\w.!#$%&'*+/=?^{|}~-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){0,10}+")
+_ADDRESS: Final = re.compile(r"(?<![\w.+@/=-])[\w.!#$%&'*+/=?^{|}~-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){0,10}")
 # Where the copy of the message begins.
 _COPY: Final = re.compile(
     r"^(?:[ \t>|*=#-]{0,40}+)(?:"
@@ -44,8 +44,8 @@ _SENDER_LINE: Final = re.compile(
     re.IGNORECASE,
 )
 _HEAD: Final = re.compile(
-    r"^[ \t>|*\"'(\[-]{0,20}+(?:[45]\d\d[ -](?:[45]\.\d\.\d{1,2} )?)?+(?:(?:final|original)?-?(?:to|recipients?|address|user|mailbox|rcpt to|user name)[ \t]*+[:=]?[ \t]*+)?+"
-    r"(?:rfc822;[ \t]*+|smtp:)?+[<\"'(\[]{0,3}+$",
+    r"^[ \t>|*\"'(\[-]{0,20}+(?>(?:[45]\d\d[ -](?:[45]\.\d\.\d{1,2} )?)?)(?>(?:(?:final|original)?-?(?:to|recipients?|address|user|mailbox|rcpt to|user name)[ \t]*+[:=]?[ \t]*+)?)"
+    r"(?:rfc822;[ \t]*+|smtp:)?[<\"'(\[]{0,3}+$",
     re.IGNORECASE,
 )
 _INTRODUCTION: Final = re.compile(
