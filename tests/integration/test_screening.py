@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 
 import pytest
-from tests.receiving import Rig, receiving
+from tests.receiving import PASSWORD, Rig, listener, receiving
 
 from pillarbox.config.settings import (
     CheckAction,
@@ -119,6 +120,19 @@ def test_what_is_no_listing_turns_nobody_away(name: str, settings: DnsListSettin
     """Time-outs, other codes, lists that refuse to answer us, and domains that were sold."""
     with receiving(checks=[lists(**{name: settings})]) as rig:
         assert replies(rig)[0].startswith("250")
+
+
+def test_who_logs_in_is_no_stranger() -> None:
+    """What is said of the address of a client does not count once it has logged in."""
+    kinds = {"mx": listener(auth=True, auth_without_tls=True)}
+    checks = [lists(bad_test=REFUSE), *names(CheckAction.REFUSE)]
+    login = "AUTH PLAIN " + b64encode(f"\0ann\0{PASSWORD}".encode()).decode()
+    with receiving(kinds, users={"ann": PASSWORD}, checks=checks) as rig, rig.client() as wire:
+        wire.reply()
+        wire.ask("EHLO local.test")
+        assert wire.ask("MAIL FROM:<ann@local.test>").startswith("550")
+        assert wire.ask(login).startswith("235")
+        assert wire.ask("MAIL FROM:<ann@local.test>").startswith("250")
 
 
 def test_a_list_that_refuses_to_answer_is_a_finding() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from pillarbox.policy.rate import Rate
@@ -82,13 +81,10 @@ class Meter:
     def take_used(self, now: float, most: int) -> Iterator[Used]:
         """Yield what was used since the last look, of at most ``most`` subjects."""
         window = self.rate.window(now)
-        changed = self._changed
-        taken = list(islice(changed, most))
-        if len(taken) == len(changed):
-            changed.clear()
-        else:
-            self._changed = dict(islice(changed.items(), most, None))
-        for subject in taken:
+        changed = list(self._changed)
+        self._changed.clear()
+        self._changed.update(dict.fromkeys(changed[most:]))
+        for subject in changed[:most]:
             bucket = self._buckets.get(subject)
             if bucket is None:  # forgotten meanwhile
                 continue

@@ -44,6 +44,7 @@ class Ruling:
     evidence: tuple[str, ...] = ()  # what the check saw: answers of DNS, scores
     not_before: float = 0.0  # wall clock: what is taken is not delivered earlier
     client_name: str = ""  # the client's name in DNS, where a check has verified it
+    is_of_strangers: bool = False  # it does not count for a client that logs in
 
     def __post_init__(self) -> None:
         wanted = _CLASS.get(self.action)

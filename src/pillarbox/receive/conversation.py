@@ -158,6 +158,8 @@ class Conversation:
         # RFC 3207 §4.2: what was said before the handshake is forgotten, a login as well.
         self._login.forget()
         self._throttle.identify("")
+        if self._gate is not None:
+            self._gate.is_of_login = False
         self._rights = self._rights_as("")
         self._origin = None
         self._line.start_tls(context)
@@ -175,6 +177,7 @@ class Conversation:
         if is_accepted:
             self._rights = self._rights_as(self._login.identity, self._login.senders)
             if self._gate is not None:
+                self._gate.is_of_login = True
                 self._gate.begin(self._visit(Stage.AUTH))
             self._throttle.identify(self._login.identity)
             self._origin = None

@@ -19,7 +19,7 @@ __all__ = ["Gate"]
 class Gate:
     """Asks the checks, and remembers their rulings."""
 
-    __slots__ = ("_ahead", "_checks", "_of_session", "_of_transaction", "_tasks")
+    __slots__ = ("_ahead", "_checks", "_of_session", "_of_transaction", "_tasks", "is_of_login")
 
     def __init__(self, checks: Checks) -> None:
         """Nothing has been asked yet."""
@@ -28,11 +28,15 @@ class Gate:
         self._of_session: dict[Stage, tuple[Ruling, ...]] = {}
         self._of_transaction: tuple[Ruling, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.is_of_login = False
+        """Whether the client has logged in, so that what is said of strangers does not count."""
 
     @property
     def rulings(self) -> tuple[Ruling, ...]:
         """What counts for the message that is under way."""
         of_session = (ruling for said in self._of_session.values() for ruling in said)
+        if self.is_of_login:
+            of_session = (ruling for ruling in of_session if not ruling.is_of_strangers)
         return (*of_session, *self._of_transaction)
 
     def begin(self, visit: Visit) -> None:

@@ -66,6 +66,7 @@ class ReverseName:
             action=action,
             by=self.name,
             reply=_REPLIES["reverse"].get(action),
+            is_of_strangers=action is not Action.NOTE,
             reason=f"iprev {found.result.value}: {found.reason}",
             evidence=found.evidence,
             client_name=found.name,
@@ -107,7 +108,11 @@ class HeloName:
         if fault:
             action = self._action
             return Ruling(
-                action=action, by=self.name, reply=_REPLIES["helo"].get(action), reason=fault
+                action=action,
+                by=self.name,
+                reply=_REPLIES["helo"].get(action),
+                reason=fault,
+                is_of_strangers=action is not Action.NOTE,
             )
         if visit.helo.startswith("["):
             return PASSED

@@ -172,6 +172,7 @@ class DnsLists:
             action=action,
             by=self.name,
             reply=Reply.of(*code, *lines),
+            is_of_strangers=True,
             reason=reason,
             finding=finding,
             evidence=evidence,
