@@ -24,7 +24,7 @@ _MAX_WEIGHT: Final = 40
 _ENHANCED: Final = 30
 _CODE: Final = 8
 _PROVIDER: Final = 12
-_STAGE: Final = 30  # a pattern that names a stage means just this case
+_STAGE: Final = 32  # a pattern that names a stage means just this case
 _SECOND_SIGN: Final = 10
 _VAGUE: Final = 15
 _PRECISE: Final = 12  # letters; a shorter phrase is a hint
@@ -155,7 +155,7 @@ def _place(entry: Entry, pattern: Pattern, observation: Observation) -> int | No
         return None
     if pattern.providers and observation.provider not in pattern.providers:
         return None
-    points = _STAGE if pattern.stages else 0
+    points = (_STAGE if pattern.stages else 0) + (_PROVIDER if pattern.providers else 0)
     if entry.provider and entry.provider == observation.provider:
         return points + _PROVIDER
     # Another provider may mean something else by the same number, hardly by the same words.

@@ -47,26 +47,32 @@ def is_message(octets: bytes) -> bool:
 
 
 def read_bounce(octets: bytes, depth: int = 0) -> tuple[Observation, ...]:
-    """Return what a bounce says of each recipient; none if it names none."""
+    """Return what a bounce says of each recipient; none if it says nothing.
+
+    Args:
+        octets: The mail, with any line ends.
+        depth: How often it was found within another one.
+    """
     content = _LINE_END.sub(b"\r\n", octets)
     header = _header(content)
     if header is None:
         return ()
     parts = message_parts(content)
     prose = _prose(parts)
-    if not prose.strip():
-        # A filter has wrapped up the bounce, or the form is broken: what is inside counts.
-        inner = next((part.body for part in parts if part.media_type == "message/rfc822"), b"")
-        if inner and depth < _MAX_WRAPS and not any(_STATUS_TYPE in p.media_type for p in parts):
-            return read_bounce(inner, depth + 1)
+    if not prose.strip():  # the form is broken
         prose = content[header.size :].decode("utf-8", "replace").replace("\r\n", "\n")
-    reports = list(_reports(parts, prose))
     failures = prose_failures(prose, _own_addresses(header), _failed_recipients(header))
-    if not reports:
-        found = tuple(_of_prose(failure) for failure in failures)
-        return found or _of_whole(header, parts, prose)
-    told = {failure.recipient.lower(): failure for failure in failures}
-    return tuple(_of_report(report, told, prose) for report in reports[:_MAX_REPORTS])
+    if reports := list(_reports(parts, prose)):
+        told = {failure.recipient.lower(): failure for failure in failures}
+        return tuple(_of_report(report, told, prose) for report in reports[:_MAX_REPORTS])
+    if depth < _MAX_WRAPS and not any(_STATUS_TYPE in part.media_type for part in parts):
+        # A filter on the way may have wrapped up the bounce.
+        for part in parts[:1]:
+            wrapped = part.body if part.media_type == "message/rfc822" else b""
+            if found := read_bounce(wrapped, depth + 1) if wrapped else ():
+                return found
+    found = tuple(_of_prose(failure) for failure in failures)
+    return found or _of_whole(header, parts, prose)
 
 
 def _header(content: bytes) -> Header | None:
@@ -131,12 +137,12 @@ def _fields(block: str) -> dict[str, str]:
     return fields
 
 
-def _of_report(
-    fields: Mapping[str, str], told: Mapping[str, Failure], prose: str
-) -> Observation:
+def _of_report(fields: Mapping[str, str], told: Mapping[str, Failure], prose: str) -> Observation:
     names = [_typed(fields.get(name, "")) for name in ("original-recipient", "final-recipient")]
     actual = _typed(fields.get("x-actual-recipient", ""))
-    recipient = next((name for name in (*names, actual) if "@" in name), next(filter(None, names), ""))
+    recipient = next(
+        (name for name in (*names, actual) if "@" in name), next(filter(None, names), "")
+    )
     diagnostic = join_lines(_typed(fields.get("diagnostic-code", "")))
     said = find_reply(diagnostic)
     failure = next((told[name.lower()] for name in (*names, actual) if name.lower() in told), None)

@@ -32,7 +32,14 @@ _LINE_CODES: Final = re.compile(
 _STAGES: Final = (
     (
         Stage.FINAL,
-        ("end of data", "data end command", "message body", "final dot", "<crlf>.<crlf>", "smtp command data"),
+        (
+            "end of data",
+            "data end command",
+            "message body",
+            "final dot",
+            "<crlf>.<crlf>",
+            "smtp command data",
+        ),
     ),
     (
         Stage.RECIPIENT,

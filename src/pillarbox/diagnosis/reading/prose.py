@@ -17,7 +17,9 @@ __all__ = ["Failure", "find_addresses", "is_delay", "prose_failures"]
 _MAX_PROSE: Final = 64 * 1024
 _MAX_LINES: Final = 12  # of a reason
 _MAX_FAILURES: Final = 200
-_ADDRESS: Final = re.compile(r"(?<![\w.+@/=-])[\w.!#$%&'*+/=?^{|}~-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){0,10}")
+_ADDRESS: Final = re.compile(
+    r"(?<![\w.+@/=-])[\w.!#$%&'*+/=?^{|}~-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){0,10}"
+)
 # Where the copy of the message begins.
 _COPY: Final = re.compile(
     r"^(?:[ \t>|*=#-]{0,40}+)(?:"
@@ -96,9 +98,7 @@ def is_delay(text: str) -> bool:
     return any(mark in lower for mark in _DELAYED)
 
 
-def prose_failures(
-    text: str, own: frozenset[str], named: tuple[str, ...]
-) -> tuple[Failure, ...]:
+def prose_failures(text: str, own: frozenset[str], named: tuple[str, ...]) -> tuple[Failure, ...]:
     """Return the failures that a text for people names.
 
     Args:
@@ -120,7 +120,9 @@ def prose_failures(
             found[lower] = Failure(address, reason, action)
     failures = tuple(found.values())
     if named:
-        failures = tuple(found.get(name.lower(), Failure(name, told[:4096], action)) for name in named)
+        failures = tuple(
+            found.get(name.lower(), Failure(name, told[:4096], action)) for name in named
+        )
     if len(failures) == 1 and not _REPLY.search(failures[0].text):
         only = failures[0]
         failures = (Failure(only.recipient, f"{only.text}\n{told}"[:4096], action),)
@@ -170,10 +172,11 @@ def _candidates(lines: list[str], first: int) -> Iterator[tuple[int, str]]:
             if address.lower().startswith(_NEVER):
                 continue
             before = line[: found.start()]
+            nearby = " ".join(lines[max(0, number - 2) : number + 3])
             if _HEAD.match(before):
                 strong.append((number, address))
-            elif (before.endswith("generated from ") or not _SENDER_LINE.search(before)) and _FAILURE.search(
-                " ".join(lines[max(0, number - 2) : number + 3])
+            elif before.endswith("(generated from ") or (
+                _FAILURE.search(nearby) and not _SENDER_LINE.search(before)
             ):
                 weak.append((number, address))
     yield from strong or weak
