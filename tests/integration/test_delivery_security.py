@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from tests.scripted_server import Script, Talk
 from tests.scripted_site import said, site
 
 from pillarbox.config.settings import DeliverySettings, TlsDomainSettings, TlsPolicy
+from pillarbox.deliver import sts as sts_module
+from pillarbox.deliver.sts import StsPolicies
 from pillarbox.events.types import (
     RecipientDeferred,
     RecipientDelivered,
@@ -27,6 +30,7 @@ from pillarbox.events.types import (
 )
 from pillarbox.lab.clock import run_virtual
 from pillarbox.net.https import Fetched, FetchFailed
+from pillarbox.net.tls import TlsFailed
 from pillarbox.store.memory import MemoryDisk
 
 HOST = "mx.one.test"
@@ -303,6 +307,50 @@ def test_a_policy_that_cannot_be_fetched_stops_no_mail(trust: DeliverySettings) 
 
     in_rig(test, zone=STS, delivery=trust, fetcher=pages)
     assert len(pages.asked) == 1
+
+
+def test_authorities_that_cannot_be_read_stop_no_mail() -> None:
+    """A policy that cannot be fetched for a mistake of ours is one that cannot be fetched."""
+
+    async def test(rig: Rig) -> None:
+        async with site(rig, ADDRESS, stripped):
+            await rig.send("bob@one.test")
+            await rig.wait_for(RecipientDelivered)
+        (event,) = rig.told(StsPolicyNotFetched)
+        assert event.reason == "cannot read the authorities"
+
+    failure = TlsFailed("cannot read the authorities")
+    in_rig(test, zone=STS, fetcher=Pages(failure=failure))
+
+
+def test_what_is_remembered_of_policies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger with a zone full of names costs questions, and no memory."""
+    monkeypatch.setattr(sts_module, "_MOST_KNOWN", 2)
+    pages = Pages(failure=FetchFailed("nobody there"))
+
+    async def test(rig: Rig) -> None:
+        policies = StsPolicies(
+            rig.lab.resolver, pages, rig.memory.notes, rig.lab.clock, rig.events.append
+        )
+        for name in ("a.one.test", "b.one.test", "c.one.test", "c.one.test", "a.one.test"):
+            assert await policies.policy(name) is None
+
+    in_rig(test, zone=f'{ZONE}*.one TXT "v=STSv1; id=1;"\n')
+    assert [name[0] for name in pages.asked] == ["a", "b", "c", "a"]
+
+
+def test_a_defect_in_finding_the_way_defers_the_mail() -> None:
+    """Its queue is not left waiting for an answer that will never come."""
+    defects: list[dict[str, Any]] = []
+
+    async def test(rig: Rig) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: defects.append(told))
+        await rig.send("bob@one.test")
+        (event,) = await rig.wait_for(RecipientDeferred)
+        assert "defect" in event.reason
+
+    in_rig(test, zone=STS, fetcher=Pages(failure=RuntimeError("odd")))
+    assert [str(told["exception"]) for told in defects] == ["odd"]
 
 
 def test_a_policy_outlives_a_restart_and_the_loss_of_its_record(trust: DeliverySettings) -> None:

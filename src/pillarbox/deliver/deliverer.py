@@ -21,6 +21,7 @@ from pillarbox.clock import Clock
 from pillarbox.config.settings import DeliverySettings, QueueSettings, RouteKind, RouteSettings
 from pillarbox.deliver.consult import Consult
 from pillarbox.deliver.dispatch import Dispatcher, Shared
+from pillarbox.deliver.failures import DEFECT
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
 from pillarbox.deliver.notices import Addressees, Notices
@@ -336,7 +337,12 @@ class Deliverer:
     async def _look_up(self, queue: MailQueue) -> tuple[MailQueue, Site | Resolution | None]:
         async with self._lookups:
             key = queue.key
-            found = await self._sites.exchangers(key.destination, key.route, key.tls_required)
+            try:
+                found = await self._sites.exchangers(key.destination, key.route, key.tls_required)
+            except Exception as error:  # noqa: BLE001 - a defect of ours costs one attempt, no mail
+                context = {"message": f"finding {key.destination} failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+                found = Resolution(failure=DEFECT)
             return queue, found
 
     def _resolved(self, found: Sequence[tuple[MailQueue, Site | Resolution | None]]) -> None:

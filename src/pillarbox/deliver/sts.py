@@ -42,6 +42,7 @@ __all__ = ["FetchPolicy", "StsPolicies", "policy_fetcher"]
 _KIND: Final = "mta-sts"
 _PATH: Final = "/.well-known/mta-sts.txt"
 _OK: Final = 200
+_MOST_KNOWN: Final = 10_000  # domains; whoever sends to ever new ones fills no memory
 
 FetchPolicy = Callable[[str], Awaitable[Fetched]]
 """Fetches the policy page of a domain; raises ``FetchFailed``."""
@@ -139,7 +140,11 @@ class StsPolicies:
         return await asyncio.shield(task)
 
     async def _look(self, domain: str) -> CachedPolicy | None:
-        known = self._known.setdefault(domain, _Known())
+        known = self._known.get(domain)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                del self._known[next(iter(self._known))]  # policies can be read again
+            known = self._known[domain] = _Known()
         if not known.is_read:
             known.policy = await self._read(domain)
             known.is_read = True
@@ -149,7 +154,7 @@ class StsPolicies:
             await self._refresh(domain, record, known)
         policy = known.policy
         if policy is None and record is None:
-            del self._known[domain]  # most domains have none: nothing to remember
+            self._known.pop(domain, None)  # most domains have none: nothing to remember
             return None
         return policy if policy is not None and policy.is_live(now) else None
 
@@ -165,7 +170,7 @@ class StsPolicies:
         try:
             page = await self._fetch(domain)
             policy = _policy_in(page)
-        except (FetchFailed, StsError) as error:
+        except (PillarboxError, StsError) as error:  # also an authorities file of ours
             known.failed_at = self._clock.now()
             self._sink(StsPolicyNotFetched(at=known.failed_at, domain=domain, reason=str(error)))
             return
