@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from base64 import b64encode
 
 import pytest
-from tests.receiving import PASSWORD, Wire, listener, receiving
+from tests.receiving import PASSWORD, Rig, Wire, listener, receiving
 
 from pillarbox.config.settings import (
     GuessSettings,
@@ -191,3 +192,51 @@ def test_a_closed_account_looks_the_same_whether_it_is_there(user: str) -> None:
         with rig.client("open") as wire:
             wire.hello()
             assert wire.ask(plain(user)) == "454 4.7.0 Temporary authentication failure"
+
+
+def from_address(rig: Rig, address: str) -> Wire:
+    """Connect from an address of loopback."""
+    target = rig.address("open")
+    return Wire(socket.create_connection(target, timeout=10, source_address=(address, 0)))
+
+
+def test_an_attack_from_many_addresses_leaves_the_user_alone() -> None:
+    """One wrong password each from 60 addresses: no ban, no delay, and its user gets in."""
+    guessing = GuessSettings(account_failures=50, spray_addresses=20, spray_accounts=5)
+    with receiving(OPEN, users=USERS, guessing=guessing) as rig:
+        with rig.client("open") as wire:
+            log_in(wire, "ann")
+        for number in range(60):
+            eve = from_address(rig, f"127.0.1.{number + 1}")
+            eve.hello()
+            code = eve.ask(plain("ann", "wrong"))[:3]
+            assert code == ("535" if number < 50 else "454")
+            eve.sock.close()
+        with rig.client("open") as wire:
+            log_in(wire, "ann")
+        stranger = from_address(rig, "127.0.2.1")
+        stranger.hello()
+        assert stranger.ask(plain("ann")).startswith("454 4.7.0")
+        assert stranger.ask(plain("bob")).startswith("235")
+        stranger.sock.close()
+
+
+def test_addresses_are_held_to_a_rate_each() -> None:
+    """What one address has used is no other's; the rate of all together holds for both."""
+    rates = {
+        "each": RateSettings(subject=RateSubject.ADDRESS, messages=("1/h",)),
+        "all": RateSettings(subject=RateSubject.ALL, messages=("2/h",)),
+    }
+    with receiving({"open": listener()}, rates=rates) as rig:
+        codes = []
+        for address in ("127.0.1.1", "127.0.1.1", "127.0.1.2", "127.0.1.3"):
+            wire = from_address(rig, address)
+            wire.hello()
+            codes.append(wire.ask("MAIL FROM:<eve@outside.test>"))
+            wire.sock.close()
+        assert [code[:3] for code in codes] == ["250", "451", "250", "451"]
+        reasons = [each.reason for each in rig.named(SenderRefused)]
+        assert reasons == [
+            "rate each: more than 1 per hour (messages) of address 127.0.1.1",
+            "rate all: more than 2 per hour (messages) of everybody",
+        ]
