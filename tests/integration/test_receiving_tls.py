@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import smtplib
 import socket
 import ssl
 import struct
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.receiving import (
     HOSTNAME,
+    PASSWORD,
     Wire,
     any_certificate,
     listener,
@@ -34,6 +42,8 @@ KINDS = {
     "submissions": listener(ListenerKind.SUBMISSIONS, trusted_networks=("127.0.0.0/8",)),
 }
 PLAIN = ("mx", "submission")
+# Without forward secrecy, authenticated encryption, a certificate, or any encryption.
+WEAK = ("AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA", "aNULL", "eNULL")
 MESSAGE = b"From: x@third.test\r\nTo: ann@local.test\r\n\r\nHello\r\n"
 NOW = 1_800_000_000.0
 
@@ -118,13 +128,28 @@ def test_starttls_at_the_wrong_time_is_refused() -> None:
             assert wire.ask("STARTTLS").startswith("50")
 
 
+def test_starttls_after_a_login_in_the_clear_is_refused() -> None:
+    """Who has logged in has an identity, which TLS would have to take away: 503, and on it goes."""
+    kinds = {"in": listener(ListenerKind.SUBMISSION, auth_without_tls=True)}
+    with receiving(kinds, users={"ann": PASSWORD}) as rig, rig.client("in") as wire:
+        wire.hello()
+        secret = base64.b64encode(f"\0ann\0{PASSWORD}".encode()).decode()
+        assert wire.ask(f"AUTH PLAIN {secret}").startswith("235")
+        assert wire.ask("STARTTLS").startswith("503")
+        assert wire.ask("MAIL FROM:<x@third.test>").startswith("250")
+
+
 @pytest.mark.parametrize("on_uvloop", [False, True], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize("command", ["DATA", "BDAT 1000 LAST"])
-def test_cleartext_after_close_notify_ends_the_message(command: str, on_uvloop: bool) -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_cleartext_after_close_notify_ends_the_message(
+    name: str, command: str, on_uvloop: bool
+) -> None:
     """When TLS is closed in the middle of a content, what follows is not part of it."""
-    with receiving(KINDS, on_uvloop=on_uvloop) as rig, rig.client() as wire:
-        wire.hello()
-        assert wire.ask("STARTTLS").startswith("220")
+    with receiving(KINDS, on_uvloop=on_uvloop) as rig, rig.client(name) as wire:
+        if name != "submissions":
+            wire.hello()
+            assert wire.ask("STARTTLS").startswith("220")
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = any_certificate().wrap_bio(incoming, outgoing, server_hostname=HOSTNAME)
         shake_hands(wire, tls, incoming, outgoing)
@@ -157,18 +182,19 @@ def shake_hands(
 
 @pytest.mark.parametrize("name", KINDS)
 def test_old_versions_and_weak_ciphers_are_refused(name: str) -> None:
-    """TLS 1.1 and ciphers without forward secrecy get an alert; the listener lives."""
+    """TLS 1.1, and ciphers without secrecy, forward secrecy or a certificate, get an alert."""
     old = any_certificate()
-    weak = any_certificate()
-    weak.maximum_version = ssl.TLSVersion.TLSv1_2
-    weak.set_ciphers("AES128-SHA:@SECLEVEL=0")
+    weak = [any_certificate() for _ in WEAK]
+    for context, ciphers in zip(weak, WEAK, strict=True):
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1 "):
         old.minimum_version = ssl.TLSVersion.TLSv1
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     with receiving(KINDS) as rig:
-        for context in (old, weak):
+        for context in (old, *weak):
             with rig.client(name) as wire:
                 if name != "submissions":
                     wire.hello()
@@ -213,6 +239,67 @@ def test_a_handshake_that_stalls_is_cut(name: str, octets: bytes, on_uvloop: boo
         assert rig.reasons()[0].startswith(("time-out: TLS handshake", "TLS: "))
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_handshake_that_trickles_is_cut_like_one_that_stalls(name: str) -> None:
+    """The time is for the whole handshake: an octet now and then does not prolong it."""
+    with receiving(KINDS, limits=LimitSettings(tls_timeout=0.3)) as rig, rig.client(name) as wire:
+        if name != "submissions":
+            wire.hello()
+            wire.ask("STARTTLS")
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            for octet in b"\x16\x03\x01\x40\x00" + b"x" * 100:
+                wire.sock.sendall(bytes([octet]))
+                time.sleep(0.05)
+        assert time.monotonic() - began < 3.0
+        assert rig.reasons()[0].startswith("time-out: TLS handshake")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_half_open_handshakes_keep_nobody_waiting(name: str) -> None:
+    """Hundreds of them are only connections; the next client is served at once."""
+    limits = LimitSettings(connections_per_client=1_000, tls_timeout=30.0)
+    with receiving(KINDS, limits=limits) as rig, contextlib.ExitStack() as stack:
+        for _ in range(200):
+            sock = stack.enter_context(socket.create_connection(rig.address(name), timeout=10))
+            sock.sendall(b"" if name == "submissions" else b"EHLO x\r\nSTARTTLS\r\n")
+            sock.sendall(b"\x16\x03\x01")
+        began = time.monotonic()
+        with rig.client(name) as wire:
+            if name == "submissions":
+                wire.sock = any_certificate().wrap_socket(wire.sock)
+            wire.hello()
+        assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_name_of_sixty_kilobytes_ends_only_its_own_connection(name: str) -> None:
+    """A ClientHello that asks for what no name can be gets an alert, and nobody else does."""
+    with receiving(KINDS) as rig:
+        with rig.client(name) as wire:
+            if name != "submissions":
+                wire.hello()
+                wire.ask("STARTTLS")
+            wire.send(*client_hello(b"a" * 60_000))
+            assert wire.rest()[:1] in {b"", b"\x15"}  # an alert (RFC 8446 §6), or just closed
+        with rig.client(name) as wire:
+            if name == "submissions":
+                wire.sock = any_certificate().wrap_socket(wire.sock)
+            wire.hello()
+
+
+def client_hello(name: bytes) -> list[bytes]:
+    """Return the records of a ClientHello that asks for a name, however long (RFC 6066 §3)."""
+    entry = b"\0" + len(name).to_bytes(2, "big") + name
+    names = len(entry).to_bytes(2, "big") + entry
+    extension = b"\0\0" + len(names).to_bytes(2, "big") + names
+    extensions = len(extension).to_bytes(2, "big") + extension
+    hello = b"\x03\x03" + b"r" * 32 + b"\0" + b"\0\2\xc0\x2f" + b"\1\0" + extensions
+    octets = b"\x01" + len(hello).to_bytes(3, "big") + hello
+    parts = [octets[at : at + 16_384] for at in range(0, len(octets), 16_384)]
+    return [b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in parts]
+
+
 def test_rubbish_instead_of_a_handshake_closes_only_that_connection() -> None:
     """Octets that are not TLS end the session; the next client is served."""
     with receiving(KINDS) as rig:
@@ -226,11 +313,12 @@ def test_rubbish_instead_of_a_handshake_closes_only_that_connection() -> None:
         assert all(reason.startswith("TLS: ") for reason in rig.reasons()[:3])
 
 
-def test_a_ticket_from_one_listener_opens_nothing_on_another() -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_ticket_from_one_listener_opens_nothing_on_another(version: ssl.TLSVersion) -> None:
     """Sessions are resumed on the listener that gave the ticket, and nowhere else."""
     kinds = {name: listener(ListenerKind.SUBMISSIONS) for name in ("one", "two")}
     context = any_certificate()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = version
     with receiving(kinds) as rig:
 
         def connect(
@@ -277,6 +365,26 @@ def test_loose_modes_and_wrong_keys_are_refused(tmp_path: Path) -> None:
         server_context(CertificateFiles(files.certificate, tmp_path / "none"))
     with pytest.raises(PermanentError, match=r"minimum_version"):
         server_context(files, TlsProfile(minimum_version="1.1"))
+
+
+def test_a_certificate_with_a_weak_key_is_not_shown(tmp_path: Path) -> None:
+    """RSA below 2048 bits protects nothing (RFC 9325 §4.2)."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - just that
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOSTNAME)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=90))
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (tmp_path / "key.pem").touch(mode=0o600)
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    with pytest.raises(PermanentError, match=r"(?i)key.too.small"):
+        server_context(CertificateFiles(tmp_path / "cert.pem", tmp_path / "key.pem"))
 
 
 def test_a_certificate_is_made_once_and_kept_privately(tmp_path: Path) -> None:

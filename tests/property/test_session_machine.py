@@ -174,9 +174,9 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.encrypted)
     @rule()
     def starttls(self) -> None:
-        """STARTTLS forgets everything."""
+        """STARTTLS forgets everything; it does not come after AUTH or in a transaction."""
         code = self.say(b"STARTTLS\r\n")
-        if not self.extended or self.mail:
+        if not self.extended or self.mail or self.authenticated:
             assert code == 503
             return
         assert code == 220

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,32 @@ def test_a_client_certificate_of_a_stranger_is_turned_away(tmp_path: Path) -> No
     required = TlsProfile(client_ca=authority, requires_client_certificate=True)
     with pytest.raises(TlsBroken):
         shake(ServerTls(only, required), None)
+
+
+def test_an_expired_client_certificate_is_turned_away(tmp_path: Path) -> None:
+    """It is no proof any more; the handshake ends with an alert, and nothing else breaks."""
+    authority = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(authority))
+    past = datetime.now(UTC) - timedelta(days=1)
+    expired = AUTHORITY.issue_cert("client.example", not_after=past)
+    with pytest.raises(TlsBroken):
+        shake(
+            ServerTls([files(tmp_path, "mx.example.org")], TlsProfile(client_ca=authority)),
+            None,
+            expired,
+        )
+
+
+def test_a_huge_client_chain_is_turned_away(tmp_path: Path) -> None:
+    """Dozens of certificates cost a handshake at most, and prove nothing."""
+    authority = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(authority))
+    tls = ServerTls([files(tmp_path, "mx.example.org")], TlsProfile(client_ca=authority))
+    stranger = trustme.CA().issue_cert("client.example")
+    stranger.cert_chain_pems.extend(trustme.CA().cert_pem for _ in range(60))
+    with pytest.raises(TlsBroken):
+        shake(tls, None, stranger)
+    assert shown(tls, None) == {"mx.example.org"}
 
 
 def test_a_ticket_of_one_listener_opens_nothing_on_another(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ class Session:
             return HELLO_FIRST if self.state is State.CONNECTED else BAD_SEQUENCE
         if not self.is_extended and verb in _EXTENDED:
             return HELLO_FIRST
-        if verb in _ONCE and self._has_succeeded(verb):
+        if verb in _ONCE and self._comes_too_late(verb):
             return BAD_SEQUENCE
         if self.requires_auth and not self.is_authenticated and verb in _NEEDS_AUTH:
             return AUTHENTICATION_REQUIRED
@@ -224,5 +224,7 @@ class Session:
         else:
             self.is_extended = verb is Verb.EHLO
 
-    def _has_succeeded(self, verb: Verb) -> bool:
-        return self.is_encrypted if verb is Verb.STARTTLS else self.is_authenticated
+    def _comes_too_late(self, verb: Verb) -> bool:
+        # STARTTLS not after AUTH, either: TLS would take away who the client says it is.
+        is_late = verb is Verb.STARTTLS and self.is_encrypted
+        return is_late or self.is_authenticated
