@@ -13,6 +13,7 @@ import trustme
 
 from pillarbox.deliver.sts import policy_fetcher
 from pillarbox.dns.zone import ZoneResolver
+from pillarbox.net import pages as pages_module
 from pillarbox.net.https import Fetched, FetchFailed, fetch
 from pillarbox.net.pages import Page, PageServer
 
@@ -113,11 +114,25 @@ def test_a_server_that_says_nothing_costs_its_time_only() -> None:
         asyncio.run(main())
 
 
+def test_a_client_that_begins_no_tls_is_turned_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is as short as that of one that asks for nothing."""
+    monkeypatch.setattr(pages_module, "_PATIENCE", 0.1)
+
+    async def wait(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        said = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return said
+
+    assert serving(wait, server_context()) == b""
+
+
 @pytest.mark.parametrize(
     ("request_line", "status"),
     [
         (b"GET /large HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n", b"200"),
         (b"HEAD /large HTTP/1.1\r\nHost: MTA-STS.example.test:80\r\n\r\n", b"200"),
+        (b"HEAD /none HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n", b"404"),
         (b"GET /large?x HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n", b"200"),
         (b"GET /large HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", b"404"),
         (b"POST /large HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n", b"405"),

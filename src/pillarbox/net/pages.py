@@ -55,7 +55,12 @@ class PageServer:
         loop = asyncio.get_running_loop()
         context = self._tls() if self._tls is not None else None
         for sock in self._sockets:
-            server = await loop.create_server(self._visit, sock=sock, ssl=context)
+            server = await loop.create_server(
+                self._visit,
+                sock=sock,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else _PATIENCE,
+            )
             self._servers.append(server)
 
     async def stop(self) -> None:
@@ -112,13 +117,14 @@ class _Visit(asyncio.Protocol):
             self._send(405, Page(b"Only GET.\n"), allow="GET, HEAD")
             return
         host = dict(request.headers).get(b"host", b"").decode("latin-1").lower()
+        is_head = request.method == b"HEAD"
         path = request.target.partition(b"?")[0].decode("latin-1")
         name, colon, port = host.rpartition(":")
         page = self._pages(name if colon and port.isdigit() else host, path)
         if page is None:
-            self._send(404, Page(b"There is nothing here.\n"))
+            self._send(404, Page(b"There is nothing here.\n"), is_head=is_head)
         else:
-            self._send(200, page, is_head=request.method == b"HEAD")
+            self._send(200, page, is_head=is_head)
 
     def _send(self, status: int, page: Page, *, allow: str = "", is_head: bool = False) -> None:
         headers = [
