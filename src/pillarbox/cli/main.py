@@ -28,6 +28,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "queue": ("queue", "queue"),
     "log": ("log", "log"),
     "explain": ("explain", "explain"),
+    "check": ("check", "check"),
     "pause": ("status", "pause"),
     "resume": ("status", "resume"),
     "reload": ("status", "reload"),

@@ -94,11 +94,21 @@ class Out:
         sys.stdout.write(text)
 
     def table(
-        self, columns: Iterable[Column], rows: Iterable[Iterable[str | Text]], *, gap: int = 2
+        self,
+        columns: Iterable[Column],
+        rows: Iterable[Iterable[str | Text]],
+        *,
+        gap: int = 2,
+        has_heading: bool = True,
     ) -> None:
         """Write a table without lines; a column's heading is dim and its own is not."""
         table = Table(
-            *columns, box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="head"
+            *columns,
+            box=None,
+            pad_edge=False,
+            padding=(0, gap, 0, 0),
+            header_style="head",
+            show_header=has_heading,
         )
         for row in rows:
             table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))

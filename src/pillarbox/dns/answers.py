@@ -22,7 +22,7 @@ import dns.reversename
 from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
 from pillarbox.smtp.address import ascii_domain
 
-__all__ = ["ADDRESS", "ADDRESS_6", "MX", "PTR", "TLSA", "TXT", "Kind", "both_families"]
+__all__ = ["ADDRESS", "ADDRESS_6", "CNAME", "MX", "PTR", "TLSA", "TXT", "Kind", "both_families"]
 
 Record = TypeVar("Record")
 
@@ -169,5 +169,6 @@ ADDRESS: Final = Kind("A", _address)
 ADDRESS_6: Final = Kind("AAAA", _address)
 TXT: Final = Kind("TXT", _txt)
 PTR: Final = Kind("PTR", _ptr)
+CNAME: Final = Kind("CNAME", _ptr)
 # A host whose TLSA records cannot be used wants TLS all the same (RFC 7672 §2.2).
 TLSA: Final = Kind("TLSA", _tlsa, may_be_empty=True)

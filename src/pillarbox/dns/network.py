@@ -27,6 +27,7 @@ import dns.resolver
 from pillarbox.dns.answers import (
     ADDRESS,
     ADDRESS_6,
+    CNAME,
     MX,
     PTR,
     TLSA,
@@ -102,6 +103,10 @@ class NetworkResolver:
     async def tlsa(self, name: str) -> Answer[TlsaRecord]:
         """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
         return await self._ask(name, question_name(name), TLSA)
+
+    async def cname(self, name: str) -> Answer[str]:
+        """Return the name that a name is an alias of."""
+        return await self._ask(name, question_name(name), CNAME)
 
     async def _ask(
         self, name: str, question: dns.name.Name | None, kind: Kind[Record]

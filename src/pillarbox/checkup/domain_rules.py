@@ -1,0 +1,41 @@
+"""From the facts about a domain to all that is to be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pillarbox.checkup.bulk_rules import Rule, judge_bulk
+from pillarbox.checkup.domain_facts import DomainFacts
+from pillarbox.checkup.remark import Remark, in_order
+from pillarbox.checkup.rules_authentication import judge_dkim, judge_dmarc, judge_logo, judge_spf
+from pillarbox.checkup.rules_receiving import judge_receiving
+from pillarbox.checkup.rules_senders import judge_senders
+from pillarbox.checkup.rules_transport import judge_transport
+from pillarbox.checkup.score import Score, score
+from pillarbox.mailauth.resolver import Outcome
+
+__all__ = ["DomainReport", "judge_domain"]
+
+_JUDGES = (judge_spf, judge_dkim, judge_dmarc, judge_senders, judge_transport, judge_logo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainReport:
+    """What is to be said of a domain."""
+
+    facts: DomainFacts
+    remarks: tuple[Remark, ...]  # those with most effect first
+    score: Score
+    bulk: tuple[Rule, ...]
+
+
+def judge_domain(facts: DomainFacts) -> DomainReport:
+    """Return what is to be said of a domain."""
+    remarks = list(judge_receiving(facts))
+    # Of a name that does not exist, nothing else is worth saying.
+    if facts.mx is None or facts.mx.outcome is not Outcome.NO_SUCH_NAME:
+        remarks += [remark for judge in _JUDGES for remark in judge(facts)]
+    ordered = in_order(tuple(remarks))
+    return DomainReport(
+        facts=facts, remarks=ordered, score=score(ordered), bulk=judge_bulk(ordered)
+    )

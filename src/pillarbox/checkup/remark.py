@@ -1,0 +1,87 @@
+"""What a check says: one remark for each thing that was looked at, also where nothing is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pillarbox.findings import Finding, Level
+
+__all__ = ["Area", "Publish", "Remark", "Status", "from_finding", "in_order"]
+
+
+class Status(Enum):
+    """What came of looking. SKIP is no judgement: it could not be tested."""
+
+    PASS = "pass"  # noqa: S105 - a word of the output
+    INFO = "info"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Area(Enum):
+    """What of a domain a remark is about."""
+
+    RECEIVING = "receiving (MX)"
+    SPF = "SPF"
+    DKIM = "DKIM"
+    DMARC = "DMARC"
+    SENDERS = "sending hosts"
+    TRANSPORT = "TLS on the way"
+    LOGO = "logo (BIMI)"
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """One record to put into DNS, with absolute names and without the last dot."""
+
+    name: str
+    type: str  # "TXT", "MX", "PTR", "CNAME", "TLSA"
+    value: str  # of a TXT record: its text, not yet cut into strings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One thing that was looked at, why it matters, and the exact way to put it right."""
+
+    area: Area
+    status: Status
+    code: str  # stable and searchable, such as PB-MX-003
+    what: str
+    why: str = ""
+    fix: str = ""
+    evidence: tuple[str, ...] = ()
+    points: int = 0  # taken off the area's points
+    publish: tuple[Publish, ...] = ()
+
+
+_STATUS = {
+    Level.OK: Status.PASS,
+    Level.NOTE: Status.INFO,
+    Level.WARNING: Status.WARN,
+    Level.ERROR: Status.FAIL,
+}
+_ORDER = (Status.FAIL, Status.WARN, Status.SKIP, Status.INFO, Status.PASS)
+
+
+def from_finding(
+    area: Area, finding: Finding, points: int, publish: tuple[Publish, ...] = ()
+) -> Remark:
+    """Return what a library found as a remark of an area."""
+    return Remark(
+        area=area,
+        status=_STATUS[finding.level],
+        code=finding.code,
+        what=finding.what.rstrip("."),
+        why=finding.why,
+        fix=finding.fix,
+        evidence=finding.evidence,
+        points=points,
+        publish=publish,
+    )
+
+
+def in_order(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
+    """Return remarks with those first whose repair has most effect."""
+    return tuple(sorted(remarks, key=lambda one: (_ORDER.index(one.status), -one.points)))

@@ -1,0 +1,82 @@
+"""What is to be said of the names of the hosts that send (RFC 8601 §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from pillarbox.checkup.domain_facts import DomainFacts, Sender
+from pillarbox.checkup.remark import Area, Publish, Remark, Status
+from pillarbox.mailauth.iprev import IprevResult
+
+__all__ = ["judge_senders"]
+
+_LOCAL_HINT = "Its owner, mostly the hosting provider, sets it: look for “reverse DNS” there."
+
+
+def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
+    """Yield what is to be said, nothing where the domain sends no mail."""
+    if facts.sends_nothing:
+        return
+    if facts.senders is None:
+        yield _remark(Status.SKIP, 1, "The names of the sending hosts did not come in time")
+        return
+    if not facts.senders:
+        yield _remark(
+            Status.SKIP,
+            2,
+            "Reverse DNS could not be tested: SPF names no single address of the domain's own",
+            fix="Name the addresses that send with --ip; those of a provider are its to keep.",
+        )
+    for sender in facts.senders:
+        yield _sender(facts.domain, sender)
+
+
+def _sender(domain: str, sender: Sender) -> Remark:
+    address, found = sender.address, sender.iprev
+    whence = f"{address} (from {sender.source})"
+    if found.result is IprevResult.PASS:
+        what = f"{whence} is {found.name}, and back"
+        return _remark(Status.PASS, 3, what, evidence=found.evidence)
+    if found.result is IprevResult.TEMPORARY_ERROR:
+        return _remark(Status.SKIP, 1, f"{whence}: {found.reason}", evidence=found.evidence)
+    has_name = any(text.startswith("PTR") for text in found.evidence)
+    is_confirmed_not = found.result is IprevResult.FAIL and has_name
+    name = ip_address(address).reverse_pointer
+    return _remark(
+        Status.FAIL,
+        5 if is_confirmed_not else 4,
+        f"{whence}: its name does not lead back to it"
+        if is_confirmed_not
+        else f"{whence} has no name (PTR)",
+        "Gmail, Yahoo and Microsoft refuse or defer mail from such hosts.",
+        f"Let the PTR record of {address} name the host, and the host's A or AAAA record the"
+        f" address. {_LOCAL_HINT}",
+        found.evidence or (found.reason,),
+        points=10,
+        publish=(Publish(name, "PTR", f"mail.{domain}."),),
+    )
+
+
+def _remark(
+    status: Status,
+    number: int,
+    what: str,
+    why: str = "",
+    fix: str = "",
+    evidence: tuple[str, ...] = (),
+    *,
+    points: int = 0,
+    publish: tuple[Publish, ...] = (),
+) -> Remark:
+    return Remark(
+        area=Area.SENDERS,
+        status=status,
+        code=f"PB-PTR-{number:03}",
+        what=what,
+        why=why,
+        fix=fix,
+        evidence=evidence,
+        points=points,
+        publish=publish,
+    )

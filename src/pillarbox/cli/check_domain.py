@@ -1,0 +1,174 @@
+"""``pillarbox check domain``: what receivers see of a domain, scored, with what to publish."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import click
+
+from pillarbox.checkup.domain_questions import AskAlias, DomainQuestion, FetchPolicy, ask_domain
+from pillarbox.checkup.domain_rules import DomainReport, judge_domain
+from pillarbox.checkup.publishing import FORMATS
+from pillarbox.checkup.remark import Status
+from pillarbox.cli.check_domain_output import domain_object, print_domain
+from pillarbox.cli.check_output import Progress
+from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
+from pillarbox.cli.dns import dns_options
+from pillarbox.clock import SystemClock
+from pillarbox.deliver.sts import policy_fetcher
+from pillarbox.dns.cache import CachingResolver
+from pillarbox.dns.network import NetworkResolver
+from pillarbox.dns.zone import ZoneResolver
+from pillarbox.mailauth.evidence import Evidence, RecordingResolver
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.https import Fetched
+from pillarbox.net.tls import TlsContexts
+from pillarbox.smtp.address import ascii_domain
+from pillarbox.smtp.domain import is_domain
+
+__all__ = ["domain"]
+
+_DNS_PATIENCE = 2.0  # seconds for each of three tries
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Who is asked."""
+
+    resolver: Resolver
+    aliases: AskAlias
+    fetch: FetchPolicy | None
+
+
+@click.command()
+@click.argument("name", metavar="DOMAIN")
+@click.option("--selector", "-s", "selectors", multiple=True, help="A DKIM selector to look at.")
+@click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="An address that sends.")
+@click.option(
+    "--sts-policy",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Take this file for the MTA-STS policy, and fetch none.",
+)
+@click.option(
+    "--records",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="bind",
+    show_default=True,
+    help="How the records to publish are written.",
+)
+@dns_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
+@click.option("--verbose", "-v", is_flag=True, help="Also what is fine, and each DNS answer.")
+@pass_context
+def domain(
+    context: Context,
+    name: str,
+    selectors: tuple[str, ...],
+    addresses: tuple[str, ...],
+    sts_policy: Path | None,
+    form: str,
+    zone: Path | None,
+    servers: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - click
+    quiet: bool,  # noqa: FBT001 - click
+    verbose: bool,  # noqa: FBT001 - click
+) -> None:
+    """Say what receivers make of DOMAIN: MX, SPF, DKIM, DMARC, MTA-STS, DANE, reverse DNS.
+
+    Exits with 1 if there is something to put right, with 75 if DNS did not answer, otherwise
+    with 0. What could not be tested never counts as failed. Ends within 15 seconds.
+
+    \b
+      pillarbox check domain example.org --selector s1
+      pillarbox check domain example.org --zone new.zone   what if I publish this
+    """  # noqa: D301 - click's mark: do not wrap
+    question = _question(name, selectors, addresses)
+    with context.errors():
+        sources = _sources(zone, servers, sts_policy)
+        is_silent = as_json or quiet
+        report, asked, seconds = asyncio.run(_ask(question, sources, is_silent=is_silent))
+    if as_json:
+        context.out.json(domain_object(report, asked if verbose else ()))
+    else:
+        print_domain(
+            context.out,
+            report,
+            form=form,
+            seconds=seconds,
+            asked=asked if verbose else (),
+            level="quiet" if quiet else "verbose" if verbose else "",
+        )
+    _exit(report)
+
+
+def _exit(report: DomainReport) -> None:
+    statuses = {remark.status for remark in report.remarks}
+    if statuses & {Status.FAIL, Status.WARN}:
+        raise click.exceptions.Exit(FAILED)
+    if any(remark.status is Status.SKIP and not remark.fix for remark in report.remarks):
+        raise click.exceptions.Exit(TEMPORARY)
+
+
+def _question(name: str, selectors: tuple[str, ...], addresses: tuple[str, ...]) -> DomainQuestion:
+    """Return what is asked.
+
+    Raises:
+        click.UsageError: It is not what it should be.
+    """
+    wanted = ascii_domain(name.rpartition("@")[2].rstrip("."))
+    if not is_domain(wanted) or "." not in wanted:
+        raise click.BadParameter(f"{name!a} is no domain name", param_hint="DOMAIN")
+    for selector in selectors:
+        if not is_domain(selector):
+            raise click.BadParameter(f"{selector!a} is no selector", param_hint="--selector")
+    for address in addresses:
+        try:
+            ip_address(address)
+        except ValueError:
+            raise click.BadParameter(f"{address!a} is no IP address", param_hint="--ip") from None
+    return DomainQuestion(domain=wanted.lower(), selectors=selectors, addresses=addresses)
+
+
+def _sources(zone: Path | None, servers: tuple[str, ...], sts_policy: Path | None) -> _Sources:
+    """Return who is asked.
+
+    Raises:
+        PermanentError: The zone file cannot be read, or a server is no address.
+    """
+    fetch = _given_policy(sts_policy) if sts_policy is not None else None
+    if zone is not None:
+        published = ZoneResolver.from_file(zone)
+        return _Sources(published, published.cname, fetch)
+    # What the resolver says of DNSSEC is shown as its word, and nothing is decided by it.
+    network = NetworkResolver(servers=servers, timeout=_DNS_PATIENCE, trust_ad=True)
+    cached = CachingResolver(network, SystemClock())
+    tls = TlsContexts()
+    return _Sources(cached, network.cname, fetch or policy_fetcher(cached, tls.verified))
+
+
+def _given_policy(file: Path) -> FetchPolicy:
+    page = Fetched(200, "text/plain", file.read_bytes())
+
+    async def read(domain: str) -> Fetched:
+        del domain
+        return page
+
+    return read
+
+
+async def _ask(
+    question: DomainQuestion, sources: _Sources, *, is_silent: bool
+) -> tuple[DomainReport, list[Evidence], float]:
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    recorded = RecordingResolver(sources.resolver, loop.time)
+    with Progress(is_silent=is_silent) as progress:
+        facts = await ask_domain(
+            question, recorded, sources.aliases, sources.fetch, on_done=progress.done
+        )
+    return judge_domain(facts), recorded.evidence, loop.time() - begin
