@@ -14,7 +14,13 @@ import msgspec
 import pytest
 
 from pillarbox.dns.zone import ZoneResolver
-from pillarbox.events.types import Event, ReportNotSent, ReportSent, TlsSessionMade
+from pillarbox.events.types import (
+    Event,
+    ReportNotSent,
+    ReportSent,
+    StsPolicyNotFetched,
+    TlsSessionMade,
+)
 from pillarbox.lab.clock import LabClock, run_virtual
 from pillarbox.mailauth.dmarc import Finder
 from pillarbox.mailauth.dmarc_report import read_report, read_report_message
@@ -27,7 +33,7 @@ from pillarbox.reports.dmarc_counts import MailRow
 from pillarbox.reports.dmarc_report import DmarcReports
 from pillarbox.reports.received import read_reports
 from pillarbox.reports.sending import Delivery, Identity, NotSent
-from pillarbox.reports.tls_counts import TlsRow, hear_tls
+from pillarbox.reports.tls_counts import TlsRow, hear_policy_failure, hear_tls
 from pillarbox.reports.tls_report import TlsReports
 from pillarbox.smtp.address import Mailbox
 from pillarbox.store.memory import MemoryDisk, MemoryStore
@@ -78,6 +84,7 @@ class Node:
         self.store = MemoryStore(name, clock.now, disk)
         self.resolver = ZoneResolver(zone)
         self.events: list[Event] = []
+        self.defects: list[tuple[str, BaseException]] = []
         self.outbox = Outbox()
         self.tls = Counts("tls", TlsRow, self.store.notes)
         self.dmarc = Counts("dmarc", MailRow, self.store.notes)
@@ -91,6 +98,7 @@ class Node:
             spread=4 * 3600.0,
             clock=clock,
             sink=self.events.append,
+            on_defect=lambda where, error: self.defects.append((where, error)),
         )
 
     def session(self, destination: str, result: str = "", **more: Any) -> None:
@@ -316,6 +324,48 @@ def test_a_store_that_is_down_loses_no_count() -> None:
         await node.daily.flush()
         day = await node.tls.day(TODAY, "one.test", now=node.clock.now())
         assert [count for _, count in day.rows] == [2]
+
+    virtual(test)
+
+
+def test_a_report_that_cannot_be_made_holds_up_no_other() -> None:
+    """What is wrong is told, and the other one goes out."""
+
+    async def test(node: Node) -> None:
+        for domain in ("one.test", "two.test"):
+            node.session(domain)
+        await node.daily.flush()
+
+        async def breaks(*_: Any) -> None:
+            raise ZeroDivisionError
+
+        node.daily._delivery = Delivery(US, node.outbox.mail, breaks)
+        node.clock.jump(DAY)
+        await node.daily.turn()
+        assert [to for _, _, to in node.outbox.mails] == ["tls@one.test"]
+        ((where, error),) = node.defects
+        assert where == f"the tls report of {TODAY} about two.test"
+        assert isinstance(error, ZeroDivisionError)
+
+    virtual(test)
+
+
+def test_a_policy_that_cannot_be_had_is_reported() -> None:
+    """Even though mail went on without it (RFC 8460 §4.3.2.2)."""
+
+    async def test(node: Node) -> None:
+        told = StsPolicyNotFetched(
+            at=node.clock.now(), domain="one.test", reason="it is gone", result="sts-webpki-invalid"
+        )
+        hear_policy_failure(node.tls, told)
+        await node.daily.flush()
+        node.clock.jump(DAY)
+        await node.daily.turn()
+        (report,) = read_reports(node.outbox.mails[0][0]).reports
+        assert (report.total, report.failed, report.policy) == (1, 1, "sts")
+        (failure,) = report.rows
+        assert failure.what == "sts mta-sts.one.test"
+        assert failure.detail == "sts-webpki-invalid it is gone"
 
     virtual(test)
 

@@ -172,7 +172,11 @@ class StsPolicies:
             policy = _policy_in(page)
         except (PillarboxError, StsError) as error:  # also an authorities file of ours
             known.failed_at = self._clock.now()
-            self._sink(StsPolicyNotFetched(at=known.failed_at, domain=domain, reason=str(error)))
+            self._sink(
+                StsPolicyNotFetched(
+                    at=known.failed_at, domain=domain, reason=str(error), result=_result(error)
+                )
+            )
             return
         now = self._clock.now()
         known.policy = CachedPolicy(domain=domain, id=record.id, fetched_at=now, policy=policy)
@@ -195,14 +199,24 @@ class StsPolicies:
         return CachedPolicy(domain=domain, id=kept.id, fetched_at=kept.fetched_at, policy=policy)
 
 
+def _result(error: PillarboxError | StsError) -> str:
+    """Return what a TLS report calls a failure (RFC 8460 §4.3.2.2); "": it is our own."""
+    if isinstance(error, StsError):
+        return "sts-policy-invalid"
+    if isinstance(error, FetchFailed):
+        return "sts-webpki-invalid" if error.is_tls else "sts-policy-fetch-error"
+    return ""
+
+
 def _policy_in(page: Fetched) -> Policy:
     """Return the policy that was fetched.
 
     Raises:
-        StsError: There is none.
+        FetchFailed: There is no page.
+        StsError: It is no policy.
     """
     if page.status != _OK:  # a redirect is not followed (§3.3)
-        raise StsError(f"the policy host answered {page.status}")
+        raise FetchFailed(f"the policy host answered {page.status}")
     if not is_policy_media_type(page.content_type):
         raise StsError(f"the policy is of type {page.content_type[:40]!r}")
     return parse_policy(page.body)

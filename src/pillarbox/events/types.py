@@ -463,6 +463,7 @@ class StsPolicyNotFetched(
 
     domain: str
     reason: str
+    result: str = ""  # as a TLS report calls it (RFC 8460 §4.3.2.2)
 
 
 class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.session"):

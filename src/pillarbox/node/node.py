@@ -298,6 +298,7 @@ class Node:
             notes=self.store.notes,
             clock=self.clock,
             sink=self.tell,
+            on_defect=self._on_defect,
         )
         self._hearers = self.reporting.hearers
 

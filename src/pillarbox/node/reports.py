@@ -13,7 +13,7 @@ from pillarbox.clock import Clock
 from pillarbox.config.settings import OrganizationalDomain, Settings
 from pillarbox.deliver.resolve import is_public
 from pillarbox.errors import PermanentError, PillarboxError
-from pillarbox.events.types import Event, Sink, TlsSessionMade
+from pillarbox.events.types import Event, Sink, StsPolicyNotFetched, TlsSessionMade
 from pillarbox.intake.door import Door
 from pillarbox.intake.inspection import Inspector
 from pillarbox.mailauth.dmarc import Finder, Mode
@@ -28,7 +28,7 @@ from pillarbox.reports.outbox import HttpsOutbox, MailOutbox
 from pillarbox.reports.receiving import ReportReader
 from pillarbox.reports.sending import Delivery, Identity, Subject
 from pillarbox.reports.shelf import Shelf
-from pillarbox.reports.tls_counts import TlsRow, hear_tls
+from pillarbox.reports.tls_counts import TlsRow, hear_policy_failure, hear_tls
 from pillarbox.reports.tls_report import TlsReports
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.path import parse_mailbox
@@ -69,6 +69,7 @@ class Reporting:
         notes: NoteStore,
         clock: Clock,
         sink: Sink,
+        on_defect: Callable[[str, BaseException], None],
     ) -> None:
         """Count from now on; ``start`` begins to send.
 
@@ -79,6 +80,7 @@ class Reporting:
             notes: Where counts and received reports are kept.
             clock: The time.
             sink: Hears what was sent and received.
+            on_defect: Hears what went wrong that never should.
 
         Raises:
             PermanentError: An address in the configuration is none.
@@ -89,6 +91,7 @@ class Reporting:
         self._notes = notes
         self._clock = clock
         self._sink = sink
+        self._on_defect = on_defect
         self._identity = report_identity(settings, hostname, domains)
         self._tls = Counts("tls", TlsRow, notes) if reports.tls else None
         self._dmarc = Counts("dmarc", MailRow, notes) if reports.dmarc else None
@@ -99,7 +102,12 @@ class Reporting:
     @property
     def hearers(self) -> Mapping[type[Event], Callable[[Any], None]]:
         """Who is to hear of which events."""
-        return {} if self._tls is None else {TlsSessionMade: partial(hear_tls, self._tls)}
+        if self._tls is None:
+            return {}
+        return {
+            TlsSessionMade: partial(hear_tls, self._tls),
+            StsPolicyNotFetched: partial(hear_policy_failure, self._tls),
+        }
 
     @property
     def observer(self) -> Observer | None:
@@ -131,6 +139,7 @@ class Reporting:
             spread=self._settings.reports.spread,
             clock=self._clock,
             sink=self._sink,
+            on_defect=self._on_defect,
         )
         self._task = asyncio.create_task(self._daily.run(), name="node: reports")
 

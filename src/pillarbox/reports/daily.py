@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -54,6 +54,7 @@ class DailyReports:
         spread: float,
         clock: Clock,
         sink: Sink,
+        on_defect: Callable[[str, BaseException], None],
     ) -> None:
         """Send nothing yet.
 
@@ -64,6 +65,7 @@ class DailyReports:
             spread: Seconds over which the reports of a day go out.
             clock: The time.
             sink: Hears what was sent and what was not.
+            on_defect: Hears what went wrong that never should; the other reports go on.
         """
         self._subjects = tuple(subjects)
         self._delivery = delivery
@@ -71,6 +73,7 @@ class DailyReports:
         self._spread = spread
         self._clock = clock
         self._sink = sink
+        self._on_defect = on_defect
 
     async def run(self) -> None:
         """Go on for ever; a store that is down is tried again."""
@@ -103,7 +106,15 @@ class DailyReports:
                 for note in await subject.counts.domains(day, now=self._clock.now()):
                     due = due_at(day, note.key, self._delivery.identity.domain, self._spread)
                     if due <= self._clock.now():
-                        await self._report(subject, day, note.key, due)
+                        await self._try(subject, day, note.key, due)
+
+    async def _try(self, subject: Subject[Any], day: str, domain: str, due: float) -> None:
+        try:
+            await self._report(subject, day, domain, due)
+        except PillarboxError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one report must not hold up all others
+            self._on_defect(f"the {subject.kind} report of {day} about {domain}", error)
 
     async def _report(self, subject: Subject[Any], day: str, domain: str, due: float) -> None:
         place = f"{subject.kind}-report", f"{day}/{domain}"

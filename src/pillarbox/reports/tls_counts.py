@@ -7,11 +7,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from pillarbox.events.types import TlsSessionMade
+from pillarbox.events.types import StsPolicyNotFetched, TlsSessionMade
+from pillarbox.mailauth.mta_sts import policy_host
 from pillarbox.mailauth.tls_rpt import Failure, PolicyKey, PolicyType, Tally
 from pillarbox.reports.counts import Counts
 
-__all__ = ["TlsRow", "hear_tls", "tallies"]
+__all__ = ["TlsRow", "hear_policy_failure", "hear_tls", "tallies"]
 
 _MAX_LINES: Final = 20
 _LONGEST: Final = 500
@@ -46,6 +47,16 @@ def hear_tls(counts: Counts[TlsRow], event: TlsSessionMade) -> None:
             event.reason[:_LONGEST],
         )
     counts.count(event.at, event.destination, row)
+
+
+def hear_policy_failure(counts: Counts[TlsRow], event: StsPolicyNotFetched) -> None:
+    """Count a policy that could not be had; mail may have gone on without (RFC 8460 §4.3.2.2)."""
+    if event.result:
+        host = policy_host(event.domain)
+        row = TlsRow(
+            PolicyType.STS.value, (), event.result, host=host, reason=event.reason[:_LONGEST]
+        )
+        counts.count(event.at, event.domain, row)
 
 
 def tallies(domain: str, rows: Iterable[tuple[TlsRow, int]]) -> list[tuple[PolicyKey, Tally]]:
