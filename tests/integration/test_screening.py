@@ -15,6 +15,8 @@ from pillarbox.config.settings import (
     DnsListKind,
     DnsListSettings,
     GreylistSettings,
+    RateSettings,
+    RateSubject,
     ScreeningSettings,
 )
 from pillarbox.dns.zone import ZoneResolver
@@ -86,6 +88,17 @@ def replies(
             wire.ask("DATA")
             assert wire.ask("From: <eve@outside.test>\r\n\r\nHello\r\n.").startswith("250")
         return found
+
+
+def test_what_is_refused_uses_up_no_rate() -> None:
+    """A recipient that has to come again for greylisting takes nothing from the rate."""
+    rates = {"all": RateSettings(subject=RateSubject.ALL, recipients=("1/h",))}
+    clock = Clock()
+    with receiving(checks=[greylisting(clock)], rates=rates) as rig:
+        assert replies(rig)[1].startswith("451 4.7.1 Greylisted")
+        clock.time += 60.0
+        assert replies(rig)[1].startswith("250")
+        assert replies(rig)[1].startswith("452 4.7.1 Too many recipients")
 
 
 def test_a_listed_client_is_refused_with_the_reason() -> None:

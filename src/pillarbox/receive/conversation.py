@@ -213,11 +213,8 @@ class Conversation:
             return
         self._sender = event.reverse_path
         self._aliases = None
-        deferral = self._throttle.message()
-        if deferral is not None:
-            self._mail_ruled(event, deferral)
-        elif self._gate is None:
-            self.connection.accept()
+        if self._gate is None:
+            self._let_send(event)
         else:
             self._gate.ask(self._visit(Stage.MAIL), partial(self._mail_ruled, event))
 
@@ -225,11 +222,20 @@ class Conversation:
         if self._is_gone:
             return
         if ruling.reply is None:
-            self.connection.accept()
+            self._let_send(event)
         else:
             self._refuse_mail(event, ruling.reply, f"{ruling.by}: {ruling.reason}")
             self._tell_ruled(ruling)
         self._decided()
+
+    def _let_send(self, event: MailReceived) -> None:
+        # Asked last: what is refused for something else uses up nobody's rate.
+        deferral = self._throttle.message()
+        if deferral is None or deferral.reply is None:
+            self.connection.accept()
+        else:
+            self._refuse_mail(event, deferral.reply, f"{deferral.by}: {deferral.reason}")
+            self._tell_ruled(deferral)
 
     def _refuse_mail(self, event: MailReceived, reply: Reply, rule: str) -> None:
         self.connection.refuse(reply)
@@ -249,23 +255,17 @@ class Conversation:
         recipient = event.recipient
         decision = self._rights.may_relay(self._sender, recipient.address)
         if decision.reply is not None:
-            if decision.rule == BuiltIn.UNKNOWN and self._is_stranger:
+            is_stranger = not (self._login.identity or self._rights.is_trusted)
+            if decision.rule == BuiltIn.UNKNOWN and is_stranger:
                 self._throttle.unknown(decision.reply, partial(self._refuse_unknown, event))
             else:
                 self._refuse_recipient(event, decision.reply, decision.rule)
             return
-        deferral = self._throttle.recipient()
-        if deferral is not None:
-            self._recipient_ruled(event, None, deferral)
-        elif self._gate is None:
+        if self._gate is None:
             self._take(event, decision.resolution)
         else:
             visit = self._visit(Stage.RCPT, recipient)
             self._gate.ask(visit, partial(self._recipient_ruled, event, decision.resolution))
-
-    @property
-    def _is_stranger(self) -> bool:
-        return not (self._login.identity or self._rights.is_trusted)
 
     def _refuse_unknown(self, event: RecipientReceived, reply: Reply) -> None:
         if not self._is_gone:
@@ -285,6 +285,11 @@ class Conversation:
         self._decided()
 
     def _take(self, event: RecipientReceived, resolution: Resolution | None) -> None:
+        deferral = self._throttle.recipient()
+        if deferral is not None and deferral.reply is not None:
+            self._refuse_recipient(event, deferral.reply, f"{deferral.by}: {deferral.reason}")
+            self._tell_ruled(deferral)
+            return
         if resolution is not None and resolution.kind is ResolutionKind.EXPANDED:
             if self._aliases is None:
                 self._aliases = {}
