@@ -118,3 +118,40 @@ def test_an_inspector_that_fails_defers_the_message(body: bytes) -> None:
         wait_until(lambda: rig.named(MessageRefused))
         assert not rig.kept
         assert not rig.disk.chunks
+
+
+@dataclass
+class Broken(Stub):
+    """Has a defect that shows at some point."""
+
+    at: str = ""
+
+    def begin(self, draft: Draft, header: bytes) -> Inspection:
+        if self.at == "begin":
+            raise RuntimeError("defect")
+        return super().begin(draft, header)
+
+    def feed(self, body: bytes) -> None:
+        super().feed(body)
+        if self.at == "feed":
+            raise RuntimeError("defect")
+
+
+@pytest.mark.parametrize("at", ["begin", "feed"])
+@BODIES
+def test_an_inspector_that_breaks_on_a_message_costs_a_try_and_no_memory(
+    at: str, body: bytes
+) -> None:
+    """The client is asked to come again, the session goes on, and the room is given back."""
+    with receiving(inspectors=[Broken(at=at)]) as rig:
+        with rig.client() as client:
+            client.hello()
+            for _ in range(2):
+                client.send("MAIL FROM:<eve@outside.test>", "RCPT TO:<ann@local.test>", "DATA")
+                assert client.codes(3) == ["250", "250", "354"]
+                client.send(HEADER + body + b".\r\n")
+                assert client.reply().startswith("451 4.3.0 ")
+        refused = rig.named(MessageRefused)
+        assert [each.reason for each in refused] == ["defect", "defect"]
+        assert rig.door.guards.budget.used == 0
+        wait_until(lambda: not rig.disk.chunks)

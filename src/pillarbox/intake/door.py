@@ -8,6 +8,7 @@ recipients are taken. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
@@ -135,15 +136,22 @@ class Door:
             rulings: What was said of the session and the envelope; none turns it away.
         """
         draft = self._draft(origin, envelope, rulings)
-        stamped = self._stamper.stamp(content, draft)
+        try:
+            stamped = self._stamper.stamp(content, draft)
+            inspection = None
+            if isinstance(stamped, Stamped):
+                inspection = self._inspectors.begin(draft, stamped.header)
+                if inspection is not None:
+                    inspection.feed(stamped.body)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must hear of it
+            self._refuse_for(error, draft, answer)
+            return
         if isinstance(stamped, Reply):
             self._refuse(draft, stamped, stamped.text, answer)
             return
-        inspection = self._inspectors.begin(draft, stamped.header)
         if inspection is None:
             self._keep_small(draft, stamped, facts, answer)
             return
-        inspection.feed(stamped.body)
         keep = partial(self._keep_small_judged, stamped, facts, answer)
         start(self._judge(draft, inspection, answer, keep))
 
@@ -395,6 +403,9 @@ class Door:
             self._failing_since = draft.at
             is_full = isinstance(error, StoreFull)
             self._sink(StoreFailed(at=draft.at, reason=str(error), is_full=is_full))
+        if not isinstance(error, PillarboxError):  # a defect
+            context = {"message": f"taking {draft.shown} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
         self._refuse(draft, refusal_of(error), str(error) or type(error).__name__, answer)
 
     def _note_success(self, at: float) -> None:

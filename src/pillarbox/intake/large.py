@@ -72,20 +72,20 @@ class LargeContent:
         if self._result is not None:
             self._waiting += data
             if self.inspection is not None:
-                self.inspection.feed(data)
+                self._try(self.inspection.feed, data)
         else:
             seen = max(len(self._waiting) - len(_HEADER_END) + 1, 0)
             self._waiting += data
             is_complete = self._waiting.find(_HEADER_END, seen) >= 0
             if not is_complete and len(self._waiting) <= self._stamper.limits.max_size:
                 return
-            self._stamp()
+            self._try(self._stamp)
         self._write()
 
     def end(self, on_written: Callable[[Written], None]) -> None:
         """Write the rest; ``on_written`` is called once with what came of it."""
-        if self._result is None:
-            self._stamp()
+        if self._result is None and self._error is None:
+            self._try(self._stamp)
         self._is_over = True
         self._on_written = on_written
         self._write()
@@ -113,6 +113,13 @@ class LargeContent:
         """Remove what the store has of a content that will certainly not be kept."""
         if self._chunks:
             start(self._discard())
+
+    def _try(self, step: Callable[..., None], *args: bytes) -> None:
+        try:
+            step(*args)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must hear of it
+            self._error = error
+            self._waiting.clear()
 
     def _stamp(self) -> None:
         stamped = self._stamper.stamp(bytes(self._waiting), self.draft)
