@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin/
 
-.PHONY: help setup run test test-all suites check lint types imports shape format bench faults lock clean
+.PHONY: help setup run test test-all suites bounces check lint types imports shape format bench faults lock clean
 
 help:                     ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -30,6 +30,9 @@ test-all: .venv/.ready    ## everything at full length
 
 suites: .venv/.ready      ## the outside suites (../shared/suites), one line for each
 	@$(BIN)python -m tests.suites
+
+bounces: .venv/.ready     ## how well `pillarbox explain` reads the replies and bounces of others
+	@$(BIN)python -m tests.suites smtp-replies bounce
 
 check: lint types imports shape  ## everything that is checked without running it
 

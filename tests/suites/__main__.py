@@ -1,6 +1,6 @@
 """``python -m tests.suites``: one line for each outside suite, and what is wrong in it.
 
-With ``--document``, what ``docs/suites.md`` says instead.
+With names, only the suites whose names begin so. With ``--document``, what ``docs/suites.md`` says instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ def main() -> int:
         print(document(), end="")
         return 0
     failed = False
+    wanted = tuple(sys.argv[1:]) or ("",)
     for suite in SUITES:
+        if not suite.name.startswith(wanted):
+            continue
         if not suite.folder.exists():
             print(f"{suite.name} skipped: {suite.folder} is not on this machine")
             continue

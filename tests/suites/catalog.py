@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.suites import arc, dkim, dmarc, dmarc_reports, spf, tlsrpt
+from tests.suites import arc, dkim, dmarc, dmarc_reports, explain, spf, tlsrpt
 from tests.suites.registry import Suite
 
 __all__ = ["SUITES"]
@@ -14,6 +14,7 @@ SUITES: Final[tuple[Suite, ...]] = (
     *dkim.SUITES,
     *dmarc.SUITES,
     *dmarc_reports.SUITES,
+    *explain.SUITES,
     *spf.SUITES,
     *tlsrpt.SUITES,
 )

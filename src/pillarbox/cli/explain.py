@@ -14,8 +14,7 @@ from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.output import Out, safe
 from pillarbox.diagnosis.catalog.loading import catalog
 from pillarbox.diagnosis.entry import Certainty, Entry, Lasting
-from pillarbox.diagnosis.explain import Cause, Diagnosis
-from pillarbox.diagnosis.explain import explain as diagnose
+from pillarbox.diagnosis.explain import Cause, Diagnosis, explain as diagnose
 from pillarbox.diagnosis.observation import Observation
 from pillarbox.diagnosis.provider import provider_name
 from pillarbox.diagnosis.reading.text import MAX_OCTETS, read

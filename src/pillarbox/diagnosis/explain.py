@@ -78,7 +78,7 @@ def explain(observation: Observation) -> Diagnosis:
     shown: list[Cause] = []
     for cause in found:
         is_new = all(cause.entry.kind != other.entry.kind for other in shown)
-        if is_new and cause.points > found[0].points * _NEGLIGIBLE:
+        if not shown or (is_new and cause.points > found[0].points * _NEGLIGIBLE):
             shown.append(cause)
     return Diagnosis(observation=observation, causes=tuple(shown[:_MAX_CAUSES]))
 

@@ -14,7 +14,7 @@ __all__ = ["MAX_TEXT", "Phrase", "flatten"]
 
 MAX_TEXT: Final = 4_096  # what a server says in a reply is shorter; the rest is not looked at
 _GAP: Final = ".{0,60}?"
-_QUOTES: Final = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"'})
+_QUOTES: Final = str.maketrans("\u2018\u2019`\u201c\u201d", "'''\"\"")
 
 
 def flatten(text: str) -> str:

@@ -15,9 +15,25 @@ from pillarbox.smtp.client_outcome import Stage
 __all__ = ["catalog", "entry_of"]
 
 _ENTRY_KEYS: Final = frozenset(
-    "id class title stage fault lasting why now for_good source provider hard since until patterns".split()
+    [
+        "id",
+        "class",
+        "title",
+        "stage",
+        "fault",
+        "lasting",
+        "why",
+        "now",
+        "for_good",
+        "source",
+        "provider",
+        "hard",
+        "since",
+        "until",
+        "patterns",
+    ]
 )
-_PATTERN_KEYS: Final = frozenset("code enhanced text stage provider sure".split())
+_PATTERN_KEYS: Final = frozenset(["code", "enhanced", "text", "stage", "provider", "sure"])
 
 
 @cache

@@ -176,7 +176,7 @@ def _of_report(fields: Mapping[str, str], told: Mapping[str, Failure], prose: st
 
 def _reported_action(value: str) -> str:
     """Return the action that a field names; other words than the standard's mean a failure."""
-    word = value.split(" ")[0].strip().lower()
+    word = value.split(" ", maxsplit=1)[0].strip().lower()
     return word if word in _ACTIONS or not word else "failed"
 
 

@@ -68,7 +68,7 @@ _STAGES: Final = (
 )
 _PYTHON_REPLY: Final = re.compile(r"\(([245]\d\d), b?(['\"])(.{0,4000}?)\2", re.DOTALL)
 _PHP_CODE: Final = re.compile(
-    r"SMTP code: ([245]\d\d)(?: Additional SMTP info: ([245]\.\d{1,3}\.\d{1,3}))?+"
+    r"SMTP code: ([245]\d\d)(?: Additional SMTP info: ([245]\.\d{1,3}\.\d{1,3}))?"
 )
 _PHP_DETAIL: Final = re.compile(r"Detail: (.{1,2000}?) SMTP code:", re.DOTALL)
 _NODE_RESPONSE: Final = re.compile(r"\bresponse: (['\"])([45]\d\d.{0,4000}?)\1", re.DOTALL)

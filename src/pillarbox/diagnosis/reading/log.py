@@ -48,7 +48,7 @@ _EXCHANGE_MARKS: Final = ("RecipientStatus", "LED=", "FAIL,", "DSN,", "#550", "#
 _OUR_EVENT: Final = re.compile(
     r"(?:^|\s)((?:recipient|message|session|auth)\.\w{1,40}) (.*)", re.DOTALL
 )
-_OUR_VALUE: Final = re.compile(r'(\w{1,30})=(?:"((?:[^"\\]|\\.)*+)"|(\S*+))')
+_OUR_VALUE: Final = re.compile(r'(\w{1,30})=(?:"((?>(?:[^"\\]++|\\.)*))"|(\S*+))')
 _COMMANDS: Final = {
     "CONNECT": Stage.CONNECT,
     "HELO": Stage.HELLO,
@@ -163,7 +163,7 @@ def _ours(line: str) -> Observation | None:
             if found
             else None
         )
-    if not isinstance(fields, dict) or "." not in name or "at" not in fields and "=" not in line:
+    if not isinstance(fields, dict) or "." not in name or ("at" not in fields and "=" not in line):
         return None
     told = {key: value for key, value in fields.items() if isinstance(value, str)}
     text = told.get("reply") or told.get("reason") or told.get("text") or ""
@@ -183,7 +183,7 @@ def _stage(word: str) -> Stage | None:
     return Stage(word) if word in Stage._value2member_map_ else None
 
 
-def _observe(  # noqa: PLR0913 - the fields of an observation
+def _observe(
     text: str,
     *,
     by: str,
