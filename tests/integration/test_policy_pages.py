@@ -13,6 +13,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 from tests.loopback import own_address
+from tests.running_node import running_node
 
 from pillarbox.cli.main import cli
 from pillarbox.clock import SystemClock
@@ -138,6 +139,40 @@ def test_pages_follow_certificates_and_settings(
             assert found.mode is Mode.ENFORCE
 
     asyncio.run(main())
+
+
+def test_a_node_shows_its_policies(tmp_path: Path) -> None:
+    """From its configuration alone, beside its listeners, until it stops."""
+    made = certificate(tmp_path, HOST, "mta-sts.one.test")
+    configuration = tmp_path / "pillarbox.toml"
+    configuration.write_text(
+        f"""
+        [node]
+        hostname = "{HOST}"
+        directory = "{tmp_path}/node"
+        [store]
+        url = "memory:"
+        [https]
+        bind = ["127.0.0.1:0"]
+        [certificate.web]
+        certificate = "{made.certificate}"
+        key = "{made.key}"
+        [sts_domain."one.test"]
+        mode = "enforce"
+        [listener.mx]
+        kind = "mx"
+        bind = ["127.0.0.1:0"]
+        [domain."one.test"]
+        recipients = ["ann"]
+        """
+    )
+    with running_node(configuration, []) as node:
+        (sock,) = node.certificates._policies._sockets
+        port = sock.getsockname()[1]
+        found = asyncio.run(fetched("one.test", port))
+        assert found == Policy(mode=Mode.ENFORCE, max_age=14 * 86_400, mx=(HOST,))
+    with pytest.raises(FetchFailed):
+        asyncio.run(fetched("one.test", port))
 
 
 def test_the_record_is_another_when_the_policy_is() -> None:
