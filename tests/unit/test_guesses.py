@@ -204,6 +204,14 @@ def test_harvesting_gets_slow_and_ends() -> None:
     assert harvest.asked(EVE, 1000.0) == 0.0
 
 
+def test_who_is_on_this_machine_is_not_slowed_as_a_harvester() -> None:
+    """Loopback may ask for any number of recipients, unless the configuration says otherwise."""
+    harvest = Harvest(HarvestSettings(free_unknown=0, end_after=2))
+    assert {harvest.asked("127.0.0.9", 0.0) for _ in range(5)} == {0.0}
+    harvest.use(HarvestSettings(free_unknown=0, end_after=2, except_networks=()))
+    assert harvest.asked("127.0.0.9", 0.0) is None
+
+
 def test_a_spray_does_not_hide_behind_guesses_at_one_account() -> None:
     """However often one account fails meanwhile, the others are seen."""
     events: list[Event] = []
@@ -213,3 +221,15 @@ def test_a_spray_does_not_hide_behind_guesses_at_one_account() -> None:
     for number in range(20):
         guesses.failed(f"198.51.100.{number}", f"user{number}", 1.0)
     assert [type(event) for event in events] == [LoginsSprayed]
+
+
+def test_guesses_at_keys_close_no_account() -> None:
+    """All API keys share one user name, and whoever guesses at them must not shut all out."""
+    guesses = Guesses(GuessSettings(account_failures=10, ban_after=5))
+    for number in range(100):
+        guesses.failed(f"198.51.100.{number}", "apikey", 0.0)
+        guesses.failed(f"198.51.100.{number}", "", 0.0)
+    assert not guesses.is_closed(HOME, "apikey", 0.0)
+    assert not guesses.is_closed(HOME, "", 0.0)
+    fail(guesses, EVE, 5, user="apikey")
+    assert guesses.turns_away(EVE, 0.0)  # the client is banned all the same

@@ -32,6 +32,9 @@ _LONGEST_BAN: Final = 86_400.0
 _HOUR: Final = 3_600.0
 _RENEW: Final = 86_400.0  # seconds after which it is noted again that an address is known
 _HASH_OCTETS: Final = 8
+# Every API key, and every token that names nobody, comes under these; who guesses one attacks
+# no account, and must not close the door to all others.
+_OF_NOBODY: Final = frozenset({"", "apikey"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Guesses:
         settings = self._settings
         key, account = client_key(address), self._user(user)
         failures = round(self._failures.add(key, now, settings.forgive_every))
-        if not self._is_known(account, key, now):
+        if user.casefold() not in _OF_NOBODY and not self._is_known(account, key, now):
             if settings.account_failures:
                 self._accounts.add(account, now, _HOUR / settings.account_failures)
             self._notice_spray(account, key, now)
