@@ -101,7 +101,7 @@ def test_limited_mail_may_wait_in_the_queue() -> None:
 
 def test_harvesting_is_slowed_and_then_ended() -> None:
     """Answers to unknown recipients come later and later, then 421; known ones are quick."""
-    harvesting = HarvestSettings(free_unknown=2, longest_delay=0.1, end_after=4)
+    harvesting = HarvestSettings(free_unknown=2, longest_delay=0.1, end_after=4, except_networks=())
     with receiving(harvesting=harvesting) as rig, rig.client() as wire:
         wire.hello()
         wire.ask("MAIL FROM:<eve@outside.test>")
@@ -122,7 +122,7 @@ def test_harvesting_is_slowed_and_then_ended() -> None:
 
 def test_a_client_that_leaves_during_a_delay_harms_nobody() -> None:
     """An answer that comes too late is dropped."""
-    harvesting = HarvestSettings(free_unknown=0, longest_delay=0.1)
+    harvesting = HarvestSettings(free_unknown=0, longest_delay=0.1, except_networks=())
     with receiving(harvesting=harvesting) as rig:
         with rig.client() as wire:
             wire.hello()

@@ -44,6 +44,8 @@ trusted_networks = ["127.0.0.1"]
 [limits]
 connections_per_client = 1000
 connection_rate_per_client = 1000000
+[harvesting]
+except_networks = ["0.0.0.0/0"]
 [domain."local.test"]
 recipients = ["ann"]
 route = "out"

@@ -82,6 +82,7 @@ def _networks(loaded: Loaded) -> Iterator[Finding]:
     settings = loaded.settings
     named: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
         (("guessing",), settings.guessing.except_networks),
+        (("harvesting",), settings.harvesting.except_networks),
         (("greylist",), settings.greylist.except_networks),
         (("client_name",), settings.client_name.except_networks),
     ]

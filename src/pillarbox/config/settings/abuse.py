@@ -124,6 +124,11 @@ class HarvestSettings:
     forgive_every: float = setting(
         "Time after which one of them is forgotten.", 10.0, unit=Unit.SECONDS
     )
+    except_networks: tuple[str, ...] = setting(
+        "Networks that are not slowed, such as that of a backup MX. The machine's own addresses "
+        "on its networks never are.",
+        ("127.0.0.0/8", "::1"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
