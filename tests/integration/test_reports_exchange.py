@@ -22,6 +22,7 @@ from pillarbox.dns.zone import ZoneResolver
 from pillarbox.events.types import (
     Event,
     MessageJudged,
+    RecipientDeferred,
     RecipientDelivered,
     ReportNotRead,
     ReportNotSent,
@@ -153,11 +154,11 @@ async def with_key(one: Party) -> str:
 
 
 @asynccontextmanager
-async def exchange(folder: Path) -> AsyncIterator[tuple[Party, Party]]:
-    """Run two nodes that know each other."""
+async def exchange(folder: Path, more: str) -> AsyncIterator[tuple[Party, Party]]:
+    """Run two nodes that know each other; DNS has ``more`` to say."""
     (alpha, some), (beta, others) = party(folder, "alpha"), party(folder, "beta")
     records = some + others + await with_key(alpha) + await with_key(beta)
-    resolver = ZoneResolver("$TTL 300\n$ORIGIN .\n" + records)
+    resolver = ZoneResolver("$TTL 300\n$ORIGIN .\n" + records + more)
     parties = (alpha, beta)
     try:
         for one in parties:
@@ -177,11 +178,13 @@ async def exchange(folder: Path) -> AsyncIterator[tuple[Party, Party]]:
                 await one.node.stop("the test is over")
 
 
-def exchanging(folder: Path, test: Callable[[Party, Party], Awaitable[None]]) -> None:
+def exchanging(
+    folder: Path, test: Callable[[Party, Party], Awaitable[None]], more: str = ""
+) -> None:
     """Run a test with two nodes."""
 
     async def main() -> None:
-        async with exchange(folder) as (alpha, beta):
+        async with exchange(folder, more) as (alpha, beta):
             await test(alpha, beta)
 
     asyncio.run(main())
@@ -237,6 +240,28 @@ def test_what_one_node_reports_another_reads(tmp_path: Path) -> None:
         assert b"TLS-Report-Domain: beta.test" in kept.read_bytes()
 
     exchanging(tmp_path, test)
+
+
+def test_a_report_arrives_where_other_mail_must_not_go(tmp_path: Path) -> None:
+    """It tells of TLS that fails, so it is not held up by just that (RFC 8460 §3, RFC 8689 §3)."""
+
+    async def test(alpha: Party, beta: Party) -> None:
+        await alpha.submit(hello("bob@beta.test"))
+        (deferred,) = await alpha.told(RecipientDeferred)
+        assert "TLSA" in deferred.reason
+        alpha.clock.ahead = beta.clock.ahead = 1.5 * DAY
+        await alpha.turn()
+        (received,) = await beta.told(ReportReceived)
+        assert (received.kind, received.domain) == ("tls", "beta.test")
+        assert received.sessions == received.failed >= 1
+        shown = json.loads(await beta.run("reports", "tls", "--received", "--json"))
+        assert shown["policy"] == "tlsa"
+        assert shown["rows"][0]["detail"].startswith("validation-failure")
+        delivered = await beta.told(RecipientDelivered)
+        assert {each.recipient for each in delivered} == {"tls@beta.test"}
+
+    misfit = f"_{PORT}._tcp.mx.beta.test. TLSA 3 1 1 {'ab' * 32}\n;! signed beta.test\n"
+    exchanging(tmp_path, test, misfit)
 
 
 def test_what_is_no_report_stays_ordinary_mail(tmp_path: Path) -> None:
