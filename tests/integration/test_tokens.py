@@ -159,6 +159,33 @@ def test_an_issuer_that_is_away_is_told_of() -> None:
         asyncio.run(grant(issuer.url).current())
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"220 this is a mail server\r\n",
+        b"HTTP/1.1 400 no\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 60_000,
+    ],
+    ids=["no HTTP", "cut off", "too deep"],
+)
+def test_an_issuer_that_talks_nonsense_is_told_of(said: bytes) -> None:
+    """Whatever it says, the mail waits for a token and no defect is blamed."""
+
+    async def main() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"hunter2")
+            writer.write(said)
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(TokenUnavailable, match="no token"):
+                await grant(f"http://127.0.0.1:{port}/token").current()
+
+    asyncio.run(main())
+
+
 def test_a_login_uses_the_token_and_asks_again_once_it_is_refused() -> None:
     """A token that the smart host refuses is not shown twice."""
 

@@ -10,6 +10,7 @@ RFC 6750 (tokens), RFC 6749 §4.4 (client credentials), §6 (refresh tokens).
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import re
 import urllib.error
@@ -129,6 +130,13 @@ class GrantedToken:
         self._token = ""
 
     def _ask(self) -> dict[str, Any]:
+        try:
+            return self._answer()
+        except (OSError, http.client.HTTPException) as error:  # URLError, time-outs, no HTTP
+            words = str(error) or type(error).__name__
+            raise TokenUnavailable(self._words(f"cannot be asked: {_shown(words)}")) from error
+
+    def _answer(self) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - the configuration names the scheme
             self._grant.url,
             self._grant.form(self._refresh_token),
@@ -141,11 +149,8 @@ class GrantedToken:
             with error:
                 told = _read(error.read(_MAX_ANSWER))
             words = " ".join(str(told.get(key, "")) for key in ("error", "error_description"))
-            shown = printable(words.strip().encode("utf-8", "replace"))[:_MAX_WORDS]
-            reason = self._words(f"says {error.code} {shown}".rstrip())
+            reason = self._words(f"says {error.code} {_shown(words)}".rstrip())
             raise TokenUnavailable(reason) from error
-        except OSError as error:  # URLError, time-outs
-            raise TokenUnavailable(self._words(f"cannot be asked: {error}")) from error
 
     def _words(self, words: str) -> str:
         return f"no token: {self._grant.url} {words}"
@@ -164,9 +169,13 @@ _OPENER: Final = urllib.request.build_opener(_NoRedirects)
 def _read(octets: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(octets)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _shown(words: str) -> str:
+    return printable(words.strip().encode("utf-8", "replace"))[:_MAX_WORDS]
 
 
 def _checked(token: str, where: str) -> str:
