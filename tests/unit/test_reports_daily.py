@@ -476,6 +476,34 @@ def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     virtual(test)
 
 
+def test_many_domains_are_written_at_once() -> None:
+    """A minute of a large node is a few writes, and none of its rows is lost or counted twice."""
+
+    async def test(node: Node) -> None:
+        writes = []
+        add = node.store.notes.add
+
+        async def counted(notes: Any, *, now: float) -> tuple[int, ...]:
+            writes.append(len(notes))
+            return await add(notes, now=now)
+
+        node.store.notes.add = counted  # type: ignore[method-assign]
+        for number in range(900):
+            for source in range(1 + 1_200 * (number == 450)):
+                domain = f"d{number}.test"
+                node.dmarc.count(node.clock.now(), domain, row(source), mark("one"))
+        await node.daily.flush()
+        assert len(writes) < 10
+        assert max(writes) <= 1_002
+        notes = await node.dmarc.domains(TODAY, now=node.clock.now())
+        assert len(notes) == 900
+        assert sum(note.amount for note in notes) == 900 + 1_200
+        day = await node.dmarc.day(TODAY, "d450.test", now=node.clock.now())
+        assert len(day.rows) == 1_201
+
+    virtual(test)
+
+
 def test_each_domain_has_its_own_moment() -> None:
     """The same on all nodes and after every restart, within the hours that are set."""
     moments = [due_at(TODAY, f"d{n}.test", "us.test", 14_400) for n in range(200)]

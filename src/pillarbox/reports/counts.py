@@ -8,7 +8,6 @@ rows that do not fit among those of a domain, or of the day, are counted without
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -20,6 +19,7 @@ from pillarbox.store.notes import Note, NoteStore
 __all__ = ["MAX_ROWS", "Counts", "Day"]
 
 R = TypeVar("R", bound=msgspec.Struct)
+_Place = tuple[str, str]  # a day and a domain
 
 MAX_ROWS: Final = 5_000
 """Different rows of one domain in one day that are told apart, on each node."""
@@ -65,8 +65,8 @@ class Counts(Generic[R]):
         self.kind = kind
         self._notes = notes
         self._decode = msgspec.msgpack.Decoder(row).decode
-        self._pending: dict[tuple[str, str], _Pending[R]] = {}
-        self._seen: dict[tuple[str, str], set[int]] = {}  # hashes of the rows there are
+        self._pending: dict[_Place, _Pending[R]] = {}
+        self._seen: dict[_Place, set[int]] = {}  # hashes of the rows there are
         self._seen_rows = 0
         self._seen_day = ""
 
@@ -110,20 +110,36 @@ class Counts(Generic[R]):
         return True
 
     async def flush(self, *, now: float) -> None:
-        """Add what has been counted to what the store has.
+        """Add what has been counted to what the store has, many domains in one write.
 
         Raises:
             StoreUnavailable: It is down; what has not been added stays for the next time.
         """
-        for place in list(self._pending):
-            pending = self._pending.pop(place)
-            while pending.total:
-                part = _cut(pending)
-                try:
-                    await self._notes.add(self._notes_of(*place, part), now=now)
-                except BaseException:
-                    self._put_back(place, (part, pending))
-                    raise
+        while self._pending:
+            parts = self._take()
+            notes = [note for place, part in parts for note in self._notes_of(*place, part)]
+            # In one order on all nodes, so that none of them waits for another that waits for it.
+            notes.sort(key=lambda note: (note.kind, note.key))
+            try:
+                await self._notes.add(notes, now=now)
+            except BaseException:
+                for place, part in parts:
+                    self._put_back(place, part)
+                raise
+
+    def _take(self) -> list[tuple[_Place, _Pending[R]]]:
+        """Take as much as goes into one write."""
+        parts: list[tuple[_Place, _Pending[R]]] = []
+        left = _BATCH
+        while self._pending and left > 0:
+            place = next(iter(self._pending))
+            pending = self._pending[place]
+            if len(pending.rows) <= left:
+                parts.append((place, self._pending.pop(place)))
+            else:
+                parts.append((place, _cut(pending, left)))
+            left -= len(parts[-1][1].rows) + 1
+        return parts
 
     def _notes_of(self, day: str, domain: str, part: _Pending[R]) -> list[Note]:
         kind, end = self._rows_kind(day, domain), begin_of(day) + (LAST_DAYS + 2) * DAY
@@ -145,14 +161,13 @@ class Counts(Generic[R]):
         )
         return notes
 
-    def _put_back(self, place: tuple[str, str], parts: Iterable[_Pending[R]]) -> None:
-        """Keep parts that were not written, beside what was counted meanwhile."""
+    def _put_back(self, place: _Place, part: _Pending[R]) -> None:
+        """Keep what was not written, beside what was counted meanwhile."""
         kept = self._pending.setdefault(place, _Pending())
-        for part in parts:
-            kept.mark = kept.mark or part.mark
-            kept.overflow += part.overflow
-            for row, amount in part.rows.items():
-                kept.rows[row] = kept.rows.get(row, 0) + amount
+        kept.mark = kept.mark or part.mark
+        kept.overflow += part.overflow
+        for row, amount in part.rows.items():
+            kept.rows[row] = kept.rows.get(row, 0) + amount
 
     async def domains(self, day: str, *, now: float) -> tuple[Note, ...]:
         """Return the domains of a day: a note for each, with its mark and how much was counted."""
@@ -188,11 +203,11 @@ class Counts(Generic[R]):
         return f"{self.kind}-count/{day}/{domain}"
 
 
-def _cut(pending: _Pending[R]) -> _Pending[R]:
-    """Take as much as goes into one write."""
+def _cut(pending: _Pending[R], most: int) -> _Pending[R]:
+    """Take so many rows, and leave the others."""
     part: _Pending[R] = _Pending(mark=pending.mark, overflow=pending.overflow)
     pending.overflow = 0
-    for row in list(pending.rows)[:_BATCH]:
+    for row in list(pending.rows)[:most]:
         part.rows[row] = pending.rows.pop(row)
     return part
 
