@@ -10,7 +10,7 @@ set -uo pipefail
 peers=/var/cache/pillarbox-peers  # readable by the daemons' own users
 packages=(
   postfix opendkim opendkim-tools swaks libnet-ssleay-perl curl openssl slapd ldap-utils strace faketime libfaketime iptables
-  unbound                                         # the validating resolver
+  unbound testssl.sh                              # the validating resolver, a scanner
   rspamd
   dovecot-core libsasl2-modules gsasl libauthen-sasl-perl  # what logs in, and what checks it
   fuse3 libfuse2 util-linux procps                # the lossy file system

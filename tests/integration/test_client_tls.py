@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 import trustme
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from tests.scripted_server import Script, Talk, dial, message, serve
 
 from pillarbox.config.settings import TlsMode
@@ -116,12 +125,42 @@ def test_tls_from_the_first_octet_is_verified(
     run(main())
 
 
+def issued(
+    authority: trustme.CA, subject: str, alternative: x509.GeneralName | None
+) -> trustme.LeafCert:
+    """Return a certificate as no honest authority would issue it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    signing_key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    assert isinstance(signing_key, ec.EllipticCurvePrivateKey)
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(
+        issuer.subject,
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)]),
+        key.public_key(),
+        x509.random_serial_number(),
+        now - timedelta(days=1),
+        now + timedelta(days=9),
+    ).add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False
+    )
+    if alternative is not None:
+        names = x509.SubjectAlternativeName([alternative])
+        builder = builder.add_extension(names, critical=False)
+    made = builder.sign(signing_key, hashes.SHA256())
+    written = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return trustme.LeafCert(written, made.public_bytes(Encoding.PEM), [])
+
+
 def bad_certificates(authority: trustme.CA) -> dict[str, trustme.LeafCert]:
     past = datetime.now(UTC) - timedelta(days=1)
     return {
         "another name": authority.issue_cert("other.test"),
         "a wildcard of the top": authority.issue_cert("*.test.example"),
         "an address": authority.issue_cert("127.0.0.1"),
+        "a part of a label": issued(authority, "mx.test", x509.DNSName("m*.test")),
+        "only a common name": issued(authority, "mx.test", None),
+        "a NUL in it": issued(authority, "mx.test", x509.DNSName("mx.test\0.evil.test")),
         "unknown authority": trustme.CA().issue_cert("mx.test"),
         "expired": authority.issue_cert(
             "mx.test", not_before=past - timedelta(days=9), not_after=past
@@ -130,7 +169,17 @@ def bad_certificates(authority: trustme.CA) -> dict[str, trustme.LeafCert]:
 
 
 @pytest.mark.parametrize(
-    "flaw", ["another name", "a wildcard of the top", "an address", "unknown authority", "expired"]
+    "flaw",
+    [
+        "another name",
+        "a wildcard of the top",
+        "a part of a label",
+        "only a common name",
+        "a NUL in it",
+        "an address",
+        "unknown authority",
+        "expired",
+    ],
 )
 @pytest.mark.parametrize("mode", [TlsMode.STARTTLS, TlsMode.IMPLICIT], ids=lambda mode: mode.value)
 def test_b12_a_bad_certificate_fails_where_it_is_verified(
