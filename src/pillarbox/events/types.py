@@ -18,6 +18,7 @@ from msgspec import field
 from pillarbox.events.abuse import ClientBanned, ClientUnbanned, LoginsSprayed
 from pillarbox.events.event import Event, Sink
 from pillarbox.events.reports import ReportNotRead, ReportNotSent, ReportReceived, ReportSent
+from pillarbox.events.transport import StsPolicyFetched, StsPolicyNotFetched, TlsSessionMade
 
 __all__ = [
     "ALL_EVENTS",
@@ -445,38 +446,6 @@ class MessageDamaged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     message: str
     reason: str
-
-
-class StsPolicyFetched(
-    Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy_fetched"
-):
-    """The MTA-STS policy of a destination was fetched; it binds until it ends (RFC 8461)."""
-
-    domain: str
-    mode: str  # "enforce", "testing", "none"
-
-
-class StsPolicyNotFetched(
-    Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy_not_fetched"
-):
-    """A destination publishes an MTA-STS policy that could not be had; an older one goes on."""
-
-    domain: str
-    reason: str
-    result: str = ""  # as a TLS report calls it (RFC 8460 §4.3.2.2)
-
-
-class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.session"):
-    """We have tried to speak TLS with a mail exchanger, as a policy asks or as it offers."""
-
-    destination: str  # the recipients' domain
-    host: str
-    address: str
-    policy: str  # "tlsa", "sts", "no-policy-found" (RFC 8460 §4.2), "configured"
-    result: str = ""  # "" for success, else the result type of RFC 8460 §4.3
-    reason: str = ""
-    source: str = ""  # our own address, where the route says which
-    policy_lines: list[str] = field(default_factory=list)  # of the policy, or its TLSA records
 
 
 class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):
