@@ -118,8 +118,6 @@ class Counts(Generic[R]):
         while self._pending:
             parts = self._take()
             notes = [note for place, part in parts for note in self._notes_of(*place, part)]
-            # In one order on all nodes, so that none of them waits for another that waits for it.
-            notes.sort(key=lambda note: (note.kind, note.key))
             try:
                 await self._notes.add(notes, now=now)
             except BaseException:
