@@ -164,7 +164,8 @@ def test_who_came_from_there_before_still_gets_in() -> None:
             assert wire.ask(plain("bob")).startswith("421 4.7.0")
         with rig.client("open") as wire:
             log_in(wire, "ann")
-        assert rig.named(AuthRefused)[-1].cause == "too_many_failures"
+        # What was wrong with the others is found out beside the session, perhaps later.
+        assert "too_many_failures" in {each.cause for each in rig.named(AuthRefused)}
 
 
 def test_an_account_under_attack_is_closed_to_strangers_only() -> None:
