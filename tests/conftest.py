@@ -13,3 +13,7 @@ settings.register_profile(
 # A change is judged by the same examples each time; people's runs look for new ones.
 settings.register_profile("judge", settings.get_profile("search"), derandomize=True, database=None)
 settings.load_profile("judge" if os.environ.get("CI") else "search")
+
+# Readline sets these where there is no terminal: what a command prints is then as wide as that.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
