@@ -36,7 +36,6 @@ _STAGES: Final = {
 }
 _SURE: Final = {Certainty.CERTAIN: "good", Certainty.LIKELY: "doubt", Certainty.POSSIBLE: "quiet"}
 _MAX_NAME: Final = 255  # octets in the name of a file
-_LABEL: Final = 10
 
 
 @click.command()
@@ -110,20 +109,20 @@ def _print(out: Out, diagnosis: Diagnosis) -> None:
             (first.entry.kind, "quiet"),
         )
     )
-    for label, value in _facts(diagnosis, first.entry):
-        _row(out, label, value)
-    out.line()
-    _row(out, "why", Text(first.entry.why))
-    _row(out, "now", Text(first.entry.now))
-    _row(out, "for good", Text(first.entry.for_good))
+    rows = _facts(diagnosis, first.entry)
+    rows.append(("", Text()))
+    rows.append(("why", Text(first.entry.why)))
+    rows.append(("now", Text(first.entry.now)))
+    rows.append(("for good", Text(first.entry.for_good)))
     for cause in others:
-        out.line()
-        head = Text.assemble((cause.entry.title, ""), f"  ({cause.entry.fault.value})")
-        _row(out, "or else", head)
-        _row(out, "", Text(cause.entry.now, style="quiet"))
-    out.line()
-    _row(out, "evidence", Text(", ".join(map(safe, first.evidence)), style="quiet"))
-    _row(out, "source", Text("; ".join(first.entry.sources), style="quiet"))
+        rows.append(("", Text()))
+        head = Text.assemble(cause.entry.title, (f"  {cause.certainty.name.lower()}", "quiet"))
+        rows.append(("or else", head))
+        rows.append(("", Text(cause.entry.now, style="quiet")))
+    rows.append(("", Text()))
+    rows.append(("evidence", Text(", ".join(map(safe, first.evidence)), style="quiet")))
+    rows.append(("source", Text("; ".join(first.entry.sources), style="quiet")))
+    out.fields(rows)
 
 
 def _facts(diagnosis: Diagnosis, entry: Entry) -> list[tuple[str, Text]]:
@@ -142,6 +141,10 @@ def _facts(diagnosis: Diagnosis, entry: Entry) -> list[tuple[str, Text]]:
         facts.append(("stage", Text(_STAGES[diagnosis.stage])))
     facts.append(("fault", Text(entry.fault.value)))
     facts.append(("lasting", _lasting(diagnosis)))
+    if entry.since is not None:
+        facts.append(("since", Text(entry.since.isoformat())))
+    if entry.until is not None:
+        facts.append(("until", Text(entry.until.isoformat())))
     return facts
 
 
@@ -156,10 +159,6 @@ def _lasting(diagnosis: Diagnosis) -> Text:
     if diagnosis.is_hard:
         return Text("permanent: send nothing more to this address", style="bad")
     return Text("permanent, until something is changed", style="bad")
-
-
-def _row(out: Out, label: str, value: Text) -> None:
-    out.line(Text.assemble((f"  {label:<{_LABEL}}", "quiet"), value))
 
 
 def _list(out: Out, *, as_json: bool) -> None:

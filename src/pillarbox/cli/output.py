@@ -117,6 +117,18 @@ class Out:
             self._results.print(table)
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
+    def fields(self, rows: Iterable[tuple[str, str | Text]], *, indent: int = 2) -> None:
+        """Write labels, dim, and beside each its value, wrapped below itself on a screen."""
+        grid = Table.grid(
+            Column(style="quiet", no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0)
+        )
+        for label, value in rows:
+            shown = value if isinstance(value, Text) else Text(value)
+            grid.add_row(f"{'':{indent}}{label}", shown)
+        with self._results.capture() as drawn:
+            self._results.print(grid)
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+
     def say(self, text: str, style: str = "") -> None:
         """Tell the person something that is not a result."""
         self._talk.print(Text(text, style=style), soft_wrap=True)

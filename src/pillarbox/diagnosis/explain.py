@@ -7,7 +7,7 @@ observation with any code at all has a cause, if only the one that its class nam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pillarbox.diagnosis.catalog.loading import catalog
@@ -78,8 +78,12 @@ def explain(observation: Observation) -> Diagnosis:
     shown: list[Cause] = []
     for cause in found:
         is_new = all(cause.entry.kind != other.entry.kind for other in shown)
-        if not shown or (is_new and cause.points > found[0].points * _NEGLIGIBLE):
+        if not shown:
             shown.append(cause)
+        elif is_new and cause.points > found[0].points * _NEGLIGIBLE:
+            # What is second is less sure than what is first, however clear its signs.
+            most = max(shown[0].certainty - 1, Certainty.POSSIBLE)
+            shown.append(replace(cause, certainty=Certainty(min(cause.certainty, most))))
     return Diagnosis(observation=observation, causes=tuple(shown[:_MAX_CAUSES]))
 
 

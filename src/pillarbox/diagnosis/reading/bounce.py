@@ -7,9 +7,10 @@ RFC 3464 §2; RFC 3834 §5; RFC 5965 §3; RFC 6522 §3.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pillarbox.diagnosis.observation import Observation, Source
@@ -19,22 +20,26 @@ from pillarbox.diagnosis.reading.codes import find_reply, find_stage, join_lines
 from pillarbox.diagnosis.reading.prose import Failure, find_addresses, is_delay, prose_failures
 from pillarbox.message.header import Header, HeaderRefused, scan_header, unfold
 from pillarbox.message.parts import Part, message_parts
+from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import EnhancedCode
 
 __all__ = ["is_message", "read_bounce"]
 
 _LINE_END: Final = re.compile(rb"\r?\n")
-_MAX_REPORTS: Final = 200  # recipients of one notification that are told apart
+_MAX_REPORTS: Final = 100  # recipients of one notification that are told apart
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z-]{1,40}+):[ \t]*+(.*+)")
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _STATUS_TYPE: Final = "delivery-status"
+_MAX_PROSE: Final = 64 * 1024
 _MAX_WRAPS: Final = 2
+_MAX_GIST: Final = 1024
+_MAX_VALUE: Final = 8 * 1024
 _MAX_STAGE: Final = 16 * 1024
 _ACTIONS: Final = frozenset({"failed", "delayed", "delivered", "relayed", "expanded"})
 _OPEN_DETAILS: Final = frozenset({(0, 0), (4, 7)})  # no detail; or only that time is over
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
-_TAG: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|p)\b[^>]{0,200}>", re.IGNORECASE)
-_OTHER_TAG: Final = re.compile(r"</?[a-zA-Z!][^>@]{0,400}>")
+_TAG: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|p)\b[^<>]{0,200}+>", re.IGNORECASE)
+_OTHER_TAG: Final = re.compile(r"</?[a-zA-Z!][^<>@]{0,400}+>")
 
 
 def is_message(octets: bytes) -> bool:
@@ -61,10 +66,11 @@ def read_bounce(octets: bytes, depth: int = 0) -> tuple[Observation, ...]:
     prose = _prose(parts)
     if not prose.strip():  # the form is broken
         prose = content[header.size :].decode("utf-8", "replace").replace("\r\n", "\n")
+    prose = prose[:_MAX_PROSE]
     failures = prose_failures(prose, _own_addresses(header), _failed_recipients(header))
-    if reports := list(_reports(parts, prose)):
-        told = {failure.recipient.lower(): failure for failure in failures}
-        return tuple(_of_report(report, told, prose) for report in reports[:_MAX_REPORTS])
+    if reports := list(itertools.islice(_reports(parts, prose), _MAX_REPORTS)):
+        told = _Told.of(prose, failures)
+        return tuple(_of_report(report, told) for report in reports)
     if depth < _MAX_WRAPS and not any(_STATUS_TYPE in part.media_type for part in parts):
         # A filter on the way may have wrapped up the bounce.
         for part in parts[:1]:
@@ -128,7 +134,8 @@ def _fields(block: str) -> dict[str, str]:
     name = ""
     for line in block.split("\n"):
         if line[:1] in {" ", "\t"} and name:
-            fields[name] += " " + line.strip()
+            if len(fields[name]) < _MAX_VALUE:
+                fields[name] += " " + line.strip()
         elif (found := _FIELD.match(line)) is not None:
             name = found[1].lower()
             fields.setdefault(name, found[2].strip())
@@ -137,7 +144,38 @@ def _fields(block: str) -> dict[str, str]:
     return fields
 
 
-def _of_report(fields: Mapping[str, str], told: Mapping[str, Failure], prose: str) -> Observation:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the part for people says beside the fields."""
+
+    failures: Mapping[str, Failure]  # by the recipient in lower case
+    transcript: Stage | None
+    stage: Stage | None
+    action: str
+    gist: str
+
+    @classmethod
+    def of(cls, prose: str, failures: tuple[Failure, ...]) -> _Told:
+        beginning = prose[:_MAX_STAGE]
+        return cls(
+            failures={failure.recipient.lower(): failure for failure in failures},
+            # With several recipients, nobody knows whose command it shows.
+            transcript=transcript_stage(beginning) if len(failures) < 2 else None,  # noqa: PLR2004
+            stage=find_stage(beginning),
+            action=_action(prose),
+            gist=prose[:_MAX_GIST].strip(),
+        )
+
+    def about(self, names: tuple[str, ...]) -> Failure | None:
+        """Return what is told of a recipient; of the only one, under whatever name."""
+        if len(self.failures) == 1:
+            return next(iter(self.failures.values()))
+        return next(
+            (self.failures[name.lower()] for name in names if name.lower() in self.failures), None
+        )
+
+
+def _of_report(fields: Mapping[str, str], told: _Told) -> Observation:
     names = [_typed(fields.get(name, "")) for name in ("original-recipient", "final-recipient")]
     actual = _typed(fields.get("x-actual-recipient", ""))
     recipient = next(
@@ -145,9 +183,7 @@ def _of_report(fields: Mapping[str, str], told: Mapping[str, Failure], prose: st
     )
     diagnostic = join_lines(_typed(fields.get("diagnostic-code", "")))
     said = find_reply(diagnostic)
-    failure = next((told[name.lower()] for name in (*names, actual) if name.lower() in told), None)
-    if failure is None and len(told) == 1:
-        failure = next(iter(told.values()))
+    failure = told.about((*names, actual))
     text = diagnostic
     if failure is not None and (said.code is None or len(failure.text) > 2 * len(said.text)):
         reread = find_reply(join_lines(failure.text))
@@ -163,14 +199,14 @@ def _of_report(fields: Mapping[str, str], told: Mapping[str, Failure], prose: st
     flat = flatten(f"{text} {host} {recipient}")
     return Observation(
         source=Source.BOUNCE,
-        text=said.text or diagnostic or (failure.text if failure else "") or _gist(prose),
+        text=said.text or diagnostic or (failure.text if failure else "") or told.gist,
         code=said.code,
         enhanced=enhanced,
-        stage=transcript_stage(prose) or find_stage(text) or find_stage(prose[:_MAX_STAGE]),
+        stage=told.transcript or find_stage(text) or told.stage,
         host=host,
         recipient=recipient,
         provider=provider_of(host, flat),
-        action=_reported_action(fields.get("action", "")) or _action(prose),
+        action=_reported_action(fields.get("action", "")) or told.action,
     )
 
 
@@ -247,7 +283,3 @@ def _failed_recipients(header: Header) -> tuple[str, ...]:
 
 def _action(prose: str) -> str:
     return "delayed" if is_delay(prose) else "failed"
-
-
-def _gist(prose: str) -> str:
-    return prose[:1024].strip()

@@ -19,7 +19,7 @@ _ENHANCED: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 # ": ", "(", a quote. Never within a number, a date or an address.
 _CODE: Final = re.compile(
     r"(?:^|(?<=[\s:;('\"#<=,\[{]))"
-    r"(?>(?:(?:smtp|code)[ ]?[;:=][ ]?)?)([2345][0-5]\d)"
+    r"(?>(?:(?:smtp|code)[ ]?[;:=][ ]?)?)([2345]\d\d)"
     r"(?>(?:(?:[ -]|[ ]-[ ]|, ?b?['\"]|: )#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?)(?=[\s\-:;,)'\"]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -125,6 +125,9 @@ def find_reply(text: str) -> Said:
         found.start() for found in _LINE_CODES.finditer(text, chosen.end()) if found[1] != chosen[1]
     )
     rest = _clean(text[chosen.end() : next(following, len(text))])
+    if chosen[2]:  # logs put the lines of a reply together, with their codes between
+        for again in (f"{chosen[1]}-{chosen[2]} ", f"{chosen[1]} {chosen[2]} "):
+            rest = rest.replace(again, "")
     code = int(chosen[1])
     enhanced = EnhancedCode.parse(chosen[2]) if chosen[2] else None
     return Said(code, enhanced or find_enhanced(text, code // 100), rest or _clean(text))
