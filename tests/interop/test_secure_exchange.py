@@ -1,22 +1,19 @@
 """Two nodes, with a real validating resolver between them and somebody in the path.
 
-Alpha signs what its user submits and delivers it to beta, whose listener judges it. Both ask
-unbound, over a zone that is signed here. Their sessions pass through a proxy that can be told
-to attack.
+Alpha signs what its user submits and delivers it to beta, whose listener judges it, and who
+shows its MTA-STS policy itself. Both ask unbound, over a zone that is signed here. Their
+sessions pass through a proxy that can be told to attack.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import smtplib
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -44,7 +41,6 @@ from pillarbox.events.types import (
     StsPolicyFetched,
     TlsSessionMade,
 )
-from pillarbox.net.pages import Page, PageServer
 from pillarbox.node.node import Node
 
 E = TypeVar("E", bound=Event)
@@ -80,6 +76,14 @@ trust_ad = true
 [tls]
 certificate = "{folder}/beta.pem"
 key = "{folder}/beta.key"
+[certificate.policy]
+certificate = "{folder}/policy.pem"
+key = "{folder}/policy.key"
+[https]
+bind = ["{pages}:443"]
+[sts_domain."sts.test"]
+mode = "enforce"
+mx = ["mx.sts.test"]
 [verify]
 except_networks = []
 dmarc = "reject"
@@ -112,7 +116,6 @@ mx.sts A {proxy}
 _mta-sts.sts TXT "v=STSv1; id=1;"
 mta-sts.sts A {pages}
 """
-POLICY = b"version: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 86400\n"
 CONTENT = (
     b"From: Ann <ann@alpha.test>\r\nTo: bob@example.test\r\nSubject: Hello\r\n"
     b"Date: Fri, 15 Jan 2027 08:00:00 +0000\r\nMessage-ID: <1@alpha.test>\r\n\r\nHello, Bob.\r\n"
@@ -161,50 +164,25 @@ def wait_for(events: list[Event], kind: type[E]) -> E:
         time.sleep(0.01)
 
 
-@contextmanager
-def policy_host(address: str, leaf: trustme.LeafCert) -> Iterator[None]:
-    """Serve the MTA-STS policy of sts.test by HTTPS."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf.configure_cert(context)
-    loop, is_up, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    def find(host: str, path: str) -> Page | None:
-        is_ours = (host, path) == ("mta-sts.sts.test", "/.well-known/mta-sts.txt")
-        return Page(POLICY, "text/plain") if is_ours else None
-
-    async def serve() -> None:
-        with socket.create_server((address, 443)) as sock:
-            server = PageServer([sock], find, lambda: context)
-            await server.start()
-            is_up.set()
-            await stop.wait()
-            await server.stop()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert is_up.wait(10)
-        yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
+def show(folder: Path, name: str, leaf: trustme.LeafCert) -> None:
+    """Write a certificate for beta to show."""
+    (folder / f"{name}.pem").write_bytes(leaf.cert_chain_pems[0].bytes())
+    (folder / f"{name}.key").touch(mode=0o600)
+    (folder / f"{name}.key").write_bytes(leaf.private_key_pem.bytes())
 
 
-def certificates(folder: Path) -> tuple[str, trustme.LeafCert, ssl.SSLContext]:
-    """Write beta's certificate; return its digest, that of its policy host, and an impostor's."""
+def certificates(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """Write beta's certificates; return the digest of the first, and an impostor's TLS."""
     authority, stranger = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     leaf = authority.issue_cert("mx.sts.test", "mx.dane.test")
-    chain = leaf.cert_chain_pems[0].bytes()
-    (folder / "beta.pem").write_bytes(chain)
-    (folder / "beta.key").touch(mode=0o600)
-    (folder / "beta.key").write_bytes(leaf.private_key_pem.bytes())
+    show(folder, "beta", leaf)
+    show(folder, "policy", authority.issue_cert("mta-sts.sts.test"))
     impostor = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     stranger.issue_cert("mx.sts.test", "mx.dane.test").configure_cert(impostor)
-    key = x509.load_pem_x509_certificate(chain).public_key()
+    key = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).public_key()
     octets = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(octets).hexdigest(), authority.issue_cert("mta-sts.sts.test"), impostor
+    return hashlib.sha256(octets).hexdigest(), impostor
 
 
 def signing_records(configuration: Path, zone: Path) -> str:
@@ -223,9 +201,15 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
     require("unbound")
     require_root("serve a policy at port 443")
     source, proxied, beta_address, pages = (own_address() for _ in range(4))
-    digest, leaf, impostor = certificates(tmp_path)
+    digest, impostor = certificates(tmp_path)
     alpha, beta = tmp_path / "alpha.toml", tmp_path / "beta.toml"
-    places = {"folder": tmp_path, "port": PORT, "source": source, "address": beta_address}
+    places = {
+        "folder": tmp_path,
+        "port": PORT,
+        "source": source,
+        "address": beta_address,
+        "pages": pages,
+    }
     alpha.write_text(ALPHA.format(dns="127.0.0.1", **places))
     records = signing_records(alpha, tmp_path / "keys")
     zone = ZONE.format(port=PORT, source=source, proxy=proxied, pages=pages, digest=digest)
@@ -233,7 +217,6 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
         dns = stack.enter_context(unbound(tmp_path, signed={"test.": zone + records}))
         alpha.write_text(ALPHA.format(dns=dns, **places))
         beta.write_text(BETA.format(dns=dns, **places))
-        stack.enter_context(policy_host(pages, leaf))
         upstream = (beta_address, PORT)
         proxy = stack.enter_context(fault_proxy((proxied, PORT), upstream, impostor))
         sent: list[Event] = []
