@@ -185,7 +185,6 @@ def test_nothing_runs_while_a_question_is_open() -> None:
     assert isinstance(connection.next_event(), events.HelloReceived)
     assert connection.next_event() is None
     assert connection.is_awaiting
-    assert not connection.wants_more
     connection.refuse(Reply.of(550, "5.7.1", "No"))
     assert connection.next_event() is None
     assert connection.data_to_send().endswith(b"250 2.0.0 OK\r\n")

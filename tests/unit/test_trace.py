@@ -12,7 +12,6 @@ from pillarbox.message.trace import (
     ReceivedTrace,
     Session,
     format_date,
-    return_path_field,
     transmission_type,
 )
 from pillarbox.smtp.address import Mailbox
@@ -104,9 +103,3 @@ def test_impossible_times_still_have_a_date() -> None:
     """A clock that is far off never stops mail."""
     assert format_date(-5).endswith("1970 00:00:00 +0000")
     assert format_date(1e15).endswith("9999 23:59:59 +0000")
-
-
-def test_return_path_shows_the_reverse_path() -> None:
-    """Return-Path carries the reverse-path, the null one as ``<>``."""
-    assert return_path_field(BOB) == b"Return-Path: <bob@example.org>\r\n"
-    assert return_path_field(None) == b"Return-Path: <>\r\n"

@@ -64,10 +64,6 @@ class Directory:
         """Return the credential with a secret of this visible start."""
         return self._by_name.get(self._by_prefix.get(prefix, ""))
 
-    def of_account(self, user: str) -> tuple[Credential, ...]:
-        """Return the app passwords of a user name."""
-        return tuple(self._by_name[name] for name in self._by_account.get(user, ()))
-
     def knows(self, user: str) -> bool:
         """Whether a user name belongs to somebody."""
         return user in self._by_name or user in self._by_account

@@ -95,10 +95,6 @@ class Examiner:
         self._known[self._keyed(claim)] = autopsy
         return autopsy, True
 
-    def forget(self) -> None:
-        """Forget what was found; users have changed."""
-        self._known.clear()
-
     def close(self) -> None:
         """Give up the thread."""
         self._pool.close()

@@ -1,4 +1,4 @@
-"""Trace fields: Received and Return-Path, and the date they carry (RFC 5321 §4.4).
+"""Received fields, and the date they carry (RFC 5321 §4.4).
 
 What a client says about itself is written so that it cannot break out of its place: no line
 ends, no brackets, no parentheses. Building a Received field costs about two microseconds,
@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from pillarbox.smtp.address import Mailbox, ReversePath, ascii_domain
+from pillarbox.smtp.address import Mailbox, ascii_domain
 
 __all__ = [
     "ReceivedTrace",
     "Session",
     "format_date",
-    "return_path_field",
     "transmission_type",
 ]
 
@@ -128,11 +127,6 @@ class ReceivedTrace:
         if self._tls:
             clauses = f"{clauses}{' ' if joins else _FOLD}{self._tls}"
         return f"{clauses};{_FOLD}{format_date(at)}\r\n".encode()
-
-
-def return_path_field(reverse_path: ReversePath) -> bytes:
-    """Return the Return-Path field with its CRLF, for final delivery (RFC 5321 §4.4)."""
-    return f"Return-Path: <{reverse_path or ''}>\r\n".encode()
 
 
 def _transmission(session: Session, *, is_utf8: bool) -> str:

@@ -14,7 +14,6 @@ from typing import Final
 from pillarbox.smtp.reply import Reply
 
 __all__ = [
-    "DEFAULT_RETRY_SCHEDULE",
     "JUMP_GRACE",
     "RetrySchedule",
     "cap_wait",
@@ -42,9 +41,6 @@ class RetrySchedule:
     def expires_at(self, accepted_at: float, *, is_bounce: bool) -> float:
         """Return when a message becomes too old."""
         return accepted_at + (self.bounce_lifetime if is_bounce else self.lifetime)
-
-
-DEFAULT_RETRY_SCHEDULE: Final = RetrySchedule()
 
 
 def retry_wait(

@@ -45,7 +45,6 @@ class Visit:
     identity: str = ""  # who authenticated, "" for nobody
     sender: ReversePath = None
     recipient: Recipient | None = None  # at RCPT
-    recipients: int = 0  # accepted so far
 
 
 class Check(Protocol):

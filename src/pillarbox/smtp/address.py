@@ -11,7 +11,7 @@ from typing import Final
 import idna
 from msgspec import Struct
 
-__all__ = ["NULL_REVERSE_PATH", "Mailbox", "ReversePath", "ascii_domain"]
+__all__ = ["Mailbox", "ReversePath", "ascii_domain"]
 
 # RFC 5321 §4.1.2: Dot-string = Atom *("." Atom); RFC 6531 §3.3 adds UTF-8 to atext.
 _DOT_STRING: Final = re.compile(
@@ -71,5 +71,3 @@ class Mailbox(Struct, frozen=True, gc=False):
 
 ReversePath = Mailbox | None
 """Where notifications go; None is the null reverse-path ``<>`` (RFC 5321 §4.5.5)."""
-
-NULL_REVERSE_PATH: Final[ReversePath] = None

@@ -62,11 +62,6 @@ class ServerConnection(AuthenticatingCore):
         """Whether a content has been let in and has not ended."""
         return self._content is not None or self._reading is Reading.REFUSED_CHUNK
 
-    @property
-    def wants_more(self) -> bool:
-        """Whether the driver should go on reading from the client."""
-        return not (self._is_over or self._is_at_end_of_input or self._question is not None)
-
     def greet(self, reply: Reply | None = None) -> None:
         """Send the greeting, or a refusal to serve at all (a reply that is not positive)."""
         reason = "refused"

@@ -181,11 +181,6 @@ class Session:
         self.is_authenticated = False
         self.is_extended = False  # the last greeting was EHLO
 
-    @property
-    def is_in_transaction(self) -> bool:
-        """Whether MAIL has been accepted, and its transaction has not ended."""
-        return self.state in TRANSACTION
-
     def refusal(self, verb: Verb) -> Reply | None:
         """Return why a command may not come now, or None if it may."""
         if self.requires_tls and not self.is_encrypted and verb not in _BEFORE_TLS:
