@@ -61,7 +61,7 @@ class _JumpingSelector(selectors.BaseSelector):
         worked = _seconds_of_other_threads()
         while not (ready := self._real.select(self._grace)):
             before, worked = worked, _seconds_of_other_threads()
-            is_busy = worked - before > _IDLE or _a_thread_waits_for_the_disk()
+            is_busy = worked - before > _IDLE or _another_thread_works()
             if not is_busy or time.monotonic() > give_up:
                 self.now += timeout
                 break
@@ -73,8 +73,12 @@ def _seconds_of_other_threads() -> float:
     return time.process_time() - time.thread_time()
 
 
-def _a_thread_waits_for_the_disk() -> bool:
-    return threading.active_count() > 1 and any(_state(task) == "D" for task in _TASKS.iterdir())
+def _another_thread_works() -> bool:
+    """Whether one runs, waits for a processor (as on a busy machine), or waits for the disk."""
+    if threading.active_count() == 1:
+        return False
+    own = str(threading.get_native_id())
+    return any(_state(task) in {"R", "D"} for task in _TASKS.iterdir() if task.name != own)
 
 
 def _state(task: Path) -> str:
