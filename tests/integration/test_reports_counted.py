@@ -36,6 +36,7 @@ from pillarbox.smtp.envelope import Envelope, Recipient
 from pillarbox.store.memory import MemoryDisk, MemoryStore
 
 NOW = 1_800_000_000.0
+REPORTS = frozenset({"dmarc@local.test"})
 ZONE = """
 $TTL 300
 $ORIGIN test.
@@ -70,7 +71,7 @@ async def judged(
         patience=0.2,
         is_forward=lambda _: False,
         sealer=lambda: None,
-        observe=partial(hear_dmarc, counts),
+        observe=partial(hear_dmarc, counts, REPORTS),
     )
     with ThreadPoolExecutor(1) as executor:
         inspector = JudgingInspector(judges, executor, lambda: NOW, lambda _: None)
@@ -81,7 +82,7 @@ async def judged(
         await inspection.conclude(None)  # type: ignore[arg-type]
 
 
-def draft(author: str = "outside.test", client: str = "192.0.2.1") -> Draft:
+def draft(author: str = "outside.test", client: str = "192.0.2.1", recipient: str = "ann") -> Draft:
     """Return a message that comes in."""
     session = Session(helo="mx.outside.test", address=client, hostname="mx.local.test")
     return Draft(
@@ -97,7 +98,7 @@ def draft(author: str = "outside.test", client: str = "192.0.2.1") -> Draft:
         ),
         envelope=Envelope(
             reverse_path=Mailbox("eve", author),
-            recipients=(Recipient(Mailbox("ann", "local.test")),),
+            recipients=(Recipient(Mailbox(recipient, "local.test")),),
         ),
     )
 
@@ -169,7 +170,7 @@ def test_a_trusted_forwarder_is_named_as_the_reason() -> None:
         header = scan_header(HEADER.replace(b"{}", b"outside.test"))
         found = await Verifier(resolver=resolver).begin(header, client).conclude(now=NOW)
         voucher = Voucher(1, "list.test", "list.test saw DMARC pass")
-        hear_dmarc(counts, draft(), found, Policy.NONE, voucher)
+        hear_dmarc(counts, REPORTS, draft(), found, Policy.NONE, voucher)
         await counts.flush(now=NOW)
         ((seen, count),) = (await counts.day(day_of(NOW), "outside.test", now=NOW)).rows
         expected = OverrideReason("trusted_forwarder", "list.test saw DMARC pass")
@@ -199,6 +200,28 @@ def test_subdomains_are_told_to_the_policy_domain() -> None:
     )
 
 
+def test_a_report_to_us_is_no_reason_to_report() -> None:
+    """It is told with the rest; alone it causes nothing, or two nodes would never stop."""
+
+    async def main() -> None:
+        store = MemoryStore("main", lambda: NOW, MemoryDisk())
+        await store.open()
+        counts = Counts("dmarc", MailRow, store.notes)
+        resolver = ZoneResolver(ZONE.format(policy="reject", more=""))
+        client = Client(address="192.0.2.1", reverse_path=Mailbox("e", "outside.test"))
+        header = scan_header(HEADER.replace(b"{}", b"outside.test"))
+        found = await Verifier(resolver=resolver).begin(header, client).conclude(now=NOW)
+        for recipient, causes in (("Dmarc", 0), ("ann", 1)):
+            hear_dmarc(counts, REPORTS, draft(recipient=recipient), found, Policy.NONE, None)
+            await counts.flush(now=NOW)
+            (note,) = await counts.domains(day_of(NOW), now=NOW)
+            assert note.amount == causes
+        ((_, count),) = (await counts.day(day_of(NOW), "outside.test", now=NOW)).rows
+        assert count == 2
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("author", ["quiet.test", "other.test", "broken.test"])
 def test_who_does_not_ask_is_not_counted(author: str) -> None:
     """No record, no address in it, or no answer: nothing is kept of such mail."""
@@ -219,7 +242,7 @@ def test_counting_costs_little() -> None:
         one = draft()
         began = time.process_time()
         for _ in range(2_000):
-            hear_dmarc(counts, one, found, Policy.NONE, None)
+            hear_dmarc(counts, REPORTS, one, found, Policy.NONE, None)
         return (time.process_time() - began) / 2_000
 
     seconds = asyncio.run(main())

@@ -206,6 +206,22 @@ def test_what_is_counted_outlives_a_restart() -> None:
     run_virtual(main(), grace=GRACE)
 
 
+def test_a_report_alone_is_no_reason_for_the_next() -> None:
+    """The session that it went by is not reported, unless there are others beside it."""
+
+    async def test(node: Node) -> None:
+        # By day: the sessions, one of them by our report of the day before, and all mails since.
+        for sessions, mails in ((1, 1), (1, 1), (0, 1), (1, 2), (2, 3), (1, 3)):
+            for _ in range(sessions):
+                node.session("one.test")
+            await node.daily.flush()
+            node.clock.jump(DAY)
+            await node.daily.turn()
+            assert len(node.outbox.mails) == mails
+
+    virtual(test)
+
+
 def test_two_nodes_send_one_report_of_what_both_saw() -> None:
     """Their counts are added, and whoever comes first sends for both."""
 

@@ -112,7 +112,10 @@ class Reporting:
     @property
     def observer(self) -> Observer | None:
         """Who is to hear of each message that was judged."""
-        return None if self._dmarc is None else partial(hear_dmarc, self._dmarc)
+        if self._dmarc is None:
+            return None
+        addresses = frozenset(str(each).lower() for each in self._addresses)
+        return partial(hear_dmarc, self._dmarc, addresses)
 
     @property
     def readers(self) -> tuple[Inspector, ...]:

@@ -45,10 +45,7 @@ class _Pending(Generic[R]):
     mark: bytes = b""
     rows: dict[R, int] = field(default_factory=dict)
     overflow: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.overflow + sum(self.rows.values())
+    causes: int = 0  # of what is counted, how much is a reason to report
 
 
 class Counts(Generic[R]):
@@ -70,7 +67,9 @@ class Counts(Generic[R]):
         self._seen_rows = 0
         self._seen_day = ""
 
-    def count(self, at: float, domain: str, row: R, mark: bytes = b"") -> None:
+    def count(
+        self, at: float, domain: str, row: R, mark: bytes = b"", *, is_cause: bool = True
+    ) -> None:
         """Count a row once more; never fails.
 
         Args:
@@ -78,6 +77,7 @@ class Counts(Generic[R]):
             domain: Whom it will be reported to.
             row: What happened.
             mark: What is to be known of the domain when its report is made; the last one stays.
+            is_cause: Whether this is a reason to report, and not only told with the rest.
         """
         day = day_of(at)
         if day > self._seen_day:
@@ -93,6 +93,7 @@ class Counts(Generic[R]):
         if pending is None:
             pending = self._pending[place] = _Pending()
         pending.mark = mark
+        pending.causes += is_cause
         if row in pending.rows:
             pending.rows[row] += 1
         elif self._fits(seen, hash(row)):
@@ -153,7 +154,7 @@ class Counts(Generic[R]):
                 kind=self._days_kind(day),
                 key=domain,
                 value=part.mark,
-                amount=part.total,
+                amount=part.causes,
                 expires_at=end,
             )
         )
@@ -164,11 +165,12 @@ class Counts(Generic[R]):
         kept = self._pending.setdefault(place, _Pending())
         kept.mark = kept.mark or part.mark
         kept.overflow += part.overflow
+        kept.causes += part.causes
         for row, amount in part.rows.items():
             kept.rows[row] = kept.rows.get(row, 0) + amount
 
     async def domains(self, day: str, *, now: float) -> tuple[Note, ...]:
-        """Return the domains of a day: a note for each, with its mark and how much was counted."""
+        """Return the domains of a day: a note for each, with how many reasons to report it has."""
         return await self._notes.all(self._days_kind(day), now=now)
 
     async def day(self, day: str, domain: str, *, now: float) -> Day[R]:
@@ -203,8 +205,8 @@ class Counts(Generic[R]):
 
 def _cut(pending: _Pending[R], most: int) -> _Pending[R]:
     """Take so many rows, and leave the others."""
-    part: _Pending[R] = _Pending(mark=pending.mark, overflow=pending.overflow)
-    pending.overflow = 0
+    part: _Pending[R] = _Pending(pending.mark, {}, pending.overflow, pending.causes)
+    pending.overflow = pending.causes = 0
     for row in list(pending.rows)[:most]:
         part.rows[row] = pending.rows.pop(row)
     return part

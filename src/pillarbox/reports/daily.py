@@ -19,7 +19,8 @@ from msgspec import Struct
 from pillarbox.clock import Clock
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import ReportNotSent, ReportSent, Sink
-from pillarbox.reports.days import DAY, days_before, due_at
+from pillarbox.reports.counts import Day
+from pillarbox.reports.days import DAY, day_of, days_before, due_at
 from pillarbox.reports.sending import Delivery, NotSent, Prepared, Subject, Target
 from pillarbox.store.notes import Note, NoteStore
 
@@ -30,6 +31,7 @@ _LOOK_EVERY: Final = 300.0
 _CLAIM_ENDS: Final = 900.0  # seconds in which a claimed report is sent, or free again
 _FIRST_RETRY: Final = 1_800.0
 _TRIED_FOR: Final = float(DAY)
+_MAILS: Final = "report-mail"  # the kind of the notes that count our own reports
 _KEPT: Final = 5 * DAY  # seconds for which it is known what was sent
 
 
@@ -105,7 +107,7 @@ class DailyReports:
             for day in days_before(self._clock.now()):
                 for note in await subject.counts.domains(day, now=self._clock.now()):
                     due = due_at(day, note.key, self._delivery.identity.domain, self._spread)
-                    if due <= self._clock.now():
+                    if note.amount and due <= self._clock.now():
                         await self._try(subject, day, note.key, due)
 
     async def _try(self, subject: Subject[Any], day: str, domain: str, due: float) -> None:
@@ -128,12 +130,36 @@ class DailyReports:
         progress = await self._progress(*place)  # another node may just have sent it
         if not progress.is_done:
             counted = await subject.counts.day(day, domain, now=now)
-            prepared = await subject.prepare(day, domain, counted)
+            if await self._is_only_of_reports(subject, day, domain, counted):
+                prepared = Prepared()
+            else:
+                prepared = await subject.prepare(day, domain, counted)
             await self._send(_Report(subject.kind, day, domain, due), prepared, progress)
             await self._keep(*place, progress)
         if progress.is_done:
             await subject.counts.forget(day, domain, now=now)
         await self._notes.remove(f"{place[0]}-claim", [place[1]])
+
+    async def _is_only_of_reports(
+        self, subject: Subject[Any], day: str, domain: str, counted: Day[Any]
+    ) -> bool:
+        """Whether all sessions with a domain are those that our own reports went by.
+
+        Otherwise one message would be followed by a report each day for ever.
+        """
+        if subject.kind != "tls":
+            return False
+        mails = await self._notes.get(f"{_MAILS}/{day}", domain, now=self._clock.now())
+        sessions = sum(count for _, count in counted.rows) + counted.overflow
+        return mails is not None and sessions <= mails.amount
+
+    async def _note_mail(self, uri: str) -> None:
+        """Remember that a report went to a domain today by mail."""
+        now, domain = self._clock.now(), uri.partition("?")[0].rpartition("@")[2].lower()
+        if uri.lower().startswith("mailto:"):
+            kind = f"{_MAILS}/{day_of(now)}"
+            note = Note(kind=kind, key=domain, amount=1, expires_at=now + _KEPT)
+            await self._notes.add([note], now=now)
 
     async def _claim(self, kind: str, key: str) -> bool:
         """Take a report for this node; False: another one has it."""
@@ -190,6 +216,7 @@ class DailyReports:
             again = None if error.is_final else next_at
             self._tell_failure(report, target.uri, str(error), again)
             return error.is_final
+        await self._note_mail(target.uri)
         self._sink(
             ReportSent(
                 at=self._clock.now(),

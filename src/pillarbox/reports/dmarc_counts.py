@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -44,6 +45,7 @@ class _Mark(Struct, frozen=True, array_like=True):
 
 def hear_dmarc(
     counts: Counts[MailRow],
+    report_addresses: Collection[str],
     draft: Draft,
     found: Verification,
     done: Policy,
@@ -53,6 +55,9 @@ def hear_dmarc(
 
     Args:
         counts: Where.
+        report_addresses: Ours that reports are sent to, in lower case. Mail to them is told with
+            the rest, and is no reason to report: two nodes would go on reporting to each other
+            about their reports for ever.
         draft: Who brought it to whom.
         found: What was found out about it.
         done: What was done with it.
@@ -82,7 +87,8 @@ def hear_dmarc(
         spf_auth=_spf(found),
     )
     mark = msgspec.msgpack.encode(_Mark(record.text, discovery.mode.value))
-    counts.count(draft.at, discovery.record_domain, row, mark)
+    is_report = all(str(each.address).lower() in report_addresses for each in recipients)
+    counts.count(draft.at, discovery.record_domain, row, mark, is_cause=not is_report)
 
 
 def _spf(found: Verification) -> tuple[str, str, str] | None:
