@@ -19,20 +19,23 @@ packages=(
 users=(Debian-exim opensmtpd opensmtpq)
 
 say() { echo "install-peers: $*"; }
+# A mirror that does not answer must not hold up a build, nor another apt that is at work.
+apt() { apt-get -qq -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10 \
+  -o Acquire::Retries=1 -o DPkg::Lock::Timeout=120 "$@"; }
 has_package() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installed$'; }
 has_postgresql() {
   command -v pg_ctl >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null
 }
 
 update_once() {
-  [ -n "${updated:-}" ] || apt-get -qq update || say "apt-get update failed; trying what is known"
+  [ -n "${updated:-}" ] || apt update || say "apt-get update failed; trying what is known"
   updated=yes
 }
 
 install_package() {
   has_package "$1" && return 0
   update_once
-  apt-get -qq install -y --no-install-recommends "$1" >/dev/null || say "$1 is missing"
+  apt install -y --no-install-recommends "$1" >/dev/null || say "$1 is missing"
 }
 
 unpack() { # FILE-TO-EXPECT PACKAGE...
@@ -42,7 +45,7 @@ unpack() { # FILE-TO-EXPECT PACKAGE...
   update_once
   downloads="$(mktemp -d)"
   chmod 755 "$downloads"
-  (cd "$downloads" && apt-get -qq download "$@" 2>/dev/null)
+  (cd "$downloads" && apt download "$@" 2>/dev/null)
   for package in "$downloads"/*.deb; do
     [ -e "$package" ] && dpkg -x "$package" "$peers"
   done
@@ -61,6 +64,11 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  # The tests start their own daemons: no package's own is to run beside them.
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
 if ! has_package postfix; then
   echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
 fi
@@ -82,7 +90,7 @@ fi
 if command -v npm >/dev/null; then
   for package in nodemailer oauth2-mock-server; do
     [ -e "$peers/node/node_modules/$package" ] ||
-      npm install --silent --no-audit --no-fund --prefix "$peers/node" "$package" >/dev/null 2>&1 ||
+      npm install --silent --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 --prefix "$peers/node" "$package" >/dev/null 2>&1 ||
       say "$package is missing"
   done
 fi
