@@ -11,6 +11,7 @@ from tests.receiving import LOCAL_TEST, listener, receiving, wait_until
 
 from pillarbox.config.settings import (
     AuthSettings,
+    GuessSettings,
     IntakeSettings,
     ListenerKind,
     RuleAction,
@@ -85,8 +86,10 @@ def test_what_cannot_be_used_changes_nothing(part: str) -> None:
                 listener={**KINDS, "new": replace(KINDS["mx"], bind=(f"{host}:{port}",))},
             ),
         }[part]
+        settings = replace(settings, guessing=GuessSettings(free_failures=0))
         with pytest.raises(PermanentError):
             rig.call(lambda: rig.receiver.reload(settings, LocalDomains()))
+        assert not rig.receiver.guesses.failed("192.0.2.1", "ann", 0.0)
         with rig.client() as wire:
             wire.hello()
             wire.ask("MAIL FROM:<>")

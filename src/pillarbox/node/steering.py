@@ -126,8 +126,9 @@ class Steering:
         node = self._node
         try:
             settings = node.read_settings() if node.read_settings else node.settings
-            node.keys = KeyRing(settings, await make_key_store(settings).load())
+            keys = KeyRing(settings, await make_key_store(settings).load())
             changed = self._use(settings)
+            node.keys = keys
             if node.writer is not None:
                 node.writer.reopen()
         except PillarboxError as error:

@@ -104,7 +104,7 @@ class Receiver:
         self._session_ids = _session_ids(clock.now())
         services = self._services(settings, domains, self.access)
         bound = bind_listeners(settings.listener) if sockets is None else sockets
-        self._settings = settings
+        self._use(settings)
         self._gone: list[Listener] = []  # not listening any more; their sessions may go on
         self._listeners = {
             name: Listener(service, bound.get(name, ())) for name, service in services.items()
@@ -166,8 +166,13 @@ class Receiver:
             raise
         self.access.close()
         self.access = access
-        self._settings = settings
+        self._use(settings)
         self._replace_listeners(services, bound)
+
+    def _use(self, settings: Settings) -> None:
+        self._settings = settings
+        self.guesses.use(settings.guessing)
+        self._harvest.use(settings.harvesting)
 
     def _replace_listeners(self, services: Mapping[str, Service], bound: Sockets) -> None:
         for name, listener in tuple(self._listeners.items()):
@@ -197,8 +202,6 @@ class Receiver:
     ) -> dict[str, Service]:
         files = certificate_files(settings, self._hostname, self._clock.now())
         relay = relay_policy(settings, domains)
-        self.guesses.use(settings.guessing)
-        self._harvest.use(settings.harvesting)
         rates = None if self._make_rates is None else self._make_rates(settings)
         return {
             name: self._service(name, listener, settings, relay, access, files, rates)
