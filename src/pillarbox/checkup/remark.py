@@ -30,6 +30,7 @@ class Area(Enum):
     SENDERS = "sending hosts"
     TRANSPORT = "TLS on the way"
     LOGO = "logo (BIMI)"
+    SERVER = "server"  # of ``check smtp``, which has no score
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ __all__ = ["check"]
 
 _COMMANDS: Final = {
     "domain": ("check_domain", "domain"),
+    "smtp": ("check_smtp", "smtp"),
 }
 
 

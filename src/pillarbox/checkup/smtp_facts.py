@@ -1,0 +1,133 @@
+"""What was seen of an SMTP server at one address and port, stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pillarbox.smtp.client_extensions import Extensions
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["Certificate", "Failure", "Mode", "Probe", "ServerFacts", "Stage", "Step", "Target"]
+
+
+class Stage(Enum):
+    """What was being done."""
+
+    CONNECT = "connect"
+    TLS = "TLS handshake"
+    GREETING = "greeting"
+    EHLO = "EHLO"
+    STARTTLS = "STARTTLS"
+    SECURE_EHLO = "EHLO inside TLS"
+    PIPELINING = "pipelining"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+
+
+class Failure(Enum):
+    """How a stage failed."""
+
+    TIMED_OUT = "timed out"
+    REFUSED = "refused"
+    RESET = "reset"
+    CLOSED = "closed"
+    UNREACHABLE = "unreachable"
+    UNTRUSTED = "certificate not trusted"
+    TLS = "TLS failed"
+    REPLIED = "refused by the server"
+    NOT_SMTP = "no SMTP"
+
+
+class Mode(Enum):
+    """How TLS begins."""
+
+    IMPLICIT = "TLS from the start"
+    PLAIN = "STARTTLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a server is looked at."""
+
+    host: str  # as the user named it, for SNI and the certificate
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stage, and what came of it."""
+
+    stage: Stage
+    seconds: float
+    failure: Failure | None = None
+    detail: str = ""  # of a failure
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What a server showed."""
+
+    names: tuple[str, ...]
+    fits: bool  # whether it is for the host that was asked for
+    issuer: str
+    not_before: float  # seconds since 1970
+    not_after: float
+    is_self_signed: bool
+    count: int  # certificates in the chain
+    problem: str = ""  # why it does not verify, in OpenSSL's words; "" where it does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What was seen at one target."""
+
+    target: Target
+    mode: Mode  # the one that was spoken in the end
+    expected: Mode  # the one that the port stands for
+    steps: tuple[Step, ...]
+    greeting: Reply | None = None
+    clear: Extensions | None = None  # offered before TLS
+    secured: Extensions | None = None  # offered inside of TLS
+    tls_version: str = ""
+    cipher: str = ""
+    certificate: Certificate | None = None
+    strict_failure: str = ""  # why TLS failed for a careful client; "" where it did not
+    lines: tuple[str, ...] = ()  # the dialogue
+
+    @property
+    def failed(self) -> Step | None:
+        """The first stage that failed."""
+        return next((step for step in self.steps if step.failure is not None), None)
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether there was an SMTP server that introduced itself."""
+        return self.clear is not None or self.secured is not None
+
+    @property
+    def offered(self) -> Extensions | None:
+        """What holds in the end."""
+        return self.secured or self.clear
+
+    def seconds(self, stage: Stage) -> float | None:
+        """Return how long a stage took, None if it was not come to."""
+        return next((step.seconds for step in self.steps if step.stage is stage), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What was seen of a host."""
+
+    host: str
+    probes: tuple[Probe, ...]
+    ports_were_named: bool
+    unresolved: str = ""  # why there is no address
+    is_unresolved_for_good: bool = False
+    at: float = 0.0  # seconds since 1970

@@ -1,0 +1,163 @@
+"""``pillarbox check smtp``: which ports of a server work, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import click
+
+from pillarbox.checkup.remark import Status
+from pillarbox.checkup.smtp_probe import ProbeOptions
+from pillarbox.checkup.smtp_questions import ServerQuestion, ask_server
+from pillarbox.checkup.smtp_rules import ServerReport, judge_server
+from pillarbox.cli.check_output import Progress
+from pillarbox.cli.check_smtp_output import print_server, server_object
+from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
+from pillarbox.cli.dns import dns_options
+from pillarbox.clock import SystemClock
+from pillarbox.dns.network import NetworkResolver
+from pillarbox.dns.zone import ZoneResolver
+from pillarbox.errors import PermanentError
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.smtp.address import ascii_domain
+from pillarbox.smtp.domain import is_domain
+from pillarbox.smtp.path import parse_mailbox
+
+__all__ = ["smtp"]
+
+_DNS_PATIENCE: Final = 1.5  # seconds for each of three tries
+_HIGHEST_PORT: Final = 65_535
+_MAX_PORTS: Final = 12
+
+
+@click.command()
+@click.argument("server", metavar="HOST[:PORT]")
+@click.option("--ports", metavar="25,465,...", help="The ports to look at, instead of the usual.")
+@click.option("--from", "sender", metavar="ADDRESS", help="Say MAIL with it; nothing is sent.")
+@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Say RCPT with it.")
+@click.option("--hello", default="check.invalid", show_default=True, help="The name in EHLO.")
+@click.option(
+    "--ca-file",
+    "authorities",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Trust these authorities (PEM) instead of the system's.",
+)
+@dns_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
+@click.option("--verbose", "-v", is_flag=True, help="Also each line of the sessions.")
+@pass_context
+def smtp(
+    context: Context,
+    server: str,
+    ports: str | None,
+    sender: str | None,
+    recipients: tuple[str, ...],
+    hello: str,
+    authorities: Path | None,
+    zone: Path | None,
+    servers: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - click
+    quiet: bool,  # noqa: FBT001 - click
+    verbose: bool,  # noqa: FBT001 - click
+) -> None:
+    """Look at every address of HOST on ports 25, 465, 587 and 2525, and name the one to use.
+
+    Nothing is sent: with --from and --to, MAIL and RCPT are said and taken back. Exits with 1 if
+    there is something to put right or no port works, otherwise with 0. Ends within 30 seconds.
+
+    \b
+      pillarbox check smtp smtp.example.org
+      pillarbox check smtp mx.example.org:25 --from ann@example.net --to bob@example.org
+    """  # noqa: D301 - click's mark: do not wrap
+    question = _question(server, ports)
+    _check_envelope(sender, recipients)
+    options = ProbeOptions(
+        hello=hello, sender=sender or "", recipients=recipients, authorities=authorities
+    )
+    with context.errors():
+        resolver = _resolver(zone, servers)
+        report, seconds = asyncio.run(_ask(question, resolver, options, is_silent=as_json or quiet))
+    if as_json:
+        context.out.json(server_object(report))
+    else:
+        level = "quiet" if quiet else "verbose" if verbose else ""
+        print_server(context.out, report, seconds=seconds, level=level)
+    _exit(report)
+
+
+def _exit(report: ServerReport) -> None:
+    if any(remark.status in {Status.FAIL, Status.WARN} for remark in report.remarks):
+        raise click.exceptions.Exit(FAILED)
+    if report.port is None:
+        is_open = all(remark.status is Status.SKIP for remark in report.remarks)
+        raise click.exceptions.Exit(TEMPORARY if is_open else FAILED)
+
+
+def _question(server: str, ports: str | None) -> ServerQuestion:
+    """Return what is asked.
+
+    Raises:
+        click.UsageError: It is not what it should be.
+    """
+    host, port = _split(server)
+    if port and ports:
+        raise click.UsageError("give the port with the host or with --ports, not both")
+    named = [_port(text) for text in (ports.split(",") if ports else [port] if port else [])]
+    if len(named) > _MAX_PORTS:
+        raise click.BadParameter(f"more than {_MAX_PORTS} ports", param_hint="--ports")
+    wanted = host if ":" in host else ascii_domain(host.rstrip(".")).lower()
+    if ":" not in wanted and not is_domain(wanted):
+        raise click.BadParameter(f"{host!a} is no host", param_hint="HOST")
+    return ServerQuestion(host=wanted, ports=tuple(named), now=SystemClock().now())
+
+
+def _split(server: str) -> tuple[str, str]:
+    """Read ``HOST``, ``HOST:PORT``, ``[ADDRESS]:PORT`` or an IPv6 address."""
+    if server.startswith("["):
+        address, _, rest = server[1:].partition("]")
+        return address, rest.removeprefix(":")
+    if server.count(":") == 1:
+        host, _, port = server.partition(":")
+        return host, port
+    return server, ""
+
+
+def _port(text: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_PORT):
+        raise click.BadParameter(f"{text!a} is no port", param_hint="--ports")
+    return int(text)
+
+
+def _check_envelope(sender: str | None, recipients: tuple[str, ...]) -> None:
+    """Go on if the addresses are some.
+
+    Raises:
+        click.UsageError: They are not.
+    """
+    if sender is not None and not recipients:
+        raise click.UsageError("--from says nothing without --to")
+    for address in filter(None, (sender, *recipients)):
+        try:
+            parse_mailbox(address)
+        except PermanentError as error:
+            raise click.BadParameter(str(error), param_hint="--from, --to") from None
+
+
+def _resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
+    if zone is not None:
+        return ZoneResolver.from_file(zone)
+    return NetworkResolver(servers=servers, timeout=_DNS_PATIENCE)
+
+
+async def _ask(
+    question: ServerQuestion, resolver: Resolver, options: ProbeOptions, *, is_silent: bool
+) -> tuple[ServerReport, float]:
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    with Progress(is_silent=is_silent) as progress:
+        facts = await ask_server(question, resolver, options, on_done=progress.done)
+    return judge_server(facts), loop.time() - begin
