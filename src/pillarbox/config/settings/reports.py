@@ -87,6 +87,7 @@ class HttpsSettings:
     """Where pages are shown by HTTPS: the MTA-STS policies, and nothing else."""
 
     bind: tuple[str, ...] = setting(
-        "Addresses with ports; bound only where there is a [sts_domain] section.",
-        ("[::]:443",),
+        "Addresses with ports; bound at the start, and only where there is a [sts_domain] "
+        'section. With IPv6: ["0.0.0.0:443", "[::]:443"].',
+        ("0.0.0.0:443",),
     )
