@@ -150,13 +150,13 @@ class _Attempt:
         is_plain = any(sign in failed.detail for sign in _PLAIN_SIGNS)
         if is_plain and self.mode is Mode.IMPLICIT and is_first_mode:
             return self._again(mode=Mode.PLAIN)
-        if not self.is_strict or failed.failure not in {Failure.UNTRUSTED, Failure.TLS}:
+        if not self.is_strict or failed.failure is Failure.TIMED_OUT:
             return None
         lenient = self._again(is_strict=False)
         if failed.failure is Failure.UNTRUSTED:
             lenient.problem = failed.detail
         else:
-            lenient.strict_failure = failed.detail
+            lenient.strict_failure = failed.detail or failed.failure.value
         return lenient
 
     def _again(self, *, mode: Mode | None = None, is_strict: bool = True) -> _Attempt:
