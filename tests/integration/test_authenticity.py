@@ -27,6 +27,7 @@ from pillarbox.keyring.kept_key import KeptKey
 from pillarbox.keyring.ring import KeyRing
 from pillarbox.mailauth.dkim.algorithm import Algorithm
 from pillarbox.mailauth.dkim.private_key import make_private_key
+from pillarbox.net.tls import TlsContexts
 from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.judging import Judging
 from pillarbox.policy.key_life import KeyState
@@ -85,6 +86,7 @@ def authentic(
         authenticity = Authenticity(
             hostname="mx.local.test",
             resolver=resolver or zone(),
+            contexts=TlsContexts(),
             ring=lambda: ring,
             executor=executor,
             now=lambda: NOW,

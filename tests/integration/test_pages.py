@@ -11,8 +11,10 @@ from typing import TypeVar
 import pytest
 import trustme
 
+from pillarbox.authenticity.logo import PublicLogos
 from pillarbox.deliver.sts import policy_fetcher
 from pillarbox.dns.zone import ZoneResolver
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.net import pages as pages_module
 from pillarbox.net.https import Fetched, FetchFailed, fetch
 from pillarbox.net.pages import Page, PageServer
@@ -169,3 +171,40 @@ def test_policies_are_not_fetched_from_machines_inside() -> None:
         )("example.test")
 
     assert serving(ask, server_context()).body == POLICY
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://mta-sts.example.test/logo.svg", "only https"),
+        ("https://mta-sts.example.test:8443/logo.svg", "only https"),
+        ("https://user@mta-sts.example.test/logo.svg", "only https"),
+        ("https://none.example.test/logo.svg", "no public address"),
+        ("https://mta-sts.example.test/none", "answered 404"),
+        ("https://mta-sts.example.test/large", "more than 1000 octets"),
+    ],
+)
+def test_a_logo_that_must_not_or_cannot_be_had_is_not_fetched(url: str, why: str) -> None:
+    """Whatever a record says, only one public page over HTTPS is asked for."""
+    resolver = ZoneResolver(f"$ORIGIN .\n{HOST}. 300 A 127.0.0.1\n")
+
+    async def ask(port: int) -> bytes:
+        logos = PublicLogos(resolver, client_context, may_dial=lambda _: True, port=port)
+        return await logos.fetch(url, max_size=1_000)
+
+    with pytest.raises(PillarboxError, match=why):
+        serving(ask, server_context())
+
+
+def test_a_logo_is_fetched_from_public_addresses_only() -> None:
+    """A zone cannot have us knock at machines inside."""
+    resolver = ZoneResolver(f"$ORIGIN .\n{HOST}. 300 A 127.0.0.1\n")
+    url = f"https://{HOST}/.well-known/mta-sts.txt"
+
+    async def ask(port: int) -> bytes:
+        with pytest.raises(PermanentError, match="no public address"):
+            await PublicLogos(resolver, client_context, port=port).fetch(url, max_size=1_000)
+        open_to_all = PublicLogos(resolver, client_context, may_dial=lambda _: True, port=port)
+        return await open_to_all.fetch(url, max_size=1_000)
+
+    assert serving(ask, server_context()) == POLICY

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 import click
 
+from pillarbox.authenticity.logo import PublicLogos
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.dns import dns_options, open_resolver
 from pillarbox.cli.store import verify_store
@@ -19,6 +20,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.mailauth.dmarc import Mode, Result
 from pillarbox.mailauth.verification import Client, Verification, Verifier
 from pillarbox.message.header import scan_header
+from pillarbox.net.tls import TlsContexts
 from pillarbox.smtp.domain import is_hello_name
 from pillarbox.smtp.path import parse_mailbox
 
@@ -66,8 +68,12 @@ def verify(
     client = _client(ip, helo, sender)
     octets = _LINE_END.sub(b"\r\n", message.read())
     with context.errors():
+        resolver = open_resolver(zone, servers)
+        # With a zone file nothing is asked of the network, and no logo fetched.
+        logos = None if zone else PublicLogos(resolver, TlsContexts().verified)
         verifier = Verifier(
-            resolver=open_resolver(zone, servers),
+            resolver=resolver,
+            fetcher=logos,
             mode=Mode.SUFFIX_LIST if psl else Mode.TREE_WALK,
             hostname=authserv_id,
             wants_bimi=True,

@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Final
 
 from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, Resolver
+from pillarbox.net.addresses import embedded_address, is_public
 from pillarbox.smtp.client_outcome import RecipientOutcome, Stage
 from pillarbox.smtp.reply import Reply
 
@@ -25,7 +26,6 @@ __all__ = [
     "Resolution",
     "Whereabouts",
     "destination_hosts",
-    "is_public",
     "named_host",
     "site_key",
 ]
@@ -34,7 +34,6 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _SHORTEST_TTL: Final = 60.0
 _LONGEST_TTL: Final = 3_600.0
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +198,8 @@ def _is_us(host: Host, where: Whereabouts) -> bool:
 
 
 def _is_own(text: str, own: Collection[str]) -> bool:
-    address = _embedded(text)
+    address = embedded_address(text)
     return address.is_loopback or address.is_unspecified or str(address) in own
-
-
-def is_public(text: str) -> bool:
-    """Whether an address can be another's mail server: not loopback, private or multicast."""
-    address = _embedded(text)
-    return address.is_global and not address.is_multicast
 
 
 def _address(text: str) -> _Address | None:
@@ -214,13 +207,3 @@ def _address(text: str) -> _Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
-
-
-def _embedded(text: str) -> _Address:
-    """Return the address that is reached in the end: IPv6 has ways to write IPv4."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or address

@@ -16,7 +16,6 @@ from typing import Final
 import msgspec
 
 from pillarbox.clock import Clock
-from pillarbox.deliver.resolve import is_public
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import Sink, StsPolicyFetched, StsPolicyNotFetched
 from pillarbox.mailauth.mta_sts import (
@@ -34,6 +33,7 @@ from pillarbox.mailauth.mta_sts import (
     record_name,
 )
 from pillarbox.mailauth.resolver import Outcome, Resolver
+from pillarbox.net.addresses import is_public
 from pillarbox.net.https import Fetched, FetchFailed, fetch
 from pillarbox.store.notes import Note, NoteStore
 

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 
 from pillarbox.authenticity.disposition import SenderPolicy
 from pillarbox.authenticity.judging import Judges, JudgingInspector, Observer
+from pillarbox.authenticity.logo import PublicLogos
 from pillarbox.authenticity.signing import SigningInspector
 from pillarbox.config.settings import (
     ListenerKind,
@@ -23,6 +24,7 @@ from pillarbox.mailauth import dmarc
 from pillarbox.mailauth.arc import Sealer
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.mailauth.verification import Verifier
+from pillarbox.net.tls import TlsContexts
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.smtp.envelope import Envelope
@@ -36,6 +38,7 @@ class Authenticity:
 
     hostname: str
     resolver: Resolver
+    contexts: TlsContexts
     ring: Callable[[], KeyRing]
     executor: Executor
     now: Callable[[], float]
@@ -80,6 +83,7 @@ class Authenticity:
                 mode=dmarc.Mode.SUFFIX_LIST if is_list else dmarc.Mode.TREE_WALK,
                 hostname=self.hostname,
                 wants_bimi=verify.bimi,
+                fetcher=PublicLogos(self.resolver, self.contexts.verified),
             ),
             policy=SenderPolicy(
                 enforcement=verify.dmarc,

@@ -180,9 +180,9 @@ class Node:
         undo.push_async_callback(self.limiting.stop)
         self._start_counting(domains)
         undo.push_async_callback(self.reporting.stop)
+        self._contexts = TlsContexts()
         self.judging = await self._prepare_judging(domains)
         undo.callback(self.judging.close)
-        self._contexts = TlsContexts()
         self.security = self._make_security()
         self.deliverer = self._make_deliverer(queues, domains)
         guards = await self._make_guards()
@@ -265,6 +265,7 @@ class Node:
         self.authenticity = Authenticity(
             hostname=self.hostname,
             resolver=self.resolver,
+            contexts=self._contexts,
             ring=lambda: self.keys,
             executor=self._executor,
             now=self.clock.now,

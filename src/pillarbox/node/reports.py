@@ -11,13 +11,13 @@ from typing import Any, Final
 from pillarbox.authenticity.judging import Observer
 from pillarbox.clock import Clock
 from pillarbox.config.settings import OrganizationalDomain, Settings
-from pillarbox.deliver.resolve import is_public
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.events.types import Event, Sink, StsPolicyNotFetched, TlsSessionMade
 from pillarbox.intake.door import Door
 from pillarbox.intake.inspection import Inspector
 from pillarbox.mailauth.dmarc import Finder, Mode
 from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.addresses import is_public
 from pillarbox.net.tls import TlsContexts
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.reports.counts import Counts

@@ -1,0 +1,26 @@
+"""Which addresses can be another's server on the internet, and which are machines inside."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+__all__ = ["embedded_address", "is_public"]
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
+
+
+def is_public(text: str) -> bool:
+    """Whether an address can be another's server: not loopback, private or multicast."""
+    address = embedded_address(text)
+    return address.is_global and not address.is_multicast
+
+
+def embedded_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address that is reached in the end: IPv6 has ways to write IPv4."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
