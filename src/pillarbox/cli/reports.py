@@ -132,7 +132,7 @@ def _print_list(out: Out, found: list[ReceivedReport]) -> None:
             (
                 show_time(report.begin)[:10],
                 safe(report.domain),
-                safe(report.organization),
+                safe(report.organization or report.contact) or "-",
                 f"{report.total:,}",
                 Text(f"{report.failed:,}", style="bad" if report.failed else "quiet"),
                 safe(report.policy),
