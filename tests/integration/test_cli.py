@@ -22,7 +22,7 @@ from pillarbox.cli.main import cli
 from pillarbox.cli.output import show_age, show_size
 from pillarbox.control.protocol import Pause
 from pillarbox.events.encode import encode
-from pillarbox.events.types import AttemptMade, RecipientDeferred
+from pillarbox.events.types import AttemptMade, RecipientBounced, RecipientDeferred
 from pillarbox.store.ids import show_id
 from pillarbox.store.port import Batch, JournalEntry, KeptMessage, StartMark
 from pillarbox.store.sqlite import SqliteStore
@@ -322,6 +322,22 @@ def test_looking_at_the_store_of_a_dead_node_forgets_no_suspect() -> None:
     assert run("queue", "list").exit_code == 0
     assert run("log", show_id(message.id)).exit_code == 0
     assert asyncio.run(suspects(start=False)) == 1
+
+
+def test_a_refusal_is_explained_in_the_story() -> None:
+    """Below a recipient that bounced, the story says what the reply means and what to do."""
+    message = kept_message("bob@example.org")
+    before = time.time() - 60
+    bounced = RecipientBounced(
+        at=before,
+        message=show_id(message.id),
+        recipient="bob@example.org",
+        reply="550 5.1.1 User unknown",
+        stage="recipient",
+    )
+    stopped_node(message, events=[JournalEntry(before, message.id, encode(bounced))])
+    told = run("log", "--brief", "bob@example.org").stdout
+    assert "why  There is no such address. Compare the address" in told
 
 
 def test_a_change_is_in_the_story() -> None:

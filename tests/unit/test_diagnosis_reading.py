@@ -43,8 +43,10 @@ def diagnosis(text: str) -> Diagnosis:
         ("535-5.7.8 Username and Password not accepted. - gsmtp", "google-app-password"),
         ("534 5.7.9 Application-specific password required - gsmtp", "google-app-password"),
         (
-            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for "
-            "the Tenant.",
+            (
+                "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for "
+                "the Tenant."
+            ),
             "microsoft-smtp-auth-off",
         ),
         ("530 5.7.0 Must issue a STARTTLS command first", "tls-required"),
@@ -112,10 +114,12 @@ def test_text_that_says_nothing_has_no_cause() -> None:
     ("line", "by", "recipient", "host", "stage", "entry"),
     [
         (
-            "Nov 21 04:20:01 mx postfix/smtp[7]: 4F1: to=<ann@example.org>, "
-            "relay=mx.example.org[192.0.2.1]:25, delay=1, dsn=5.1.1, status=bounced (host "
-            "mx.example.org[192.0.2.1] said: 550-5.1.1 No such user 550 5.1.1 here (in reply to "
-            "RCPT TO command))",
+            (
+                "Nov 21 04:20:01 mx postfix/smtp[7]: 4F1: to=<ann@example.org>, "
+                "relay=mx.example.org[192.0.2.1]:25, delay=1, dsn=5.1.1, status=bounced (host "
+                "mx.example.org[192.0.2.1] said: 550-5.1.1 No such user 550 5.1.1 here (in reply to "
+                "RCPT TO command))"
+            ),
             "Postfix",
             "ann@example.org",
             "mx.example.org",
@@ -123,8 +127,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "unknown-recipient",
         ),
         (
-            "postfix/smtp[1]: A1: to=<bo@example.net>, relay=none, delay=30, dsn=4.4.1, "
-            "status=deferred (connect to mx.example.net[192.0.2.1]:25: Connection timed out)",
+            (
+                "postfix/smtp[1]: A1: to=<bo@example.net>, relay=none, delay=30, dsn=4.4.1, "
+                "status=deferred (connect to mx.example.net[192.0.2.1]:25: Connection timed out)"
+            ),
             "Postfix",
             "bo@example.net",
             "",
@@ -132,8 +138,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "timeout",
         ),
         (
-            "postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 "
-            "<x@example.com>: Relay access denied; from=<a@b.example> to=<x@example.com>",
+            (
+                "postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 "
+                "<x@example.com>: Relay access denied; from=<a@b.example> to=<x@example.com>"
+            ),
             "Postfix",
             "x@example.com",
             "",
@@ -141,9 +149,11 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "relay-denied",
         ),
         (
-            "2026-11-21 04:20:01 1a-1 == bo@example.net R=dnslookup T=remote_smtp defer (-44) "
-            "H=mx.example.net [192.0.2.1]: SMTP error from remote mail server after RCPT TO:"
-            "<bo@example.net>: 450 4.7.1 Greylisted",
+            (
+                "2026-11-21 04:20:01 1a-1 == bo@example.net R=dnslookup T=remote_smtp defer (-44) "
+                "H=mx.example.net [192.0.2.1]: SMTP error from remote mail server after RCPT TO:"
+                "<bo@example.net>: 450 4.7.1 Greylisted"
+            ),
             "Exim",
             "bo@example.net",
             "mx.example.net",
@@ -151,8 +161,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "greylisted",
         ),
         (
-            "2026-11-21 04:20:01 H=(foo) [192.0.2.9] F=<a@b.example> rejected RCPT <c@d.example>: "
-            "relay not permitted",
+            (
+                "2026-11-21 04:20:01 H=(foo) [192.0.2.9] F=<a@b.example> rejected RCPT <c@d.example>: "
+                "relay not permitted"
+            ),
             "Exim",
             "c@d.example",
             "",
@@ -160,8 +172,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "relay-denied",
         ),
         (
-            "Nov 21 mx sm-mta[1]: x: to=<ann@example.org>, mailer=esmtp, relay=mx.example.org. "
-            "[192.0.2.1], dsn=4.0.0, stat=Deferred: Connection refused by mx.example.org.",
+            (
+                "Nov 21 mx sm-mta[1]: x: to=<ann@example.org>, mailer=esmtp, relay=mx.example.org. "
+                "[192.0.2.1], dsn=4.0.0, stat=Deferred: Connection refused by mx.example.org."
+            ),
             "Sendmail",
             "ann@example.org",
             "mx.example.org",
@@ -169,8 +183,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "connection-refused",
         ),
         (
-            "2026-11-21T04:20:01Z,,,,MX1,,,SMTP,FAIL,12,<id>,ann@example.org,{[{LRT=};{LED=550 "
-            "5.4.1 Recipient address rejected: Access denied [x.outlook.com]};{FQDN=}]},1",
+            (
+                "2026-11-21T04:20:01Z,,,,MX1,,,SMTP,FAIL,12,<id>,ann@example.org,{[{LRT=};{LED=550 "
+                "5.4.1 Recipient address rejected: Access denied [x.outlook.com]};{FQDN=}]},1"
+            ),
             "Exchange",
             "ann@example.org",
             "",
@@ -178,8 +194,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "unknown-recipient-directory",
         ),
         (
-            "2026-11-21T04:20:01.250Z recipient.deferred message=01hz recipient=ann@example.org "
-            'host=mx.example.org reply="451 4.7.1 Greylisting in action" stage=recipient',
+            (
+                "2026-11-21T04:20:01.250Z recipient.deferred message=01hz recipient=ann@example.org "
+                'host=mx.example.org reply="451 4.7.1 Greylisting in action" stage=recipient'
+            ),
             "pillarbox",
             "ann@example.org",
             "mx.example.org",
@@ -187,8 +205,10 @@ def test_text_that_says_nothing_has_no_cause() -> None:
             "greylisted",
         ),
         (
-            '{"at":1,"event":"recipient.bounced","recipient":"ann@example.org",'
-            '"reply":"552 5.2.2 Mailbox full","stage":"recipient"}',
+            (
+                '{"at":1,"event":"recipient.bounced","recipient":"ann@example.org",'
+                '"reply":"552 5.2.2 Mailbox full","stage":"recipient"}'
+            ),
             "pillarbox",
             "ann@example.org",
             "",
@@ -197,7 +217,7 @@ def test_text_that_says_nothing_has_no_cause() -> None:
         ),
     ],
 )
-def test_a_log_line_is_read(  # noqa: PLR0913 - the columns of the table
+def test_a_log_line_is_read(
     line: str, by: str, recipient: str, host: str, stage: Stage, entry: str
 ) -> None:
     """Recipient, host and stage come from the line, the cause from the reply within it."""
@@ -219,8 +239,10 @@ def test_of_several_lines_about_a_recipient_the_last_counts() -> None:
     ("text", "by", "stage", "entry"),
     [
         (
-            "smtplib.SMTPAuthenticationError: (535, b'5.7.8 Username and Password not accepted. "
-            "Go to\\n5.7.8 https://support.google.com/mail/?p=BadCredentials - gsmtp')",
+            (
+                "smtplib.SMTPAuthenticationError: (535, b'5.7.8 Username and Password not accepted. "
+                "Go to\\n5.7.8 https://support.google.com/mail/?p=BadCredentials - gsmtp')"
+            ),
             "smtplib",
             Stage.AUTH,
             "google-app-password",
@@ -257,22 +279,28 @@ def test_of_several_lines_about_a_recipient_the_last_counts() -> None:
         ),
         ("SMTP Error: Could not authenticate.", "PHPMailer", Stage.AUTH, "wrong-password"),
         (
-            "SMTP Error: data not accepted.SMTP server error: DATA END command failed Detail: "
-            "Message rejected as spam SMTP code: 554 Additional SMTP info: 5.7.1",
+            (
+                "SMTP Error: data not accepted.SMTP server error: DATA END command failed Detail: "
+                "Message rejected as spam SMTP code: 554 Additional SMTP info: 5.7.1"
+            ),
             "PHPMailer",
             Stage.FINAL,
             "content-refused",
         ),
         (
-            'Expected response code "250" but got code "550", with message "550 5.7.60 SMTP; '
-            'Client does not have permissions to send as this sender".',
+            (
+                'Expected response code "250" but got code "550", with message "550 5.7.60 SMTP; '
+                'Client does not have permissions to send as this sender".'
+            ),
             "Symfony Mailer",
             Stage.MAIL,
             "sender-not-allowed",
         ),
         (
-            "javax.mail.MessagingException: Could not connect to SMTP host: smtp.example.com, "
-            "port: 25; nested exception is: java.net.ConnectException: Connection timed out",
+            (
+                "javax.mail.MessagingException: Could not connect to SMTP host: smtp.example.com, "
+                "port: 25; nested exception is: java.net.ConnectException: Connection timed out"
+            ),
             "JavaMail",
             Stage.CONNECT,
             "timeout",

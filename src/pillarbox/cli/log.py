@@ -11,8 +11,11 @@ from rich.text import Text
 from pillarbox.cli.access import Access, reach
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.message import message_lines
-from pillarbox.cli.output import Out
+from pillarbox.cli.output import Out, safe
 from pillarbox.control import protocol as p
+from pillarbox.diagnosis.entry import Certainty
+from pillarbox.diagnosis.explain import explain
+from pillarbox.diagnosis.reading.text import read
 from pillarbox.events.history import Chapter, tell
 from pillarbox.events.text import show_time
 
@@ -28,6 +31,7 @@ _STYLES: Final = {
     "damaged": "bad",
     "attempt": "",
 }
+_REFUSALS: Final = frozenset({"bounced", "deferred"})
 
 
 @click.command()
@@ -107,5 +111,19 @@ def _show(out: Out, chapter: Chapter, *, brief: bool) -> None:
     time = show_time(chapter.at).replace("T", " ")
     line = Text.assemble((f"  {time}  ", "quiet"), (f"{chapter.what:10}", style), chapter.text)
     out.line(line)
+    if why := _why(chapter):
+        out.line(Text.assemble(" " * 28, ("why  ", "quiet"), safe(why)))
     for said in () if brief else chapter.conversation:
         out.line(Text.assemble(" " * 28, (said, "quiet")))
+
+
+def _why(chapter: Chapter) -> str:
+    """Return what a refusal means and what to do now, "" where that is only a guess."""
+    if chapter.what not in _REFUSALS:
+        return ""
+    observed = read(chapter.text.encode("utf-8", "replace"))
+    causes = explain(observed[0]).causes if observed else ()
+    if not causes or causes[0].certainty is Certainty.POSSIBLE:
+        return ""
+    entry = causes[0].entry
+    return f"{entry.title}. {entry.now}"
