@@ -69,7 +69,7 @@ def posting(
 
 
 def test_a_report_is_posted() -> None:
-    """With its type and all its octets, whatever certificate is shown (RFC 8460 §5.4)."""
+    """With its type and all its octets, whatever certificate is shown (RFC 8460 §3, §5.4)."""
 
     async def test(outbox: HttpsOutbox, collector: Collector, port: int) -> None:
         await outbox(f"https://r.test:{port}/v1/tls?x=1", TYPE, CONTENT)
