@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.loopback import own_address
+from tests.mail import kept_message
 from tests.receiving import wait_until
 from tests.running_node import running_node
 
+from pillarbox.deliver.forwarding import Forwarding
+from pillarbox.deliver.job import Job
 from pillarbox.events.types import Event, RecipientDelivered
+from pillarbox.mailauth.srs import SenderRewriter
 
 FORWARDER = """
 [node]
@@ -124,3 +129,27 @@ def test_it_can_be_switched_off(pair: Pair) -> None:
     """Then the sender's own address goes on."""
     pair.send("eve@outside.test", "team@local.test")
     assert return_path(pair.mail_of("carol@elsewhere.test")) == "eve@outside.test"
+
+
+@pytest.mark.parametrize(
+    ("recipients", "is_rewritten"),
+    [
+        (("ann@local.test", "carol@elsewhere.test"), True),
+        (("carol@elsewhere.test", "ann@local.test"), True),
+        (("ann@local.test", "bob@local.test"), False),
+    ],
+)
+def test_a_job_with_anybody_outside_is_a_forward(
+    recipients: tuple[str, ...], is_rewritten: bool
+) -> None:
+    """A smart host that gets local and outside recipients together sees a path that passes SPF."""
+    kept = kept_message(*recipients, sender="eve@outside.test")
+    message = structs.replace(kept, identity="", origin="mx")
+    forwarding = Forwarding(
+        SenderRewriter("local.test", [b"a secret of sixteen octets"]),
+        is_local=lambda domain: domain == "local.test",
+        origins=["mx"],
+        now=lambda: message.accepted_at,
+    )
+    envelope = forwarding.envelope(Job(message, message.recipients, 0))
+    assert str(envelope.reverse_path).startswith("SRS0=") is is_rewritten

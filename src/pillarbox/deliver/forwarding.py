@@ -50,7 +50,8 @@ class Forwarding:
         sender = envelope.reverse_path
         if sender is None or message.identity or message.origin not in self._origins:
             return envelope
-        is_ours = self._is_local(sender.ascii_domain)
-        if is_ours or self._is_local(job.recipients[0].queue.destination):
+        if self._is_local(sender.ascii_domain):
+            return envelope
+        if all(self._is_local(each.queue.destination) for each in job.recipients):
             return envelope
         return replace(envelope, reverse_path=self._rewriter.forward(sender, now=self._now()))
