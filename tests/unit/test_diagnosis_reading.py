@@ -61,6 +61,19 @@ def diagnosis(text: str) -> Diagnosis:
         ("501 5.1.3 Bad recipient address syntax", "bad-address-syntax"),
         ("452 4.5.3 Too many recipients", "recipient-limit"),
         ("599 what", "refused"),
+        ("501 5.5.4 Invalid domain name", "helo-refused"),
+        ("421 4.7.66 TLS 1.0 and 1.1 are not supported", "tls-failed"),
+        ("550 5.4.310 DNS domain example.org does not exist", "unknown-domain"),
+        ("554 5.2.0 STOREDRV.Deliver.Exception:QuotaExceededException", "mailbox-full"),
+        ("553 5.7.1 Sender address rejected: not owned by user bob", "sender-not-allowed"),
+        ("SMTP connect() failed.", "could-not-connect"),
+        ('Error: Missing credentials for "PLAIN"', "credentials-missing"),
+        (
+            "System.Net.Mail.SmtpException: The SMTP server requires a secure connection or the "
+            "client was not authenticated. The server response was: 5.7.0 Must issue a STARTTLS "
+            "command first.",
+            "tls-required",
+        ),
         ("450 4.0.0 hm", "refused-for-now"),
         ("250 2.0.0 OK", "accepted"),
     ],

@@ -75,6 +75,7 @@ _NODE_RESPONSE: Final = re.compile(r"\bresponse: (['\"])([45]\d\d.{0,4000}?)\1",
 _SYMFONY: Final = re.compile(
     r"but got (?:code|an empty response)[ ]?\"?(\d{3})?\"?[^\"]{0,40}\"?([^\"]{0,4000})", re.DOTALL
 )
+_DOTNET: Final = re.compile(r"The server response was: ([^\n]{1,4000})")
 _RECIPIENT: Final = re.compile(
     r"(?:RecipientsRefused: \{'|rejected: |recipients failed: |AddressFailedException: [^<]{0,60}<)<?([^\s'<>:@]{1,64}@[^\s'<>:,]{1,255})"
 )
@@ -87,7 +88,8 @@ def read_client_error(text: str) -> Observation | None:
     library = next((name for name, marks in _LIBRARIES if any(mark in lower for mark in marks)), "")
     if not library:
         return None
-    reply = join_lines(_quoted_reply(text))
+    quoted = _quoted_reply(text)
+    reply = join_lines(quoted)
     said = find_reply(reply)
     recipient = _RECIPIENT.search(text)
     stage = next((stage for mark, stage in _STAGES if mark in lower), None) or find_stage(text)
@@ -95,7 +97,7 @@ def read_client_error(text: str) -> Observation | None:
     return Observation(
         source=Source.ERROR,
         by=library,
-        text=said.text if said.code is not None else _last_line(text),
+        text=said.text if said.code is not None or quoted is not text else _last_line(text),
         code=said.code,
         enhanced=said.enhanced,
         stage=stage,
@@ -113,6 +115,8 @@ def _quoted_reply(text: str) -> str:
         return f"{found[1]} {found[2] or ''} {detail[1] if detail else ''}".replace("  ", " ")
     if (found := _NODE_RESPONSE.search(text)) is not None:
         return found[2]
+    if (found := _DOTNET.search(text)) is not None:
+        return found[1]
     if (found := _SYMFONY.search(text)) is not None and found[1]:
         return found[2].strip() if found[2].strip()[:3].isdigit() else f"{found[1]} {found[2]}"
     return text
