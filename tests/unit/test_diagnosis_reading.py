@@ -69,9 +69,11 @@ def diagnosis(text: str) -> Diagnosis:
         ("SMTP connect() failed.", "could-not-connect"),
         ('Error: Missing credentials for "PLAIN"', "credentials-missing"),
         (
-            "System.Net.Mail.SmtpException: The SMTP server requires a secure connection or the "
-            "client was not authenticated. The server response was: 5.7.0 Must issue a STARTTLS "
-            "command first.",
+            (
+                "System.Net.Mail.SmtpException: The SMTP server requires a secure connection or the "
+                "client was not authenticated. The server response was: 5.7.0 Must issue a STARTTLS "
+                "command first."
+            ),
             "tls-required",
         ),
         ("450 4.0.0 hm", "refused-for-now"),
