@@ -84,5 +84,12 @@ def from_finding(
 
 
 def in_order(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:
-    """Return remarks with those first whose repair has most effect."""
-    return tuple(sorted(remarks, key=lambda one: (_ORDER.index(one.status), -one.points)))
+    """Return remarks with those first whose repair has most effect, and then the earlier stage."""
+    return tuple(
+        sorted(remarks, key=lambda one: (_ORDER.index(one.status), -one.points, _stage(one)))
+    )
+
+
+def _stage(remark: Remark) -> str:
+    """Return what puts a server's remarks in the order of the session: their codes are so."""
+    return remark.code if remark.area is Area.SERVER else ""

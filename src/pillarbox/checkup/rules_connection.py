@@ -227,7 +227,7 @@ def explained(probe: Probe, failed: Step, number: int, what: str) -> Remark:
     return remark(
         Status.WARN if reply.is_transient else Status.FAIL,
         number,
-        f"{what}: {cause.title[0].lower()}{cause.title[1:]}" if cause else what,
+        f"{what}: {cause.title}" if cause else what,
         cause.why if cause else "",
         cause.now if cause else "",
         (f"{probe.target}: {reply}",),

@@ -29,10 +29,18 @@ def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
             fix="Name the addresses that send with --ip; those of a provider are its to keep.",
         )
     for sender in facts.senders:
-        yield _sender(facts.domain, sender)
+        yield _sender(sender, _host_of(facts, sender.address))
 
 
-def _sender(domain: str, sender: Sender) -> Remark:
+def _host_of(facts: DomainFacts, address: str) -> str:
+    """Return the name that an address should have: its exchanger's, or else a usual one."""
+    for host in facts.hosts or ():
+        if address in host.addresses.records:
+            return host.name
+    return f"mail.{facts.domain}"
+
+
+def _sender(sender: Sender, host: str) -> Remark:
     address, found = sender.address, sender.iprev
     whence = f"{address} (from {sender.source})"
     if found.result is IprevResult.PASS:
@@ -54,7 +62,7 @@ def _sender(domain: str, sender: Sender) -> Remark:
         f" address. {_LOCAL_HINT}",
         found.evidence or (found.reason,),
         points=10,
-        publish=(Publish(name, "PTR", f"mail.{domain}."),),
+        publish=(Publish(name, "PTR", f"{host}."),),
     )
 
 
