@@ -38,7 +38,7 @@ _CLOSED: Final = (
     b"content-transfer-encoding",
 )
 # The same, where there is one: a mailing list may add its own to a message without.
-_CLOSED_IF_PRESENT: Final = (b"sender", b"in-reply-to", b"references")
+_CLOSED_IF_PRESENT: Final = (b"sender", b"in-reply-to", b"references", b"tls-required")
 # Signed as often as they are there (RFC 6376 §5.4.1, RFC 8058 §4): others may add theirs.
 _OPEN: Final = (
     b"content-id",
