@@ -13,7 +13,7 @@ from rich.text import Text
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.output import Out, safe
 from pillarbox.diagnosis.catalog.loading import catalog
-from pillarbox.diagnosis.entry import Certainty, Entry, Lasting
+from pillarbox.diagnosis.entry import Certainty, Entry, Fault, Lasting
 from pillarbox.diagnosis.explain import Cause, Diagnosis, explain as diagnose
 from pillarbox.diagnosis.observation import Observation
 from pillarbox.diagnosis.provider import provider_name
@@ -140,7 +140,8 @@ def _facts(diagnosis: Diagnosis, entry: Entry) -> list[tuple[str, Text]]:
     if diagnosis.stage is not None:
         facts.append(("stage", Text(_STAGES[diagnosis.stage])))
     facts.append(("fault", Text(entry.fault.value)))
-    facts.append(("lasting", _lasting(diagnosis)))
+    if diagnosis.is_temporary or entry.fault is not Fault.NOBODY:
+        facts.append(("lasting", _lasting(diagnosis)))
     if entry.since is not None:
         facts.append(("since", Text(entry.since.isoformat())))
     if entry.until is not None:

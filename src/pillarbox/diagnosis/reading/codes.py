@@ -80,6 +80,8 @@ _STAGES: Final = (
         ("connect to ", "connection refused", "econnrefused", "etimedout", "dial tcp"),
     ),
 )
+# Postfix says so behind the reply; the stage has been read from it.
+_IN_REPLY: Final = re.compile(r" ?\(in reply to [^()]{1,40}$")
 _TRANSCRIPT: Final = re.compile(r"^>{3,5} (\w{4})\b[^\n]{0,500}\n<<< [45]\d\d", re.MULTILINE)
 _COMMANDS: Final = {
     "EHLO": Stage.HELLO,
@@ -174,4 +176,5 @@ def _is_quoted(text: str, start: int) -> bool:
 
 
 def _clean(text: str) -> str:
-    return " ".join(text.replace("\\n", " ").split()).strip(" -:;,'\")(}]b").strip()
+    line = " ".join(text.replace("\\n", " ").split())
+    return _IN_REPLY.sub("", line.strip(" -:;,'\")(}]b")).strip()
