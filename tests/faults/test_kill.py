@@ -48,16 +48,16 @@ def kill_postgres(directory: Path, kills: int) -> Verdict:
 def test_nothing_is_lost_when_a_node_on_sqlite_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Fifty kills lose nothing, and double only what was in flight."""
-    judge(kill_sqlite(tmp_path, 50), capsys)
+    """Twenty kills lose nothing, and double only what was in flight."""
+    judge(kill_sqlite(tmp_path, 20), capsys)
 
 
 @pytest.mark.timeout(180)
 def test_nothing_is_lost_when_a_node_on_postgresql_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Fifteen kills lose nothing, and double only what was in flight."""
-    judge(kill_postgres(tmp_path, 15), capsys)
+    """Ten kills lose nothing, and double only what was in flight."""
+    judge(kill_postgres(tmp_path, 10), capsys)
 
 
 @pytest.mark.slow
