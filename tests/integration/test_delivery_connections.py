@@ -11,7 +11,8 @@ from tests.delivery_rig import MX, ZONE, Rig
 from tests.scripted_server import Script, Talk
 from tests.scripted_site import said, send, site
 
-from pillarbox.config.settings import RouteKind, RouteSettings
+from pillarbox.config.settings import DeliverySettings, RouteKind, RouteSettings
+from pillarbox.deliver import routes as routes_module
 from pillarbox.events.types import (
     AttemptMade,
     DsnCreated,
@@ -390,3 +391,20 @@ def test_private_exchangers_are_used_where_the_route_allows_it() -> None:
         assert ("10.0.0.1", 25) in rig.lab.dialer.dialed
 
     in_rig(test, zone=INSIDE, routes={"mx": MX}, servers=())
+
+
+def test_sites_that_cannot_be_reached_are_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail to ever new dead domains fills no memory: what is known of a failure ends with it."""
+    monkeypatch.setattr(routes_module, "_MOST_SITES", 2)
+    names = [f"dead{number}" for number in range(6)]
+    records = "".join(f"{name} MX 10 mx.{name}\nmx.{name} A 127.0.1.9\n" for name in names)
+
+    async def test(rig: Rig) -> None:
+        for count, name in enumerate(names, 1):
+            await rig.send(f"bob@{name}.test")
+            await rig.wait_for(RecipientDeferred, count)
+            await asyncio.sleep(10.0)  # longer than the site is left alone
+        assert len(rig.deliverer.status().sites) <= 2
+
+    delivery = DeliverySettings(site_backoff=2.0)
+    in_rig(test, zone=ZONE + records, delivery=delivery)

@@ -165,7 +165,8 @@ class SiteMap:
 
     def _make(self, key: str, name: str, transport: Transport) -> Site:
         if len(self._sites) >= _MOST_SITES:
-            for old in [old for old in self._sites.values() if old.is_forgettable]:
+            now = self._dialing.clock.monotonic()
+            for old in [old for old in self._sites.values() if old.is_forgettable(now)]:
                 del self._sites[old.key]
         site = self._sites[key] = Site(
             key, name, self._routes[name], transport, self._on_idle_queue

@@ -66,10 +66,10 @@ class Site:
         """Whether it could not be reached when it was last tried."""
         return self._failures > 0
 
-    @property
-    def is_forgettable(self) -> bool:
-        """Whether nothing would be lost with it."""
-        return not (self.lanes or self.ready or self.marking or self.workers or self._failures)
+    def is_forgettable(self, now: float) -> bool:
+        """Whether nothing that counts at ``now`` (monotonic) would be lost with it."""
+        is_used = self.lanes or self.ready or self.marking or self.workers
+        return not is_used and not self.is_closed(now)
 
     def is_closed(self, now: float) -> bool:
         """Whether it is left alone at ``now`` (monotonic)."""
