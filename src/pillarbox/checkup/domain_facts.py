@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pillarbox.checkup.smtp_facts import Probe
 from pillarbox.mailauth import dmarc, mta_sts
 from pillarbox.mailauth.bimi import Bimi
 from pillarbox.mailauth.dane import TlsaPlan
@@ -70,6 +71,8 @@ class DomainFacts:
     tls_rpt: Answer[bytes] | None = None
     bimi: Bimi | None = None
     senders: tuple[Sender, ...] | None = None
+    probes: dict[str, Probe] | None = None  # of exchangers on port 25, by name; None: not dialed
+    at: float = 0.0  # seconds since 1970
 
     @property
     def is_null_mx(self) -> bool:

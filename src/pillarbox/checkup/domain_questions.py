@@ -20,7 +20,9 @@ from pillarbox.checkup.domain_facts import (
     SelectorFacts,
     Sender,
 )
+from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.selectors import KNOWN_SELECTORS
+from pillarbox.checkup.smtp_facts import Probe
 from pillarbox.mailauth import bimi, dane, dmarc, mta_sts, spf, tls_rpt
 from pillarbox.mailauth.iprev import check_iprev
 from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, Resolver
@@ -31,7 +33,11 @@ __all__ = ["AskAlias", "DomainQuestion", "FetchPolicy", "ask_domain"]
 
 _MAX_HOSTS: Final = 10
 _MAX_SENDERS: Final = 8
+_MAX_DIALED: Final = 5
 _OK: Final = 200
+
+Dial = Callable[[str, str], Awaitable[Probe]]
+"""Looks at an exchanger, by its name and its address, on port 25."""
 
 AskAlias = Callable[[str], Awaitable[Answer[str]]]
 """Asks what name a name is an alias (CNAME) of."""
@@ -48,6 +54,7 @@ class DomainQuestion:
     selectors: tuple[str, ...] = ()  # of DKIM; without any, those of known providers are tried
     addresses: tuple[str, ...] = ()  # that send; without any, what SPF and MX name
     seconds: float = 12.0  # for everything
+    now: float = 0.0  # seconds since 1970, for certificates
 
 
 async def ask_domain(
@@ -56,6 +63,7 @@ async def ask_domain(
     aliases: AskAlias,
     fetch: FetchPolicy | None,
     *,
+    dial: Dial | None = None,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> DomainFacts:
     """Return what could be found out in time.
@@ -65,9 +73,10 @@ async def ask_domain(
         resolver: Asks DNS; best one that remembers, as some things are asked for twice.
         aliases: Asks for CNAMEs.
         fetch: Fetches MTA-STS policies; None: they are not to be fetched.
+        dial: Looks at exchangers; None: they are not to be dialed.
         on_done: Is told the name of each part that has ended.
     """
-    asking = _Asking(question, resolver, aliases, fetch)
+    asking = _Asking(question, resolver, aliases, fetch, dial)
     tasks = asking.start()
     for name, task in tasks.items():
         task.add_done_callback(functools.partial(_tell, on_done, name))
@@ -76,7 +85,7 @@ async def ask_domain(
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
     found = {name: task.result() for name, task in tasks.items() if task not in late}
-    return DomainFacts(domain=question.domain, **found)
+    return DomainFacts(domain=question.domain, at=question.now, **found)
 
 
 def _tell(on_done: Callable[[str], None], name: str, task: asyncio.Task[Any]) -> None:
@@ -92,24 +101,28 @@ class _Asking:
     resolver: Resolver
     aliases: AskAlias
     fetch: FetchPolicy | None
+    dial: Dial | None
     _mx: asyncio.Task[Answer[MxRecord]] = field(init=False)
     _spf: asyncio.Task[Survey] = field(init=False)
+    _found_hosts: asyncio.Task[tuple[HostFacts, ...]] = field(init=False)
 
     def start(self) -> dict[str, asyncio.Task[Any]]:
         """Begin with everything; the names are those of the fields of ``DomainFacts``."""
         domain, resolver = self.question.domain, self.resolver
         self._mx = asyncio.create_task(self._exchangers())
         self._spf = asyncio.create_task(spf.survey(domain, resolver))
+        self._found_hosts = asyncio.create_task(self._hosts())
         return {
             "mx": self._mx,
             "spf": self._spf,
-            "hosts": asyncio.create_task(self._hosts()),
+            "hosts": self._found_hosts,
             "selectors": asyncio.create_task(self._selectors()),
             "dmarc": asyncio.create_task(dmarc.explain(domain, resolver)),
             "sts": asyncio.create_task(self._sts()),
             "tls_rpt": asyncio.create_task(self._text(tls_rpt.record_name(domain))),
             "bimi": asyncio.create_task(self._bimi()),
             "senders": asyncio.create_task(self._senders()),
+            "probes": asyncio.create_task(self._probes()),
         }
 
     async def _exchangers(self) -> Answer[MxRecord]:
@@ -143,6 +156,19 @@ class _Asking:
             dane=dane.plan(tlsa, host_is_secure=is_signed and addresses.is_authenticated),
             tlsa=tlsa,
         )
+
+    async def _probes(self) -> dict[str, Probe] | None:
+        """Look at the first public address of each exchanger."""
+        if self.dial is None:
+            return None
+        hosts = await asyncio.shield(self._found_hosts)
+        chosen = {
+            host.name: address
+            for host in hosts[:_MAX_DIALED]
+            if (address := _first_public(host.addresses.records))
+        }
+        seen = await asyncio.gather(*(self.dial(*each) for each in chosen.items()))
+        return dict(zip(chosen, seen, strict=True))
 
     async def _selectors(self) -> tuple[SelectorFacts, ...]:
         asked = self.question.selectors
@@ -190,6 +216,15 @@ class _Asking:
         """Return the single addresses that the domain's own SPF terms stand for."""
         surveyed = await asyncio.shield(self._spf)
         return dict(_addresses(surveyed))
+
+
+def _first_public(addresses: tuple[str, ...]) -> str:
+    """Return an address that may be dialed, IPv4 first as it is had everywhere; "" for none.
+
+    A zone could name machines inside of this network otherwise.
+    """
+    public = [text for text in addresses if not kind_of(text)]
+    return next((text for text in public if ":" not in text), public[0] if public else "")
 
 
 def _addresses(surveyed: Survey) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from pillarbox.checkup.bulk_rules import Rule, judge_bulk
 from pillarbox.checkup.domain_facts import DomainFacts
 from pillarbox.checkup.remark import Remark, in_order
 from pillarbox.checkup.rules_authentication import judge_dkim, judge_dmarc, judge_logo, judge_spf
+from pillarbox.checkup.rules_exchangers import judge_exchangers
 from pillarbox.checkup.rules_receiving import judge_receiving
 from pillarbox.checkup.rules_senders import judge_senders
 from pillarbox.checkup.rules_transport import judge_transport
@@ -16,7 +17,15 @@ from pillarbox.mailauth.resolver import Outcome
 
 __all__ = ["DomainReport", "judge_domain"]
 
-_JUDGES = (judge_spf, judge_dkim, judge_dmarc, judge_senders, judge_transport, judge_logo)
+_JUDGES = (
+    judge_spf,
+    judge_dkim,
+    judge_dmarc,
+    judge_senders,
+    judge_transport,
+    judge_exchangers,
+    judge_logo,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

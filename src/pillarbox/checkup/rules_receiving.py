@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
-from typing import Final
+from ipaddress import ip_address
 
 from pillarbox.checkup.domain_facts import DomainFacts, HostFacts
+from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.remark import Area, Publish, Remark, Status
 from pillarbox.mailauth.resolver import Answer, Outcome
 
 __all__ = ["judge_receiving"]
-
-_NOT_PUBLIC: Final = {
-    "loopback": ("127.0.0.0/8", "::1/128", "0.0.0.0/8", "::/128"),
-    "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
-    "link-local": ("169.254.0.0/16", "fe80::/10"),
-}
-_NETWORKS: Final = tuple(
-    (ip_network(network), kind) for kind, networks in _NOT_PUBLIC.items() for network in networks
-)
 
 
 def judge_receiving(facts: DomainFacts) -> Iterator[Remark]:
@@ -155,7 +146,7 @@ def _host(host: HostFacts) -> Iterator[Remark]:
             points=10,
         )
     for address in host.addresses.records:
-        if kind := _kind(address):
+        if kind := kind_of(address):
             yield _remark(
                 Status.FAIL,
                 11,
@@ -168,14 +159,7 @@ def _host(host: HostFacts) -> Iterator[Remark]:
 
 
 def _public(host: HostFacts) -> bool:
-    return any(not _kind(address) for address in host.addresses.records)
-
-
-def _kind(address: str) -> str:
-    """Return why an address cannot be reached from outside, "" if it can."""
-    ip = ip_address(address)
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return next((kind for network, kind in _NETWORKS if (mapped or ip) in network), "")
+    return any(not kind_of(address) for address in host.addresses.records)
 
 
 def _is_address(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from pillarbox.smtp.client_extensions import Extensions
@@ -82,6 +82,7 @@ class Certificate:
     is_self_signed: bool
     count: int  # certificates in the chain
     problem: str = ""  # why it does not verify, in OpenSSL's words; "" where it does
+    chain: tuple[bytes, ...] = field(default=(), repr=False)  # DER, the server's own first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -310,6 +310,7 @@ def _certificate(chain: tuple[bytes, ...], host: str, problem: str) -> Certifica
         is_self_signed=own.issuer == own.subject,
         count=len(shown),
         problem=problem,
+        chain=chain,
     )
 
 

@@ -6,13 +6,22 @@ import asyncio
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 import click
 
-from pillarbox.checkup.domain_questions import AskAlias, DomainQuestion, FetchPolicy, ask_domain
+from pillarbox.checkup.domain_questions import (
+    AskAlias,
+    Dial,
+    DomainQuestion,
+    FetchPolicy,
+    ask_domain,
+)
 from pillarbox.checkup.domain_rules import DomainReport, judge_domain
 from pillarbox.checkup.publishing import FORMATS
-from pillarbox.checkup.remark import Status
+from pillarbox.checkup.remark import Area, Status
+from pillarbox.checkup.smtp_facts import Probe, Target
+from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
 from pillarbox.cli.check_domain_output import domain_object, print_domain
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
@@ -31,7 +40,10 @@ from pillarbox.smtp.domain import is_domain
 
 __all__ = ["domain"]
 
-_DNS_PATIENCE = 2.0  # seconds for each of three tries
+_DNS_PATIENCE: Final = 2.0  # seconds for each of three tries
+_SMTP_PORT: Final = 25
+_ESSENTIAL: Final = frozenset({Area.RECEIVING, Area.SPF, Area.DMARC})
+_DIALING: Final = Patience(connect=4.0, greeting=6.5, reply=4.0, tls=4.0, total=9.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class _Sources:
     resolver: Resolver
     aliases: AskAlias
     fetch: FetchPolicy | None
+    dial: Dial | None
 
 
 @click.command()
@@ -60,6 +73,12 @@ class _Sources:
     show_default=True,
     help="How the records to publish are written.",
 )
+@click.option(
+    "--connect/--no-connect",
+    default=True,
+    show_default=True,
+    help="Dial the exchangers on port 25 to see their certificates; never with --zone.",
+)
 @dns_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
@@ -72,6 +91,7 @@ def domain(
     addresses: tuple[str, ...],
     sts_policy: Path | None,
     form: str,
+    connect: bool,  # noqa: FBT001 - click
     zone: Path | None,
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
@@ -89,7 +109,7 @@ def domain(
     """  # noqa: D301 - click's mark: do not wrap
     question = _question(name, selectors, addresses)
     with context.errors():
-        sources = _sources(zone, servers, sts_policy)
+        sources = _sources(zone, servers, sts_policy, is_dialing=connect)
         is_silent = as_json or quiet
         report, asked, seconds = asyncio.run(_ask(question, sources, is_silent=is_silent))
     if as_json:
@@ -110,7 +130,7 @@ def _exit(report: DomainReport) -> None:
     statuses = {remark.status for remark in report.remarks}
     if statuses & {Status.FAIL, Status.WARN}:
         raise click.exceptions.Exit(FAILED)
-    if any(remark.status is Status.SKIP and not remark.fix for remark in report.remarks):
+    if any(one.status is Status.SKIP and one.area in _ESSENTIAL for one in report.remarks):
         raise click.exceptions.Exit(TEMPORARY)
 
 
@@ -131,10 +151,17 @@ def _question(name: str, selectors: tuple[str, ...], addresses: tuple[str, ...])
             ip_address(address)
         except ValueError:
             raise click.BadParameter(f"{address!a} is no IP address", param_hint="--ip") from None
-    return DomainQuestion(domain=wanted.lower(), selectors=selectors, addresses=addresses)
+    return DomainQuestion(
+        domain=wanted.lower(),
+        selectors=selectors,
+        addresses=addresses,
+        now=SystemClock().now(),
+    )
 
 
-def _sources(zone: Path | None, servers: tuple[str, ...], sts_policy: Path | None) -> _Sources:
+def _sources(
+    zone: Path | None, servers: tuple[str, ...], sts_policy: Path | None, *, is_dialing: bool
+) -> _Sources:
     """Return who is asked.
 
     Raises:
@@ -143,12 +170,13 @@ def _sources(zone: Path | None, servers: tuple[str, ...], sts_policy: Path | Non
     fetch = _given_policy(sts_policy) if sts_policy is not None else None
     if zone is not None:
         published = ZoneResolver.from_file(zone)
-        return _Sources(published, published.cname, fetch)
+        return _Sources(published, published.cname, fetch, None)
     # What the resolver says of DNSSEC is shown as its word, and nothing is decided by it.
     network = NetworkResolver(servers=servers, timeout=_DNS_PATIENCE, trust_ad=True)
     cached = CachingResolver(network, SystemClock())
     tls = TlsContexts()
-    return _Sources(cached, network.cname, fetch or policy_fetcher(cached, tls.verified))
+    fetch = fetch or policy_fetcher(cached, tls.verified)
+    return _Sources(cached, network.cname, fetch, _dial if is_dialing else None)
 
 
 def _given_policy(file: Path) -> FetchPolicy:
@@ -161,6 +189,10 @@ def _given_policy(file: Path) -> FetchPolicy:
     return read
 
 
+async def _dial(host: str, address: str) -> Probe:
+    return await probe(Target(host, address, _SMTP_PORT), ProbeOptions(patience=_DIALING))
+
+
 async def _ask(
     question: DomainQuestion, sources: _Sources, *, is_silent: bool
 ) -> tuple[DomainReport, list[Evidence], float]:
@@ -169,6 +201,11 @@ async def _ask(
     recorded = RecordingResolver(sources.resolver, loop.time)
     with Progress(is_silent=is_silent) as progress:
         facts = await ask_domain(
-            question, recorded, sources.aliases, sources.fetch, on_done=progress.done
+            question,
+            recorded,
+            sources.aliases,
+            sources.fetch,
+            dial=sources.dial,
+            on_done=progress.done,
         )
     return judge_domain(facts), recorded.evidence, loop.time() - begin
