@@ -407,6 +407,25 @@ def test_a_bounce_in_prose_names_whom_it_did_not_reach() -> None:
     assert found.is_hard
 
 
+def test_the_whole_reply_is_taken_from_a_transcript() -> None:
+    """Sendmail's report has the first line of a reply only; its transcript has all of them."""
+    text = (
+        "From: MAILER-DAEMON@mx.example.com\nTo: sender@example.com\nSubject: failure\n"
+        'Content-Type: multipart/report; boundary="b"\n\n'
+        "--b\n\n   ----- The following addresses had permanent fatal errors -----\n"
+        "<ann@example.org>\n    (reason: 550-5.7.1 This message is)\n\n"
+        "   ----- Transcript of session follows -----\n>>> DATA\n"
+        "<<< 550-5.7.1 This message is\n<<< 550 5.7.1 spam\n554 5.0.0 Service unavailable\n"
+        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\n"
+        "Final-Recipient: RFC822; ann@example.org\nAction: failed\nStatus: 5.7.1\n"
+        "Diagnostic-Code: SMTP; 550-5.7.1 This message is\n\n--b--\n"
+    )
+    found = diagnosis(text)
+    assert found.observation.text == "This message is spam"
+    assert found.stage is Stage.FINAL
+    assert found.causes[0].entry.kind == "content-refused"
+
+
 def test_a_complaint_is_no_bounce() -> None:
     """A report of a feedback loop says that the mail arrived and was not wanted."""
     text = (

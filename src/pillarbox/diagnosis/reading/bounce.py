@@ -16,7 +16,13 @@ from typing import Final
 from pillarbox.diagnosis.observation import Observation, Source
 from pillarbox.diagnosis.phrase import flatten
 from pillarbox.diagnosis.provider import provider_of
-from pillarbox.diagnosis.reading.codes import find_reply, find_stage, join_lines, transcript_stage
+from pillarbox.diagnosis.reading.codes import (
+    find_reply,
+    find_stage,
+    join_lines,
+    transcript_reply,
+    transcript_stage,
+)
 from pillarbox.diagnosis.reading.prose import Failure, find_addresses, is_delay, prose_failures
 from pillarbox.message.header import Header, HeaderRefused, scan_header, unfold
 from pillarbox.message.parts import Part, message_parts
@@ -149,6 +155,7 @@ class _Told:
     """What the part for people says beside the fields."""
 
     failures: Mapping[str, Failure]  # by the recipient in lower case
+    reply: str  # of the transcript, whole
     transcript: Stage | None
     stage: Stage | None
     action: str
@@ -160,6 +167,7 @@ class _Told:
         return cls(
             failures={failure.recipient.lower(): failure for failure in failures},
             # With several recipients, nobody knows whose command it shows.
+            reply=transcript_reply(beginning) if len(failures) < 2 else "",  # noqa: PLR2004
             transcript=transcript_stage(beginning) if len(failures) < 2 else None,  # noqa: PLR2004
             stage=find_stage(beginning),
             action=_action(prose),
@@ -185,7 +193,10 @@ def _of_report(fields: Mapping[str, str], told: _Told) -> Observation:
     said = find_reply(diagnostic)
     failure = told.about((*names, actual))
     text = diagnostic
-    if failure is not None and (said.code is None or len(failure.text) > 2 * len(said.text)):
+    whole = find_reply(told.reply)
+    if whole.code is not None and whole.code == said.code and whole.enhanced == said.enhanced:
+        said, text = whole, told.reply
+    elif failure is not None and (said.code is None or len(failure.text) > 2 * len(said.text)):
         reread = find_reply(join_lines(failure.text))
         if said.code is None or reread.code == said.code:
             said, text = reread, failure.text

@@ -12,7 +12,15 @@ from typing import Final
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import EnhancedCode
 
-__all__ = ["Said", "find_enhanced", "find_reply", "find_stage", "join_lines", "transcript_stage"]
+__all__ = [
+    "Said",
+    "find_enhanced",
+    "find_reply",
+    "find_stage",
+    "join_lines",
+    "transcript_reply",
+    "transcript_stage",
+]
 
 _ENHANCED: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 # A reply code at the beginning of a line, or where programs quote one: after "said:", "smtp;",
@@ -157,6 +165,17 @@ def transcript_stage(text: str) -> Stage | None:
     """Return how far Sendmail had come by its transcript: the command before the reply."""
     commands = _TRANSCRIPT.findall(text)
     return _COMMANDS.get(commands[0].upper()) if commands else None
+
+
+def transcript_reply(text: str) -> str:
+    """Return the first refusal in Sendmail's transcript, with all of its lines, or ""."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith(("<<< 4", "<<< 5")):
+            lines.append(line[4:])
+        elif lines:
+            break
+    return join_lines("\n".join(lines))
 
 
 def join_lines(text: str) -> str:
