@@ -36,7 +36,14 @@ from pillarbox.deliver.security import SecurityPolicies
 from pillarbox.deliver.sts import StsPolicies, policy_fetcher
 from pillarbox.errors import PillarboxError
 from pillarbox.events.log import LogWriter
-from pillarbox.events.types import DefectFound, Event, NodeStarted, NodeStopped, NodeStopping
+from pillarbox.events.types import (
+    ConfigurationReloaded,
+    DefectFound,
+    Event,
+    NodeStarted,
+    NodeStopped,
+    NodeStopping,
+)
 from pillarbox.intake.budget import ByteBudget
 from pillarbox.intake.domains import read_domains
 from pillarbox.intake.door import Door
@@ -215,9 +222,7 @@ class Node:
 
     async def run(self) -> str:
         """Wait until somebody asks the node to stop; return the reason."""
-        if self._stop_reason is None:
-            return "not started"
-        return await self._stop_reason
+        return "not started" if self._stop_reason is None else await self._stop_reason
 
     def request_stop(self, reason: str) -> None:
         """End ``run``; returns at once."""
@@ -318,7 +323,10 @@ class Node:
         return certificates
 
     def _read_certificates(self) -> None:
-        self.receiver.reload(self.settings, self.read_domains(self.settings))
+        try:
+            self.receiver.reload(self.settings, self.read_domains(self.settings))
+        except PillarboxError as error:  # something else is broken; renewal has to go on
+            self.tell(ConfigurationReloaded(at=self.clock.now(), error=str(error)))
 
     def read_domains(self, settings: Settings) -> LocalDomains:
         """Read the local domains of a configuration; forwards are rewritten by it from now on.
@@ -473,6 +481,8 @@ class Node:
                 return
             except PillarboxError:
                 pass  # the store is down: whoever needs it says so, and the next turn tries again
+            except Exception as error:  # noqa: BLE001 - without a heartbeat others take our mail
+                self._on_defect("upkeep", error)
             await asyncio.sleep(_UPKEEP_EVERY)
 
     async def _keep_up_once(self, *, is_time_to_sweep: bool) -> None:
