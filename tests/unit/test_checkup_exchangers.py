@@ -120,6 +120,7 @@ def test_the_certificate_is_held_against_the_policy(
         (hashlib.sha256(DER).hexdigest(), {"PB-MXTLS-004": Status.PASS}),
         ("ab" * 32, {"PB-MXTLS-005": Status.FAIL}),
     ],
+    ids=["its own", "another"],  # the certificate is new each time
 )
 def test_the_certificate_is_held_against_tlsa(digest: str, expected: dict[str, Status]) -> None:
     """A TLSA record that was forgotten at a renewal is found."""
