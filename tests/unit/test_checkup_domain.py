@@ -199,6 +199,22 @@ def test_a_silent_part_does_not_hide_the_rest() -> None:
     assert "PB-DMARC-002" in {one.code for one in found.remarks if one.status is Status.SKIP}
 
 
+def test_an_alias_among_exchangers_is_not_called_the_end_of_all_mail() -> None:
+    """Most senders follow it; what no sender can reach is."""
+    alias = report(zone(mx="@ MX 10 mail\nmail CNAME mx\nmx A 192.0.2.1")).remarks[0]
+    inside = report(zone(mx="@ MX 10 mx\nmx A 10.0.0.1", spf="")).remarks
+    assert "gets no mail" not in alias.why
+    assert "gets no mail" in next(one for one in inside if one.code == "PB-MX-011").why
+
+
+def test_all_sources_silent_leave_only_what_was_not_tested() -> None:
+    """Without any answer nothing is said of the domain itself."""
+    found = report(zone(more=";! fail example"), seconds=0.5)
+    assert {one.status for one in found.remarks} == {Status.SKIP}
+    assert found.score.percent is None
+    assert found.score.grade == "-"
+
+
 POLICY = "version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: 1209600\r\n"
 
 

@@ -215,7 +215,8 @@ class _Asking:
     async def _known_senders(self) -> dict[str, str]:
         """Return the single addresses that the domain's own SPF terms stand for."""
         surveyed = await asyncio.shield(self._spf)
-        return dict(_addresses(surveyed))
+        # An address inside has no name outside; that it is published at all is another fault.
+        return {each: term for each, term in _addresses(surveyed) if not kind_of(each)}
 
 
 def _first_public(addresses: tuple[str, ...]) -> str:

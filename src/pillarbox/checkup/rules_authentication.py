@@ -33,6 +33,11 @@ _POINTS: Final = {
     "PB-DMARC-003": 20,
     "PB-DMARC-006": 6,
 }
+_UNUSABLE: Final = frozenset({"PB-DKIM-011", "PB-DKIM-013"})
+_KEY_FIX: Final = (
+    "Publish the key as the server or provider that signs gives it, whole, cut into strings of"
+    " 255 octets (`pillarbox dkim dns` prints those of pillarbox so)."
+)
 _BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARNING: 4, Level.ERROR: 15}
 
 
@@ -103,6 +108,8 @@ def _key(selector: SelectorFacts) -> Iterator[Remark]:
     is_open = selector.answer.outcome is Outcome.UNAVAILABLE
     for finding in told.findings:
         remark = _weighed(Area.DKIM, finding, _key_record(told))
+        if finding.code in _UNUSABLE:
+            remark = replace(remark, fix=_KEY_FIX)
         yield replace(remark, status=Status.SKIP, points=0, fix="") if is_open else remark
     if not any(finding.level >= Level.WARNING for finding in told.findings):
         whose = f" ({selector.provider})" if selector.provider else ""
@@ -122,6 +129,8 @@ def _no_selector(facts: DomainFacts) -> Remark:
     selectors = facts.selectors or ()
     late = [one for one in selectors if one.answer.outcome is Outcome.UNAVAILABLE]
     tried = f"{len(selectors)} selectors of known providers tried, none has a key"
+    if len(late) == len(selectors):
+        return _skip(Area.DKIM, "PB-DKIM-010", "DKIM keys could not be looked up: no answer")
     if late:
         tried += f"; {len(late)} did not answer"
     return Remark(

@@ -18,7 +18,12 @@ def judge_receiving(facts: DomainFacts) -> Iterator[Remark]:
     answer = facts.mx
     if answer is None or answer.outcome is Outcome.UNAVAILABLE:
         reason = answer.reason if answer is not None else "no answer in time"
-        yield _remark(Status.SKIP, 1, f"The MX records could not be looked up: {reason}")
+        yield _remark(
+            Status.SKIP,
+            1,
+            f"The MX records could not be looked up: {reason}",
+            fix="Try again, or ask another resolver with --resolver.",
+        )
     elif answer.outcome is Outcome.NO_SUCH_NAME:
         yield _remark(
             Status.FAIL,
@@ -55,8 +60,7 @@ def _exchangers(facts: DomainFacts, answer: Answer[object]) -> Iterator[Remark]:
         yield _implicit(facts.domain, hosts[0])
         return
     remarks = [remark for host in hosts for remark in _host(host)]
-    usable = [host for host in hosts if _public(host) and host.alias.outcome is not Outcome.FOUND]
-    if remarks and not usable and all(remark.status is Status.FAIL for remark in remarks):
+    if not any(map(_may_be_reached, hosts)):
         remarks[0] = _worst(remarks[0])
     yield from remarks
     if not any(remark.status in {Status.FAIL, Status.SKIP} for remark in remarks):
@@ -158,7 +162,10 @@ def _host(host: HostFacts) -> Iterator[Remark]:
             )
 
 
-def _public(host: HostFacts) -> bool:
+def _may_be_reached(host: HostFacts) -> bool:
+    """Whether a host has an address to the outside, or that is not known."""
+    if host.addresses.outcome is Outcome.UNAVAILABLE:
+        return True
     return any(not kind_of(address) for address in host.addresses.records)
 
 

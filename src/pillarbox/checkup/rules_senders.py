@@ -21,7 +21,9 @@ def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
     if facts.senders is None:
         yield _remark(Status.SKIP, 1, "The names of the sending hosts did not come in time")
         return
-    if not facts.senders:
+    if not facts.senders and (facts.spf is None or facts.spf.root.is_temporary):
+        yield _remark(Status.SKIP, 1, "Without the SPF record, sending hosts are not known")
+    elif not facts.senders:
         yield _remark(
             Status.SKIP,
             2,
