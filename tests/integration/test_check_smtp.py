@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from tests.scripted_server import Script, Talk, serve
 
 from pillarbox.checkup.remark import Status
-from pillarbox.checkup.smtp_facts import Mode, Probe, ServerFacts, Target
+from pillarbox.checkup.smtp_facts import Failure, Mode, Probe, ServerFacts, Target
 from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
 from pillarbox.checkup.smtp_questions import ServerQuestion, ask_server
 from pillarbox.checkup.smtp_rules import ServerReport, judge_server
@@ -259,6 +259,39 @@ def test_a_port_with_tls_from_the_start_is_told_apart() -> None:
     assert codes(found) == ["031"]
     assert found.facts.probes[0].mode is Mode.IMPLICIT
     assert "TLS from the start" in found.use
+
+
+def test_a_port_for_tls_from_the_start_that_begins_in_the_clear_is_told() -> None:
+    """Port 465 without TLS is named as such, and looked at all the same."""
+    context = server_context()
+    begun: list[bytes] = []
+
+    async def script(talk: Talk) -> None:
+        if not begun:
+            await talk.say("220 mx.test ESMTP")
+            begun.append(await talk.reader.read(4096))
+        else:
+            await good(context)(talk)
+
+    found = look(script, expected=Mode.IMPLICIT)
+    assert codes(found)[0] == "030"
+    assert found.facts.probes[0].secured is not None
+
+
+def test_a_tarpit_ends_in_time() -> None:
+    """Each reply is in time and all of them are not: the whole is bounded, and says where."""
+
+    async def slow(talk: Talk) -> None:
+        for line in ("220 mx.test", "250-mx.test", "250-A", "250-B", "250 C"):
+            await asyncio.sleep(0.15)
+            await talk.say(line)
+
+    patience = Patience(connect=1.0, greeting=1.0, reply=1.0, tls=1.0, total=0.3)
+    found = look(slow, patience=patience)
+    failed = found.facts.probes[0].failed
+    assert failed is not None
+    assert (failed.stage.value, failed.failure) == ("EHLO", Failure.TIMED_OUT)
+    assert all(one.status is not Status.FAIL for one in found.remarks)
 
 
 def test_a_late_greeting_is_told_with_its_time() -> None:

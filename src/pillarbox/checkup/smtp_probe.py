@@ -53,12 +53,14 @@ class ProbeOptions:
     sender: str = ""  # for MAIL, with ``recipients``; nothing is sent
     recipients: tuple[str, ...] = ()
     authorities: Path | None = None  # PEM file; None: those of the system
+    expected: Mode | None = None  # how TLS has to begin; None: by the number of the port
     patience: Patience = Patience()
 
 
 async def probe(target: Target, options: ProbeOptions) -> Probe:
     """Look at a server, and return what was seen; nothing is raised for what it does."""
-    expected = Mode.IMPLICIT if target.port == _IMPLICIT_PORT else Mode.PLAIN
+    usual = Mode.IMPLICIT if target.port == _IMPLICIT_PORT else Mode.PLAIN
+    expected = options.expected or usual
     attempt = _Attempt(target, options, expected, is_strict=True)
     seen = None
     deadline = asyncio.get_running_loop().time() + options.patience.total

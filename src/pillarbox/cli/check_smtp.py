@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from pillarbox.checkup.remark import Status
+from pillarbox.checkup.smtp_facts import Mode
 from pillarbox.checkup.smtp_probe import ProbeOptions
 from pillarbox.checkup.smtp_questions import ServerQuestion, ask_server
 from pillarbox.checkup.smtp_rules import ServerReport, judge_server
@@ -30,6 +31,7 @@ __all__ = ["smtp"]
 _DNS_PATIENCE: Final = 1.5  # seconds for each of three tries
 _HIGHEST_PORT: Final = 65_535
 _MAX_PORTS: Final = 12
+_MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 
 
 @click.command()
@@ -37,6 +39,11 @@ _MAX_PORTS: Final = 12
 @click.option("--ports", metavar="25,465,...", help="The ports to look at, instead of the usual.")
 @click.option("--from", "sender", metavar="ADDRESS", help="Say MAIL with it; nothing is sent.")
 @click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Say RCPT with it.")
+@click.option(
+    "--tls",
+    type=click.Choice(["implicit", "starttls"]),
+    help="How TLS has to begin; otherwise by the port: 465 from the start, others STARTTLS.",
+)
 @click.option("--hello", default="check.invalid", show_default=True, help="The name in EHLO.")
 @click.option(
     "--ca-file",
@@ -55,6 +62,7 @@ def smtp(
     ports: str | None,
     sender: str | None,
     recipients: tuple[str, ...],
+    tls: str | None,
     hello: str,
     authorities: Path | None,
     zone: Path | None,
@@ -75,7 +83,11 @@ def smtp(
     question = _question(server, ports)
     _check_envelope(sender, recipients)
     options = ProbeOptions(
-        hello=hello, sender=sender or "", recipients=recipients, authorities=authorities
+        hello=hello,
+        sender=sender or "",
+        recipients=recipients,
+        authorities=authorities,
+        expected=_MODES.get(tls or ""),
     )
     with context.errors():
         resolver = _resolver(zone, servers)
