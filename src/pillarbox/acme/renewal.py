@@ -70,7 +70,8 @@ class Renewal:
     async def _fetch(self, wanted: Wanted) -> None:
         try:
             await asyncio.to_thread(self._authority.fetch, wanted)
-        except TemporaryError as error:
+        except Exception as error:  # noqa: BLE001 - nothing ends renewal for ever
+            said = str(error) if isinstance(error, TemporaryError) else _with_type(error)
             failures = self._failures.get(wanted, 0)
             wait = min(_FIRST_RETRY * 2**failures, _LONGEST_RETRY)
             self._failures[wanted] = min(failures + 1, 16)
@@ -78,7 +79,7 @@ class Renewal:
             self._not_before[wanted] = now + wait
             self._sink(
                 CertificateNotFetched(
-                    at=now, name=wanted.label, reason=str(error), next_attempt_at=now + wait
+                    at=now, name=wanted.label, reason=said, next_attempt_at=now + wait
                 )
             )
             return
@@ -88,3 +89,7 @@ class Renewal:
             CertificateFetched(at=self._clock.now(), name=wanted.label, names=list(wanted.names))
         )
         self._on_fetched()
+
+
+def _with_type(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
