@@ -155,15 +155,14 @@ def _untrusted(probe: Probe, shown: Certificate, blamed: Status) -> Remark:
             "Get one from a public authority, such as Let's Encrypt.",
             evidence,
         )
-    is_alone = shown.count == 1
+    is_alone = shown.count == 1  # whether it is private or its chain is cut cannot be told apart
     return remark(
         blamed,
         53,
-        "The certificate's chain is not complete"
-        if is_alone
-        else "The certificate is from an authority that is not trusted here",
+        "The certificate does not lead to an authority that is trusted here",
         "Clients end the session: “unable to get local issuer certificate”.",
-        "Have the server send the intermediate certificates as well (fullchain.pem)."
+        "If its authority is a public one, have the server send the intermediate certificates as"
+        " well (fullchain.pem); otherwise get one from a public authority."
         if is_alone
         else "Get one from a public authority, or have the clients trust this one.",
         evidence,

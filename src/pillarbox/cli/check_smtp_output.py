@@ -49,9 +49,11 @@ def print_server(out: Out, report: ServerReport, *, seconds: float, level: str) 
         out.table(columns, (_row(probe, facts.at) for probe in facts.probes))
         out.line()
         _print_use(out, report)
+    if report.port is not None and not report.remarks:
+        out.line("  nothing to put right")
     for remark in report.remarks:
         out.line()
-        print_remark(out, remark, has_evidence=True)
+        print_remark(out, remark)
     if level == "verbose":
         for probe in facts.probes:
             _print_session(out, probe)
