@@ -123,11 +123,3 @@ def test_a_network_that_owns_senders_is_held_to_them() -> None:
         assert send(wire, FORGED, f"From: {FORGED}\r\n").startswith("250")
         assert send(wire, OWNED, f"From: {FORGED}\r\n").startswith("MAIL 550 5.7.1")
         assert send(wire, FORGED, f"From: {OWNED}\r\n").startswith("550 5.7.1")
-
-
-def test_a_login_before_the_handshake_is_forgotten_by_it() -> None:
-    """RFC 3207 §4.2: who was logged in before STARTTLS is a stranger after it."""
-    with logged_in("submission") as (_, wire):
-        wire.start_tls(any_certificate())
-        wire.ask("EHLO again.test")
-        assert wire.ask(f"MAIL FROM:<{OWNED}>").startswith("530 5.7.0")
