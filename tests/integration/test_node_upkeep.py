@@ -76,3 +76,32 @@ def test_a_defect_in_the_upkeep_does_not_end_it(
     asyncio.run(main())
     (told,) = [event for event in events if isinstance(event, DefectFound)]
     assert told.error == "RuntimeError: odd"
+
+
+def test_a_defect_in_following_credentials_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a credential that is revoked would go on letting its holder in."""
+    events: list[Event] = []
+    monkeypatch.setattr("pillarbox.node.access._AFTER_DEFECT", 0.01)
+    goes_on = asyncio.Event()
+    looks = itertools.count()
+
+    async def main() -> None:
+        node = make_node(tmp_path, events)
+        await node.start()
+
+        async def refresh() -> None:
+            if next(looks) == 0:
+                raise RuntimeError("odd")
+            goes_on.set()
+
+        monkeypatch.setattr(node.access.directory, "refresh", refresh)
+        async with asyncio.timeout(5):
+            await goes_on.wait()
+        await node.stop("over")
+
+    monkeypatch.setattr("pillarbox.access.directory._EVERY", 0.01)
+    asyncio.run(main())
+    (told,) = [event for event in events if isinstance(event, DefectFound)]
+    assert (told.where, told.error) == ("node: credentials", "RuntimeError: odd")

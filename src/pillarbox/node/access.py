@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
 from pillarbox.access.assembly import AccessControl, build_access
@@ -19,6 +19,7 @@ from pillarbox.store.port import Store
 __all__ = ["Access"]
 
 _SETTLE_EVERY: Final = 60.0  # seconds
+_AFTER_DEFECT: Final = 10.0
 
 
 class Access:
@@ -36,8 +37,8 @@ class Access:
         self.key = key
         self._on_defect = on_defect
         self._tasks = (
-            asyncio.create_task(directory.follow(), name="node: credentials"),
-            asyncio.create_task(self._settle(), name="node: former secrets"),
+            self._start(directory.follow, "node: credentials"),
+            self._start(self._settle, "node: former secrets"),
         )
 
     @classmethod
@@ -79,6 +80,17 @@ class Access:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(PillarboxError):  # the store is down, and they are lost
             await self.directory.flush_uses()
+
+    def _start(self, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
+        async def go_on() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception as error:  # noqa: BLE001 - else nobody's secret would ever end
+                    self._on_defect(name, error)
+                    await asyncio.sleep(_AFTER_DEFECT)
+
+        return asyncio.create_task(go_on(), name=name)
 
     async def _settle(self) -> None:
         """Keep nothing of a secret that has ended by which anybody could log in."""
