@@ -191,6 +191,21 @@ def test_what_dns_does_not_answer_is_not_tested_and_not_failed(mark: str) -> Non
     assert {one.status for one in found.remarks} == {Status.SKIP}
 
 
+def test_a_name_server_of_others_that_fails_is_no_fault_of_the_domain() -> None:
+    """Who gets reports, what an include is, where an exchanger stands: not known is not wrong."""
+    found = report(
+        zone(
+            mx="@ MX 10 mx\n@ MX 20 mx.other.example.\nmx A 192.0.2.1",
+            spf='@ TXT "v=spf1 mx include:other.example -all"',
+            dmarc='_dmarc TXT "v=DMARC1; p=reject; rua=mailto:d@other.example"',
+            more=";! fail other.example",
+        )
+    )
+    assert blamed(found) == []
+    skipped = {one.code for one in found.remarks if one.status is Status.SKIP}
+    assert {"PB-MX-001", "PB-SPF-003", "PB-DMARC-008"} <= skipped
+
+
 def test_a_silent_part_does_not_hide_the_rest() -> None:
     """One name without an answer leaves the other parts judged."""
     found = report(zone(dmarc="", more=";! timeout _dmarc.org.example"), seconds=0.2)

@@ -151,16 +151,19 @@ def judge_dmarc(facts: DomainFacts) -> Iterator[Remark]:
         yield _skip(Area.DMARC, "PB-DMARC-002", "The DMARC record could not be looked up in time")
         return
     publish = (Publish(told.publish_at, "TXT", told.publish),)
+    unknown = [one.address.uri for one in told.destinations if one.is_allowed is None]
     for finding in told.findings:
-        if finding.code == "PB-DMARC-002" or (
-            finding.code == "PB-DMARC-008" and "could not" in finding.why
-        ):
-            yield replace(_weighed(Area.DMARC, finding), status=Status.SKIP, points=0, fix="")
+        is_unknown = any(finding.what.startswith(f"Reports to {uri} ") for uri in unknown)
+        if is_unknown or finding.code == "PB-DMARC-002":
+            said = replace(finding, what=finding.what.replace("are not sent", "may not be sent"))
+            yield replace(_weighed(Area.DMARC, said), status=Status.SKIP, points=0, fix="")
         else:
             is_of_record = finding.code != "PB-DMARC-008"
             yield _weighed(Area.DMARC, finding, publish if is_of_record else ())
     found = told.discovery
-    if found.record is not None and not any(one.level >= Level.WARNING for one in told.findings):
+    if found.record is not None and not any(
+        one.level >= Level.WARNING for one in told.findings if one.code != "PB-DMARC-008"
+    ):
         yield _pass(
             Area.DMARC,
             "PB-DMARC-000",
