@@ -60,7 +60,8 @@ def posting(
     async def main() -> None:
         collector = Collector(answer)
         server = await asyncio.start_server(collector.take, "127.0.0.1", 0, ssl=context)
-        resolver = ZoneResolver("$TTL 60\nr.test. A 127.0.0.1\n;! timeout slow.test\n")
+        zone = "$TTL 60\nr.test. A 127.0.0.1\n;! timeout slow.test\n"
+        resolver = ZoneResolver(zone, timeout=0.05)
         outbox = HttpsOutbox(resolver, TlsContexts().opportunistic, may_ask)
         async with server:
             await test(outbox, collector, server.sockets[0].getsockname()[1])
