@@ -44,20 +44,20 @@ def kill_postgres(directory: Path, kills: int) -> Verdict:
         server.stop()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(420)
 def test_nothing_is_lost_when_a_node_on_sqlite_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Twenty kills lose nothing, and double only what was in flight."""
-    judge(kill_sqlite(tmp_path, 20), capsys)
+    """Fifty kills lose nothing, and double only what was in flight."""
+    judge(kill_sqlite(tmp_path, 50), capsys)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 def test_nothing_is_lost_when_a_node_on_postgresql_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ten kills lose nothing, and double only what was in flight."""
-    judge(kill_postgres(tmp_path, 10), capsys)
+    """Fifty kills lose nothing, and double only what was in flight."""
+    judge(kill_postgres(tmp_path, 50), capsys)
 
 
 @pytest.mark.slow
