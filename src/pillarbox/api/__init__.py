@@ -1,0 +1,3 @@
+"""HTTP interfaces for programs."""
+
+from __future__ import annotations

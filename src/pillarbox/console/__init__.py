@@ -1,0 +1,3 @@
+"""Web pages for people."""
+
+from __future__ import annotations

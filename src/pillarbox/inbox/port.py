@@ -1,0 +1,145 @@
+"""The inbox port: what the sandbox asks of the place where caught mail is kept.
+
+It takes part in group commit like the store (``commit``, ``write_chunk``), so that caught
+mail comes through the same door as all other mail: a 250 is said after the commit. What is
+removed is gone from every list at once, and can be brought back until it is purged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pillarbox.inbox.values import Counts, Page, Removed, Selection, Summary, TagCount
+from pillarbox.search.query import Query
+from pillarbox.store.port import Batch, MessageId
+
+__all__ = ["Inbox"]
+
+
+class Inbox(Protocol):
+    """Where caught mail is kept. All methods raise ``StoreUnavailable`` when it fails."""
+
+    async def open(self) -> None:
+        """Open it, and make it where it is not there yet."""
+        ...
+
+    async def close(self) -> None:
+        """Close it; what was kept in memory is gone. Safe to call twice."""
+        ...
+
+    # --- keeping (``store.group``, ``intake.large``) ---------------------------------
+
+    async def commit(self, batch: Batch) -> None:
+        """Keep the messages of a batch, all or nothing."""
+        ...
+
+    async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
+        """Write one chunk of a large content, before its message is kept."""
+        ...
+
+    async def discard_chunks(self, message: MessageId) -> None:
+        """Forget the chunks of a message that will not be kept."""
+        ...
+
+    # --- looking ---------------------------------------------------------------------
+
+    async def find(
+        self,
+        query: Query | None = None,
+        *,
+        project: str | None = None,
+        limit: int = 50,
+        start: int = 0,
+        before: MessageId | None = None,
+    ) -> Page:
+        """Return mails newest first.
+
+        Args:
+            query: Only what it matches; None: all.
+            project: Only of this project; None: of all.
+            limit: At most this many.
+            start: Leave out so many first.
+            before: Only those caught before this one (a cursor; quicker than ``start``).
+        """
+        ...
+
+    async def summary(self, message: MessageId) -> Summary | None:
+        """Return one mail's row."""
+        ...
+
+    async def content(self, message: MessageId) -> bytes | None:
+        """Return one mail's octets."""
+        ...
+
+    async def tags(self, project: str | None = None) -> tuple[TagCount, ...]:
+        """Return the tags in use, by name."""
+        ...
+
+    async def counts(self, project: str | None = None) -> Counts:
+        """Say how full a project, or all of it, is."""
+        ...
+
+    async def transcript(self, session: str) -> bytes | None:
+        """Return the recorded SMTP session (JSON of ``sandbox.transcript``)."""
+        ...
+
+    async def assessment(self, message: MessageId) -> bytes | None:
+        """Return what was found in a mail when it was last judged (JSON), or None."""
+        ...
+
+    # --- changing --------------------------------------------------------------------
+
+    async def mark(self, selection: Selection, *, is_read: bool) -> tuple[MessageId, ...]:
+        """Mark as read or unread; return what changed."""
+        ...
+
+    async def tag(
+        self, selection: Selection, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> tuple[MessageId, ...]:
+        """Put tags on mails and take others off; return what changed."""
+        ...
+
+    async def set_tags(self, selection: Selection, tags: Sequence[str]) -> tuple[MessageId, ...]:
+        """Give mails these tags and no others; return what changed."""
+        ...
+
+    async def rename_tag(self, old: str, new: str | None) -> int:
+        """Rename a tag everywhere, or with None remove it; return how many mails had it."""
+        ...
+
+    async def remove(self, selection: Selection) -> Removed:
+        """Remove mails, so that they can be brought back for a while."""
+        ...
+
+    async def restore(self, undo: str) -> tuple[MessageId, ...]:
+        """Bring back what was removed; return what came back."""
+        ...
+
+    async def keep_transcript(self, session: str, transcript: bytes) -> None:
+        """Keep a recorded SMTP session; one that is known is replaced."""
+        ...
+
+    async def keep_assessment(self, message: MessageId, assessment: bytes) -> None:
+        """Keep what was found in a mail."""
+        ...
+
+    # --- upkeep ----------------------------------------------------------------------
+
+    async def sweep(self, *, now: float) -> tuple[MessageId, ...]:
+        """Hold the inbox to its caps and ages, and purge what was removed; return what went."""
+        ...
+
+    # --- projects --------------------------------------------------------------------
+
+    async def settings(self, kind: str) -> dict[str, bytes]:
+        """Return small values by name (projects, failure rules, webhooks), as JSON."""
+        ...
+
+    async def put_setting(self, kind: str, name: str, value: bytes | None) -> None:
+        """Write one; with None remove it."""
+        ...
+
+    def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:
+        """Have ``listener`` called on the loop with what each commit has kept."""
+        ...

@@ -1,0 +1,98 @@
+"""What the inbox knows of a caught mail, and how others name what they mean."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from pillarbox.search.query import Query
+from pillarbox.store.port import MessageId
+
+__all__ = [
+    "DEFAULT_PROJECT",
+    "Counts",
+    "Page",
+    "Person",
+    "Removed",
+    "Selection",
+    "Summary",
+    "TagCount",
+]
+
+DEFAULT_PROJECT: Final = "inbox"
+"""Where mail goes that no other project asks for."""
+
+
+class Person(Struct, frozen=True, gc=False):
+    """An address of a header field, decoded for people."""
+
+    address: str
+    name: str = ""
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """A caught mail as it stands in the list."""
+
+    id: MessageId
+    project: str
+    at: float  # when it was caught, seconds since 1970
+    reverse_path: str  # "" for the null one
+    recipients: tuple[str, ...]  # of the envelope
+    author: Person | None  # the first of From
+    to: tuple[Person, ...]
+    cc: tuple[Person, ...]
+    bcc: tuple[Person, ...]  # recipients of the envelope that no field names
+    reply_to: tuple[Person, ...]
+    subject: str
+    snippet: str  # the beginning of the text, at most 250 characters, one line
+    message_id: str  # without angle brackets, "" without one
+    size: int  # octets
+    attachments: int
+    inlines: int  # parts that the text refers to, such as images
+    tags: tuple[str, ...]
+    is_read: bool
+    identity: str  # who logged in, "" for nobody
+    client: str  # the peer's address
+    session: str  # the SMTP session that brought it; "" where there was none
+    tls: str  # version and cipher, "" in the clear
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A part of a list, newest first."""
+
+    summaries: tuple[Summary, ...]
+    total: int  # that match, in all
+    unread: int  # of these
+    has_more: bool
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which mails are meant: by ids, by a query, or (neither given) all of them."""
+
+    ids: frozenset[MessageId] | None = None
+    query: Query | None = None
+    project: str | None = None  # None: in every project
+
+
+class TagCount(Struct, frozen=True):
+    """A tag, and how many mails carry it."""
+
+    tag: str
+    count: int
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How full a project, or the whole inbox, is."""
+
+    total: int
+    unread: int
+    octets: int
+    oldest_at: float | None  # when the oldest mail was caught
+
+
+class Removed(Struct, frozen=True, kw_only=True):
+    """What was removed, and for a while can be brought back."""
+
+    undo: str  # the name to bring it back by, "" where there was nothing
+    ids: tuple[MessageId, ...]

@@ -1,0 +1,3 @@
+"""The search language: one for the sandbox, activity and the queue. PURE."""
+
+from __future__ import annotations
