@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from pillarbox.findings import Finding, Level
 
-__all__ = ["Area", "Publish", "Remark", "Status", "from_finding", "in_order"]
+__all__ = [
+    "Area",
+    "Publish",
+    "Remark",
+    "RemarkMaker",
+    "Status",
+    "from_finding",
+    "in_order",
+    "remarks_of",
+]
 
 
 class Status(Enum):
@@ -55,6 +65,54 @@ class Remark:
     evidence: tuple[str, ...] = ()
     points: int = 0  # taken off the area's points
     publish: tuple[Publish, ...] = ()
+
+
+class RemarkMaker(Protocol):
+    """Makes the remarks of one subject."""
+
+    def __call__(
+        self,
+        status: Status,
+        number: int,
+        what: str,
+        why: str = "",
+        fix: str = "",
+        evidence: tuple[str, ...] = (),
+        *,
+        points: int = 0,
+        publish: tuple[Publish, ...] = (),
+    ) -> Remark:
+        """Return a remark; ``number`` makes its code."""
+        ...
+
+
+def remarks_of(area: Area, prefix: str) -> RemarkMaker:
+    """Return what makes the remarks of an area whose codes begin with ``prefix``."""
+
+    def make(
+        status: Status,
+        number: int,
+        what: str,
+        why: str = "",
+        fix: str = "",
+        evidence: tuple[str, ...] = (),
+        *,
+        points: int = 0,
+        publish: tuple[Publish, ...] = (),
+    ) -> Remark:
+        return Remark(
+            area=area,
+            status=status,
+            code=f"{prefix}-{number:03}",
+            what=what,
+            why=why,
+            fix=fix,
+            evidence=evidence,
+            points=points,
+            publish=publish,
+        )
+
+    return make
 
 
 _STATUS = {

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pillarbox.checkup.remark import Area, Remark, Status
+from pillarbox.checkup.remark import Area, Remark, Status, remarks_of
 from pillarbox.checkup.smtp_facts import Failure, Mode, Probe, Stage, Step
 from pillarbox.diagnosis.explain import explain
 from pillarbox.diagnosis.observation import Observation, Source
 from pillarbox.smtp import client_outcome
 
 __all__ = ["explained", "judge_connection", "remark"]
+
+remark = remarks_of(Area.SERVER, "PB-SMTP")
+"""``{ports}`` in ``what`` becomes the ports that it is true of."""
 
 _FOR_SERVERS: Final = 25
 _SLOW: Final = 5.0  # seconds until the greeting; many programs wait no longer than ten
@@ -238,23 +241,3 @@ def _words(failed: Step) -> str:
     failure = failed.failure.value if failed.failure else ""
     detail = f", {failed.detail}" if failed.detail else ""
     return f"{failed.stage.value} {failure} after {failed.seconds * 1000:.0f} ms{detail}"
-
-
-def remark(
-    status: Status,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    evidence: tuple[str, ...] = (),
-) -> Remark:
-    """Return a remark about a server; ``{ports}`` in ``what`` becomes the ports it is true of."""
-    return Remark(
-        area=Area.SERVER,
-        status=status,
-        code=f"PB-SMTP-{number:03}",
-        what=what,
-        why=why,
-        fix=fix,
-        evidence=evidence,
-    )

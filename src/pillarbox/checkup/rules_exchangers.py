@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pillarbox.checkup.domain_facts import DomainFacts, HostFacts
-from pillarbox.checkup.remark import Area, Remark, Status
+from pillarbox.checkup.remark import Area, Remark, Status, remarks_of
 from pillarbox.checkup.smtp_facts import Probe, Stage
 from pillarbox.mailauth.dane import Plan, match_chain
 from pillarbox.mailauth.mta_sts import Mode
 
 __all__ = ["judge_exchangers"]
+
+_remark = remarks_of(Area.TRANSPORT, "PB-MXTLS")
 
 
 def judge_exchangers(facts: DomainFacts) -> Iterator[Remark]:
@@ -112,25 +114,3 @@ def _web_problem(is_expired: bool, fits: bool, problem: str) -> str:  # noqa: FB
 def _is_enforced(facts: DomainFacts) -> bool:
     policy = facts.sts.policy if facts.sts is not None else None
     return policy is not None and policy.mode is Mode.ENFORCE
-
-
-def _remark(
-    status: Status,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    evidence: tuple[str, ...] = (),
-    *,
-    points: int = 0,
-) -> Remark:
-    return Remark(
-        area=Area.TRANSPORT,
-        status=status,
-        code=f"PB-MXTLS-{number:03}",
-        what=what,
-        why=why,
-        fix=fix,
-        evidence=evidence,
-        points=points,
-    )

@@ -7,10 +7,12 @@ from ipaddress import ip_address
 
 from pillarbox.checkup.domain_facts import DomainFacts, HostFacts
 from pillarbox.checkup.reach import kind_of
-from pillarbox.checkup.remark import Area, Publish, Remark, Status
+from pillarbox.checkup.remark import Area, Publish, Remark, Status, remarks_of
 from pillarbox.mailauth.resolver import Answer, Outcome
 
 __all__ = ["judge_receiving"]
+
+_remark = remarks_of(Area.RECEIVING, "PB-MX")
 
 
 def judge_receiving(facts: DomainFacts) -> Iterator[Remark]:
@@ -179,27 +181,3 @@ def _is_address(name: str) -> bool:
 
 def _count(number: int, noun: str, ending: str = "s") -> str:
     return f"{number} {noun}{'' if number == 1 else ending}"
-
-
-def _remark(
-    status: Status,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    evidence: tuple[str, ...] = (),
-    *,
-    points: int = 0,
-    publish: tuple[Publish, ...] = (),
-) -> Remark:
-    return Remark(
-        area=Area.RECEIVING,
-        status=status,
-        code=f"PB-MX-{number:03}",
-        what=what,
-        why=why,
-        fix=fix,
-        evidence=evidence,
-        points=points,
-        publish=publish,
-    )

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from pillarbox.checkup.domain_facts import DomainFacts, Sender
-from pillarbox.checkup.remark import Area, Publish, Remark, Status
+from pillarbox.checkup.remark import Area, Publish, Remark, Status, remarks_of
 from pillarbox.mailauth.iprev import IprevResult
 
 __all__ = ["judge_senders"]
+
+_remark = remarks_of(Area.SENDERS, "PB-PTR")
 
 _LOCAL_HINT = "Its owner, mostly the hosting provider, sets it: look for “reverse DNS” there."
 
@@ -65,28 +67,4 @@ def _sender(sender: Sender, host: str) -> Remark:
         found.evidence or (found.reason,),
         points=10,
         publish=(Publish(name, "PTR", f"{host}."),),
-    )
-
-
-def _remark(
-    status: Status,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    evidence: tuple[str, ...] = (),
-    *,
-    points: int = 0,
-    publish: tuple[Publish, ...] = (),
-) -> Remark:
-    return Remark(
-        area=Area.SENDERS,
-        status=status,
-        code=f"PB-PTR-{number:03}",
-        what=what,
-        why=why,
-        fix=fix,
-        evidence=evidence,
-        points=points,
-        publish=publish,
     )
