@@ -7,14 +7,21 @@ removed is gone from every list at once, and can be brought back until it is pur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from pillarbox.inbox.values import Counts, Page, Removed, Selection, Summary, TagCount
+from pillarbox.inbox.values import Cap, Counts, Label, Page, Removed, Selection, Summary, TagCount
 from pillarbox.search.query import Query
-from pillarbox.store.port import Batch, MessageId
+from pillarbox.store.port import Batch, KeptMessage, MessageId
 
-__all__ = ["Inbox"]
+if TYPE_CHECKING:
+    from pillarbox.message.summary import MailSummary
+
+__all__ = ["Inbox", "Labeler"]
+
+Labeler = Callable[[KeptMessage, "MailSummary"], Label]
+"""Says of a mail that is about to be kept where it goes. Called on the inbox's thread, once for
+each mail: it must be quick, and it never raises."""
 
 
 class Inbox(Protocol):
@@ -138,6 +145,16 @@ class Inbox(Protocol):
 
     async def put_setting(self, kind: str, name: str, value: bytes | None) -> None:
         """Write one; with None remove it."""
+        ...
+
+    # --- wiring ----------------------------------------------------------------------
+
+    def label_with(self, labeler: Labeler) -> None:
+        """Go by ``labeler`` from now on; without one, mail goes to the default project."""
+        ...
+
+    def hold_to(self, caps: Mapping[str, Cap], whole: Cap) -> None:
+        """Hold projects, by name, and the whole inbox to these caps at the next ``sweep``."""
         ...
 
     def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:

@@ -11,7 +11,9 @@ from pillarbox.store.port import MessageId
 
 __all__ = [
     "DEFAULT_PROJECT",
+    "Cap",
     "Counts",
+    "Label",
     "Page",
     "Person",
     "Removed",
@@ -80,6 +82,21 @@ class TagCount(Struct, frozen=True):
 
     tag: str
     count: int
+
+
+class Label(Struct, frozen=True):
+    """Where a mail goes when it is kept, and the tags that it has from the start."""
+
+    project: str = DEFAULT_PROJECT
+    tags: tuple[str, ...] = ()
+
+
+class Cap(Struct, frozen=True, kw_only=True):
+    """How full a project, or the whole inbox, may become; the oldest mail goes first. 0: no cap."""
+
+    max_messages: int = 0
+    max_age: float = 0.0  # seconds
+    max_octets: int = 0
 
 
 class Counts(Struct, frozen=True, kw_only=True):

@@ -51,9 +51,9 @@ from pillarbox.store.group import GroupCommit
 from pillarbox.store.ids import IdMaker, show_id
 from pillarbox.store.port import (
     INLINE_BODY,
+    Keeper,
     KeptMessage,
     KeptRecipient,
-    Store,
     StoreFull,
     StoreUnavailable,
 )
@@ -71,7 +71,7 @@ class Door:
     def __init__(
         self,
         *,
-        store: Store,
+        store: Keeper,
         group: GroupCommit,
         ids: IdMaker,
         clock: Clock,
@@ -271,6 +271,8 @@ class Door:
                 origin=origin.name,
                 identity=origin.identity,
                 client=origin.client,
+                session=origin.session,
+                tls=origin.tls,
             ),
             answer,
         )
@@ -298,6 +300,8 @@ class Door:
                 origin=draft.origin.name,
                 identity=draft.origin.identity,
                 client=draft.origin.client,
+                session=draft.origin.session,
+                tls=draft.origin.tls,
             ),
             answer,
             large,

@@ -21,7 +21,7 @@ from pillarbox.intake.draft import Draft
 from pillarbox.intake.inspection import Inspection, Inspectors
 from pillarbox.intake.stamp import Stamped, Stamper
 from pillarbox.smtp.reply import Reply
-from pillarbox.store.port import INLINE_BODY, Store
+from pillarbox.store.port import INLINE_BODY, Keeper
 
 __all__ = ["LargeContent", "Written"]
 
@@ -37,7 +37,7 @@ class LargeContent:
 
     def __init__(
         self,
-        store: Store,
+        store: Keeper,
         stamper: Stamper,
         inspectors: Inspectors,
         draft: Draft,

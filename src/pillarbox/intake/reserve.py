@@ -7,12 +7,11 @@ The free room is looked at every second; what has been accepted since is taken o
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from pillarbox.errors import PillarboxError
-from pillarbox.store.port import Store
 
-__all__ = ["DiskReserve", "reserve_for"]
+__all__ = ["Disk", "DiskReserve", "reserve_for"]
 
 _LOOK_EVERY: Final = 1.0  # seconds
 _WRITTEN_TWICE: Final = 2  # once into a log, once into its place
@@ -29,10 +28,18 @@ def reserve_for(*, free: int, disk: int, max_message_size: int) -> int:
     return min(max(2 * max_message_size, disk // _SHARE_OF_DISK), free // 2)
 
 
+class Disk(Protocol):
+    """What mail is written to: a store, or what knows the disk of one."""
+
+    async def free_octets(self) -> int | None:
+        """Return how many octets it has left, or None where it cannot tell."""
+        ...
+
+
 class DiskReserve:
     """Knows whether the store's disk has room for new mail."""
 
-    def __init__(self, store: Store, reserve: int) -> None:
+    def __init__(self, store: Disk, reserve: int) -> None:
         """Keep ``reserve`` octets of the disk of ``store`` free."""
         self._store = store
         self._reserve = reserve

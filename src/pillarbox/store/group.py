@@ -23,10 +23,10 @@ from pillarbox.store.port import (
     Batch,
     Fenced,
     JournalEntry,
+    Keeper,
     KeptMessage,
     Settlement,
     StartMark,
-    Store,
     StoreFull,
     StoreUnavailable,
 )
@@ -84,7 +84,7 @@ class _Gathering:
 class GroupCommit:
     """Gathers writes and commits them together, one commit at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Keeper) -> None:
         """Write to ``store``, on which nobody else may call ``commit``."""
         self._store = store
         self._next = _Gathering()

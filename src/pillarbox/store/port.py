@@ -41,6 +41,7 @@ __all__ = [
     "Changed",
     "Fenced",
     "JournalEntry",
+    "Keeper",
     "KeptMessage",
     "KeptRecipient",
     "MessageId",
@@ -108,6 +109,8 @@ class KeptMessage(Struct, frozen=True, gc=False, kw_only=True):
     origin: str = ""  # the listener's name, "sendmail", "dsn"
     identity: str = ""  # who authenticated, "" for nobody
     client: str = ""  # the peer's address, as text
+    session: str = ""  # the session that brought it; stores do not keep it, inboxes do
+    tls: str = ""  # its version and cipher; as above
     bounce_of: MessageId | None = None  # for a DSN: the message that it reports on
 
 
@@ -212,7 +215,29 @@ class QueueCount:
     oldest_accepted_at: float
 
 
-class Store(Protocol):
+class Keeper(Protocol):
+    """Where the door has messages kept: a store, or the inbox of a sandbox."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Write a batch durably, all or nothing. One call at a time (``store.group``).
+
+        Raises:
+            StoreFull: No room; nothing was kept.
+            StoreUnavailable: It failed; nothing was kept.
+            Fenced: Another process owns this node's mail now.
+        """
+        ...
+
+    async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
+        """Write one chunk of a large body, before its message is kept."""
+        ...
+
+    async def discard_chunks(self, message: MessageId) -> None:
+        """Forget the chunks of a message that will not be kept."""
+        ...
+
+
+class Store(Keeper, Protocol):
     """Where mail is kept. All methods raise ``StoreUnavailable`` when the store is down."""
 
     @property
@@ -274,26 +299,6 @@ class Store(Protocol):
 
     async def free_octets(self) -> int | None:
         """Return how many octets the store's disk has left, or None where it cannot tell."""
-        ...
-
-    # --- writing ------------------------------------------------------------------
-
-    async def commit(self, batch: Batch) -> None:
-        """Write a batch durably, all or nothing. One call at a time (``store.group``).
-
-        Raises:
-            StoreFull: No room; nothing was kept.
-            StoreUnavailable: The store failed; nothing was kept.
-            Fenced: Another process owns this node's mail now.
-        """
-        ...
-
-    async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
-        """Write one chunk of a large body, before its message is kept."""
-        ...
-
-    async def discard_chunks(self, message: MessageId) -> None:
-        """Forget the chunks of a message that will not be kept."""
         ...
 
     # --- delivering ---------------------------------------------------------------
