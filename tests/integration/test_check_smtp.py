@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
+import functools
 import json
 import socket
 import ssl
@@ -15,6 +17,7 @@ import trustme
 from click.testing import CliRunner
 from tests.scripted_server import Script, Talk, serve
 
+from pillarbox.checkup.relay_questions import ask_for_relay, is_own
 from pillarbox.checkup.remark import Status
 from pillarbox.checkup.smtp_facts import Failure, Mode, Probe, ServerFacts, Target
 from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
@@ -412,3 +415,88 @@ def test_the_command_prints_a_table_and_json() -> None:
 def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
     """What cannot be meant ends with status 2 before anything is asked."""
     assert CliRunner().invoke(cli, ["check", "smtp", *arguments]).exit_code == 2
+
+
+def test_all_versions_of_tls_are_listed() -> None:
+    """Each version is tried by itself; an old one besides new ones is worth a note, no more."""
+    context = server_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.deprecated_call():
+        context.minimum_version = ssl.TLSVersion.TLSv1
+
+    async def script(talk: Talk) -> None:
+        await talk.hello("STARTTLS")
+        await talk.secure(context)
+        if (await talk.hear()).startswith("EHLO"):
+            await talk.say("250 mx.test")
+            await talk.goodbye()
+
+    found = look(script, lists_versions=True)
+    spoken = {one.name: one.is_offered for one in found.facts.probes[0].tls_versions}
+    assert spoken == {"TLSv1.3": True, "TLSv1.2": True, "TLSv1.1": True, "TLSv1": True}
+    assert [(one.code, one.status) for one in found.remarks] == [("PB-SMTP-035", Status.INFO)]
+
+
+def test_a_version_that_could_not_be_tried_is_not_called_missing() -> None:
+    """A server that takes one session and no more leaves the other versions open."""
+    begun: list[bool] = []
+
+    async def script(talk: Talk) -> None:
+        if begun:
+            await talk.say("421 4.7.0 Too many connections from you")
+            return
+        begun.append(True)
+        await good(server_context())(talk)
+
+    seen = look(script, lists_versions=True).facts.probes[0]
+    spoken = {one.name: one.is_offered for one in seen.tls_versions}
+    assert spoken == {"TLSv1.3": True, "TLSv1.2": None, "TLSv1.1": None, "TLSv1": None}
+
+
+def test_a_port_that_is_intercepted_is_told_by_an_address_that_nobody_has() -> None:
+    """What answers for nobody's address is no server: it is blamed, and never to be used."""
+
+    async def run() -> ServerReport:
+        async with serve(good(server_context())) as endpoint:
+            question = ServerQuestion(
+                host="127.0.0.1", ports=(endpoint.port,), now=0.0, control="127.0.0.1"
+            )
+            return judge_server(await ask_server(question, ZoneResolver(""), await chosen({})))
+
+    found = asyncio.run(run())
+    assert codes(found) == ["015"]
+    assert found.port is None
+
+
+async def _relays(talk: Talk, *, taken: str) -> None:
+    await talk.hello()
+    while line := (await talk.reader.readline()).decode():
+        refuses = line.startswith("RCPT") and taken not in line
+        await talk.say("550 5.7.1 no relay" if refuses else "250 ok")
+
+
+@pytest.mark.parametrize(("taken", "expected"), [("%", Status.FAIL), ("\0\0", Status.PASS)])
+def test_a_host_of_ones_own_is_asked_for_a_relay(taken: str, expected: Status) -> None:
+    """Each known form is said, and the first that is taken is shown."""
+
+    async def run() -> ServerReport:
+        async with serve(functools.partial(_relays, taken=taken)) as endpoint:
+            target = Target(HOST, endpoint.address, endpoint.port)
+            relay = await ask_for_relay(target, "org.test", "check.invalid")
+        facts = ServerFacts(host=HOST, probes=(), ports_were_named=True, relay=relay)
+        seen = Probe(target=target, mode=Mode.PLAIN, expected=Mode.PLAIN, steps=())
+        return judge_server(dataclasses.replace(facts, probes=(seen,)))
+
+    found = asyncio.run(run())
+    remark = found.remarks[0]
+    assert remark.status is expected
+    if expected is Status.FAIL:
+        assert remark.code == "PB-SMTP-090"
+        assert "%" in remark.evidence[0]
+
+
+def test_a_host_of_somebody_else_is_not_asked_for_a_relay() -> None:
+    """Addresses of this machine and of private networks are one's own; others are not."""
+    assert is_own("127.0.0.1")
+    assert is_own("10.1.2.3")
+    assert not is_own("198.51.100.7")

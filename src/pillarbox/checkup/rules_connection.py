@@ -11,7 +11,7 @@ from pillarbox.diagnosis.explain import explain
 from pillarbox.diagnosis.observation import Observation, Source
 from pillarbox.smtp import client_outcome
 
-__all__ = ["explained", "judge_connection", "remark"]
+__all__ = ["explained", "judge_connection", "judge_interception", "remark"]
 
 remark = remarks_of(Area.SERVER, "PB-SMTP")
 """``{ports}`` in ``what`` becomes the ports that it is true of."""
@@ -35,21 +35,56 @@ _STAGES: Final = {
 }
 
 
-def judge_connection(probe: Probe, *, is_wanted: bool) -> Iterator[Remark]:
+def judge_connection(
+    probe: Probe, *, is_wanted: bool, works_elsewhere: bool = False
+) -> Iterator[Remark]:
     """Yield why there was no SMTP session, and what is wrong with its beginning.
 
     Args:
         probe: What was seen.
         is_wanted: Whether this port has to work: it was named, or none works at all.
+        works_elsewhere: Whether the port answers at another address of the host.
     """
     failed = probe.failed
     if failed is not None and failed.stage is Stage.CONNECT:
-        yield _unconnected(probe, failed, is_wanted=is_wanted)
+        if works_elsewhere and failed.failure is not Failure.UNREACHABLE:
+            yield _half_there(probe, failed)
+        else:
+            yield _unconnected(probe, failed, is_wanted=is_wanted)
     elif failed is not None and failed.stage is Stage.GREETING:
         yield _ungreeted(probe, failed)
     if probe.mode is not probe.expected and probe.has_spoken:
         yield _other_mode(probe)
     yield from _greeting(probe)
+
+
+def judge_interception(probe: Probe) -> Remark:
+    """Return what is said of a port whose connections somebody on the way takes."""
+    said = f": {probe.greeting}" if probe.greeting is not None else ""
+    return remark(
+        Status.FAIL,
+        15,
+        "Connections to {ports} are intercepted: an address that nobody has answers there too",
+        "A proxy of the access or hosting provider, a virus scanner or a firewall takes all"
+        " connections to this port; what it says is not what the server would say.",
+        "Use another port, 465 best, as nobody can sit in between unseen there; or have the"
+        " provider, or whoever runs the scanner, leave this host out.",
+        (f"{probe.target}{said}",),
+    )
+
+
+def _half_there(probe: Probe, failed: Step) -> Remark:
+    """Return what is said of one address of several that does not answer."""
+    six = ":" in probe.target.address
+    return remark(
+        Status.INFO if probe.target.host == "localhost" else Status.WARN,
+        16,
+        f"{{ports}} works, but not at the {'IPv6 ' if six else ''}address {probe.target.address}",
+        "Clients that try this address first wait, or fail, each time.",
+        f"Let the server listen at {probe.target.address} as well, or take the"
+        f" {'AAAA' if six else 'A'} record away.",
+        (f"{probe.target}: {_words(failed)}",),
+    )
 
 
 def _unconnected(probe: Probe, failed: Step, *, is_wanted: bool) -> Remark:

@@ -9,13 +9,13 @@ from typing import Final
 from pillarbox.checkup.remark import Remark, Status
 from pillarbox.checkup.rules_connection import explained, remark
 from pillarbox.checkup.smtp_facts import Certificate, Failure, Probe, Stage, Step
+from pillarbox.checkup.tls_versions import OLD_VERSIONS
 
-__all__ = ["judge_certificate", "judge_dialogue", "judge_tls"]
+__all__ = ["judge_certificate", "judge_dialogue", "judge_tls", "shown_version"]
 
 _FOR_SERVERS: Final = 25
 _SUBMISSION: Final = frozenset({465, 587, 2525})
 _SOON: Final = 14 * 86_400.0  # seconds
-_OLD: Final = frozenset({"SSLv3", "TLSv1", "TLSv1.1"})
 _CLEAR_TEXT: Final = frozenset({"PLAIN", "LOGIN"})
 
 
@@ -28,11 +28,11 @@ def judge_tls(probe: Probe) -> Iterator[Remark]:
         yield explained(probe, failed, 41, "STARTTLS is offered, and then refused")
     elif probe.clear is not None and not probe.clear.starttls:
         yield from _no_starttls(probe)
-    if probe.tls_version in _OLD:
+    if probe.tls_version in OLD_VERSIONS:
         yield remark(
             Status.FAIL,
             32,
-            f"The server speaks nothing newer than {probe.tls_version.replace('v', ' ')}",
+            f"The server speaks nothing newer than {shown_version(probe.tls_version)}",
             "Clients of today refuse it (RFC 8996), with “unsupported protocol” or"
             " “handshake failure”.",
             "Switch on TLS 1.2 and 1.3 in the server; update its TLS library.",
@@ -48,6 +48,30 @@ def judge_tls(probe: Probe) -> Iterator[Remark]:
             "Give the server a key of 2048 bits or more and modern ciphers.",
             (f"{target}: {probe.strict_failure}",),
         )
+    else:
+        yield from _old_versions(probe)
+
+
+def _old_versions(probe: Probe) -> Iterator[Remark]:
+    """Yield that old versions are there besides, which only a peer that has no other uses."""
+    spoken = [one.name for one in probe.tls_versions if one.is_offered]
+    old = [name for name in spoken if name in OLD_VERSIONS]
+    if old:
+        yield remark(
+            Status.INFO,
+            35,
+            f"The server also speaks {' and '.join(map(shown_version, reversed(old)))}",
+            "On port 25 that is still better than no TLS at all (RFC 7435)."
+            if probe.target.port == _FOR_SERVERS
+            else "They are deprecated (RFC 8996); no client of today needs them.",
+            "" if probe.target.port == _FOR_SERVERS else "Let the server begin at TLS 1.2.",
+            (f"{probe.target}: {', '.join(map(shown_version, spoken))}",),
+        )
+
+
+def shown_version(name: str) -> str:
+    """Return ``TLSv1.2`` as people write it."""
+    return "TLS 1.0" if name == "TLSv1" else name.replace("v", " ")
 
 
 def _no_handshake(probe: Probe, failed: Step) -> Remark:

@@ -8,7 +8,19 @@ from enum import Enum
 from pillarbox.smtp.client_extensions import Extensions
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["Certificate", "Failure", "Mode", "Probe", "ServerFacts", "Stage", "Step", "Target"]
+__all__ = [
+    "Certificate",
+    "Failure",
+    "Mode",
+    "Probe",
+    "RelayFacts",
+    "RelayShot",
+    "ServerFacts",
+    "Stage",
+    "Step",
+    "Target",
+    "TlsVersion",
+]
 
 
 class Stage(Enum):
@@ -85,6 +97,14 @@ class Certificate:
     chain: tuple[bytes, ...] = field(default=(), repr=False)  # DER, the server's own first
 
 
+@dataclass(frozen=True, slots=True)
+class TlsVersion:
+    """One version of TLS, and whether the server speaks it."""
+
+    name: str  # "TLSv1.2"
+    is_offered: bool | None  # None: it could not be tested
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """What was seen at one target."""
@@ -98,6 +118,7 @@ class Probe:
     secured: Extensions | None = None  # offered inside of TLS
     tls_version: str = ""
     cipher: str = ""
+    tls_versions: tuple[TlsVersion, ...] = ()  # () where they were not asked for
     certificate: Certificate | None = None
     strict_failure: str = ""  # why TLS failed for a careful client; "" where it did not
     lines: tuple[str, ...] = ()  # the dialogue
@@ -122,6 +143,26 @@ class Probe:
         return next((step.seconds for step in self.steps if step.stage is stage), None)
 
 
+@dataclass(frozen=True, slots=True)
+class RelayShot:
+    """One form of asking for a relay."""
+
+    form: str
+    sender: str  # what stands behind "MAIL FROM:"
+    recipient: str  # what stands behind "RCPT TO:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayFacts:
+    """What came of asking a server for a relay."""
+
+    target: Target
+    asked: int
+    of: int  # how many there were to ask
+    taken: tuple[RelayShot, ...]
+    unclear: int  # neither taken nor refused for good
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
     """What was seen of a host."""
@@ -131,4 +172,6 @@ class ServerFacts:
     ports_were_named: bool
     unresolved: str = ""  # why there is no address
     is_unresolved_for_good: bool = False
+    intercepted: frozenset[int] = frozenset()  # ports at which also nobody's address answers
+    relay: RelayFacts | None = None  # None: it was not asked for
     at: float = 0.0  # seconds since 1970

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -18,8 +18,18 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from pillarbox.checkup.smtp_facts import Certificate, Failure, Mode, Probe, Stage, Step, Target
+from pillarbox.checkup.smtp_facts import (
+    Certificate,
+    Failure,
+    Mode,
+    Probe,
+    Stage,
+    Step,
+    Target,
+    TlsVersion,
+)
 from pillarbox.checkup.smtp_wire import StageFailed, Wire, failure_of
+from pillarbox.checkup.tls_versions import offered_versions
 from pillarbox.mailauth.certificate_names import names_match, names_of
 from pillarbox.smtp.client_extensions import Extensions, read_extensions
 from pillarbox.smtp.reply import Reply
@@ -54,6 +64,7 @@ class ProbeOptions:
     recipients: tuple[str, ...] = ()
     authorities: Path | None = None  # PEM file; None: those of the system
     expected: Mode | None = None  # how TLS has to begin; None: by the number of the port
+    lists_versions: bool = False  # try each version of TLS, with a connection for each
     patience: Patience = Patience()
 
 
@@ -72,7 +83,17 @@ async def probe(target: Target, options: ProbeOptions) -> Probe:
             break
         attempt = following
     assert seen is not None  # noqa: S101 - there is one attempt at least
+    if options.lists_versions and seen.tls_version:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                seen = replace(seen, tls_versions=await _versions(seen, options.hello))
     return seen
+
+
+async def _versions(seen: Probe, hello: str) -> tuple[TlsVersion, ...]:
+    target = seen.target
+    name = None if _is_address(target.host) else target.host
+    return await offered_versions(target, seen.mode, hello, known=seen.tls_version, name=name)
 
 
 def _better(before: Probe | None, now: Probe) -> Probe:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
+from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.smtp_facts import Probe, ServerFacts, Target
-from pillarbox.checkup.smtp_probe import ProbeOptions, probe
+from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
 from pillarbox.mailauth.resolver import Outcome, Resolver
 
-__all__ = ["PORTS", "ServerQuestion", "ask_server"]
+__all__ = ["CONTROL", "PORTS", "ServerQuestion", "ask_server", "is_answered"]
 
 PORTS: Final = (25, 465, 587, 2525)
+CONTROL: Final = "192.0.2.1"
+"""An address of documentation, which nobody has (RFC 5737)."""
+
 _MAX_ADDRESSES: Final = 4
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _RESOLVE_SECONDS: Final = 4.5
@@ -27,6 +31,7 @@ class ServerQuestion:
     host: str  # a name in A-labels, or an IP address
     ports: tuple[int, ...] = ()  # () for the usual four
     now: float  # seconds since 1970, for certificates
+    control: str = ""  # an address that nobody has: what answers there sits on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,45 @@ async def ask_server(
         on_done(str(target))
         return seen
 
-    probes = await asyncio.gather(*map(look, targets))
+    probes, intercepted = await asyncio.gather(
+        asyncio.gather(*map(look, targets)), _intercepted(question, targets, options.patience)
+    )
     return ServerFacts(
         host=question.host,
         probes=tuple(probes),
         ports_were_named=bool(question.ports),
         unresolved=found.problem,
         is_unresolved_for_good=found.is_final,
+        intercepted=intercepted,
         at=question.now,
     )
+
+
+async def _intercepted(
+    question: ServerQuestion, targets: list[Target], patience: Patience
+) -> frozenset[int]:
+    """Return the ports at which an address that nobody has takes connections."""
+    # Nobody sits on the way to a machine inside.
+    ports = sorted({one.port for one in targets if _is_alike(question.control, one.address)})
+    answers = await asyncio.gather(
+        *(is_answered(question.control, port, patience.connect) for port in ports)
+    )
+    return frozenset(port for port, answered in zip(ports, answers, strict=True) if answered)
+
+
+def _is_alike(control: str, address: str) -> bool:
+    return bool(control) and kind_of(control) == kind_of(address)
+
+
+async def is_answered(address: str, port: int, seconds: float) -> bool:
+    """Whether a connection opens within some seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(address, port)
+    except OSError:  # a time-out is one of them
+        return False
+    writer.transport.abort()
+    return True
 
 
 async def _resolve(host: str, resolver: Resolver) -> _Found:

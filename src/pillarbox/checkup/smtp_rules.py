@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pillarbox.checkup.remark import Area, Remark, Status, in_order
-from pillarbox.checkup.rules_connection import judge_connection
+from pillarbox.checkup.rules_connection import judge_connection, judge_interception
+from pillarbox.checkup.rules_relay import judge_relay
 from pillarbox.checkup.rules_server import judge_certificate, judge_dialogue, judge_tls
 from pillarbox.checkup.smtp_facts import Mode, Probe, ServerFacts, Stage
 
@@ -31,17 +32,23 @@ def judge_server(facts: ServerFacts) -> ServerReport:
     if not facts.probes:
         return ServerReport(facts=facts, remarks=(_unresolved(facts),), use="", port=None)
     said: list[tuple[int, Remark]] = []
-    works = any(probe.has_spoken for probe in facts.probes)
+    spoken = {probe.target.port for probe in facts.probes if probe.has_spoken}
     for probe in facts.probes:
-        is_wanted = facts.ports_were_named or not works
+        if probe.target.port in facts.intercepted:
+            said.append((probe.target.port, judge_interception(probe)))
+            continue  # nothing else that was seen there is the server's own
+        is_wanted = facts.ports_were_named or not spoken
         remarks = (
-            *judge_connection(probe, is_wanted=is_wanted),
+            *judge_connection(
+                probe, is_wanted=is_wanted, works_elsewhere=probe.target.port in spoken
+            ),
             *judge_tls(probe),
             *judge_certificate(probe, facts.at),
             *judge_dialogue(probe),
         )
         said += ((probe.target.port, remark) for remark in remarks)
-    merged = in_order(tuple(_merged(said)))
+    relay = judge_relay(facts.relay) if facts.relay is not None else ()
+    merged = in_order((*_merged(said), *relay))
     use, port = _to_use(facts.probes, facts)
     return ServerReport(facts=facts, remarks=merged, use=use, port=port)
 
@@ -74,7 +81,8 @@ def _merged(said: list[tuple[int, Remark]]) -> Iterator[Remark]:
 
 def _to_use(probes: tuple[Probe, ...], facts: ServerFacts) -> tuple[str, int | None]:
     """Return the port to use, in words and as a number."""
-    good = [probe for probe in probes if _is_good(probe, facts.at)]
+    own = [probe for probe in probes if probe.target.port not in facts.intercepted]
+    good = [probe for probe in own if _is_good(probe, facts.at)]
     order = {port: number for number, port in enumerate(_PREFERRED)}
     # What offers a login comes first; what has no TLS is for nobody's password.
     candidates = [probe for probe in good if probe.target.port != _FOR_SERVERS and probe.secured]

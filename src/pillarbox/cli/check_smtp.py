@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import click
 
+from pillarbox.checkup.relay_questions import ask_for_relay, is_own
 from pillarbox.checkup.remark import Status
-from pillarbox.checkup.smtp_facts import Mode
+from pillarbox.checkup.smtp_facts import Mode, RelayFacts, ServerFacts
 from pillarbox.checkup.smtp_probe import ProbeOptions
-from pillarbox.checkup.smtp_questions import ServerQuestion, ask_server
+from pillarbox.checkup.smtp_questions import CONTROL, ServerQuestion, ask_server
 from pillarbox.checkup.smtp_rules import ServerReport, judge_server
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.check_smtp_output import print_server, server_object
@@ -34,6 +36,15 @@ _MAX_PORTS: Final = 12
 _MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is asked, and how."""
+
+    question: ServerQuestion
+    options: ProbeOptions
+    own_domain: str  # of the server, for the forms of a relay; "" if they are not to be tried
+
+
 @click.command()
 @click.argument("server", metavar="HOST[:PORT]")
 @click.option("--ports", metavar="25,465,...", help="The ports to look at, instead of the usual.")
@@ -51,6 +62,12 @@ _MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Trust these authorities (PEM) instead of the system's.",
 )
+@click.option(
+    "--relay-forms",
+    "own_domain",
+    metavar="DOMAIN",
+    help="Ask for a relay in every known form; DOMAIN is one of the server's. For your own host only.",
+)
 @dns_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
@@ -65,6 +82,7 @@ def smtp(
     tls: str | None,
     hello: str,
     authorities: Path | None,
+    own_domain: str | None,
     zone: Path | None,
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
@@ -88,10 +106,14 @@ def smtp(
         recipients=recipients,
         authorities=authorities,
         expected=_MODES.get(tls or ""),
+        lists_versions=True,
     )
+    if own_domain is not None and not is_domain(ascii_domain(own_domain)):
+        raise click.BadParameter(f"{own_domain!a} is no domain", param_hint="--relay-forms")
+    asking = _Asking(question, options, own_domain or "")
     with context.errors():
         resolver = _resolver(zone, servers)
-        report, seconds = asyncio.run(_ask(question, resolver, options, is_silent=as_json or quiet))
+        report, seconds = asyncio.run(_ask(asking, resolver, is_silent=as_json or quiet))
     if as_json:
         context.out.json(server_object(report))
     else:
@@ -123,7 +145,7 @@ def _question(server: str, ports: str | None) -> ServerQuestion:
     wanted = host if ":" in host else ascii_domain(host.rstrip(".")).lower()
     if ":" not in wanted and not is_domain(wanted):
         raise click.BadParameter(f"{host!a} is no host", param_hint="HOST")
-    return ServerQuestion(host=wanted, ports=tuple(named), now=SystemClock().now())
+    return ServerQuestion(host=wanted, ports=tuple(named), now=SystemClock().now(), control=CONTROL)
 
 
 def _split(server: str) -> tuple[str, str]:
@@ -166,10 +188,29 @@ def _resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
 
 
 async def _ask(
-    question: ServerQuestion, resolver: Resolver, options: ProbeOptions, *, is_silent: bool
+    asking: _Asking, resolver: Resolver, *, is_silent: bool
 ) -> tuple[ServerReport, float]:
     loop = asyncio.get_running_loop()
     begin = loop.time()
     with Progress(is_silent=is_silent) as progress:
-        facts = await ask_server(question, resolver, options, on_done=progress.done)
+        facts = await ask_server(asking.question, resolver, asking.options, on_done=progress.done)
+        if asking.own_domain:
+            facts = replace(facts, relay=await _relay(facts, asking))
     return judge_server(facts), loop.time() - begin
+
+
+async def _relay(facts: ServerFacts, asking: _Asking) -> RelayFacts | None:
+    """Ask the first port in the clear for a relay.
+
+    Raises:
+        PermanentError: The host is somebody else's, as far as can be told.
+    """
+    spoken = [one.target for one in facts.probes if one.clear is not None]
+    if not spoken:
+        return None
+    if not is_own(spoken[0].address):
+        raise PermanentError(
+            f"{spoken[0].address} is no address of this machine or network: on the host itself,"
+            " `pillarbox relay prove` and this option ask for a relay"
+        )
+    return await ask_for_relay(spoken[0], asking.own_domain, asking.options.hello)

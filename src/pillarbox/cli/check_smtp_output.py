@@ -9,6 +9,7 @@ from rich.table import Column
 from rich.text import Text
 
 from pillarbox.checkup.remark import Status
+from pillarbox.checkup.rules_server import shown_version
 from pillarbox.checkup.smtp_facts import Certificate, Failure, Mode, Probe, Stage
 from pillarbox.checkup.smtp_rules import ServerReport
 from pillarbox.cli.check_output import WORDS, print_remark, remark_object
@@ -101,8 +102,14 @@ def _tls(probe: Probe) -> str:
         return f"{failed.stage.value} fails"
     if probe.tls_version:
         begin = "" if probe.mode is Mode.IMPLICIT else "STARTTLS, "
-        return begin + probe.tls_version.replace("v", " ")
+        return begin + _versions(probe)
     return "none" if probe.clear is not None else ""
+
+
+def _versions(probe: Probe) -> str:
+    """Return the versions that are spoken, newest first: ``TLS 1.3 1.2``."""
+    spoken = [one.name for one in probe.tls_versions if one.is_offered] or [probe.tls_version]
+    return " ".join(("TLS", *(shown_version(name).removeprefix("TLS ") for name in spoken)))
 
 
 def _certificate(shown: Certificate | None, now: float) -> Text:
@@ -167,7 +174,11 @@ def _probe_object(probe: Probe) -> dict[str, Any]:
             }
             for step in probe.steps
         ],
-        "tls": {"version": probe.tls_version, "cipher": probe.cipher}
+        "tls": {
+            "version": probe.tls_version,
+            "cipher": probe.cipher,
+            "versions": {one.name: one.is_offered for one in probe.tls_versions},
+        }
         if probe.tls_version
         else None,
         "certificate": {
