@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pillarbox.policy.behavior import ACCEPT, BEHAVIORS, Break, behavior_of
+from pillarbox.policy.behavior import ACCEPT, BEHAVIORS, Break, SessionStage, behavior_of
 from pillarbox.policy.routing import RouteRule, Routes
 from pillarbox.smtp.address import Mailbox
-from pillarbox.smtp.client_outcome import Stage
 
 ROUTES = Routes(
     [
@@ -55,17 +54,17 @@ def test_without_a_matching_rule_there_is_no_route() -> None:
 @pytest.mark.parametrize(
     ("local_part", "code", "stage"),
     [
-        ("reject550", 550, Stage.RECIPIENT),
-        ("550", 550, Stage.RECIPIENT),
-        ("452+detail", 452, Stage.RECIPIENT),
-        ("Defer450", 450, Stage.RECIPIENT),
-        ("greylist", 450, Stage.RECIPIENT),
-        ("dot-451", 451, Stage.FINAL),
-        ("rate450", 450, Stage.RECIPIENT),
-        ("defer-2-times", 450, Stage.RECIPIENT),
+        ("reject550", 550, SessionStage.RCPT),
+        ("550", 550, SessionStage.RCPT),
+        ("452+detail", 452, SessionStage.RCPT),
+        ("Defer450", 450, SessionStage.RCPT),
+        ("greylist", 450, SessionStage.RCPT),
+        ("dot-451", 451, SessionStage.DOT),
+        ("rate450", 450, SessionStage.RCPT),
+        ("defer-2-times", 450, SessionStage.RCPT),
     ],
 )
-def test_local_parts_ask_for_replies(local_part: str, code: int, stage: Stage) -> None:
+def test_local_parts_ask_for_replies(local_part: str, code: int, stage: SessionStage) -> None:
     """The reply and its stage are in the name."""
     behavior = behavior_of(local_part)
     assert behavior.reply is not None
@@ -78,7 +77,7 @@ def test_local_parts_ask_for_broken_connections_and_waits() -> None:
     assert behavior_of("rate421").ends_by is Break.CLOSE
     assert behavior_of("reset").ends_by is Break.RESET
     assert behavior_of("drop-after-dot") == behavior_of("dropafterdot")
-    assert behavior_of("drop-after-dot").stage is Stage.FINAL
+    assert behavior_of("drop-after-dot").stage is SessionStage.DOT
     assert behavior_of("drop-after-dot").keeps_message
     assert (behavior_of("slow").delay, behavior_of("slow-9s").delay) == (5, 9)
     assert behavior_of("slow-9999").delay == 3600

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 import ssl
-import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,8 +17,8 @@ from typing import Any, ClassVar, Final, cast
 
 from pillarbox.errors import PermanentError
 from pillarbox.lab.logins import LabLogins
-from pillarbox.policy.behavior import Behavior, Break, behavior_of
-from pillarbox.smtp.client_outcome import Stage
+from pillarbox.net.reset import reset
+from pillarbox.policy.behavior import Behavior, Break, Endings, SessionStage, behavior_of
 from pillarbox.smtp.envelope import Envelope, Recipient
 from pillarbox.smtp.events import (
     AuthAttempted,
@@ -172,7 +170,7 @@ class _Session(asyncio.Protocol):
         self._client = ""
         self._hello = ""
         self._sender = ""
-        self._endings: list[Behavior] = []  # of the transaction's recipients
+        self._endings = Endings()  # of the transaction's recipients
         self._content = bytearray()
         self._early = b""
 
@@ -285,37 +283,29 @@ class _Session(asyncio.Protocol):
 
     def _recipient_received(self, event: RecipientReceived) -> None:
         behavior = self._server.asked(self._sender, event.recipient)
-        if behavior.stage is not Stage.RECIPIENT:
-            self._endings.append(behavior)
+        if behavior.stage is not SessionStage.RCPT:
+            self._endings.add(behavior)
             self._connection.accept()
             return
 
         def answer() -> None:
             if behavior.reply is None and behavior.ends_by is Break.NONE:
-                self._endings.append(behavior)
+                self._endings.add(behavior)
             self._answer(behavior)
 
         self._after(behavior.delay, answer)
 
     def _content_received(self, event: ContentReceived) -> None:
         self._content += event.data
-        for ending in self._endings:
-            if ending.stage is Stage.DATA:
-                self._break(ending.ends_by)
+        how = self._endings.in_content()
+        if how is not Break.NONE:
+            self._break(how)
 
     def _message_ended(self, event: MessageEnded) -> None:
-        endings = [ending for ending in self._endings if ending.stage is Stage.FINAL]
-        worst = max(endings, key=_severity, default=Behavior(stage=Stage.FINAL))
-        is_acknowledged = worst.reply is None and worst.ends_by is Break.NONE
-        is_taken = worst.reply is None and worst.keeps_message
-        self._after(
-            worst.delay,
-            lambda: self._finish(worst, event.envelope, is_taken=is_taken, is_ack=is_acknowledged),
-        )
+        ending = self._endings.at_the_dot()
+        self._after(ending.delay, lambda: self._finish(ending, event.envelope))
 
-    def _finish(
-        self, ending: Behavior, envelope: Envelope, *, is_taken: bool, is_ack: bool
-    ) -> None:
+    def _finish(self, ending: Behavior, envelope: Envelope) -> None:
         caught = Caught(
             envelope=envelope,
             content=bytes(self._content),
@@ -323,11 +313,11 @@ class _Session(asyncio.Protocol):
             hello=self._hello,
             client=self._client,
             is_encrypted=self._upgrade is not None,
-            was_acknowledged=is_ack,
+            was_acknowledged=ending.reply is None and ending.ends_by is Break.NONE,
         )
-        if is_taken and any(one.keeps_message for one in self._endings):
+        if ending.keeps_message:
             self._server.keep(caught)
-        if is_ack and self._server.on_bounce and any(one.bounces for one in self._endings):
+        if ending.bounces and self._server.on_bounce:
             self._server.on_bounce(caught)
         self._endings.clear()
         self._answer(ending)
@@ -376,24 +366,10 @@ class _Session(asyncio.Protocol):
     def _break(self, how: Break) -> None:
         self._flush()
         if how is Break.RESET:
-            _reset(self._transport)
+            reset(self._transport)
         else:
             self._transport.close()
 
 
 def _new_nonce() -> str:
     return secrets.token_urlsafe(18)
-
-
-def _severity(behavior: Behavior) -> tuple[bool, int, float]:
-    code = behavior.reply.code if behavior.reply else 0
-    return behavior.ends_by is not Break.NONE, code, behavior.delay
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Close with a TCP RST instead of a FIN."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        on_for_no_time = struct.pack("ii", 1, 0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_for_no_time)
-    transport.abort()

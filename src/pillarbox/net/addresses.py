@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-__all__ = ["embedded_address", "is_public"]
+__all__ = ["embedded_address", "is_loopback", "is_public"]
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 
@@ -14,6 +14,11 @@ def is_public(text: str) -> bool:
     """Whether an address can be another's server: not loopback, private or multicast."""
     address = embedded_address(text)
     return address.is_global and not address.is_multicast
+
+
+def is_loopback(text: str) -> bool:
+    """Whether a peer's address, as the system writes it, is on this machine."""
+    return text == "::1" or text.startswith("127.")
 
 
 def embedded_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

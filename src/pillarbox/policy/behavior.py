@@ -1,22 +1,45 @@
-"""The misbehaviors of the lab's mail servers, named by the recipient's local part.
+"""How a mail server misbehaves on purpose, and the behaviors that a recipient's address names.
 
-``reject550@lab.test`` is refused, ``defer450@lab.test`` is deferred, and so on: one table
-with a sentence for each name, from which the documentation is printed. A local part that is
-in no row is accepted, and a detail (``accept+1@``) makes different addresses of one behavior.
+``reject550@lab.test`` is refused, ``greylist@lab.test`` is deferred once, and so on, on any
+domain: one table with a sentence for each name, obeyed by the lab's servers and by the sandbox,
+from which the documentation is printed. A local part that is in no row is accepted, and a
+detail (``accept+1@``) makes different addresses of one behavior.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
-from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import Reply
 
-__all__ = ["ACCEPT", "BEHAVIORS", "Behavior", "Break", "NamedBehavior", "behavior_of"]
+__all__ = [
+    "ACCEPT",
+    "BEHAVIORS",
+    "Behavior",
+    "Break",
+    "Endings",
+    "NamedBehavior",
+    "SessionStage",
+    "behavior_of",
+]
+
+
+class SessionStage(Enum):
+    """Where in a session a server can misbehave, in the order of the session."""
+
+    CONNECT = "connect"  # instead of the greeting
+    HELO = "helo"  # instead of the reply to EHLO or HELO
+    STARTTLS = "starttls"  # instead of the reply to STARTTLS
+    AUTH = "auth"  # instead of the reply to a login, right or wrong
+    MAIL = "mail"  # instead of the reply to MAIL
+    RCPT = "rcpt"  # instead of the reply to RCPT
+    DATA = "data"  # instead of the reply to DATA; without a reply, within the content
+    DOT = "dot"  # instead of the reply to the final dot
 
 
 class Break(Enum):
@@ -29,14 +52,13 @@ class Break(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behavior:
-    """What a server does for a recipient.
+    """What a server does at a stage of a session.
 
-    At ``stage`` (RECIPIENT: instead of the reply to RCPT; FINAL: instead of the reply to the
-    final dot) it waits, says ``reply`` and breaks the connection. Without a reply it accepts,
-    unless it breaks the connection first.
+    It waits, says ``reply`` and breaks the connection. Without a reply it accepts, unless it
+    breaks the connection first.
     """
 
-    stage: Stage = Stage.RECIPIENT
+    stage: SessionStage = SessionStage.RCPT
     reply: Reply | None = None
     delay: float = 0.0  # seconds before the reply
     ends_by: Break = Break.NONE
@@ -46,6 +68,65 @@ class Behavior:
 
 
 ACCEPT: Final = Behavior()
+
+
+class Endings:
+    """What the accepted recipients of one message ask for once its content comes.
+
+    Recipients may ask for different endings, and a message has but one: it gets the worst.
+    """
+
+    __slots__ = ("_behaviors",)
+
+    def __init__(self) -> None:
+        self._behaviors: list[Behavior] = []
+
+    def add(self, behavior: Behavior) -> None:
+        """Take note of an accepted recipient's behavior."""
+        self._behaviors.append(behavior)
+
+    def clear(self) -> None:
+        """Begin another message."""
+        self._behaviors.clear()
+
+    def in_content(self) -> Break:
+        """Return how the connection is to end as soon as some of the content has come."""
+        breaks = (each.ends_by for each in self._behaviors if each.stage is SessionStage.DATA)
+        return max(breaks, key=_BREAKS.index, default=Break.NONE)
+
+    def at_the_dot(self, others: Iterable[Behavior] = ()) -> Behavior:
+        """Return what to do at the final dot.
+
+        Args:
+            others: What is to be done for other reasons than a recipient's address.
+
+        Returns:
+            A behavior whose ``keeps_message`` and ``bounces`` count for the whole message: it
+            is kept if any recipient's is, and it is not refused.
+        """
+        others = tuple(others)
+        at_dot = [each for each in self._behaviors if each.stage is SessionStage.DOT]
+        worst = max((*at_dot, *others), key=_severity, default=Behavior(stage=SessionStage.DOT))
+        is_wanted = not self._behaviors or any(each.keeps_message for each in self._behaviors)
+        is_acknowledged = worst.reply is None and worst.ends_by is Break.NONE
+        return Behavior(
+            stage=SessionStage.DOT,
+            reply=worst.reply,
+            delay=worst.delay,
+            ends_by=worst.ends_by,
+            keeps_message=worst.reply is None
+            and is_wanted
+            and all(each.keeps_message for each in (worst, *others)),
+            bounces=is_acknowledged and any(each.bounces for each in self._behaviors),
+        )
+
+
+_BREAKS: Final = tuple(Break)  # from mild to rough
+
+
+def _severity(behavior: Behavior) -> tuple[bool, int, float]:
+    code = behavior.reply.code if behavior.reply else 0
+    return behavior.ends_by is not Break.NONE, code, behavior.delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,25 +219,25 @@ BEHAVIORS: Final[tuple[NamedBehavior, ...]] = (
         "slow-dot, slow-dot-Ns",
         r"slow-?dot(?:-(?P<seconds>\d{1,4})s?)?",
         "Waits N seconds (5 if not said) before it answers the final dot.",
-        lambda match: Behavior(stage=Stage.FINAL, delay=_seconds(match["seconds"])),
+        lambda match: Behavior(stage=SessionStage.DOT, delay=_seconds(match["seconds"])),
     ),
     _row(
         "dot-NNN",
         r"dot-?(?P<code>[45]\d\d)",
         "Takes the recipient, and answers the final dot with this code.",
-        lambda match: Behavior(stage=Stage.FINAL, reply=_reply(int(match["code"]))),
+        lambda match: Behavior(stage=SessionStage.DOT, reply=_reply(int(match["code"]))),
     ),
     _row(
         "drop-after-dot",
         r"drop-?after-?dot",
         "Keeps the message, and closes the connection without a reply to the final dot.",
-        Behavior(stage=Stage.FINAL, ends_by=Break.CLOSE),
+        Behavior(stage=SessionStage.DOT, ends_by=Break.CLOSE),
     ),
     _row(
         "drop-in-data",
         r"drop-?in-?data",
         "Closes the connection in the middle of the content.",
-        Behavior(stage=Stage.DATA, ends_by=Break.CLOSE, keeps_message=False),
+        Behavior(stage=SessionStage.DATA, ends_by=Break.CLOSE, keeps_message=False),
     ),
     _row(
         "drop",
@@ -180,14 +261,15 @@ BEHAVIORS: Final[tuple[NamedBehavior, ...]] = (
         "bounce-later",
         r"bounce-?later",
         "Takes the message, and sends a delivery status notification back.",
-        Behavior(keeps_message=False, bounces=True),
+        Behavior(bounces=True),
     ),
 )
 """What a local part can ask for; the first row that matches it as a whole is taken."""
 
 
+@lru_cache(maxsize=1024)
 def behavior_of(local_part: str) -> Behavior:
-    """Return what a lab server does for a recipient.
+    """Return what a server does for a recipient.
 
     Args:
         local_part: As in the address; case and a detail behind "+" do not matter.

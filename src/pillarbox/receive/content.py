@@ -15,18 +15,24 @@ from pillarbox.intake.large import LargeContent
 from pillarbox.policy.ruling import Ruling
 from pillarbox.smtp.envelope import Envelope
 from pillarbox.smtp.events import ContentFacts
-from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.reply import EnhancedCode, Reply
 from pillarbox.store.port import INLINE_BODY
 
-__all__ = ["Content", "share_of"]
+__all__ = ["Content", "accepted", "share_of"]
 
 # A large content holds a chunk that is written, one that waits, and one that comes in.
 _LARGE_SHARE: Final = 4 * INLINE_BODY
+_ACCEPTED_CODE: Final = EnhancedCode(2, 0, 0)
 
 
 def share_of(size: int | None) -> int:
     """Return the octets of memory that a content takes, by what MAIL said of its size."""
     return SMALL_CONTENT if size is None or size <= SMALL_CONTENT else _LARGE_SHARE
+
+
+def accepted(kept: Kept) -> Reply:
+    """Return the reply to a message that is on disk."""
+    return Reply(250, (f"OK, queued as {kept.shown}",), _ACCEPTED_CODE)
 
 
 class Content:

@@ -20,6 +20,7 @@ from pillarbox.events.types import (
 from pillarbox.intake.draft import Kept, Origin
 from pillarbox.intake.rulings import ruled
 from pillarbox.message.trace import ReceivedTrace, Session as TraceSession
+from pillarbox.net.addresses import is_loopback
 from pillarbox.policy.recipients import Resolution, ResolutionKind
 from pillarbox.policy.relay import BuiltIn, Rights
 from pillarbox.policy.rules import Client
@@ -27,7 +28,7 @@ from pillarbox.policy.ruling import Ruling
 from pillarbox.policy.senders import NOBODY, Senders
 from pillarbox.receive.aliases import Aliases, expand, without_aliases
 from pillarbox.receive.checks import Stage, Visit
-from pillarbox.receive.content import Content, share_of
+from pillarbox.receive.content import Content, accepted, share_of
 from pillarbox.receive.gate import Gate
 from pillarbox.receive.line import Line
 from pillarbox.receive.login import Login
@@ -57,13 +58,12 @@ from pillarbox.smtp.events import (
     TransactionReset,
     VerifyReceived,
 )
-from pillarbox.smtp.reply import EnhancedCode, Reply
+from pillarbox.smtp.reply import Reply
 from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Conversation"]
 
 _WAIT_FOR_MEMORY: Final = 60.0  # seconds; a client waits two minutes (RFC 5321 §4.5.3.2.4)
-_ACCEPTED_CODE: Final = EnhancedCode(2, 0, 0)
 
 
 class Conversation:
@@ -94,7 +94,7 @@ class Conversation:
         self._service = service
         self._line = line
         self.connection = ServerConnection(
-            service.options_for_loopback if _is_loopback(line.client) else service.options
+            service.options_for_loopback if is_loopback(line.client) else service.options
         )
         self.content: Content | None = None  # coming in
         self.decision_deadline = inf
@@ -113,6 +113,10 @@ class Conversation:
         self._gate = None if service.checks.are_none else Gate(service.checks)
         if self._gate is not None:
             self._gate.begin(self._visit(Stage.CONNECT))
+
+    def open(self, greet: Callable[[], None]) -> None:
+        """Begin by greeting the client."""
+        greet()
 
     @property
     def waits_for_room(self) -> bool:
@@ -472,7 +476,7 @@ class Conversation:
         self._line.go_on()
 
     # What is done about each event; the session looks it up.
-    HANDLERS: ClassVar[dict[type, Callable[[Conversation, Any], None]]] = {
+    HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         HelloReceived: _hello,
         TlsRequested: _tls_requested,
         AuthAttempted: _auth_attempted,
@@ -489,12 +493,3 @@ class Conversation:
         CommandFailed: _command_failed,
         SessionEnded: _ended,
     }
-
-
-def accepted(kept: Kept) -> Reply:
-    """Return the reply to a message that is on disk."""
-    return Reply(250, (f"OK, queued as {kept.shown}",), _ACCEPTED_CODE)
-
-
-def _is_loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")

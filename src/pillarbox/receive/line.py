@@ -40,3 +40,7 @@ class Line(Protocol):
     def end(self, reason: str) -> None:
         """Close the connection once what is left has been sent."""
         ...
+
+    def break_off(self, reason: str, *, resets: bool) -> None:
+        """Close the connection in the middle of things, or reset it."""
+        ...

@@ -35,6 +35,7 @@ from pillarbox.receive.checks import NO_CHECKS, Checks
 from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.harvest import Harvest
 from pillarbox.receive.listener import Listener
+from pillarbox.receive.misbehavior import Misbehavior
 from pillarbox.receive.service import Service
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
@@ -71,6 +72,7 @@ class Receiver:
         access: AccessOf | None = None,
         guesses: Guesses | None = None,
         rates: RatesOf | None = None,
+        failing: Misbehavior | None = None,
     ) -> None:
         """Prepare everything that can fail: certificates, users, and the sockets.
 
@@ -86,6 +88,7 @@ class Receiver:
             access: Makes who judges logins; None: sources that need no store.
             guesses: Counts failed logins; None: they are forgotten at the end.
             rates: Makes what clients may send; None: there is no limit.
+            failing: Says when the listeners fail on purpose; None: never.
 
         Raises:
             PermanentError: A file cannot be used, or an address cannot be bound.
@@ -98,6 +101,7 @@ class Receiver:
         self.guesses = guesses or Guesses(key=secrets.token_bytes(32), sink=sink)
         self._harvest = Harvest()
         self._make_rates = rates
+        self._failing = failing
         self.failures = FailureBook()
         self._make_access = access or partial(_access_without_store, now=clock.now)
         self.access = self._make_access(settings)
@@ -245,6 +249,7 @@ class Receiver:
             projects=listener.projects,
             sandbox=listener.sandbox,
             rates=rates,
+            failing=self._failing,
             checks=NO_CHECKS if self._checks is None else self._checks(settings, name),
         )
 

@@ -19,6 +19,7 @@ from pillarbox.receive.allowance import Rates
 from pillarbox.receive.checks import NO_CHECKS, Checks
 from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.harvest import Harvest
+from pillarbox.receive.misbehavior import Misbehavior
 from pillarbox.receive.tls import ServerTls
 from pillarbox.smtp.server import ServerOptions
 
@@ -54,6 +55,7 @@ class Service:
     new_session_id: Callable[[], str]
     checks: Checks = NO_CHECKS
     rates: Rates | None = None
+    failing: Misbehavior | None = None  # None: it never fails on purpose
     projects: tuple[str, ...] = ()  # whose credentials may log in; empty: all
     sandbox: bool | None = None  # whether they are for the sandbox; None: does not matter
 

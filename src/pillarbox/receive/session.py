@@ -17,8 +17,10 @@ from typing import Final, Protocol, cast
 
 from pillarbox.events.types import ConnectionClosed, ConnectionOpened, TlsNegotiated
 from pillarbox.net.channel_binding import server_end_point
+from pillarbox.net.reset import reset
 from pillarbox.receive.conversation import Conversation
 from pillarbox.receive.deadline import Deadline
+from pillarbox.receive.failing import converse
 from pillarbox.receive.proxy_protocol import MalformedProxyHeader, parse_proxy_header
 from pillarbox.receive.refusals import SLOW_CONTENT
 from pillarbox.receive.service import Service
@@ -227,6 +229,13 @@ class ClientSession(asyncio.Protocol):
         self._flush()
         self._close(self._why or reason, lingers=reason not in {"quit", "end of input"})
 
+    def break_off(self, reason: str, *, resets: bool) -> None:
+        """Close the connection in the middle of things, or reset it."""
+        self._flush()
+        self._close(reason, lingers=False)
+        if resets:
+            reset(self._transport)
+
     @property
     def tls(self) -> TlsLayer | None:
         """The TLS that the client speaks with us, or None."""
@@ -278,7 +287,7 @@ class ClientSession(asyncio.Protocol):
 
     def _begin(self) -> None:
         service = self.service
-        self._conversation = Conversation(service, self)
+        self._conversation = converse(service, self)
         self._connection = self._conversation.connection
         now = service.clock.now()
         service.sink(
@@ -292,7 +301,12 @@ class ClientSession(asyncio.Protocol):
             self._phase = Phase.DELAY
             self._expect_by(service.banner_delay)
         else:
-            self._greet()
+            self._welcome()
+
+    def _welcome(self) -> None:
+        self._phase = Phase.OPEN
+        self._note_progress()
+        self._conversation.open(self._greet)
 
     def _greet(self, refusal: Reply | None = None) -> None:
         self._phase = Phase.OPEN
@@ -345,7 +359,7 @@ class ClientSession(asyncio.Protocol):
         )
         self._connection.tls_started(server_end_point(tls.server_certificate))
         if service.has_implicit_tls:
-            self._greet()
+            self._welcome()
         else:
             self._phase = Phase.OPEN
             self._note_progress()
