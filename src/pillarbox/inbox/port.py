@@ -27,18 +27,40 @@ each mail: it must be quick, and it never raises."""
 class Inbox(Protocol):
     """Where caught mail is kept. All methods raise ``StoreUnavailable`` when it fails."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the disk failed, so that nothing is written until it is opened again."""
+        ...
+
     async def open(self) -> None:
-        """Open it, and make it where it is not there yet."""
+        """Open it, and make it where it is not there yet.
+
+        Raises:
+            PermanentError: The file is damaged, newer than this program, or in use.
+        """
         ...
 
     async def close(self) -> None:
         """Close it; what was kept in memory is gone. Safe to call twice."""
         ...
 
+    async def free_octets(self) -> int | None:
+        """Return how many octets its disk has left, or None where there is none."""
+        ...
+
+    def limit(self, caps: Caps, projects: Mapping[str, ProjectCaps]) -> None:
+        """Hold it to these caps from the next commit or sweep on."""
+        ...
+
     # --- keeping (``store.group``, ``intake.large``) ---------------------------------
 
     async def commit(self, batch: Batch) -> None:
-        """Keep the messages of a batch, all or nothing."""
+        """Keep the messages of a batch, all or nothing; what goes over a cap pushes the oldest out.
+
+        Raises:
+            StoreFull: No room; nothing was kept.
+            StoreUnavailable: The disk failed; nothing was kept.
+        """
         ...
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
@@ -76,7 +98,11 @@ class Inbox(Protocol):
         ...
 
     async def content(self, message: MessageId) -> bytes | None:
-        """Return one mail's octets."""
+        """Return one mail's octets.
+
+        Raises:
+            BodyDamaged: They are not what was kept.
+        """
         ...
 
     async def tags(self, project: str | None = None) -> tuple[TagCount, ...]:
@@ -159,4 +185,8 @@ class Inbox(Protocol):
 
     def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:
         """Have ``listener`` called on the loop with what each commit has kept."""
+        ...
+
+    def on_gone(self, listener: Callable[[Sequence[MessageId]], None]) -> None:
+        """Have ``listener`` called on the loop with what caps and ages have pushed out."""
         ...
