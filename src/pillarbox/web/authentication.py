@@ -1,0 +1,119 @@
+"""Who asks: HTTP Basic and bearer tokens (RFC 7617, RFC 6750), where any are set.
+
+Guarantees: comparisons take the same time whoever asks; a password that is kept as a hash is
+checked on a thread and then known by a digest under a key of this process, so that not each
+request costs a hash; who guesses from one address is made to wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from base64 import b64decode
+from binascii import Error as BinasciiError
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from pillarbox.access.hashes import matches
+from pillarbox.web.problems import Problem
+
+__all__ = ["Authentication"]
+
+_MOST_FAILURES: Final = 10  # from one address, before it waits
+_FORGIVEN: Final = 30.0  # seconds after the last of them
+_MOST_CLIENTS: Final = 10_000
+_CHALLENGE: Final = 'Basic realm="pillarbox", charset="UTF-8"'
+
+
+class Authentication:
+    """Checks the ``Authorization`` of requests."""
+
+    def __init__(self, users: Mapping[str, str], tokens: frozenset[str]) -> None:
+        """Let in these users, by password or by what is kept of one, and these tokens."""
+        self._users = dict(users)
+        self._tokens = tuple(token.encode() for token in tokens)
+        self._key = secrets.token_bytes(32)
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    async def check(self, authorization: str, client: str) -> str:
+        """Return who asks: the user's name, "" for a token.
+
+        Args:
+            authorization: The field's value, "" without one.
+            client: The address, which waits after too many failures.
+
+        Raises:
+            Problem: It is nobody that we know (401), or waits (429).
+        """
+        now = asyncio.get_running_loop().time()
+        self._refuse_guessing(client, now)
+        scheme, _, value = authorization.partition(" ")
+        user = await self._who(scheme.lower(), value.strip())
+        if user is not None:
+            self._failures.pop(client, None)
+            return user
+        if authorization:
+            self._failed(client, now)
+        raise Problem(
+            401,
+            "The user name or the password is wrong."
+            if authorization
+            else "A user name and password, or a token, is needed here.",
+            "invalid_credentials" if authorization else "",
+            headers={"WWW-Authenticate": _CHALLENGE},
+        )
+
+    async def _who(self, scheme: str, value: str) -> str | None:
+        if scheme == "bearer":
+            given = value.encode("utf-8", "surrogateescape")
+            # Each of them is compared, so that the time does not tell which was near.
+            found = [hmac.compare_digest(token, given) for token in self._tokens]
+            return "" if any(found) else None
+        if scheme != "basic":
+            return None
+        try:
+            user, colon, password = b64decode(value, validate=True).decode("utf-8").partition(":")
+        except (BinasciiError, UnicodeDecodeError, ValueError):
+            return None
+        if not colon or not await self._is_right(user, password):
+            return None
+        return user
+
+    async def _is_right(self, user: str, password: str) -> bool:
+        verifier = self._users.get(user)
+        if verifier is None or not verifier.startswith("$"):
+            right = hmac.compare_digest((verifier or self._key.hex()).encode(), password.encode())
+            return right and verifier is not None
+        digest = hmac.digest(self._key, f"{user}\0{password}".encode(), hashlib.sha256)
+        if digest in self._known:
+            return True
+        if not await asyncio.to_thread(matches, verifier, password):
+            return False
+        self._known[digest] = None
+        if len(self._known) > _MOST_CLIENTS:
+            self._known.popitem(last=False)
+        return True
+
+    def _refuse_guessing(self, client: str, now: float) -> None:
+        count, last = self._failures.get(client, (0, 0.0))
+        if count < _MOST_FAILURES:
+            return
+        wait = last + _FORGIVEN - now
+        if wait <= 0:
+            del self._failures[client]
+            return
+        raise Problem(
+            429,
+            "There were too many wrong passwords from this address.",
+            headers={"Retry-After": str(int(wait) + 1)},
+        )
+
+    def _failed(self, client: str, now: float) -> None:
+        count, _ = self._failures.pop(client, (0, 0.0))
+        self._failures[client] = (count + 1, now)
+        if len(self._failures) > _MOST_CLIENTS:
+            self._failures.popitem(last=False)

@@ -1,0 +1,141 @@
+"""One connection of a client: uvicorn's, with the patience and the measures it does not have.
+
+* The head of a request has to come in time, and may be only so large.
+* A body that nobody reads is thrown away for a moment, so that the client can read why, and the
+  connection ends.
+* Who takes nothing of an answer is cut off.
+* A target must be a path: proxies have understood other forms differently (RFC 9112 §3.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from pillarbox.web.settings import ConnectionLimits
+
+__all__ = ["Connection"]
+
+_LOGGER: Final = logging.getLogger("pillarbox.web")
+_LOGGER.addHandler(logging.NullHandler())
+_LOGGER.propagate = False  # what clients do wrong is answered and counted, not logged
+
+
+class Connection(HttpToolsProtocol):
+    """Speaks HTTP/1.1 with one client."""
+
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Wait for requests, within ``limits``."""
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = _LOGGER
+        self._limits = limits
+        self._head_octets = 0
+        self._is_head = True  # a request's head has not come whole
+        self._is_lingering = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.connections:
+            self._refuse(503, "There are too many connections; come again.")
+            return
+        self._arm(self._limits.head_patience)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._disarm()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets of a request."""
+        if self._is_lingering or self.transport.is_closing():
+            return
+        if self._is_head:
+            self._head_octets += len(data)
+            if self._deadline is None:
+                self._arm(self._limits.head_patience)
+        super().data_received(data)
+        if self._is_head and self._head_octets > self._limits.head:
+            self._refuse(431, f"A request's fields may have {self._limits.head} octets.")
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._is_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Have the request answered."""
+        self._is_head = False
+        self._head_octets = 0
+        self._disarm()
+        if not self.url.startswith(b"/"):
+            raise ValueError("the target is not a path")  # httptools makes it a 400
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or see the rest of this one go by."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._linger()
+            return
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Note that the client takes nothing for now."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self._limits.stalled, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Note that the client takes its answer again."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer without the application, and end."""
+        problem = {"status": status, "detail": detail, "code": "bad_request"}
+        body = json.dumps(problem).encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/problem+json\r\nconnection: close\r\n"
+            + b"content-length: %d\r\n\r\n" % len(body)
+            + body
+        )
+        self._linger()
+
+    def _linger(self) -> None:
+        """Say that nothing more comes, and throw away what does."""
+        self._is_lingering = True
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._arm(self._limits.linger)
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,148 @@
+"""The router of every interface: JSON that is read strictly.
+
+``json`` by itself takes NaN, takes the last of two members with one name, and takes minutes for a
+number of a million digits. What another reader would understand differently is refused here
+(RFC 8259 §4, §6, and I-JSON, RFC 7493 §2).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NoReturn, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from pillarbox.web.problems import Problem
+
+__all__ = ["Router", "read_json", "takes_body"]
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_LARGEST_BODY: Final = "pillarbox_largest_body"
+_MOST_DEPTH: Final = 64
+_MOST_DIGITS: Final = 40  # of a number
+_MOST_MEMBERS: Final = 100_000  # of all objects of a body
+
+
+class _Reader:
+    """Reads one body."""
+
+    def __init__(self) -> None:
+        self._members = 0
+
+    def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self._members += len(pairs)
+        if self._members > _MOST_MEMBERS:
+            raise ValueError(f"it has more than {_MOST_MEMBERS} members")
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a member stands twice in an object")
+        return found
+
+    def integer(self, digits: str) -> int:
+        if len(digits) > _MOST_DIGITS:
+            raise ValueError(f"a number has more than {_MOST_DIGITS} digits")
+        return int(digits)
+
+    def fraction(self, digits: str) -> float:
+        if len(digits) > _MOST_DIGITS:
+            raise ValueError(f"a number has more than {_MOST_DIGITS} digits")
+        value = float(digits)
+        if value in {float("inf"), float("-inf")}:
+            raise ValueError("a number is too large")
+        return value
+
+    def constant(self, name: str) -> NoReturn:
+        raise ValueError(f"{name} is no JSON")
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a JSON body says.
+
+    Raises:
+        Problem: It is not JSON (400), or readers would differ on what it says.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _bad("it is not UTF-8") from None
+    if _depth(text) > _MOST_DEPTH:
+        raise _bad(f"it is nested more than {_MOST_DEPTH} deep")
+    reader = _Reader()
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=reader.members,
+            parse_int=reader.integer,
+            parse_float=reader.fraction,
+            parse_constant=reader.constant,
+        )
+    except json.JSONDecodeError as error:
+        raise _bad(f"{error.msg}, line {error.lineno} column {error.colno}") from None
+    except ValueError as error:
+        raise _bad(str(error)) from None
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets could be nested at most; those in strings count too."""
+    if text.count("[") + text.count("{") <= _MOST_DEPTH:
+        return 0
+    deepest = depth = 0
+    is_string = is_escaped = False
+    for mark in text:
+        if is_string:
+            is_string = is_escaped or mark != '"'
+            is_escaped = mark == "\\" and not is_escaped
+        elif mark == '"':
+            is_string = True
+        elif mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in "]}":
+            depth -= 1
+    return deepest
+
+
+def _bad(what: str) -> Problem:
+    return Problem(400, f"The body is not JSON that can be read: {what}.", "invalid_json")
+
+
+def takes_body(octets: int) -> Callable[[Endpoint], Endpoint]:
+    """Let the body of a route be larger (or smaller) than others: a decorator below the route's."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _LARGEST_BODY, octets)
+        return endpoint
+
+    return mark
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = read_json(await self.body())
+        return self._json
+
+
+class _StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        most = getattr(self.endpoint, _LARGEST_BODY, None)
+
+        async def handle_strictly(request: Request) -> Response:
+            if most is not None:
+                request.scope["state"]["largest_body"] = most
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class Router(APIRouter):
+    """A router whose routes read JSON strictly; use it in place of ``APIRouter``."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take what ``APIRouter`` takes."""
+        super().__init__(route_class=_StrictRoute, **options)

@@ -1,0 +1,127 @@
+"""Who may ask, from which page, and what a browser may do with the answer.
+
+All of it is decided by values: nothing here knows the framework.
+
+* A request must name a host that is ours. Otherwise a page elsewhere could point its own name
+  at this machine, and would then count as the same origin (DNS rebinding).
+* What changes something, or stays open, must not come from a page elsewhere. Browsers say where
+  from (``Origin``, ``Sec-Fetch-Site``); programs say nothing and are let in.
+* Every answer says what a browser may do with it; one that says nothing else may do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+__all__ = [
+    "API_POLICY",
+    "SAFE_METHODS",
+    "answer_headers",
+    "content_policy",
+    "host_name",
+    "is_foreign",
+    "is_known_host",
+]
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOCAL_SUFFIX: Final = ".localhost"
+_NOT_CROSS_SITE: Final = frozenset({"", "same-origin", "none"})
+
+
+def content_policy(**directives: str) -> str:
+    """Return a Content-Security-Policy that allows nothing but what is given.
+
+    Names are directives with underscores: ``content_policy(img_src="'self' data:")``. A
+    directive without a value (``sandbox=""``) stands alone.
+    """
+    allowed = {
+        "default_src": "'none'",
+        "base_uri": "'none'",
+        "form_action": "'none'",
+        "frame_ancestors": "'none'",
+        **directives,
+    }
+    return "; ".join(
+        f"{name.replace('_', '-')} {value}".rstrip() for name, value in allowed.items()
+    )
+
+
+API_POLICY: Final = content_policy(sandbox="")
+"""Of everything that is not a page: it may load nothing and run nothing."""
+
+_ANSWERS: Final = {
+    "content-security-policy": API_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cache-control": "no-store",
+}
+
+
+def answer_headers() -> Mapping[bytes, bytes]:
+    """Return the fields of every answer that does not set them itself."""
+    return {name.encode(): value.encode() for name, value in _ANSWERS.items()}
+
+
+def host_name(authority: str) -> str | None:
+    """Return the host of ``name:port`` in lower case, without brackets; None if it is none."""
+    if not authority or any(mark in authority for mark in "/\\@?# \t,"):
+        return None
+    try:
+        parts = urlsplit(f"//{authority}")
+        parts.port  # noqa: B018 - raises where it is no port
+    except ValueError:
+        return None
+    host = (parts.hostname or "").removesuffix(".")
+    return host or None
+
+
+def is_known_host(authority: str, hosts: frozenset[str]) -> bool:
+    """Whether a request for this ``Host`` is meant for us.
+
+    Addresses are, because nobody can point an address elsewhere; so are localhost and names
+    without a dot, which nobody can register (a container asks for ``http://pillarbox:8025``).
+    """
+    host = host_name(authority)
+    if host is None:
+        return False
+    if "*" in hosts or host in hosts or host == "localhost" or host.endswith(_LOCAL_SUFFIX):
+        return True
+    return _is_address(host) or "." not in host
+
+
+def is_foreign(
+    authority: str, *, origin: str | None, fetch_site: str, origins: frozenset[str]
+) -> bool:
+    """Whether a browser says that a page elsewhere sends this.
+
+    Args:
+        authority: The ``Host`` of the request.
+        origin: The ``Origin``, None where there is none.
+        fetch_site: ``Sec-Fetch-Site``, "" where there is none.
+        origins: Pages elsewhere that may.
+    """
+    if origin is None:
+        return fetch_site not in _NOT_CROSS_SITE
+    if origin in origins:
+        return False
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return True
+    # The scheme may differ: a proxy speaks HTTPS for us. Ports may not.
+    return not parts.netloc or parts.netloc.lower() != authority.lower()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
