@@ -63,6 +63,11 @@ from pillarbox.config.settings.reports import (
     ReportSettings,
     StsDomainSettings,
 )
+from pillarbox.config.settings.sandbox import (
+    SandboxAuth,
+    SandboxProjectSettings,
+    SandboxSettings,
+)
 from pillarbox.config.settings.sending import (
     DeliverySettings,
     DnsSettings,
@@ -127,6 +132,9 @@ __all__ = [
     "RouteSettings",
     "RuleAction",
     "RuleSettings",
+    "SandboxAuth",
+    "SandboxProjectSettings",
+    "SandboxSettings",
     "ScreeningSettings",
     "Settings",
     "SourceKind",
@@ -172,6 +180,8 @@ class Settings:
     dns: DnsSettings = field(default_factory=DnsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    sandbox_project: dict[str, SandboxProjectSettings] = field(default_factory=dict)
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
     certificate: dict[str, CertificateSettings] = field(default_factory=dict)
     hook: dict[str, HookSettings] = field(default_factory=dict)

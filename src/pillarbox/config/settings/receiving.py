@@ -27,6 +27,7 @@ class ListenerKind(Enum):
     MX = "mx"  # mail from other servers, for local recipients only
     SUBMISSION = "submission"  # mail from programs and people, STARTTLS (RFC 6409)
     SUBMISSIONS = "submissions"  # the same with TLS from the first octet (RFC 8314 §3.3)
+    SANDBOX = "sandbox"  # mail from anybody to anybody, caught to be looked at, never passed on
 
 
 class UnknownNames(Enum):
@@ -167,7 +168,7 @@ class LimitSettings:
 class ListenerSettings:
     """One way in: `[listener.NAME]`."""
 
-    kind: ListenerKind = setting("`mx`, `submission` or `submissions`.")
+    kind: ListenerKind = setting("`mx`, `submission`, `submissions` or `sandbox`.")
     bind: tuple[str, ...] = setting('Addresses with ports, such as "0.0.0.0:25" or "[::1]:587".')
     trusted_networks: tuple[str, ...] = setting(
         "Networks whose clients may send anywhere without logging in. "
@@ -194,6 +195,10 @@ class ListenerSettings:
     require_auth: bool | None = setting(
         "Whether mail is only taken after AUTH or from trusted networks. "
         "Default: yes on submission, no on mx.",
+        None,
+    )
+    implicit_tls: bool | None = setting(
+        "Whether TLS begins with the first octet. Default: yes on submissions, no on others.",
         None,
     )
     starttls: bool | None = setting(

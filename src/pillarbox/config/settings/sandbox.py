@@ -1,0 +1,130 @@
+"""Settings of the sandbox: where mail is caught, how much of it is kept, and who may look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pillarbox.config.settings.declaration import Unit, setting
+
+__all__ = ["SandboxAuth", "SandboxProjectSettings", "SandboxSettings"]
+
+
+class SandboxAuth(Enum):
+    """Which credentials a program may log in with to have its mail caught."""
+
+    ANY = "any"  # whatever it gives is right
+    CHOSEN = "chosen"  # those of the sandbox's users and of its projects
+    REFUSE = "refuse"  # AUTH is offered, and nothing is right
+    NONE = "none"  # AUTH is not offered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """The sandbox: `pillarbox sandbox`, or listeners of the kind `sandbox` in a node."""
+
+    smtp: tuple[str, ...] = setting(
+        'Where mail is caught: addresses with ports; "localhost:1025" is every loopback address. '
+        "Only for `pillarbox sandbox`: a node has listeners of the kind `sandbox`.",
+        ("localhost:1025",),
+    )
+    smtps: tuple[str, ...] = setting(
+        "The same with TLS from the first octet. Only for `pillarbox sandbox`. Empty: nowhere.", ()
+    )
+    http: tuple[str, ...] = setting("Where the page and the API are.", ("localhost:8025",))
+    pop3: tuple[str, ...] = setting(
+        "Where mail programs fetch caught mail by POP3. Empty: nowhere.", ("localhost:1110",)
+    )
+    database: Path | None = setting(
+        "File that caught mail is kept in. Default: memory, until the end; in a node, the file "
+        "sandbox.sqlite in node.directory.",
+        None,
+    )
+    label: str = setting("Name to show in the page, to tell sandboxes apart.", "")
+    max_messages: int = setting(
+        "Caught mails that are kept; the oldest go first. 0: no limit.", 10_000
+    )
+    max_age: float = setting("How long caught mail is kept. 0: no limit.", 0.0, unit=Unit.SECONDS)
+    max_size: int = setting(
+        "Octets of caught mail that are kept in all; the oldest go first. 0: no limit.",
+        1024 * 1024 * 1024,
+        unit=Unit.OCTETS,
+    )
+    max_message_size: int = setting("Octets of one message.", 50 * 1024 * 1024, unit=Unit.OCTETS)
+    auth: SandboxAuth = setting(
+        "Credentials that programs may log in with: `any`; `chosen`, those in users and of "
+        "projects; `refuse`, none of them is right; `none`, AUTH is not offered.",
+        SandboxAuth.ANY,
+    )
+    require_auth: bool = setting("Whether mail is only caught after a login.", False)
+    require_tls: bool = setting("Whether mail is only caught after STARTTLS.", False)
+    users: tuple[str, ...] = setting(
+        'Users that may log in with `chosen`, each as "user:password".', (), secret=True
+    )
+    users_file: Path | None = setting(
+        "File with such users, one a line; a password may be an argon2id or {SHA} hash.", None
+    )
+    starttls: bool = setting("Whether STARTTLS is offered, with a self-made certificate.", True)
+    certificate: Path | None = setting(
+        "PEM file with a certificate to show instead of the self-made one.", None
+    )
+    key: Path | None = setting("PEM file with its private key.", None)
+    tag_by_address: bool = setting("Give mail the +tag of its recipients as a tag.", True)
+    tag_by_header: bool = setting("Give mail the tags in its X-Tags field.", True)
+    tag_by_user: bool = setting("Give mail the user name of its login as a tag.", False)
+    tags: tuple[str, ...] = setting(
+        'Tags for mail that a search finds, each as "tag: search", such as '
+        '"invoices: subject:invoice has:attachment".',
+        (),
+    )
+    pop3_users: tuple[str, ...] = setting(
+        'Users of POP3, each as "user:password". Empty: any user and password.', (), secret=True
+    )
+    http_users: tuple[str, ...] = setting(
+        'Users of the page and the API, each as "user:password". Empty: everybody who can '
+        "reach it.",
+        (),
+        secret=True,
+    )
+    http_users_file: Path | None = setting("File with such users, one a line.", None)
+    http_token: str = setting(
+        "Token that programs may show instead (Authorization: Bearer). Empty: none.",
+        "",
+        secret=True,
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        "Host names under which the page is reached besides localhost, IP addresses and this "
+        'machine\'s name; "*" for any. Others are turned away (DNS rebinding).',
+        (),
+    )
+    webroot: str = setting('Path below which the page is, behind a proxy: "/mail".', "/")
+    fail_by_address: bool = setting(
+        "Whether recipients such as 550@ or greylist@ make the sandbox fail as they say.", True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxProjectSettings:
+    """An isolated inbox: `[sandbox_project.NAME]`.
+
+    The first that fits decides where a mail goes: who logged in, the +tag of a recipient, the
+    domain of a recipient, the domain of the sender.
+    """
+
+    title: str = setting("Name for people. Default: the table's name.", "")
+    users: tuple[str, ...] = setting("User names whose mail comes here.", ())
+    password: str = setting("Password that these users have to give. Empty: any.", "", secret=True)
+    tag: str = setting("Tag behind + in a recipient's address. Default: the table's name.", "")
+    recipient_domains: tuple[str, ...] = setting(
+        'Domains of recipients: "example.com", and ".example.com" for all below it.', ()
+    )
+    sender_domains: tuple[str, ...] = setting("Domains of senders, written likewise.", ())
+    max_messages: int = setting("Mails that are kept in this project. 0: no limit.", 0)
+    max_age: float = setting(
+        "How long mail is kept in this project. 0: no limit.", 0.0, unit=Unit.SECONDS
+    )
+    webhook: str = setting("URL that is told of new mail of this project.", "")
+    webhook_secret: str = setting(
+        'Secret that its calls are signed with ("whsec_...").', "", secret=True
+    )
