@@ -121,7 +121,7 @@ class FeatureUse(Struct, frozen=True, kw_only=True):
     category: str  # "html", "css", "image", "others"
     count: int
     lines: tuple[int, ...]  # of the HTML, from 1: the first few
-    support: dict[str, Support]  # by the name of the client; what is missing is unknown
+    support: dict[str, Support]  # by the name of the client; those that support it are left out
     notes: dict[str, str] = {}  # by the name of the client: what is missing there
 
     @property
