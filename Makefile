@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(shell for each in python3 python3.13 python3.12 python3.
 VENV ?= .venv
 BIN := $(VENV)/bin/
 
-.PHONY: help setup run test test-all suites bounces check lint types imports shape format bench faults lock clean
+.PHONY: help setup run test test-all suites bounces situations check lint types imports shape format bench faults lock clean
 
 help:                     ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ suites: $(VENV)/.ready      ## the outside suites (../shared/suites), one line f
 
 bounces: $(VENV)/.ready     ## how well `pillarbox explain` reads the replies and bounces of others
 	@$(BIN)python -m tests.suites smtp-replies bounce
+
+situations: $(VENV)/.ready  ## what `pillarbox check` and `explain` see through, of what can be broken
+	@$(BIN)python -m tests.situations
 
 check: lint types imports shape  ## everything that is checked without running it
 

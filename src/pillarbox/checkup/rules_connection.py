@@ -79,7 +79,7 @@ def _half_there(probe: Probe, failed: Step) -> Remark:
     return remark(
         Status.INFO if probe.target.host == "localhost" else Status.WARN,
         16,
-        f"{{ports}} works, but not at the {'IPv6 ' if six else ''}address {probe.target.address}",
+        f"Nothing answers on {{ports}} at {probe.target.address}, though another address works",
         "Clients that try this address first wait, or fail, each time.",
         f"Let the server listen at {probe.target.address} as well, or take the"
         f" {'AAAA' if six else 'A'} record away.",

@@ -38,7 +38,7 @@ def judge_tls(probe: Probe) -> Iterator[Remark]:
             "Switch on TLS 1.2 and 1.3 in the server; update its TLS library.",
             (f"{target}: {probe.tls_version} {probe.cipher}",),
         )
-    elif probe.strict_failure:
+    elif probe.strict_failure and probe.tls_version:
         yield remark(
             Status.FAIL,
             33,

@@ -1,0 +1,13 @@
+"""All situations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.situations import domains, servers
+from tests.situations.situation import Healthy, Situation
+
+__all__ = ["BROKEN", "HEALTHY"]
+
+BROKEN: Final[tuple[Situation, ...]] = (*domains.BROKEN, *servers.BROKEN)
+HEALTHY: Final[tuple[Healthy, ...]] = (*domains.HEALTHY, *servers.HEALTHY)
