@@ -98,9 +98,9 @@ def test_dmarc_reports_are_read_in_whatever_they_come(tmp_path: Path) -> None:
         packed,
         written(tmp_path, "report.eml", mailed(gzip.compress(XML), "application/gzip", "r.xml.gz")),
     ]
-    result = run("dmarc", "--json", *files)
-    assert result.exit_code == 0, result.output
-    found = [json.loads(line) for line in result.stdout.splitlines()]
+    results = [run("dmarc", "--each", "--json", file) for file in files]
+    assert [result.exit_code for result in results] == [0] * 4
+    found = [json.loads(result.stdout) for result in results]
     assert [(each["domain"], each["total"], each["failed"]) for each in found] == [
         ("one.test", 7, 2)
     ] * 4
@@ -117,12 +117,12 @@ def test_tls_reports_are_read_in_whatever_they_come(tmp_path: Path) -> None:
         written(tmp_path, "a.eml", mailed(packed, "application/tlsrpt+gzip", "r.json.gz")),
         written(tmp_path, "b.eml", mailed(TLS, "application/tlsrpt+json", "r.json")),
     ]
-    result = run("tls", "--json", *files)
-    found = [json.loads(line) for line in result.stdout.splitlines()]
+    results = [run("tls", "--each", "--json", file) for file in files]
+    found = [json.loads(result.stdout) for result in results]
     assert [(each["organization"], each["total"], each["failed"]) for each in found] == [
         ("Sender", 10, 3)
     ] * 4
-    printed = run("tls", files[0]).stdout
+    printed = run("tls", "--each", files[0]).stdout
     for words in ("sts mx.one.test", "certificate-expired", "10, 3 of them failed"):
         assert words in printed
 
@@ -130,11 +130,11 @@ def test_tls_reports_are_read_in_whatever_they_come(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     """The others are printed, and the exit status tells."""
     good, bad = written(tmp_path, "good.xml", XML), written(tmp_path, "bad.xml", b"<feedback>")
-    result = run("dmarc", good, bad)
+    result = run("dmarc", "--each", good, bad)
     assert result.exit_code == 1
     assert "Receiver" in result.stdout
     assert "bad.xml: it is no XML" in result.stderr
-    assert "a report of another kind: DMARC" in run("tls", good).stderr
+    assert "but 1 report for `pillarbox reports dmarc`" in run("tls", "--each", good).stderr
     assert run("dmarc").exit_code == 2
     assert run("dmarc", "--received", good).exit_code == 2
 
@@ -142,8 +142,8 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_filters_choose(tmp_path: Path) -> None:
     """By domain, and by whether anything failed."""
     good = written(tmp_path, "good.xml", XML)
-    assert run("dmarc", "--domain", "one.test", "--failed", good).exit_code == 0
-    assert run("dmarc", "--domain", "two.test", good).exit_code == 1
+    assert run("dmarc", "--each", "--domain", "one.test", "--failed", good).exit_code == 0
+    assert run("dmarc", "--each", "--domain", "two.test", good).exit_code == 1
 
 
 @pytest.mark.parametrize("suite", ["dmarc-reports-parsedmarc", "dmarc-reports-opendmarc", "tlsrpt"])

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
 import click
-from rich.table import Column
-from rich.text import Text
 
 from pillarbox.cli.access import reach
+from pillarbox.cli.check_output import Progress
 from pillarbox.cli.context import FAILED, Context, pass_context
+from pillarbox.cli.dns import dns_options, open_resolver
 from pillarbox.cli.output import Out, plural, safe
+from pillarbox.cli.reports_digest import dmarc_object, print_dmarc, print_tls, tls_object
+from pillarbox.cli.reports_list import print_each, print_list
+from pillarbox.clock import SystemClock
 from pillarbox.control import protocol as p
-from pillarbox.events.text import show_time
-from pillarbox.reports.received import Found, ReceivedReport, ReceivedRow, read_file
+from pillarbox.mailauth.dmarc_report import Report
+from pillarbox.policy.networks import Network
+from pillarbox.reports.digest.dmarc_digest import digest_dmarc
+from pillarbox.reports.digest.gathering import Gathered, gather
+from pillarbox.reports.digest.host_names import confirmed_names
+from pillarbox.reports.digest.page import render_dmarc, render_tls
+from pillarbox.reports.digest.tls_digest import digest_tls
+from pillarbox.reports.received import ReceivedReport, summarize_dmarc, summarize_tls
 from pillarbox.reports.shelf import RECEIVED, newest_first
 
 __all__ = ["reports"]
 
-_LARGEST: Final = 32 * 1024 * 1024  # octets, of a message in base64
-_MOST_ROWS: Final = 20  # of one report on the screen; JSON has more
-_NOUNS: Final = {"dmarc": "message", "tls": "session"}
+_MOST_REFUSED: Final = 5  # files that are named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What the options of both commands say."""
+
+    paths: tuple[Path, ...]
+    is_received: bool
+    domain: str
+    is_failed: bool
+    is_each: bool
+    html: Path | None
+    as_json: bool
 
 
 @click.group()
@@ -30,55 +52,160 @@ def reports() -> None:
     """Look at reports about our domains: DMARC (who sends as us) and TLS (who can reach us)."""
 
 
-def _command(kind: str, about: str) -> None:
-    @reports.command(kind, help=about, short_help=about.partition(".")[0] + ".")
-    @click.argument(
-        "files",
-        nargs=-1,
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        metavar="FILE...",
+@reports.command("dmarc")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="PATH...")
+@click.option("--received", is_flag=True, help="Those that the node was sent and has kept.")
+@click.option("--domain", default="", help="Only those about this domain.")
+@click.option("--each", is_flag=True, help="Each report by itself instead of all as one.")
+@click.option("--failed", is_flag=True, help="With --each or --received: only those with failures.")
+@click.option("--own", multiple=True, metavar="NETWORK", help="A network of your own servers.")
+@click.option("--offline", is_flag=True, help="Ask nobody for the names of addresses.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Write it as a page that needs nothing beside itself.",
+)
+@dns_options
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@pass_context
+def dmarc(
+    context: Context,
+    paths: tuple[Path, ...],
+    received: bool,  # noqa: FBT001 - click
+    domain: str,
+    each: bool,  # noqa: FBT001 - click
+    failed: bool,  # noqa: FBT001 - click
+    own: tuple[str, ...],
+    offline: bool,  # noqa: FBT001 - click
+    html: Path | None,
+    zone: Path | None,
+    servers: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001 - click
+) -> None:
+    """Read DMARC aggregate reports as one: who sends as you, what p=reject would cost.
+
+    PATH is a report (XML, gzip, zip), a mail or an mbox with reports, or a folder of them, a
+    Maildir too. Exits with 1 if there is none, or one that cannot be read.
+
+    \b
+      pillarbox reports dmarc ~/Maildir/.dmarc --html reports.html
+      pillarbox reports dmarc report.xml.gz --own 192.0.2.0/24
+    """  # noqa: D301 - click's mark: do not wrap
+    wish = _Wish(
+        paths=paths,
+        is_received=received,
+        domain=domain.lower().rstrip("."),
+        is_failed=failed,
+        is_each=each,
+        html=html,
+        as_json=as_json,
     )
-    @click.option("--received", is_flag=True, help="Those that the node was sent and has kept.")
-    @click.option("--domain", default="", help="Only those about this domain.")
-    @click.option("--failed", is_flag=True, help="Only those with failures.")
-    @click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each report.")
-    @pass_context
-    def command(
-        context: Context,
-        files: tuple[Path, ...],
-        received: bool,  # noqa: FBT001 - click
-        domain: str,
-        failed: bool,  # noqa: FBT001 - click
-        as_json: bool,  # noqa: FBT001 - click
-    ) -> None:
-        if bool(files) == received:
-            raise click.UsageError("Name files, or say --received.")
-        found = _received(context, kind) if received else _in_files(context.out, kind, files)
-        wanted = [
-            report
-            for report in found
-            if (not domain or domain.lower() in report.domain.lower().split(", "))
-            and (report.failed or not failed)
-        ]
+    if _shows_single(context, wish, "dmarc"):
+        return
+    networks = _networks(own)
+    gathered = gather(paths)
+    wanted = [one for one in gathered.dmarc if wish.domain in {"", one.policy.domain}]
+    with context.errors():
+        names = {} if offline else asyncio.run(_names(wanted, zone, servers, is_silent=as_json))
+    digests = digest_dmarc(wanted, names, networks)
+    if html is not None and digests:
+        _write(context.out, html, render_dmarc(digests, made_at=SystemClock().now()))
+    for digest in digests:
         if as_json:
-            for report in wanted:
-                context.out.json(report)
-        else:
-            (_print_list if received else _print_each)(context.out, wanted)
-        if not wanted or (files and len(found) < len(files)):
-            raise click.exceptions.Exit(FAILED)
+            context.out.json(dmarc_object(digest))
+        elif html is None:
+            print_dmarc(context.out, digest)
+    _end(context.out, gathered, "dmarc", found=len(wanted))
 
 
-_command(
-    "dmarc",
-    "Show DMARC aggregate reports (RFC 9990). FILE is XML, gzip, zip, or the message it came "
-    "in. Exits with 1 if there is none, or one that cannot be read.",
+@reports.command("tls")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="PATH...")
+@click.option("--received", is_flag=True, help="Those that the node was sent and has kept.")
+@click.option("--domain", default="", help="Only those about this domain.")
+@click.option("--each", is_flag=True, help="Each report by itself instead of all as one.")
+@click.option("--failed", is_flag=True, help="With --each or --received: only those with failures.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Write it as a page that needs nothing beside itself.",
 )
-_command(
-    "tls",
-    "Show TLS reports (RFC 8460). FILE is JSON, gzip, or the message it came in. Exits with 1 "
-    "if there is none, or one that cannot be read.",
-)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@pass_context
+def tls(
+    context: Context,
+    paths: tuple[Path, ...],
+    received: bool,  # noqa: FBT001 - click
+    domain: str,
+    each: bool,  # noqa: FBT001 - click
+    failed: bool,  # noqa: FBT001 - click
+    html: Path | None,
+    as_json: bool,  # noqa: FBT001 - click
+) -> None:
+    """Read TLS reports (RFC 8460) as one: who could not reach you with TLS, and why.
+
+    PATH is a report (JSON, gzip), a mail or an mbox with reports, or a folder of them. Exits
+    with 1 if there is none, or one that cannot be read.
+    """
+    wish = _Wish(
+        paths=paths,
+        is_received=received,
+        domain=domain.lower().rstrip("."),
+        is_failed=failed,
+        is_each=each,
+        html=html,
+        as_json=as_json,
+    )
+    if _shows_single(context, wish, "tls"):
+        return
+    gathered = gather(paths)
+    digests = [one for one in digest_tls(gathered.tls) if wish.domain in {"", one.domain}]
+    if html is not None and digests:
+        _write(context.out, html, render_tls(digests, made_at=SystemClock().now()))
+    for digest in digests:
+        if as_json:
+            context.out.json(tls_object(digest))
+        elif html is None:
+            print_tls(context.out, digest)
+    _end(context.out, gathered, "tls", found=len(digests))
+
+
+# --- single reports ------------------------------------------------------------------
+
+
+def _shows_single(context: Context, wish: _Wish, kind: str) -> bool:
+    """Show reports one by one where that is wished; return whether it was.
+
+    Raises:
+        click.UsageError: The options do not go together.
+    """
+    if bool(wish.paths) == wish.is_received:
+        raise click.UsageError("Name files or folders, or say --received.")
+    if not (wish.is_each or wish.is_received):
+        if wish.is_failed:
+            raise click.UsageError("--failed goes with --each or --received.")
+        return False
+    if wish.html is not None:
+        raise click.UsageError("--html shows all reports as one: leave out --each and --received.")
+    gathered = Gathered()
+    if wish.is_received:
+        found = _received(context, kind)
+    else:
+        gathered = gather(wish.paths)
+        dmarc = [summarize_dmarc(report, ()) for report in gathered.dmarc]
+        found = dmarc if kind == "dmarc" else [summarize_tls(report) for report in gathered.tls]
+    wanted = [
+        report
+        for report in found
+        if (not wish.domain or wish.domain in report.domain.lower().split(", "))
+        and (report.failed or not wish.is_failed)
+    ]
+    if wish.as_json:
+        for report in wanted:
+            context.out.json(report)
+    else:
+        (print_list if wish.is_received else print_each)(context.out, wanted)
+    _end(context.out, gathered, kind, found=len(wanted))
+    return True
 
 
 def _received(context: Context, kind: str) -> list[ReceivedReport]:
@@ -87,119 +214,50 @@ def _received(context: Context, kind: str) -> list[ReceivedReport]:
         return newest_first(bytes(row.value) for row in rows if isinstance(row, p.NoteRow))
 
 
-def _in_files(out: Out, kind: str, files: Iterable[Path]) -> list[ReceivedReport]:
-    reports: list[ReceivedReport] = []
-    for path in files:
-        found = _read(path)
-        fitting = [report for report in found.reports if report.kind == kind]
-        if not fitting:
-            others = ", ".join(report.kind.upper() for report in found.reports)
-            other = f"it is a report of another kind: {others}" if others else ""
-            reason = found.refusal or other or "there is no report in it"
-            out.error(f"{path}: {reason}")
-        reports += fitting
-    return reports
+# --- what both do --------------------------------------------------------------------
 
 
-def _read(path: Path) -> Found:
+def _networks(texts: tuple[str, ...]) -> list[Network]:
     try:
-        with path.open("rb") as file:
-            octets = file.read(_LARGEST + 1)
-    except OSError as error:
-        return Found(refusal=error.strerror or str(error))
-    if len(octets) > _LARGEST:
-        return Found(refusal=f"it is larger than {_LARGEST} octets")
-    return read_file(octets)
+        return [ip_network(text, strict=False) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--own") from None
 
 
-def _print_list(out: Out, found: list[ReceivedReport]) -> None:
-    """Write a line for each report, and who fails most over all of them."""
-    if not found:
-        out.say("No reports have been received, or those that were are of other domains.")
-        return
-    noun = _NOUNS[found[0].kind]
-    out.table(
-        (
-            Column("day", no_wrap=True),
-            Column("domain", overflow="fold"),
-            Column("by", overflow="fold", ratio=2),
-            Column(f"{noun}s", justify="right"),
-            Column("failed", justify="right"),
-            Column("policy", no_wrap=True),
-            Column("sender", no_wrap=True),
-        ),
-        (
-            (
-                show_time(report.begin)[:10],
-                safe(report.domain),
-                safe(report.organization or report.contact) or "-",
-                f"{report.total:,}",
-                Text(f"{report.failed:,}", style="bad" if report.failed else "quiet"),
-                safe(report.policy),
-                Text("proved") if report.is_proved else Text("not proved", style="doubt"),
-            )
-            for report in found
-        ),
-    )
-    worst = _worst(found)
-    if worst:
-        out.line()
-        _print_rows(out, worst, noun)
-    total, failed = sum(each.total for each in found), sum(each.failed for each in found)
-    out.say(f"{plural(len(found), 'report')}, {plural(total, noun)}, {failed:,} failed.")
-
-
-def _worst(found: Iterable[ReceivedReport]) -> list[ReceivedRow]:
-    """Return what fails, added up over reports."""
-    counts: dict[tuple[str, str], int] = {}
+async def _names(
+    found: list[Report], zone: Path | None, servers: tuple[str, ...], *, is_silent: bool
+) -> dict[str, str]:
+    counts: dict[str, int] = {}
     for report in found:
         for row in report.rows:
-            if row.result != "pass":
-                counts[row.what, row.detail] = counts.get((row.what, row.detail), 0) + row.count
-    ordered = sorted(counts.items(), key=lambda item: -item[1])[:_MOST_ROWS]
-    return [ReceivedRow(what, count, "fail", detail) for (what, detail), count in ordered]
+            counts[row.source_ip] = counts.get(row.source_ip, 0) + row.count
+    addresses = sorted(counts, key=lambda address: -counts[address])
+    resolver = open_resolver(zone, servers)
+    with Progress(is_silent=is_silent) as progress:
+        progress.done(f"asking for the names of {plural(len(addresses), 'address')}")
+        return await confirmed_names(addresses, resolver)
 
 
-def _print_each(out: Out, found: list[ReceivedReport]) -> None:
-    for number, report in enumerate(found):
-        if number:
-            out.line()
-        noun = _NOUNS[report.kind]
-        out.line(Text.assemble(("report  ", "quiet"), (safe(report.report_id), "id")))
-        for label, text in _facts(report, noun):
-            out.line(Text.assemble((f"  {label:9} ", "quiet"), text))
-        if report.rows:
-            out.line()
-            _print_rows(out, report.rows[:_MOST_ROWS], noun)
-        left_out = report.rows_left_out + max(len(report.rows) - _MOST_ROWS, 0)
-        if left_out:
-            out.say(f"{plural(left_out, 'more row')}.")
-        for problem in report.problems:
-            out.say(f"passed over: {safe(problem)}", style="doubt")
+def _write(out: Out, path: Path, page: str) -> None:
+    path.write_text(page, encoding="utf-8")
+    out.say(f"Written to {path}.")
 
 
-def _facts(report: ReceivedReport, noun: str) -> Iterator[tuple[str, str]]:
-    yield "by", f"{safe(report.organization) or '-'}, {safe(report.contact) or '-'}"
-    yield "period", f"{show_time(report.begin)} to {show_time(report.end)}"
-    yield "policy", f"{safe(report.policy)} at {safe(report.domain)}"
-    yield f"{noun}s", f"{report.total:,}, {report.failed:,} of them failed"
-
-
-def _print_rows(out: Out, rows: Iterable[ReceivedRow], noun: str) -> None:
-    out.table(
-        (
-            Column("  from" if noun == "message" else "  to", no_wrap=True),
-            Column(f"{noun}s", justify="right"),
-            Column("result", no_wrap=True),
-            Column("detail", overflow="fold", ratio=3, style="quiet"),
-        ),
-        (
-            (
-                f"  {safe(row.what)}",
-                f"{row.count:,}",
-                Text(safe(row.result), style="good" if row.result == "pass" else "bad"),
-                safe(row.detail),
-            )
-            for row in rows
-        ),
-    )
+def _end(out: Out, gathered: Gathered, kind: str, *, found: int) -> None:
+    """Say what was passed over, and end with 1 if something was, or nothing found."""
+    if gathered.doubles:
+        out.say(f"{plural(gathered.doubles, 'report')} came twice and counted once.")
+    if gathered.strangers:
+        out.say(f"{plural(gathered.strangers, 'file')} with something else passed over.")
+    for where, why in gathered.refused[:_MOST_REFUSED]:
+        out.error(f"{safe(where)}: {safe(why)}")
+    left_out = len(gathered.refused) - _MOST_REFUSED
+    if left_out > 0:
+        out.error(f"{plural(left_out, 'more file')} could not be read")
+    if not found:
+        others = len(gathered.tls if kind == "dmarc" else gathered.dmarc)
+        other = "tls" if kind == "dmarc" else "dmarc"
+        hint = f", but {plural(others, 'report')} for `pillarbox reports {other}`" if others else ""
+        out.say(f"There is no {kind.upper()} report to show{hint}.")
+    if gathered.refused or not found:
+        raise click.exceptions.Exit(FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +21,17 @@ from pillarbox.mailauth.dmarc_report import (
 )
 from pillarbox.message.parts import Part, message_parts
 
-__all__ = ["Found", "ReceivedReport", "ReceivedRow", "read_file", "read_reports"]
+__all__ = [
+    "Found",
+    "ReceivedReport",
+    "ReceivedRow",
+    "Values",
+    "read_file",
+    "read_reports",
+    "read_values",
+    "summarize_dmarc",
+    "summarize_tls",
+]
 
 _MOST_ROWS: Final = 100  # of one report; what follows is only added up
 _MOST_REPORTS: Final = 10  # in one message
@@ -68,40 +79,67 @@ class Found:
     refusal: str = ""  # of what looked like a report and is none
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Reports as they were read, whole."""
+
+    dmarc: tuple[ReadReport, ...] = ()  # those that could be read
+    tls: tuple[tls_rpt.Report, ...] = ()
+    refusal: str = ""  # of what looked like a report and is none
+
+
 def read_reports(octets: bytes) -> Found:
     """Read the reports in a message; never raises.
 
     Args:
         octets: The message, with CRLF line ends.
     """
-    reports: list[ReceivedReport] = []
-    refusals: list[str] = []
-    for part in message_parts(octets):
-        if _is_tls(part) and len(reports) < _MOST_REPORTS:
-            content = part.decoded()
-            found = _read_tls(content) if content is not None else Found(refusal="its encoding")
-            reports += found.reports
-            refusals += [found.refusal] if found.refusal else []
-    if not reports and not refusals:
-        for read in read_report_message(octets):
-            found = _of_dmarc(read)
-            reports += found.reports
-            refusals += [found.refusal] if found.refusal else []
-    return Found(tuple(reports[:_MOST_REPORTS]), refusals[0] if refusals else "")
+    return _found(_values_in_message(octets))
 
 
 def read_file(octets: bytes) -> Found:
     """Read a report from a file: a message, or a report as it is attached; never raises."""
+    return _found(read_values(octets))
+
+
+def read_values(octets: bytes) -> Values:
+    """Read a file as ``read_file`` does, and return all that the reports say."""
     if octets.lstrip()[:20].lower().startswith(_MESSAGE) or _has_header(octets):
         lines = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        return read_reports(lines)
+        return _values_in_message(lines)
     try:
         plain = unpack(octets, _TLS_LIMITS)
     except ReportRefused as error:
-        return Found(refusal=str(error))
+        return Values(refusal=str(error))
     if plain.lstrip().startswith(b"{"):
         return _read_tls(plain)
-    return _of_dmarc(read_report(octets))
+    return _valuessummarize_dmarc([read_report(octets)])
+
+
+def _values_in_message(octets: bytes) -> Values:
+    reports: list[tls_rpt.Report] = []
+    refusals: list[str] = []
+    for part in message_parts(octets):
+        if _is_tls(part) and len(reports) < _MOST_REPORTS:
+            content = part.decoded()
+            values = _read_tls(content) if content is not None else Values(refusal="its encoding")
+            reports += values.tls
+            refusals += [values.refusal] if values.refusal else []
+    if reports or refusals:
+        return Values(tls=tuple(reports), refusal=refusals[0] if refusals else "")
+    return _valuessummarize_dmarc(read_report_message(octets))
+
+
+def _valuessummarize_dmarc(reads: Iterable[ReadReport]) -> Values:
+    tried = list(reads)[:_MOST_REPORTS]
+    refusal = next((read.refusal for read in tried if read.report is None), "")
+    return Values(dmarc=tuple(read for read in tried if read.report is not None), refusal=refusal)
+
+
+def _found(values: Values) -> Found:
+    reports = [summarize_tls(report) for report in values.tls]
+    reports += [summarize_dmarc(read.report, read.problems) for read in values.dmarc if read.report]
+    return Found(tuple(reports), values.refusal)
 
 
 def _has_header(octets: bytes) -> bool:
@@ -114,11 +152,15 @@ def _is_tls(part: Part) -> bool:
     return part.media_type in _TLS_TYPES or part.filename.lower().endswith(_TLS_NAMES)
 
 
-def _read_tls(octets: bytes) -> Found:
+def _read_tls(octets: bytes) -> Values:
     try:
-        report = tls_rpt.parse_report(unpack(octets, _TLS_LIMITS))
+        return Values(tls=(tls_rpt.parse_report(unpack(octets, _TLS_LIMITS)),))
     except (tls_rpt.ReportError, ReportRefused) as error:
-        return Found(refusal=str(error))
+        return Values(refusal=str(error))
+
+
+def summarize_tls(report: tls_rpt.Report) -> ReceivedReport:
+    """Return the figures of a TLS report."""
     rows: Counter[tuple[str, str, str]] = Counter()
     for policy in report.policies:
         kind = policy.policy.type.value
@@ -130,36 +172,30 @@ def _read_tls(octets: bytes) -> Found:
             rows[what, "fail", detail] += count
     domains = dict.fromkeys(policy.policy.domain for policy in report.policies)
     kept, left_out = _worst(rows)
-    return Found(
-        (
-            ReceivedReport(
-                kind="tls",
-                organization=report.organization[:_LONGEST],
-                contact=report.contact[:_LONGEST],
-                report_id=report.report_id[:_LONGEST],
-                domain=", ".join(domains)[:_LONGEST],
-                begin=report.start,
-                end=report.end,
-                policy=", ".join(dict.fromkeys(one.policy.type.value for one in report.policies)),
-                total=sum(policy.successes + policy.failed for policy in report.policies),
-                failed=sum(policy.failed for policy in report.policies),
-                rows=kept,
-                rows_left_out=left_out,
-            ),
-        )
+    return ReceivedReport(
+        kind="tls",
+        organization=report.organization[:_LONGEST],
+        contact=report.contact[:_LONGEST],
+        report_id=report.report_id[:_LONGEST],
+        domain=", ".join(domains)[:_LONGEST],
+        begin=report.start,
+        end=report.end,
+        policy=", ".join(dict.fromkeys(one.policy.type.value for one in report.policies)),
+        total=sum(policy.successes + policy.failed for policy in report.policies),
+        failed=sum(policy.failed for policy in report.policies),
+        rows=kept,
+        rows_left_out=left_out,
     )
 
 
-def _of_dmarc(read: ReadReport) -> Found:
-    report = read.report
-    if report is None:
-        return Found(refusal=read.refusal)
+def summarize_dmarc(report: Report, problems: Sequence[str]) -> ReceivedReport:
+    """Return the figures of a DMARC report; ``problems`` are what was passed over in it."""
     rows: Counter[tuple[str, str, str]] = Counter()
     for row in report.rows:
         result = "pass" if row.passes else "fail"
         rows[row.source_ip, result, f"{row.disposition}, From {row.header_from}"] += row.count
     kept, left_out = _worst(rows)
-    return Found((_summary(report, kept, left_out, list(read.problems)),))
+    return _summary(report, kept, left_out, list(problems))
 
 
 def _summary(
