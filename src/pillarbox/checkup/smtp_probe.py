@@ -26,7 +26,6 @@ from pillarbox.checkup.smtp_facts import (
     Stage,
     Step,
     Target,
-    TlsVersion,
 )
 from pillarbox.checkup.smtp_wire import StageFailed, Wire, failure_of
 from pillarbox.checkup.tls_versions import offered_versions
@@ -84,16 +83,16 @@ async def probe(target: Target, options: ProbeOptions) -> Probe:
         attempt = following
     assert seen is not None  # noqa: S101 - there is one attempt at least
     if options.lists_versions and seen.tls_version:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
-                seen = replace(seen, tls_versions=await _versions(seen, options.hello))
+        versions = await offered_versions(
+            target,
+            seen.mode,
+            options.hello,
+            known=seen.tls_version,
+            name=None if _is_address(target.host) else target.host,
+            deadline=deadline,
+        )
+        seen = replace(seen, tls_versions=versions)
     return seen
-
-
-async def _versions(seen: Probe, hello: str) -> tuple[TlsVersion, ...]:
-    target = seen.target
-    name = None if _is_address(target.host) else target.host
-    return await offered_versions(target, seen.mode, hello, known=seen.tls_version, name=name)
 
 
 def _better(before: Probe | None, now: Probe) -> Probe:

@@ -6,6 +6,7 @@ is not known, and never taken for "not offered".
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import warnings
 from contextlib import suppress
@@ -32,7 +33,7 @@ _ANSWERS: Final = frozenset({Failure.TLS, Failure.CLOSED, Failure.RESET})
 
 
 async def offered_versions(
-    target: Target, mode: Mode, hello: str, *, known: str, name: str | None
+    target: Target, mode: Mode, hello: str, *, known: str, name: str | None, deadline: float
 ) -> tuple[TlsVersion, ...]:
     """Return each version with whether the server speaks it.
 
@@ -42,26 +43,37 @@ async def offered_versions(
         hello: The name in EHLO.
         known: A version that it is known to speak.
         name: For SNI; None without one.
+        deadline: Event loop's time; what is not known by then stays so.
     """
-    found = []
-    for version, allowed in _VERSIONS.items():
-        is_offered = version == known or await _speaks(target, mode, hello, allowed, name)
-        found.append(TlsVersion(version, is_offered))
-    return tuple(found)
+    found = {version: True if version == known else None for version in _VERSIONS}
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(deadline):
+            for version in [one for one in found if one != known]:
+                found[version] = await _speaks(target, mode, hello, _VERSIONS[version], name)
+    return tuple(TlsVersion(*each) for each in found.items())
 
 
 async def _speaks(
     target: Target, mode: Mode, hello: str, version: ssl.TLSVersion, name: str | None
 ) -> bool | None:
     """Return whether a handshake of just this version succeeds, None if that is not known."""
-    wire = None
     try:
         wire = await Wire.open(target.address, target.port, [])
+    except OSError:
+        return None
+    try:
+        return await _shakes_hands(wire, mode, hello, version, name)
+    finally:
+        wire.close()
+
+
+async def _shakes_hands(
+    wire: Wire, mode: Mode, hello: str, version: ssl.TLSVersion, name: str | None
+) -> bool | None:
+    try:
         if mode is Mode.PLAIN:
             await _come_to_tls(wire, hello)
     except (OSError, EOFError, StageFailed):
-        if wire is not None:
-            wire.close()
         return None
     try:
         await wire.secure(_context(version), name)
@@ -69,12 +81,9 @@ async def _speaks(
         failed = failure_of(error)
         is_ours = any(words in failed.detail for words in _OURS)
         return False if failed.failure in _ANSWERS and not is_ours else None
-    else:
-        with suppress(OSError):
-            await wire.say("QUIT")
-        return True
-    finally:
-        wire.close()
+    with suppress(OSError):
+        await wire.say("QUIT")
+    return True
 
 
 async def _come_to_tls(wire: Wire, hello: str) -> None:
