@@ -58,10 +58,12 @@ def is_trustworthy(network: Network, settings: Settings) -> bool:
 
 
 def _gate(listener: ListenerSettings, settings: Settings) -> Gate:
-    asks = listener.require_auth
+    asks, kind = listener.require_auth, listener.kind
+    is_open = kind in {ListenerKind.MX, ListenerKind.SANDBOX}
     return Gate(
-        must_log_in=listener.kind is not ListenerKind.MX if asks is None else asks,
+        must_log_in=not is_open if asks is None else asks,
         trusted=_trusted(listener.trusted_networks, settings),
+        catches=kind is ListenerKind.SANDBOX,
     )
 
 

@@ -48,6 +48,7 @@ class BuiltIn:
     AUTHENTICATED: Final = "authenticated"
     TRUSTED: Final = "trusted network"
     DENIED: Final = "relay denied"
+    CAUGHT: Final = "caught"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Gate:
 
     must_log_in: bool = False  # it takes mail from trusted and authenticated clients only
     trusted: TrustedNetworks = field(default_factory=TrustedNetworks)  # may send anywhere
+    catches: bool = False  # mail to anybody is taken, and none of it goes anywhere
 
 
 _MAY_SEND: Final = Decision(BuiltIn.MAY_SEND)
@@ -79,12 +81,13 @@ _ROUTE_DENIED: Final = Decision(BuiltIn.ROUTED, _DENIED)
 _OUTSIDE_DENIED: Final = Decision(BuiltIn.DENIED, _DENIED)
 _AUTHENTICATED: Final = Decision(BuiltIn.AUTHENTICATED)
 _TRUSTED: Final = Decision(BuiltIn.TRUSTED)
+_CAUGHT: Final = Decision(BuiltIn.CAUGHT)
 
 
 class Rights:
     """What one client may do, from its login to the end of its session."""
 
-    __slots__ = ("_domains", "client", "is_trusted", "must_log_in", "rules", "senders")
+    __slots__ = ("_catches", "_domains", "client", "is_trusted", "must_log_in", "rules", "senders")
 
     def __init__(
         self, client: Client, gate: Gate, policy: RelayPolicy, senders: Senders | None
@@ -100,9 +103,12 @@ class Rights:
         self.client: Final = client
         self.is_trusted: Final = client.address in gate.trusted
         self.must_log_in: Final = gate.must_log_in and not client.credential and not self.is_trusted
-        self.senders: Final = senders
+        self._catches = gate.catches
+        self.senders: Final = None if gate.catches else senders
         self.rules: Final = tuple(
-            rule for rule in policy.rules_for(client) if rule.missed_by_client(client) is None
+            rule
+            for rule in (() if gate.catches else policy.rules_for(client))
+            if rule.missed_by_client(client) is None
         )
         self._domains = policy.domains
 
@@ -135,6 +141,8 @@ class Rights:
 
         Without a rule of the configuration the reverse-path has no say: anybody can write one.
         """
+        if self._catches:
+            return _NEEDS_LOGIN if self.must_log_in else _CAUGHT
         rule = None
         for each in self.rules:
             if not (each.misses_sender(sender) or each.misses_recipient(recipient)):

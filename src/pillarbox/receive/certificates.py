@@ -8,14 +8,21 @@ from pillarbox.config.settings import ListenerKind, ListenerSettings, Settings, 
 from pillarbox.receive.certificate import CertificateFiles, self_made_certificate
 from pillarbox.receive.tls import TlsProfile
 
-__all__ = ["certificate_files", "fetched_files", "has_tls", "tls_profile"]
+__all__ = ["certificate_files", "fetched_files", "has_implicit_tls", "has_tls", "tls_profile"]
 
 
 def has_tls(listener: ListenerSettings) -> bool:
     """Whether clients of a listener can speak TLS."""
-    if listener.kind is ListenerKind.SUBMISSIONS:
+    if has_implicit_tls(listener):
         return True
     return True if listener.starttls is None else listener.starttls
+
+
+def has_implicit_tls(listener: ListenerSettings) -> bool:
+    """Whether clients of a listener speak TLS from the first octet."""
+    if listener.implicit_tls is None:
+        return listener.kind is ListenerKind.SUBMISSIONS
+    return listener.implicit_tls
 
 
 def fetched_files(directory: Path, name: str) -> CertificateFiles:
@@ -64,7 +71,8 @@ def certificate_files(
 def tls_profile(listener: ListenerSettings, settings: Settings) -> TlsProfile:
     """Return how a listener speaks TLS."""
     is_self_made = settings.tls.certificate is None and not settings.certificate
-    refuses = listener.kind is not ListenerKind.MX and not is_self_made
+    is_for_users = listener.kind in {ListenerKind.SUBMISSION, ListenerKind.SUBMISSIONS}
+    refuses = is_for_users and not is_self_made
     if listener.unknown_names is not None:
         refuses = listener.unknown_names is UnknownNames.REFUSE
     return TlsProfile(

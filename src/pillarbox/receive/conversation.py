@@ -20,7 +20,6 @@ from pillarbox.events.types import (
 from pillarbox.intake.draft import Kept, Origin
 from pillarbox.intake.rulings import ruled
 from pillarbox.message.trace import ReceivedTrace, Session as TraceSession
-from pillarbox.net.addresses import is_loopback
 from pillarbox.policy.recipients import Resolution, ResolutionKind
 from pillarbox.policy.relay import BuiltIn, Rights
 from pillarbox.policy.rules import Client
@@ -59,7 +58,6 @@ from pillarbox.smtp.events import (
     VerifyReceived,
 )
 from pillarbox.smtp.reply import Reply
-from pillarbox.smtp.server import ServerConnection
 
 __all__ = ["Conversation"]
 
@@ -93,9 +91,7 @@ class Conversation:
         """Begin to talk to the client of ``line``."""
         self._service = service
         self._line = line
-        self.connection = ServerConnection(
-            service.options_for_loopback if is_loopback(line.client) else service.options
-        )
+        self.connection = service.connect(line.id, line.client)
         self.content: Content | None = None  # coming in
         self.decision_deadline = inf
         self.messages = 0  # kept so far

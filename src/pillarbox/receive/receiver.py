@@ -29,8 +29,14 @@ from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.relay import RelayPolicy
 from pillarbox.receive.allowance import Rates
 from pillarbox.receive.binding import Sockets, bind_listeners, show_address
+from pillarbox.receive.catching import Catching
 from pillarbox.receive.certificate import CertificateFiles
-from pillarbox.receive.certificates import certificate_files, has_tls, tls_profile
+from pillarbox.receive.certificates import (
+    certificate_files,
+    has_implicit_tls,
+    has_tls,
+    tls_profile,
+)
 from pillarbox.receive.checks import NO_CHECKS, Checks
 from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.harvest import Harvest
@@ -73,6 +79,7 @@ class Receiver:
         guesses: Guesses | None = None,
         rates: RatesOf | None = None,
         failing: Misbehavior | None = None,
+        catching: Catching | None = None,
     ) -> None:
         """Prepare everything that can fail: certificates, users, and the sockets.
 
@@ -89,6 +96,7 @@ class Receiver:
             guesses: Counts failed logins; None: they are forgotten at the end.
             rates: Makes what clients may send; None: there is no limit.
             failing: Says when the listeners fail on purpose; None: never.
+            catching: The other end of listeners of the kind ``sandbox``; None: there are none.
 
         Raises:
             PermanentError: A file cannot be used, or an address cannot be bound.
@@ -102,6 +110,7 @@ class Receiver:
         self._harvest = Harvest()
         self._make_rates = rates
         self._failing = failing
+        self._catching = catching
         self.failures = FailureBook()
         self._make_access = access or partial(_access_without_store, now=clock.now)
         self.access = self._make_access(settings)
@@ -225,7 +234,7 @@ class Receiver:
         is_mx = listener.kind is ListenerKind.MX
         offers_auth = _default(listener.auth, not is_mx) and access.authenticator.has_users
         options = _options(listener, settings, self._hostname, offers_auth=offers_auth)
-        return Service(
+        service = Service(
             name=name,
             kind=listener.kind,
             hostname=self._hostname,
@@ -235,7 +244,7 @@ class Receiver:
             proxies=_networks(listener.proxies),
             banner_delay=listener.banner_delay if is_mx else 0.0,
             tls=ServerTls(files, tls_profile(listener, settings)) if has_tls(listener) else None,
-            has_implicit_tls=listener.kind is ListenerKind.SUBMISSIONS,
+            has_implicit_tls=has_implicit_tls(listener),
             door=self._door,
             relay=relay,
             access=access,
@@ -252,6 +261,11 @@ class Receiver:
             failing=self._failing,
             checks=NO_CHECKS if self._checks is None else self._checks(settings, name),
         )
+        if listener.kind is not ListenerKind.SANDBOX:
+            return service
+        if self._catching is None:
+            raise PermanentError(f"listener.{name}: there is no sandbox here to catch mail")
+        return self._catching.applied_to(service)
 
 
 def _access_without_store(settings: Settings, now: Callable[[], float]) -> AccessControl:
@@ -281,7 +295,7 @@ def _options(
         max_messages=limits.messages,
         max_errors=limits.errors,
         max_junk_commands=limits.commands,
-        starttls=listener.kind is not ListenerKind.SUBMISSIONS and has_tls(listener),
+        starttls=has_tls(listener) and not has_implicit_tls(listener),
         auth_mechanisms=tuple(map(str.upper, auth.mechanisms)) if offers_auth else (),
         auth_challenges_before_tls=auth.challenges_before_tls,
         new_nonce=_new_nonce,

@@ -13,6 +13,7 @@ from pillarbox.config.settings import LimitSettings, ListenerKind
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import ConfigurationReloaded, Sink
 from pillarbox.intake.door import Door
+from pillarbox.net.addresses import is_loopback
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.policy.relay import RelayPolicy
 from pillarbox.receive.allowance import Rates
@@ -21,7 +22,8 @@ from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.harvest import Harvest
 from pillarbox.receive.misbehavior import Misbehavior
 from pillarbox.receive.tls import ServerTls
-from pillarbox.smtp.server import ServerOptions
+from pillarbox.smtp.observed import ObservedServerConnection, SessionObserver
+from pillarbox.smtp.server import ServerConnection, ServerOptions
 
 __all__ = ["Service"]
 
@@ -56,13 +58,22 @@ class Service:
     checks: Checks = NO_CHECKS
     rates: Rates | None = None
     failing: Misbehavior | None = None  # None: it never fails on purpose
+    observe: Callable[[str, str, str], SessionObserver] | None = None
+    """Who overhears a session, by its id, its client and its listener; None: nobody."""
     projects: tuple[str, ...] = ()  # whose credentials may log in; empty: all
     sandbox: bool | None = None  # whether they are for the sandbox; None: does not matter
 
     @property
     def is_submission(self) -> bool:
         """Whether mail on this listener is new here (RFC 6409)."""
-        return self.kind is not ListenerKind.MX
+        return self.kind in {ListenerKind.SUBMISSION, ListenerKind.SUBMISSIONS}
+
+    def connect(self, session: str, client: str) -> ServerConnection:
+        """Return the server's side of a new session."""
+        options = self.options_for_loopback if is_loopback(client) else self.options
+        if self.observe is None:
+            return ServerConnection(options)
+        return ObservedServerConnection(options, self.observe(session, client, self.name))
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Return the context for a handshake; None where there is no TLS."""

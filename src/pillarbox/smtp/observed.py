@@ -1,0 +1,116 @@
+"""A server connection that tells an observer what is said, line by line.
+
+For listeners whose sessions are shown to people. What a client says in confidence (AUTH and
+its exchange) is told without the secret. The usual connection knows nothing of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from pillarbox.smtp import events, replies
+from pillarbox.smtp.lines import LineReader
+from pillarbox.smtp.options import ServerOptions
+from pillarbox.smtp.refusal import RefusedError
+from pillarbox.smtp.reply import Reply
+from pillarbox.smtp.server import ServerConnection
+from pillarbox.smtp.server_core import Reading
+from pillarbox.smtp.session import Verb
+
+__all__ = ["ObservedServerConnection", "SessionObserver"]
+
+_VERBS: Final = frozenset(verb.value.split()[0].encode() for verb in Verb)
+_HIDDEN: Final = b"****"
+_MALFORMED: Final = b"(a line that is too long, or not a line of text)"
+
+
+class SessionObserver(Protocol):
+    """Hears what is said in one session. It must be quick, and keep little."""
+
+    def said(self, line: bytes) -> None:
+        """Hear a command or a response, without its line end, secrets masked."""
+        ...
+
+    def replied(self, reply: Reply) -> None:
+        """Hear a reply."""
+        ...
+
+    def brought(self, octets: bytes) -> None:
+        """Hear a piece of a content."""
+        ...
+
+    def ended(self) -> None:
+        """Hear that a content has ended, as the final dot or the last chunk says."""
+        ...
+
+
+class ObservedServerConnection(ServerConnection):
+    """One client's session, overheard."""
+
+    def __init__(self, options: ServerOptions, observer: SessionObserver) -> None:
+        super().__init__(options)
+        self._observer = observer
+        self._lines = _ObservedLines(options, observer, self._is_confidential)
+
+    def next_event(self) -> events.ServerEvent | None:
+        """Return the next event; the observer hears of a content before anybody decides."""
+        event = super().next_event()
+        if isinstance(event, events.ContentReceived):
+            self._observer.brought(event.data)
+        elif isinstance(event, events.MessageEnded):
+            self._observer.ended()
+        return event
+
+    def time_out(self, reply: Reply = replies.TIMED_OUT) -> None:
+        """End the session now, whatever is under way."""
+        if not self.is_over:
+            self._observer.replied(reply)
+        super().time_out(reply)
+
+    def _send(self, reply: Reply, reason: str = "closed by us") -> None:
+        self._observer.replied(reply)
+        super()._send(reply, reason)
+
+    def _is_confidential(self, line: bytes) -> bool:
+        if self._reading is Reading.RESPONSE:
+            return True
+        # A client that lost step may send its password where a command belongs.
+        return self._hides_commands and line.split(b" ", 1)[0].upper() not in _VERBS
+
+
+class _ObservedLines(LineReader):
+    """A line reader that tells of each line."""
+
+    __slots__ = ("_is_confidential", "_observer")
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        observer: SessionObserver,
+        is_confidential: Callable[[bytes], bool],
+    ) -> None:
+        super().__init__(accepts_bare_lf=options.accept_bare_lf_commands)
+        self._observer = observer
+        self._is_confidential = is_confidential
+
+    def take_line(
+        self, limit: int, too_long: Reply = replies.COMMAND_LINE_TOO_LONG
+    ) -> bytes | None:
+        """Return the next line; tell the observer of it, or that there was none to tell."""
+        try:
+            line = super().take_line(limit, too_long)
+        except RefusedError:
+            self._observer.said(_MALFORMED)
+            raise
+        if line is not None:
+            self._observer.said(self._told(line))
+        return line
+
+    def _told(self, line: bytes) -> bytes:
+        if line[:5].upper() == b"AUTH ":
+            words = line.split(b" ", 2)
+            return line if len(words) < 3 else b" ".join((*words[:2], _HIDDEN))  # noqa: PLR2004 - AUTH, mechanism, response
+        if self._is_confidential(line):
+            return b"*" if line == b"*" else _HIDDEN
+        return line
