@@ -1,3 +1,53 @@
-"""Judges a mail as its readers and receivers will: findings with fixes. PURE."""
+"""Judges a mail as its readers and receivers will: findings with fixes. PURE.
+
+::
+
+    assessment = assess(read_mail(octets), octets, Facts(now=clock.now()))
+    assessment.score.arithmetic  # "10 - 1 (PB-MAIL-220) = 9"
+"""
 
 from __future__ import annotations
+
+from pillarbox.preflight.assessment import (
+    Aspect,
+    Assessment,
+    ClientSupport,
+    ClientTally,
+    Deduction,
+    FeatureUse,
+    Judged,
+    Score,
+    Support,
+    from_json,
+    to_json,
+)
+from pillarbox.preflight.facts import (
+    AuthenticationFacts,
+    Facts,
+    LinkAnswer,
+    MethodFact,
+    SpamRule,
+    SpamVerdict,
+)
+from pillarbox.preflight.judge import assess
+
+__all__ = [
+    "Aspect",
+    "Assessment",
+    "AuthenticationFacts",
+    "ClientSupport",
+    "ClientTally",
+    "Deduction",
+    "Facts",
+    "FeatureUse",
+    "Judged",
+    "LinkAnswer",
+    "MethodFact",
+    "Score",
+    "SpamRule",
+    "SpamVerdict",
+    "Support",
+    "assess",
+    "from_json",
+    "to_json",
+]

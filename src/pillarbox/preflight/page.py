@@ -43,7 +43,29 @@ _MAY_STAY_OPEN: Final = frozenset(
 )
 _SILENT: Final = frozenset({"script", "style", "title", "textarea", "template"})
 _BLOCKS: Final = frozenset(
-    "blockquote br dd div dt h1 h2 h3 h4 h5 h6 hr li ol p pre table td th tr ul".split()
+    [
+        "blockquote",
+        "br",
+        "dd",
+        "div",
+        "dt",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "table",
+        "td",
+        "th",
+        "tr",
+        "ul",
+    ]
 )
 _WITH_TEXT: Final = frozenset(["a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "title"])
 _BLANKS: Final = re.compile(r"[^\S\n]+")
