@@ -18,35 +18,52 @@ from pillarbox.cli.output import Out
 
 __all__ = ["cli", "main"]
 
-# Where each command lives: only the one that is asked for is imported, so that `pillarbox
-# queue list` does not wait for what `pillarbox serve` needs.
-_COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "serve": ("serve", "serve"),
-    "init": ("init", "init"),
-    "config": ("config", "config"),
-    "status": ("status", "status"),
-    "queue": ("queue", "queue"),
-    "log": ("log", "log"),
-    "explain": ("explain", "explain"),
-    "check": ("check", "check"),
-    "pause": ("status", "pause"),
-    "resume": ("status", "resume"),
-    "reload": ("status", "reload"),
-    "stop": ("status", "stop"),
-    "backup": ("store", "backup"),
-    "restore": ("store", "restore"),
-    "verify": ("verify", "verify"),
-    "auth": ("auth", "auth"),
-    "credential": ("credential", "credential"),
-    "dkim": ("dkim", "dkim"),
-    "dmarc": ("dmarc", "dmarc"),
-    "mta-sts": ("mta_sts", "mta_sts"),
-    "relay": ("relay", "relay"),
-    "reports": ("reports", "reports"),
-    "spf": ("spf", "spf"),
-    "demo": ("demo", "demo"),
-    "version": ("version", "version"),
+# Where each command lives, by section of the help: only the one that is asked for is imported,
+# so that `pillarbox queue list` does not wait for what `pillarbox serve` needs.
+_SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Try it": {
+        "demo": ("demo", "demo"),
+    },
+    "Find out why mail fails": {
+        "explain": ("explain", "explain"),
+        "check": ("check", "check"),
+        "verify": ("verify", "verify"),
+        "reports": ("reports", "reports"),
+    },
+    "Run a node": {
+        "init": ("init", "init"),
+        "config": ("config", "config"),
+        "serve": ("serve", "serve"),
+        "status": ("status", "status"),
+        "pause": ("status", "pause"),
+        "resume": ("status", "resume"),
+        "reload": ("status", "reload"),
+        "stop": ("status", "stop"),
+        "backup": ("store", "backup"),
+        "restore": ("store", "restore"),
+    },
+    "See and steer mail": {
+        "queue": ("queue", "queue"),
+        "log": ("log", "log"),
+    },
+    "Say who may send": {
+        "credential": ("credential", "credential"),
+        "auth": ("auth", "auth"),
+        "relay": ("relay", "relay"),
+    },
+    "Set up a domain": {
+        "dkim": ("dkim", "dkim"),
+        "spf": ("spf", "spf"),
+        "dmarc": ("dmarc", "dmarc"),
+        "mta-sts": ("mta_sts", "mta_sts"),
+    },
+    "About pillarbox": {
+        "completion": ("completion", "completion"),
+        "manual": ("manual", "manual"),
+        "version": ("version", "version"),
+    },
 }
+_COMMANDS: Final = {name: place for part in _SECTIONS.values() for name, place in part.items()}
 
 
 class _LazyGroup(click.Group):
@@ -63,6 +80,19 @@ class _LazyGroup(click.Group):
         module, name = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"pillarbox.cli.{module}"), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, _COMMANDS))
+        for title, part in _SECTIONS.items():
+            rows = []
+            for name in part:
+                command = self.get_command(ctx, name)
+                if command is not None:
+                    # As much as fits beside the name (two columns in front, two between).
+                    about = command.get_short_help_str(formatter.width - width - 4)
+                    rows.append((f"{name:{width}}", about))
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
