@@ -91,7 +91,7 @@ class Header:
         Args:
             matches: One match of the field pattern for each field.
             first_field: Octets before the first field: 0, or those of an mbox "From " line.
-            size: Octets up to the body, with the empty line.
+            size: The offset of the body; what stands before it, with the empty line.
             end: What ended the header.
         """
         self._matches = matches
@@ -144,6 +144,11 @@ class Header:
             values.append(unfold(self._matches[number][2]))
         return tuple(values)
 
+    def before(self, offset: int) -> Header:
+        """Return the header as if the body began at an offset, at which a line starts."""
+        matches = [match for match in self._matches if match.start() < offset]
+        return Header(matches, self.first_field, offset, HeaderEnd.NO_FIELD)
+
     def count(self, name: bytes) -> int:
         """Return how many fields have this name, such as the hops in ``received``."""
         return self._names.count(name)
@@ -156,21 +161,25 @@ def unfold(value: bytes) -> bytes:
     return value.strip(b" \t\r\n")
 
 
-def scan_header(content: bytes, limits: HeaderLimits = DEFAULT_HEADER_LIMITS) -> Header:
+def scan_header(
+    content: bytes, limits: HeaderLimits = DEFAULT_HEADER_LIMITS, *, start: int = 0
+) -> Header:
     """Find the fields of the header that ``content`` starts with.
 
     Args:
         content: A message, or its first octets; if the header may be longer than them,
             ``end`` is ``END_OF_OCTETS``, and the scan is to be repeated with more.
         limits: What is refused.
+        start: The offset where the header starts: that of a part within a message. All
+            offsets of the answer count from the beginning of ``content`` nevertheless.
 
     Raises:
         HeaderRefused: The header is larger than the limits allow.
     """
-    position = first_field = _mbox_line(content)
+    position = first_field = start or _mbox_line(content)
     matches: list[re.Match[bytes]] = []
     # One octet more than allowed is looked at, so that what is too large shows.
-    bound = limits.max_size + 1
+    bound = start + limits.max_size + 1
     most, longest = limits.max_fields, limits.max_field_size
     match_field = _FIELD.match
     while (match := match_field(content, position, bound)) is not None:
@@ -188,7 +197,7 @@ def scan_header(content: bytes, limits: HeaderLimits = DEFAULT_HEADER_LIMITS) ->
         end_by = HeaderEnd.END_OF_OCTETS
     else:
         end_by = HeaderEnd.NO_FIELD
-    if position > limits.max_size:
+    if position - start > limits.max_size:
         raise HeaderRefused(_TOO_LARGE)
     return Header(matches, first_field, position, end_by)
 

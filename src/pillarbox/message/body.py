@@ -1,0 +1,161 @@
+"""Which parts of a message a reader is shown as its text, and which are attached to it.
+
+The rules are those of JMAP (RFC 8621 §4.1.4), which sum up what the large clients do: of
+alternatives the plain and the HTML one each make a view; what stands beside them in a mixed
+multipart belongs to both; an image that stands inline is a part of the body; all else is attached.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Final
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from pillarbox.message.tree import Node
+
+__all__ = ["Body", "is_media", "is_within_text", "outside_text", "referred_ids", "select_body"]
+
+_REFERENCE: Final = re.compile(r"""cid:([^\s"'<>)\\]{1,400})""", re.IGNORECASE)
+
+
+class Body(Struct, frozen=True):
+    """The parts of a message by what a reader does with them."""
+
+    text: tuple[Node, ...]  # shown by a reader without HTML, in this order
+    html: tuple[Node, ...]  # shown by a reader with HTML
+    attached: tuple[Node, ...]  # all others without parts
+
+
+def select_body(root: Node) -> Body:
+    """Choose the parts of the body.
+
+    Args:
+        root: The tree of the message.
+    """
+    if not root.is_multipart:
+        if root.media_type.startswith(("text/", "multipart/")):
+            return Body((root,), (root,), ())  # one part alone is shown, whatever text it is
+        if not root.disposition and not root.body_start < root.end:
+            return Body((), (), ())
+    views = _Views()
+    views.sort((root,), "mixed", views.text, views.html)
+    return Body(tuple(views.text), tuple(views.html), tuple(views.attached))
+
+
+def is_media(part: Node) -> bool:
+    """Say whether a part is of a kind that clients show within the text."""
+    return part.media_type.startswith(("image/", "audio/", "video/"))
+
+
+def referred_ids(html: str) -> frozenset[str]:
+    """Return the content ids that a page refers to by ``cid:`` (RFC 2392 §2)."""
+    if "cid:" not in html and "CID:" not in html:
+        return frozenset()
+    return frozenset(unquote(found) for found in _REFERENCE.findall(html))
+
+
+def outside_text(body: Body) -> tuple[Node, ...]:
+    """Return all parts that are no text of the body, in their order."""
+    media = [part for part in (*body.text, *body.html) if is_media(part)]
+    if not media:
+        return body.attached
+    by_number = {part.number: part for part in (*body.attached, *media)}
+    return tuple(by_number[number] for number in sorted(by_number))
+
+
+def is_within_text(part: Node, referred: Collection[str]) -> bool:
+    """Say whether a part is shown within the text: what is not is listed as an attachment.
+
+    Args:
+        part: One of ``outside_text``.
+        referred: The content ids that the page refers to.
+    """
+    if part.content_id and part.content_id in referred:
+        return True
+    # As Apple writes it: images between paragraphs of plain text. A related part that the page
+    # forgot would be lost if it were not listed.
+    return part.disposition == "inline" and is_media(part) and not part.content_id
+
+
+class _Views:
+    """The two views while they are filled."""
+
+    __slots__ = ("attached", "html", "text")
+
+    def __init__(self) -> None:
+        self.text: list[Node] = []
+        self.html: list[Node] = []
+        self.attached: list[Node] = []
+
+    def sort(
+        self,
+        parts: Sequence[Node],
+        kind: str,
+        text: list[Node] | None,
+        html: list[Node] | None,
+        *,
+        in_alternative: bool = False,
+    ) -> None:
+        """Sort the parts of one multipart; how deep it goes is bounded by the tree's limits.
+
+        Args:
+            parts: The parts.
+            kind: The multipart's subtype.
+            text: The view without HTML; None where the parts have no place in it.
+            html: The view with HTML; None likewise.
+            in_alternative: Whether an outer multipart is an alternative.
+        """
+        before = len(text or ()), len(html or ())
+        for place, part in enumerate(parts):
+            if part.is_multipart:
+                inner = part.media_type[10:]
+                self.sort(
+                    part.children, inner, text, html,
+                    in_alternative=in_alternative or inner == "alternative",
+                )  # fmt: skip
+            elif not _is_shown(part, kind, is_first=place == 0):
+                self.attached.append(part)
+            elif kind == "alternative":
+                self._choose(part, text, html)
+            else:
+                if in_alternative and part.media_type == "text/plain":
+                    html = None
+                elif in_alternative and part.media_type == "text/html":
+                    text = None
+                self._show(part, text, html)
+        if kind == "alternative" and text is not None and html is not None:
+            _even_out(text, html, *before)
+
+    def _choose(self, part: Node, text: list[Node] | None, html: list[Node] | None) -> None:
+        """Put an alternative in the view that it is for."""
+        view = {"text/plain": text, "text/html": html}.get(part.media_type)
+        (self.attached if view is None else view).append(part)
+
+    def _show(self, part: Node, text: list[Node] | None, html: list[Node] | None) -> None:
+        for view in (text, html):
+            if view is not None:
+                view.append(part)
+        if (text is None or html is None) and is_media(part):
+            self.attached.append(part)
+
+
+def _is_shown(part: Node, kind: str, *, is_first: bool) -> bool:
+    if part.disposition == "attachment":
+        return False
+    if is_media(part):
+        return is_first or kind != "related"
+    if part.media_type not in {"text/plain", "text/html"}:
+        return False
+    # Beside others, a text with a name is a file; of related parts only the first is shown.
+    return is_first or (kind != "related" and not part.filename)
+
+
+def _even_out(text: list[Node], html: list[Node], text_before: int, html_before: int) -> None:
+    """Give a view for which there was no alternative what the other one has."""
+    if len(text) == text_before:
+        text.extend(html[html_before:])
+    elif len(html) == html_before:
+        html.extend(text[text_before:])

@@ -1,0 +1,94 @@
+"""Encoded words: how header fields carry text that is not ASCII (RFC 2047, RFC 6532).
+
+Tolerant as readers are: blanks within a word, a word in the middle of another, characters that
+are split between two words, and raw UTF-8 are read. Any octets become one line of text without
+control characters, so that no word can bring a line end (or a NUL) into what is shown. Nothing
+is raised; time is linear. Addresses are never decoded here: see ``message.people``.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import Final
+
+from pillarbox.message.charset import decode_octets, guess_text
+from pillarbox.message.header import unfold
+
+__all__ = ["decode_text", "one_line"]
+
+# RFC 2047 §2; RFC 2231 §5 puts a language behind an asterisk. The text ends at the next "?=":
+# it is looked for by itself, so that a value full of beginnings costs no more than others.
+_BEGINNING: Final = re.compile(rb"=\?([^?\s\x00-\x1f]{1,64}+)\?([bBqQ])\?")
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029]+")
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
+
+
+def decode_text(value: bytes) -> str:
+    """Return the value of an unstructured field as people read it, in one line.
+
+    Args:
+        value: What follows the field's colon; folds may still be in it.
+    """
+    value = unfold(value)
+    if b"=?" in value:
+        return one_line("".join(_pieces(value)))
+    return one_line(guess_text(value))
+
+
+def one_line(text: str) -> str:
+    """Return a text without control characters and line separators; a blank stands for them."""
+    # Nearly every text is printable, and said to be so much quicker than searched.
+    return text if text.isprintable() else _CONTROLS.sub(" ", text).strip()
+
+
+def _pieces(value: bytes) -> list[str]:
+    """Cut a value at its encoded words, and decode what comes of it."""
+    pieces: list[str] = []
+    position = 0
+    run: list[bytes] = []  # decoded octets of words that follow each other in one character set
+    run_charset = b""
+    while (found := _next_word(value, position)) is not None:
+        start, end, charset, octets = found
+        between = value[position:start]
+        # RFC 2047 §6.2: blanks between two encoded words are not shown. A character may be
+        # split between two words, though §5 forbids it, so their octets are decoded together.
+        is_joined = bool(run_charset) and not between.strip(b" \t\r\n")
+        if not is_joined or charset != run_charset:
+            pieces.append(_text(run, run_charset))
+            run = []
+        if not is_joined:
+            pieces.append(guess_text(between))
+        run.append(octets)
+        run_charset = charset
+        position = end
+    pieces.extend((_text(run, run_charset), guess_text(value[position:])))
+    return pieces
+
+
+def _next_word(value: bytes, position: int) -> tuple[int, int, bytes, bytes] | None:
+    """Return where the next encoded word starts and ends, its character set and its octets."""
+    found = _BEGINNING.search(value, position)
+    if found is None:
+        return None
+    end = value.find(b"?=", found.end())
+    if end < 0:
+        return None
+    charset, encoding = found[1].partition(b"*")[0].lower(), found[2]
+    text = value[found.end() : end]
+    octets = _from_q(text) if encoding in b"qQ" else _from_base64(text)
+    return found.start(), end + 2, charset, octets
+
+
+def _text(run: list[bytes], charset: bytes) -> str:
+    return decode_octets(b"".join(run), charset.decode("ascii", "replace")) if run else ""
+
+
+def _from_q(text: bytes) -> bytes:
+    return binascii.a2b_qp(text.replace(b"\r\n", b""), header=True)  # RFC 2047 §4.2
+
+
+def _from_base64(text: bytes) -> bytes:
+    letters = _NOT_BASE64.sub(b"", text)
+    letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))

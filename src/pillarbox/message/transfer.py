@@ -1,0 +1,60 @@
+"""Content-Transfer-Encoding: the octets of a part as they were before they were sent.
+
+Malformed base64 and quoted-printable give what can be had of them; what follows an encoding that
+nobody knows (uuencode among them) stays as it is. Nothing is raised; time is linear. RFC 2045 §6.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import Final
+
+__all__ = ["IDENTITY", "decode_transfer", "is_known_transfer"]
+
+IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
+"""Encodings that change nothing (RFC 2045 §6.2)."""
+
+_KNOWN: Final = IDENTITY | {"quoted-printable", "base64"}
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
+_PADDING: Final = re.compile(rb"=+")
+_BLANK_ENDS: Final = re.compile(rb"[ \t]++(?=\r?\n)")
+
+
+def is_known_transfer(encoding: str) -> bool:
+    """Say whether an encoding, in lower case, is one of the standard's."""
+    return encoding in _KNOWN
+
+
+def decode_transfer(octets: bytes, encoding: str) -> bytes:
+    """Return the content of a part.
+
+    Args:
+        octets: The part's body as it stands in the message.
+        encoding: The encoding's name in lower case.
+    """
+    if encoding == "quoted-printable":
+        if b" \r\n" in octets or b"\t\r\n" in octets:
+            # RFC 2045 §6.7 (3): blanks at the end of a line were put there on the way.
+            octets = _BLANK_ENDS.sub(b"", octets)
+        return binascii.a2b_qp(octets)
+    if encoding == "base64":
+        return _from_base64(octets)
+    return octets
+
+
+def _from_base64(octets: bytes) -> bytes:
+    first_padding = octets.find(b"=")
+    if first_padding < 0 or not octets[first_padding:].strip(b"= \t\r\n"):
+        try:
+            return binascii.a2b_base64(octets)
+        except binascii.Error:
+            pass
+    # RFC 2045 §6.8: what is no letter of it is left out. Padding in the middle ends one run of
+    # letters and another follows, as when a list's footer was encoded by itself. What a single
+    # letter too many would mean, nobody knows.
+    decoded = []
+    for letters in _PADDING.split(_NOT_BASE64.sub(b"", octets)):
+        whole = letters[: len(letters) - (len(letters) % 4 == 1)]
+        decoded.append(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)))
+    return b"".join(decoded)
