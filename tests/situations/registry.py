@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.situations import domains, servers
+from tests.situations import domains, ports, servers
 from tests.situations.situation import Healthy, Situation
 
 __all__ = ["BROKEN", "HEALTHY"]
 
-BROKEN: Final[tuple[Situation, ...]] = (*domains.BROKEN, *servers.BROKEN)
-HEALTHY: Final[tuple[Healthy, ...]] = (*domains.HEALTHY, *servers.HEALTHY)
+BROKEN: Final[tuple[Situation, ...]] = (*domains.BROKEN, *servers.BROKEN, *ports.BROKEN)
+HEALTHY: Final[tuple[Healthy, ...]] = (*domains.HEALTHY, *servers.HEALTHY, *ports.HEALTHY)

@@ -17,6 +17,7 @@ from pillarbox.checkup.smtp_questions import CONTROL, ServerQuestion, ask_server
 from pillarbox.checkup.smtp_rules import ServerReport, judge_server
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.check_smtp_output import print_server, server_object
+from pillarbox.cli.check_target import read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import dns_options
 from pillarbox.clock import SystemClock
@@ -31,7 +32,6 @@ from pillarbox.smtp.path import parse_mailbox
 __all__ = ["smtp"]
 
 _DNS_PATIENCE: Final = 1.5  # seconds for each of three tries
-_HIGHEST_PORT: Final = 65_535
 _MAX_PORTS: Final = 12
 _MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 
@@ -136,34 +136,14 @@ def _question(server: str, ports: str | None) -> ServerQuestion:
     Raises:
         click.UsageError: It is not what it should be.
     """
-    host, port = _split(server)
+    host, port = split_host(server)
     if port and ports:
         raise click.UsageError("give the port with the host or with --ports, not both")
-    named = [_port(text) for text in (ports.split(",") if ports else [port] if port else [])]
+    named = [read_port(text) for text in (ports.split(",") if ports else [port] if port else [])]
     if len(named) > _MAX_PORTS:
         raise click.BadParameter(f"more than {_MAX_PORTS} ports", param_hint="--ports")
-    wanted = host if ":" in host else ascii_domain(host.rstrip(".")).lower()
-    if ":" not in wanted and not is_domain(wanted):
-        raise click.BadParameter(f"{host!a} is no host", param_hint="HOST")
+    wanted = read_host(host)
     return ServerQuestion(host=wanted, ports=tuple(named), now=SystemClock().now(), control=CONTROL)
-
-
-def _split(server: str) -> tuple[str, str]:
-    """Read ``HOST``, ``HOST:PORT``, ``[ADDRESS]:PORT`` or an IPv6 address."""
-    if server.startswith("["):
-        address, _, rest = server[1:].partition("]")
-        return address, rest.removeprefix(":")
-    if server.count(":") == 1:
-        host, _, port = server.partition(":")
-        return host, port
-    return server, ""
-
-
-def _port(text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _HIGHEST_PORT):
-        raise click.BadParameter(f"{text!a} is no port", param_hint="--ports")
-    return int(text)
 
 
 def _check_envelope(sender: str | None, recipients: tuple[str, ...]) -> None:

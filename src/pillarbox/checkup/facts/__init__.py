@@ -1,0 +1,1 @@
+"""Facts about hosting and mail providers, as data with their sources, and what reads them."""
