@@ -17,6 +17,7 @@ IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 _KNOWN: Final = IDENTITY | {"quoted-printable", "base64"}
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
+_OTHER: Final = re.compile(rb"[^A-Za-z0-9+/= \t\r\n]")
 _PADDING: Final = re.compile(rb"=+")
 _BLANK_ENDS: Final = re.compile(rb"[ \t]++(?=\r?\n)")
 
@@ -44,15 +45,19 @@ def decode_transfer(octets: bytes, encoding: str) -> bytes:
 
 
 def _from_base64(octets: bytes) -> bytes:
-    first_padding = octets.find(b"=")
-    if first_padding < 0 or not octets[first_padding:].strip(b"= \t\r\n"):
+    padding = octets.find(b"=")
+    behind = octets[padding:].strip(b"= \t\r\n") if padding >= 0 else b""
+    if not behind:
         try:
             return binascii.a2b_base64(octets)
         except binascii.Error:
             pass
-    # RFC 2045 §6.8: what is no letter of it is left out. Padding in the middle ends one run of
-    # letters and another follows, as when a list's footer was encoded by itself. What a single
-    # letter too many would mean, nobody knows.
+    elif _OTHER.search(behind):
+        # Padding is the end (RFC 2045 §6.8), and what follows is the footer of a list, in the clear.
+        octets = octets[:padding]
+    # What is no letter of it is left out. Padding in the middle ends one run of letters and
+    # another follows, as when a footer was encoded by itself. What a single letter too many
+    # would mean, nobody knows.
     decoded = []
     for letters in _PADDING.split(_NOT_BASE64.sub(b"", octets)):
         whole = letters[: len(letters) - (len(letters) % 4 == 1)]

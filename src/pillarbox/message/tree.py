@@ -21,7 +21,7 @@ from pillarbox.message.header import Header, HeaderEnd, HeaderLimits, HeaderRefu
 from pillarbox.message.parameters import read_parameters, read_token
 from pillarbox.message.transfer import IDENTITY, decode_transfer, is_known_transfer
 
-__all__ = ["DEFAULT_TREE_LIMITS", "Node", "TreeLimits", "leaves", "read_tree"]
+__all__ = ["DEFAULT_TREE_LIMITS", "FEW_PARTS", "Node", "TreeLimits", "leaves", "read_tree"]
 
 _MAX_BOUNDARY: Final = 200  # RFC 2046 §5.1.1 allows 70
 _LONGEST_CACHED: Final = 256
@@ -47,6 +47,14 @@ class TreeLimits:
 
 
 DEFAULT_TREE_LIMITS: Final = TreeLimits()
+
+FEW_PARTS: Final = TreeLimits(
+    max_depth=8,
+    max_parts=100,
+    opens_messages=False,
+    header=HeaderLimits(max_size=64 * 1024, max_fields=200, max_field_size=32 * 1024),
+)
+"""For a program that looks for an attachment: a report, or what a bounce says."""
 
 
 class Node(Struct, frozen=True, gc=False):
@@ -298,7 +306,7 @@ class _Builder:
         while len(self._stack) - 1 > place:
             part = self._stack.pop()
             if part.boundary:
-                del self._boundaries[part.boundary]
+                self._boundaries.pop(part.boundary, None)
             node = self._closed(part, max(end, part.body_start))
             if self._stack:
                 self._stack[-1].children.append(node)

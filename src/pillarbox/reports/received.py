@@ -19,7 +19,8 @@ from pillarbox.mailauth.dmarc_report import (
     read_report_message,
     unpack,
 )
-from pillarbox.message.parts import Part, message_parts
+from pillarbox.message.transfer import is_known_transfer
+from pillarbox.message.tree import FEW_PARTS, Node, leaves
 
 __all__ = [
     "Found",
@@ -113,24 +114,24 @@ def read_values(octets: bytes) -> Values:
         return Values(refusal=str(error))
     if plain.lstrip().startswith(b"{"):
         return _read_tls(plain)
-    return _valuessummarize_dmarc([read_report(octets)])
+    return _dmarc_values([read_report(octets)])
 
 
 def _values_in_message(octets: bytes) -> Values:
     reports: list[tls_rpt.Report] = []
     refusals: list[str] = []
-    for part in message_parts(octets):
+    for part in leaves(octets, FEW_PARTS):
         if _is_tls(part) and len(reports) < _MOST_REPORTS:
-            content = part.decoded()
-            values = _read_tls(content) if content is not None else Values(refusal="its encoding")
+            is_known = is_known_transfer(part.encoding)
+            values = _read_tls(part.content) if is_known else Values(refusal="its encoding")
             reports += values.tls
             refusals += [values.refusal] if values.refusal else []
     if reports or refusals:
         return Values(tls=tuple(reports), refusal=refusals[0] if refusals else "")
-    return _valuessummarize_dmarc(read_report_message(octets))
+    return _dmarc_values(read_report_message(octets))
 
 
-def _valuessummarize_dmarc(reads: Iterable[ReadReport]) -> Values:
+def _dmarc_values(reads: Iterable[ReadReport]) -> Values:
     tried = list(reads)[:_MOST_REPORTS]
     refusal = next((read.refusal for read in tried if read.report is None), "")
     return Values(dmarc=tuple(read for read in tried if read.report is not None), refusal=refusal)
@@ -148,7 +149,7 @@ def _has_header(octets: bytes) -> bool:
     return bool(colon) and name.replace(b"-", b"").isalnum()
 
 
-def _is_tls(part: Part) -> bool:
+def _is_tls(part: Node) -> bool:
     return part.media_type in _TLS_TYPES or part.filename.lower().endswith(_TLS_NAMES)
 
 

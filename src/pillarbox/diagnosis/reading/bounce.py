@@ -25,7 +25,7 @@ from pillarbox.diagnosis.reading.codes import (
 )
 from pillarbox.diagnosis.reading.prose import Failure, find_addresses, is_delay, prose_failures
 from pillarbox.message.header import Header, HeaderRefused, scan_header, unfold
-from pillarbox.message.parts import Part, message_parts
+from pillarbox.message.tree import FEW_PARTS, Node, leaves
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.reply import EnhancedCode
 
@@ -68,7 +68,7 @@ def read_bounce(octets: bytes, depth: int = 0) -> tuple[Observation, ...]:
     header = _header(content)
     if header is None:
         return ()
-    parts = message_parts(content)
+    parts = leaves(content, FEW_PARTS)
     prose = _prose(parts)
     if not prose.strip():  # the form is broken
         prose = content[header.size :].decode("utf-8", "replace").replace("\r\n", "\n")
@@ -95,15 +95,14 @@ def _header(content: bytes) -> Header | None:
         return None
 
 
-def _prose(parts: tuple[Part, ...]) -> str:
+def _prose(parts: tuple[Node, ...]) -> str:
     """Return what stands there for people, up to the first copied message."""
     texts: list[str] = []
     for part in parts:
         if part.media_type.startswith("message/") and texts:
             break
         if part.media_type in _TEXT_TYPES:
-            octets = part.decoded()
-            text = (octets if octets is not None else part.body).decode("utf-8", "replace")
+            text = part.text
             if part.media_type == "text/html":
                 if any(text.strip() for text in texts):
                     continue  # the same once more
@@ -119,10 +118,10 @@ def _plain(markup: str) -> str:
     return text
 
 
-def _reports(parts: tuple[Part, ...], prose: str) -> Iterator[Mapping[str, str]]:
+def _reports(parts: tuple[Node, ...], prose: str) -> Iterator[Mapping[str, str]]:
     """Yield the fields of each recipient (RFC 3464 §2.3)."""
     texts = [
-        (part.decoded() or part.body).decode("utf-8", "replace").replace("\r\n", "\n")
+        part.text.replace("\r\n", "\n")
         for part in parts
         if part.media_type in {"message/delivery-status", "message/global-delivery-status"}
     ]
@@ -249,7 +248,7 @@ def _of_prose(failure: Failure) -> Observation:
     )
 
 
-def _of_whole(header: Header, parts: tuple[Part, ...], prose: str) -> tuple[Observation, ...]:
+def _of_whole(header: Header, parts: tuple[Node, ...], prose: str) -> tuple[Observation, ...]:
     """Return what a mail says that names nobody: a complaint, an automatic reply, or something."""
     reports = [part for part in parts if part.media_type == "message/feedback-report"]
     if reports:

@@ -10,7 +10,8 @@ from typing import Final
 
 from pillarbox.mailauth.dmarc_report.parse import ReadReport, read_report
 from pillarbox.mailauth.dmarc_report.unpack import DEFAULT_REPORT_LIMITS, ReportLimits
-from pillarbox.message.parts import Part, message_parts
+from pillarbox.message.transfer import is_known_transfer
+from pillarbox.message.tree import FEW_PARTS, Node, leaves
 
 __all__ = ["read_report_message"]
 
@@ -39,16 +40,15 @@ def read_report_message(
         octets: The message, with CRLF line ends.
         limits: What each report may be at most.
     """
-    looking_like_one = [part for part in message_parts(octets) if _looks_like_report(part)]
+    looking_like_one = [part for part in leaves(octets, FEW_PARTS) if _looks_like_report(part)]
     return tuple(_read(part, limits) for part in looking_like_one[:_MAX_REPORTS])
 
 
-def _looks_like_report(part: Part) -> bool:
+def _looks_like_report(part: Node) -> bool:
     return part.media_type in _TYPES or part.filename.lower().endswith(_NAMES)
 
 
-def _read(part: Part, limits: ReportLimits) -> ReadReport:
-    content = part.decoded()
-    if content is None:
+def _read(part: Node, limits: ReportLimits) -> ReadReport:
+    if not is_known_transfer(part.encoding):
         return ReadReport(report=None, refusal=f"its encoding {part.encoding[:40]!a} is not known")
-    return read_report(content, limits)
+    return read_report(part.content, limits)
