@@ -8,18 +8,16 @@ removed is gone from every list at once, and can be brought back until it is pur
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pillarbox.inbox.values import Cap, Counts, Label, Page, Removed, Selection, Summary, TagCount
+from pillarbox.message.summary import MailSummary
 from pillarbox.search.query import Query
 from pillarbox.store.port import Batch, KeptMessage, MessageId
 
-if TYPE_CHECKING:
-    from pillarbox.message.summary import MailSummary
-
 __all__ = ["Inbox", "Labeler"]
 
-Labeler = Callable[[KeptMessage, "MailSummary"], Label]
+Labeler = Callable[[KeptMessage, MailSummary], Label]
 """Says of a mail that is about to be kept where it goes. Called on the inbox's thread, once for
 each mail: it must be quick, and it never raises."""
 
@@ -46,10 +44,6 @@ class Inbox(Protocol):
 
     async def free_octets(self) -> int | None:
         """Return how many octets its disk has left, or None where there is none."""
-        ...
-
-    def limit(self, caps: Caps, projects: Mapping[str, ProjectCaps]) -> None:
-        """Hold it to these caps from the next commit or sweep on."""
         ...
 
     # --- keeping (``store.group``, ``intake.large``) ---------------------------------
@@ -180,7 +174,7 @@ class Inbox(Protocol):
         ...
 
     def hold_to(self, caps: Mapping[str, Cap], whole: Cap) -> None:
-        """Hold projects, by name, and the whole inbox to these caps at the next ``sweep``."""
+        """Hold projects, by name, and the whole inbox to these caps from the next commit on."""
         ...
 
     def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from pillarbox.message.people import Person
 from pillarbox.search.query import Query
 from pillarbox.store.port import MessageId
 
@@ -24,38 +25,6 @@ __all__ = [
 
 DEFAULT_PROJECT: Final = "inbox"
 """Where mail goes that no other project asks for."""
-
-
-class Arrival(Struct, frozen=True, kw_only=True):
-    """What a message does not say of itself when it is caught."""
-
-    project: str = DEFAULT_PROJECT
-    tags: tuple[str, ...] = ()
-    session: str = ""
-    tls: str = ""
-
-
-class ProjectCaps(Struct, frozen=True, kw_only=True):
-    """How much of a project's mail is kept; 0 is no limit of its own."""
-
-    messages: int = 0
-    age: float = 0.0  # seconds
-
-
-class Caps(Struct, frozen=True, kw_only=True):
-    """How much mail is kept in all; 0 is no limit. The oldest goes first."""
-
-    messages: int = 0
-    octets: int = 0  # of contents, what was removed and can be brought back included
-    age: float = 0.0  # seconds
-    undo: float = 600.0  # seconds for which what was removed can be brought back
-
-
-class Person(Struct, frozen=True, gc=False):
-    """An address of a header field, decoded for people."""
-
-    address: str
-    name: str = ""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -121,7 +90,7 @@ class Cap(Struct, frozen=True, kw_only=True):
 
     max_messages: int = 0
     max_age: float = 0.0  # seconds
-    max_octets: int = 0
+    max_octets: int = 0  # of contents; of the whole inbox: with what can be brought back
 
 
 class Counts(Struct, frozen=True, kw_only=True):

@@ -61,6 +61,11 @@ class Worker:
         """
         return self._done == self._given
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether something was given that the thread has not begun."""
+        return not self._jobs.empty()
+
     def stop(self) -> None:
         """Let the thread end once it has done what it was given; wait for it."""
         self._jobs.put(None)

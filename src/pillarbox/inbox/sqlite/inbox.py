@@ -1,0 +1,315 @@
+"""The inbox in one SQLite file, or in memory.
+
+Everything is done in one thread with one connection, in the order in which it was asked for.
+Of a file, a commit has returned only after it was synced (``synchronous=FULL``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from pillarbox.errors import PermanentError, PillarboxError
+from pillarbox.inbox.port import Labeler
+from pillarbox.inbox.sqlite.connection import IN_MEMORY
+from pillarbox.inbox.sqlite.keeping import no_label
+from pillarbox.inbox.sqlite.opened import Opened
+from pillarbox.inbox.values import Cap, Counts, Page, Removed, Selection, Summary, TagCount
+from pillarbox.search.query import Query
+from pillarbox.store.port import Batch, MessageId, StoreUnavailable
+from pillarbox.store.sqlite.connection import FileLock, check_library
+from pillarbox.store.sqlite.worker import Worker
+
+__all__ = ["SqliteInbox"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_TRANSCRIPTS_WAIT: Final = 0.5  # seconds for which sessions wait for a commit to go with
+_MOST_TRANSCRIPTS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What there is while the inbox is open."""
+
+    lock: FileLock | None  # None of memory
+    worker: Worker
+    opened: Opened
+
+
+class SqliteInbox:
+    """Keeps caught mail in a file or in memory."""
+
+    def __init__(
+        self, path: Path | None, *, now: Callable[[], float], undo_for: float = 600.0
+    ) -> None:
+        """Keep mail at ``path``.
+
+        Args:
+            path: The file; made, with its folder, if it does not exist. None: in memory.
+            now: The wall clock.
+            undo_for: Seconds for which what was removed can be brought back.
+        """
+        self._path = IN_MEMORY if path is None else path
+        self._now = now
+        self._undo_for = undo_for
+        self._session: _Session | None = None
+        self._labeler: Labeler = no_label
+        self._caps: Mapping[str, Cap] = {}
+        self._whole = Cap()
+        self._kept_listeners: list[Callable[[Sequence[Summary]], None]] = []
+        self._gone_listeners: list[Callable[[Sequence[MessageId]], None]] = []
+        self._transcripts: dict[str, bytes] = {}
+        self._transcripts_due: asyncio.TimerHandle | None = None
+
+    # --- life -------------------------------------------------------------------------
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the disk failed, so that nothing is written before the next opening."""
+        return self._session is not None and bool(self._session.opened.database.guard.reason)
+
+    async def open(self) -> None:
+        """Open it, and make it where it is not there yet."""
+        check_library()
+        lock = None if self._path == IN_MEMORY else _lock(self._path)
+        worker = Worker("inbox")
+        try:
+            opened = await worker.run(Opened, self._path, self._undo_for)
+        except BaseException:
+            worker.stop()
+            if lock is not None:
+                lock.release()
+            raise
+        self._session = _Session(lock, worker, opened)
+        worker.afterward = lambda: opened.work_on(lambda: not worker.has_waiting)
+        opened.keeping.labeler = self._labeler
+        self.hold_to(self._caps, self._whole)
+        await self._run(Opened.discard_orphans, self._now())
+
+    async def close(self) -> None:
+        """Close it; what was kept in memory is gone. Safe to call twice."""
+        if self._session is None:
+            return
+        with contextlib.suppress(PillarboxError):  # a session's record is no mail
+            await self._write_transcripts()
+        session, self._session = self._session, None
+        session.worker.afterward = None
+        try:
+            await session.worker.run(session.opened.close)
+        finally:
+            session.worker.stop()
+            if session.lock is not None:
+                session.lock.release()
+
+    async def free_octets(self) -> int | None:
+        """Return how many octets its disk has left, or None of memory."""
+        return await self._run(lambda opened: opened.database.free_octets())
+
+    def hold_to(self, caps: Mapping[str, Cap], whole: Cap) -> None:
+        """Hold projects (by name), and all of it, to these caps from the next commit on."""
+        self._caps, self._whole = dict(caps), whole
+        if self._session is not None:
+            pruning = self._session.opened.pruning
+            pruning.caps, pruning.whole = self._caps, whole
+
+    def label_with(self, labeler: Labeler) -> None:
+        """Ask ``labeler`` once for each mail where it goes, before it is kept."""
+        self._labeler = labeler
+        if self._session is not None:
+            self._session.opened.keeping.labeler = labeler
+
+    def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:
+        """Have ``listener`` called on the loop with what each commit has kept."""
+        self._kept_listeners.append(listener)
+
+    def on_gone(self, listener: Callable[[Sequence[MessageId]], None]) -> None:
+        """Have ``listener`` called on the loop with what caps and ages have pushed out."""
+        self._gone_listeners.append(listener)
+
+    # --- keeping ----------------------------------------------------------------------
+
+    async def commit(self, batch: Batch) -> None:
+        """Keep the messages of a batch, all or nothing; results and journals are of no use here."""
+        if not batch.keep:
+            return
+        transcripts = self._take_transcripts()
+        try:
+            kept, gone = await self._run(Opened.commit, batch.keep, transcripts)
+        except PillarboxError:
+            self._transcripts = transcripts | self._transcripts
+            raise
+        pushed = frozenset(gone)
+        new = tuple(summary for summary in kept if summary.id not in pushed)
+        if new:
+            for listener in self._kept_listeners:
+                listener(new)
+        self._tell_gone([mail for mail in gone if mail not in {summary.id for summary in kept}])
+
+    async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
+        """Write one chunk of a large content, before its message is kept."""
+        await self._run(lambda opened: opened.keeping.write_chunk(message, number, chunk))
+
+    async def discard_chunks(self, message: MessageId) -> None:
+        """Forget the chunks of a message that will not be kept."""
+        await self._run(lambda opened: opened.keeping.discard_chunks(message))
+
+    # --- looking ----------------------------------------------------------------------
+
+    async def find(
+        self,
+        query: Query | None = None,
+        *,
+        project: str | None = None,
+        limit: int = 50,
+        start: int = 0,
+        before: MessageId | None = None,
+    ) -> Page:
+        """Return mails newest first."""
+        selection = Selection(query=query, project=project)
+        return await self._run(lambda opened: opened.finding.page(selection, limit, start, before))
+
+    async def summary(self, message: MessageId) -> Summary | None:
+        """Return one mail's row."""
+        return await self._run(lambda opened: opened.finding.summary(message))
+
+    async def content(self, message: MessageId) -> bytes | None:
+        """Return one mail's octets."""
+        return await self._run(lambda opened: opened.finding.content(message))
+
+    async def tags(self, project: str | None = None) -> tuple[TagCount, ...]:
+        """Return the tags in use, by name."""
+        return await self._run(lambda opened: opened.finding.tags(project))
+
+    async def counts(self, project: str | None = None) -> Counts:
+        """Say how full a project, or all of it, is."""
+        return await self._run(lambda opened: opened.finding.counts(project))
+
+    async def transcript(self, session: str) -> bytes | None:
+        """Return the recorded SMTP session."""
+        if session in self._transcripts:
+            return self._transcripts[session]
+        return await self._run(lambda opened: opened.finding.one_value("transcript", session))
+
+    async def assessment(self, message: MessageId) -> bytes | None:
+        """Return what was found in a mail when it was last judged, or None."""
+        return await self._run(lambda opened: opened.finding.one_value("assessment", message))
+
+    # --- changing ---------------------------------------------------------------------
+
+    async def mark(self, selection: Selection, *, is_read: bool) -> tuple[MessageId, ...]:
+        """Mark as read or unread; return what changed."""
+        return await self._run(lambda opened: opened.changing.mark(selection, is_read=is_read))
+
+    async def tag(
+        self, selection: Selection, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> tuple[MessageId, ...]:
+        """Put tags on mails and take others off; return what changed."""
+        return await self._run(lambda opened: opened.changing.tag(selection, add, remove))
+
+    async def set_tags(self, selection: Selection, tags: Sequence[str]) -> tuple[MessageId, ...]:
+        """Give mails these tags and no others; return what changed."""
+        return await self._run(lambda opened: opened.changing.set_tags(selection, tags))
+
+    async def rename_tag(self, old: str, new: str | None) -> int:
+        """Rename a tag everywhere, or with None remove it; return how many mails had it."""
+        return await self._run(lambda opened: opened.changing.rename_tag(old, new))
+
+    async def remove(self, selection: Selection) -> Removed:
+        """Remove mails, so that they can be brought back for a while."""
+        now = self._now()
+        return await self._run(lambda opened: opened.changing.remove(selection, now))
+
+    async def restore(self, undo: str) -> tuple[MessageId, ...]:
+        """Bring back what was removed; return what came back."""
+        back, gone = await self._run(lambda opened: opened.changing.restore(undo))
+        self._tell_gone(gone)
+        return back
+
+    async def keep_transcript(self, session: str, transcript: bytes) -> None:
+        """Keep a recorded SMTP session, with the next commit or soon; replace what there was."""
+        _ = self._open
+        self._transcripts[session] = transcript
+        if len(self._transcripts) > _MOST_TRANSCRIPTS:
+            await self._write_transcripts()
+        elif self._transcripts_due is None:
+            self._transcripts_due = asyncio.get_running_loop().call_later(
+                _TRANSCRIPTS_WAIT, self._write_transcripts_soon
+            )
+
+    async def keep_assessment(self, message: MessageId, assessment: bytes) -> None:
+        """Keep what was found in a mail."""
+        await self._run(
+            lambda opened: opened.changing.write("keep_assessment", assessment, message)
+        )
+
+    # --- upkeep -----------------------------------------------------------------------
+
+    async def sweep(self, *, now: float) -> tuple[MessageId, ...]:
+        """Do what time demands, a bounded amount; return what went, of which listeners know."""
+        gone = await self._run(lambda opened: opened.pruning.sweep(now))
+        self._tell_gone(gone)
+        return tuple(gone)
+
+    # --- projects ---------------------------------------------------------------------
+
+    async def settings(self, kind: str) -> dict[str, bytes]:
+        """Return small values by name."""
+        return await self._run(lambda opened: opened.finding.settings(kind))
+
+    async def put_setting(self, kind: str, name: str, value: bytes | None) -> None:
+        """Write one; with None remove it."""
+        if value is None:
+            await self._run(lambda opened: opened.changing.write("drop_setting", kind, name))
+        else:
+            await self._run(lambda opened: opened.changing.write("put_setting", kind, name, value))
+
+    # --- the thread -------------------------------------------------------------------
+
+    @property
+    def _open(self) -> _Session:
+        if self._session is None:
+            raise StoreUnavailable(f"the inbox {self._path} is not open")
+        return self._session
+
+    async def _run(
+        self, function: Callable[Concatenate[Opened, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Do something in the inbox's thread."""
+        session = self._open
+        return await session.worker.run(function, session.opened, *args, **kwargs)
+
+    def _tell_gone(self, gone: Sequence[MessageId]) -> None:
+        if gone:
+            for listener in self._gone_listeners:
+                listener(gone)
+
+    def _take_transcripts(self) -> dict[str, bytes]:
+        taken, self._transcripts = self._transcripts, {}
+        if self._transcripts_due is not None:
+            self._transcripts_due.cancel()
+            self._transcripts_due = None
+        return taken
+
+    async def _write_transcripts(self) -> None:
+        if transcripts := self._take_transcripts():
+            await self._run(Opened.write_transcripts, transcripts)
+
+    def _write_transcripts_soon(self) -> None:
+        self._transcripts_due = None
+        session = self._session
+        if session is not None and (transcripts := self._take_transcripts()):
+            session.worker.submit(session.opened.write_transcripts, transcripts)
+
+
+def _lock(path: Path) -> FileLock:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileLock(path)
+    except OSError as error:
+        raise PermanentError(f"cannot open {path}: {error}") from error

@@ -1,0 +1,73 @@
+"""The full-text index, which is filled a little behind the mail.
+
+A commit need not wait for it: what is not indexed yet waits in memory, and after a crash
+its content is read again. Whoever searches has the rest indexed first, so that a search
+sees all that was kept before it; there is never much, for what waits is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final
+
+from pillarbox.inbox.sqlite.conditions import carray
+from pillarbox.inbox.sqlite.connection import SQL
+from pillarbox.inbox.sqlite.rows import Arrived, Words
+from pillarbox.inbox.sqlite.transactions import Database
+
+__all__ = ["WordIndex"]
+
+_AT_ONCE: Final = 64  # mails in one transaction
+_MOST_WAITING: Final = 512  # mails
+_MOST_CHARACTERS: Final = 8 * 1024 * 1024  # of these
+
+
+class WordIndex:
+    """Knows what is not indexed yet, and indexes it."""
+
+    def __init__(self, database: Database, read_again: Callable[[int], Words]) -> None:
+        """Begin with what an earlier process has left.
+
+        Args:
+            database: Where it is.
+            read_again: Returns the words of a mail that is kept.
+        """
+        self._database = database
+        self._read_again = read_again
+        self._characters = 0
+        self._waiting: dict[int, Words | None] = dict.fromkeys(database.column(SQL["unindexed"]))
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._waiting)
+
+    @property
+    def is_far_behind(self) -> bool:
+        """Whether it is time to index, whatever else there is to do."""
+        return len(self._waiting) > _MOST_WAITING or self._characters > _MOST_CHARACTERS
+
+    def add(self, mails: Iterable[Arrived]) -> None:
+        """Take mails that were kept and are in table ``unindexed``."""
+        for arrived in mails:
+            self._waiting[arrived.message.id] = arrived.words
+            self._characters += sum(map(len, arrived.words))
+
+    def forget(self, mails: Iterable[int]) -> None:
+        """Leave out mails that are gone."""
+        for mail in mails:
+            self._characters -= sum(map(len, self._waiting.pop(mail, None) or ()))
+
+    def step(self) -> None:
+        """Index some of what waits."""
+        mails = list(islice(self._waiting, _AT_ONCE))
+        rows = [(mail, *(self._waiting[mail] or self._read_again(mail))) for mail in mails]
+        with self._database.transaction(is_synced=False):
+            self._database.many(SQL["index_words"], rows)
+            self._database.execute(SQL["indexed"], (carray(mails),))
+        self.forget(mails)
+
+    def catch_up(self) -> None:
+        """Index all that waits."""
+        while self._waiting:
+            self.step()

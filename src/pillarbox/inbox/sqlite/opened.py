@@ -1,0 +1,92 @@
+"""An open inbox: all that is done in its thread, and what it does when nobody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from pillarbox.errors import PillarboxError
+from pillarbox.inbox.sqlite.changing import Changing
+from pillarbox.inbox.sqlite.conditions import SQL as FIND
+from pillarbox.inbox.sqlite.finding import Finding
+from pillarbox.inbox.sqlite.index import WordIndex
+from pillarbox.inbox.sqlite.keeping import Keeping
+from pillarbox.inbox.sqlite.pruning import Pruning
+from pillarbox.inbox.sqlite.rows import Words, words_kept
+from pillarbox.inbox.sqlite.transactions import Database
+from pillarbox.inbox.values import Summary
+from pillarbox.message.summary import summarize
+from pillarbox.store.port import KeptMessage, MessageId
+
+__all__ = ["Opened"]
+
+_PAGES_GIVEN_BACK: Final = 256  # in one step
+
+
+class Opened:
+    """What there is while an inbox is open. Made and used in one thread."""
+
+    def __init__(self, path: Path, undo_for: float) -> None:
+        """Open the file, or memory.
+
+        Raises:
+            PermanentError: The file is damaged, no inbox, or newer than this program.
+        """
+        self.database = Database(path)
+        self.index = WordIndex(self.database, self._words)
+        self.finding = Finding(self.database, self.index)
+        self.keeping = Keeping(self.database)
+        self.pruning = Pruning(self.database, self.index, undo_for)
+        self.changing = Changing(self.database, self.finding, self.pruning)
+
+    def commit(
+        self, messages: Sequence[KeptMessage], transcripts: dict[str, bytes]
+    ) -> tuple[tuple[Summary, ...], tuple[MessageId, ...]]:
+        """Keep mail; return what lists show of it, and what a cap has pushed out for it."""
+        mails = self.keeping.read(messages)
+        with self.database.transaction():
+            self.keeping.write(mails)
+            self.keeping.write_transcripts(transcripts)
+            gone = self.pruning.hold()
+        self.index.add(mails)
+        return tuple(arrived.summary for arrived in mails), tuple(gone)
+
+    def write_transcripts(self, transcripts: dict[str, bytes]) -> None:
+        """Write sessions that no mail waits for."""
+        with self.database.transaction(is_synced=False):
+            self.keeping.write_transcripts(transcripts)
+
+    def work_on(self, may_go_on: Callable[[], bool]) -> None:
+        """Do what was put off, as long as nobody waits; what has piled up even then."""
+        try:
+            while self._step(is_urgent=not may_go_on()):
+                pass
+            self.database.checkpoint()
+        except PillarboxError:
+            return  # tried again behind the next job; a disk that failed says so to its caller
+
+    def _step(self, *, is_urgent: bool) -> bool:
+        """Do one step of what was put off; return whether there may be more."""
+        if self.pruning.is_far_behind or (self.pruning.has_rows and not is_urgent):
+            self.pruning.step()
+        elif self.index.is_far_behind or (self.index and not is_urgent):
+            self.index.step()
+        else:
+            return not is_urgent and self.database.give_back(_PAGES_GIVEN_BACK)
+        return True
+
+    def discard_orphans(self, now: float) -> None:
+        """Forget what was written for mail that was never kept."""
+        self.keeping.discard_orphans(now)
+
+    def _words(self, mail: int) -> Words:
+        """Read again the words of a mail that an earlier process has not indexed."""
+        with self.database.reading():
+            (facts,) = self.database.execute(FIND["facts"], (mail,)).fetchone()
+            octets = self.finding.octets(mail)
+        return words_kept(facts, summarize(octets))
+
+    def close(self) -> None:
+        """Close it; what was put off is done at the next opening."""
+        self.database.close()
