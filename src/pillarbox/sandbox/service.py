@@ -6,36 +6,123 @@ Methods raise ``PillarboxError``s, whose sentences may be shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from pillarbox import __version__
+from pillarbox.clock import Clock
+from pillarbox.config.settings.sandbox import SandboxSettings
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.port import Inbox
-from pillarbox.inbox.values import Page, Removed, Selection, Summary, TagCount
-from pillarbox.sandbox.changes import Changes
-from pillarbox.sandbox.info import Info
-from pillarbox.sandbox.projects import Project, Projects
-from pillarbox.sandbox.transcript import Transcript
+from pillarbox.inbox.values import Cap, Page, Removed, Selection, Summary, TagCount
+from pillarbox.message.mail import Mail, read_mail
+from pillarbox.sandbox.annotations import annotated
+from pillarbox.sandbox.changes import Change, ChangeKind, Changes
+from pillarbox.sandbox.info import Addresses, Info, Statistics
+from pillarbox.sandbox.ingest import Ingestion
+from pillarbox.sandbox.projects import Project, ProjectRejected, Projects
+from pillarbox.sandbox.recording import Book
+from pillarbox.sandbox.tagging import Labels, TagRule, clean_tag, read_tag_rules
+from pillarbox.sandbox.transcript import Transcript, decode
+from pillarbox.search.language import parse_query
 from pillarbox.search.query import Query
 from pillarbox.store.port import MessageId
 
 if TYPE_CHECKING:
-    from pillarbox.config.settings.sandbox import SandboxSettings
-    from pillarbox.message.mail import Mail
     from pillarbox.preflight import Assessment
     from pillarbox.sandbox.failing import Failing
-    from pillarbox.sandbox.release import Released
+    from pillarbox.sandbox.judging import Judging
+    from pillarbox.sandbox.release import Released, Releaser
 
 __all__ = ["Sandbox"]
+
+_REMEMBERED_MAILS: Final = 32  # parsed
+_REMEMBERED_SIZE: Final = 1024 * 1024  # octets; larger ones are parsed anew
+_PARSED_ASIDE: Final = 128 * 1024  # octets from which on parsing would hold up everyone else
+_SWEEP_EVERY: Final = 5.0  # seconds
+_WRITE_EVERY: Final = 0.25  # seconds between two writings of ended sessions
+_PAGE: Final = 4096  # octets
 
 
 class Sandbox:
     """Caught mail, and what can be done with it."""
 
-    settings: SandboxSettings
-    inbox: Inbox
-    changes: Changes
-    projects: Projects
-    failing: Failing
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        *,
+        inbox: Inbox,
+        projects: Projects,
+        book: Book,
+        clock: Clock,
+        database: Path | None,
+        on_defect: Callable[[str, BaseException], None],
+    ) -> None:
+        """Prepare a sandbox; ``start`` opens its inbox.
+
+        Args:
+            settings: The configuration.
+            inbox: Where caught mail is kept.
+            projects: The isolated inboxes.
+            book: Records sessions.
+            clock: The time.
+            database: The file in which the inbox is; None: memory.
+            on_defect: Hears of errors that nobody expects.
+
+        Raises:
+            PermanentError: Something in the configuration cannot be used.
+        """
+        self.settings = settings
+        self.inbox = inbox
+        self.projects = projects
+        self.changes = Changes()
+        self.clock = clock
+        self.addresses = Addresses()
+        self.failing: Failing
+        self.releaser: Releaser | None = None
+        self.judging: Judging | None = None
+        self.ingestion: Ingestion | None = None
+        self._book = book
+        self._database = database
+        self._on_defect = on_defect
+        self._tag_rules: tuple[TagRule, ...] = read_tag_rules(settings, clock.now())
+        self._mails: OrderedDict[MessageId, Mail] = OrderedDict()
+        self._started_at = clock.now()
+        self._removed = 0
+        self._pruned = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        inbox.label_with(Labels(settings, projects))
+        inbox.on_kept(self._kept)
+        inbox.on_gone(self._gone)
+        projects.on_change(self._projects_changed)
+
+    # --- life ------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the inbox, and keep it up from now on.
+
+        Raises:
+            PillarboxError: It cannot be opened.
+        """
+        self._hold()
+        await self.inbox.open()
+        await self.projects.load(self.inbox)
+        self._started_at = self.clock.now()
+        self._run(self._sweep_now_and_then(), "sandbox: upkeep")
+        self._run(self._write_sessions(), "sandbox: sessions")
+
+    async def stop(self) -> None:
+        """Write what waits to be written, and close the inbox. Safe to call twice."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(PillarboxError):
+            await self._write_sessions_once()
+        await self.inbox.close()
 
     # --- looking ---------------------------------------------------------------------
 
@@ -49,25 +136,49 @@ class Sandbox:
         before: MessageId | None = None,
     ) -> Page:
         """Return mails newest first, as ``Inbox.find``; a text is parsed as a search."""
-        raise NotImplementedError
+        return await self.inbox.find(
+            self.query(query), project=project, limit=limit, start=start, before=before
+        )
+
+    def query(self, query: Query | str | None) -> Query | None:
+        """Return what a text asks for.
+
+        Raises:
+            QueryError: It cannot be meant.
+        """
+        return parse_query(query, now=self.clock.now()) if isinstance(query, str) else query
 
     async def summary(self, message: MessageId) -> Summary | None:
         """Return one mail's row."""
-        raise NotImplementedError
+        return await self.inbox.summary(message)
 
     async def content(self, message: MessageId) -> bytes | None:
         """Return one mail's octets, with the trace field that was added when it was caught."""
-        raise NotImplementedError
+        return await self.inbox.content(message)
 
     async def mail(self, message: MessageId) -> Mail | None:
         """Return one mail, parsed; the last few are remembered."""
-        raise NotImplementedError
+        known = self._mails.get(message)
+        octets = None
+        if known is None or await self.inbox.summary(message) is None:
+            self._mails.pop(message, None)
+            octets = await self.inbox.content(message)
+            if octets is None:
+                return None
+            known = await _parsed(octets)
+        if octets is None or len(octets) <= _REMEMBERED_SIZE:
+            self._mails[message] = known
+            self._mails.move_to_end(message)
+            if len(self._mails) > _REMEMBERED_MAILS:
+                self._mails.popitem(last=False)
+        return known
 
     async def latest(
         self, query: Query | str | None = None, *, project: str | None = None
     ) -> Summary | None:
         """Return the newest mail that a search finds."""
-        raise NotImplementedError
+        page = await self.find(query, project=project, limit=1)
+        return page.summaries[0] if page.summaries else None
 
     async def wait_for(
         self,
@@ -88,51 +199,128 @@ class Sandbox:
         Returns:
             The mail, or None when the time is over.
         """
-        raise NotImplementedError
+        asked = self.query(query)
+        # Who subscribes before looking misses nothing in between.
+        async with self.changes.subscribe() as changes:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    while True:
+                        found = await self.latest(asked, project=project)
+                        if found is not None and (after is None or found.id > after):
+                            return found
+                        await anext(changes)
+                        changes.take()  # all of it is looked at at once
+        return None
 
     async def transcript(self, session: str) -> Transcript | None:
         """Return the SMTP session that brought a mail (``Summary.session``), with notes."""
-        raise NotImplementedError
+        found = self._book.get(session)
+        if found is None:
+            kept = await self.inbox.transcript(session)
+            found = None if kept is None else decode(kept)
+        return None if found is None else annotated(found)
 
-    async def assess(self, message: MessageId, *, follow_links: bool = False) -> Assessment | None:
-        """Judge a mail; ``follow_links`` asks the servers that its links name."""
-        raise NotImplementedError
+    def sessions_without_mail(self) -> tuple[Transcript, ...]:
+        """Return the last SMTP sessions that brought nothing, the newest first."""
+        return tuple(map(annotated, self._book.without_mail()))
+
+    async def assess(
+        self, message: MessageId, *, follow_links: bool = False, verify: bool = False
+    ) -> Assessment | None:
+        """Judge a mail; None where there is none.
+
+        Args:
+            message: Which.
+            follow_links: Ask the public servers that its links name.
+            verify: Ask DNS, as a receiver would, for SPF, DKIM and DMARC.
+        """
+        if self.judging is None:
+            return None
+        return await self.judging.assess(message, follow_links=follow_links, verify=verify)
 
     async def tags(self, project: str | None = None) -> tuple[TagCount, ...]:
         """Return the tags in use, by name."""
-        raise NotImplementedError
+        return await self.inbox.tags(project)
 
     async def info(self) -> Info:
         """Return what the sandbox says of itself."""
-        raise NotImplementedError
+        now = self.clock.now()
+        return Info(
+            version=__version__,
+            label=self.settings.label,
+            addresses=self.addresses,
+            database="" if self._database is None else str(self._database),
+            cap=self.cap,
+            counts=await self.inbox.counts(),
+            statistics=Statistics(
+                caught=self._book.caught,
+                caught_octets=self._book.caught_octets,
+                refused=self._book.refused,
+                removed=self._removed,
+                pruned=self._pruned,
+            ),
+            started_at=self._started_at,
+            uptime=max(now - self._started_at, 0.0),
+            auth=self.settings.auth.value,
+            has_tls=self.settings.starttls or bool(self.addresses.smtps),
+            max_message_size=self.settings.max_message_size,
+            can_release=self.releaser is not None,
+            memory=_resident(),
+        )
+
+    @property
+    def cap(self) -> Cap:
+        """How full the whole inbox may become."""
+        settings = self.settings
+        return Cap(
+            max_messages=settings.max_messages,
+            max_age=settings.max_age,
+            max_octets=settings.max_size,
+        )
 
     # --- changing --------------------------------------------------------------------
 
     async def mark(self, selection: Selection, *, is_read: bool) -> tuple[MessageId, ...]:
         """Mark as read or unread; return what changed."""
-        raise NotImplementedError
+        changed = await self.inbox.mark(selection, is_read=is_read)
+        return self._told(ChangeKind.UPDATE, changed, selection.project)
 
     async def tag(
         self, selection: Selection, *, add: Sequence[str] = (), remove: Sequence[str] = ()
     ) -> tuple[MessageId, ...]:
         """Put tags on mails and take others off; return what changed."""
-        raise NotImplementedError
+        changed = await self.inbox.tag(selection, add=_clean(add), remove=remove)
+        return self._told(ChangeKind.UPDATE, changed, selection.project)
 
     async def set_tags(self, selection: Selection, tags: Sequence[str]) -> tuple[MessageId, ...]:
         """Give mails these tags and no others; return what changed."""
-        raise NotImplementedError
+        changed = await self.inbox.set_tags(selection, _clean(tags))
+        return self._told(ChangeKind.UPDATE, changed, selection.project)
 
     async def rename_tag(self, old: str, new: str | None) -> int:
         """Rename a tag everywhere, or with None remove it; return how many mails had it."""
-        raise NotImplementedError
+        if new is not None:
+            (new,) = _clean((new,)) or (None,)
+            if new is None:
+                raise PermanentError("A tag needs a letter or a digit.")
+        count = await self.inbox.rename_tag(old, new)
+        if count:
+            self.changes.publish(Change(kind=ChangeKind.UPDATE))
+        return count
 
     async def remove(self, selection: Selection) -> Removed:
         """Remove mails; ``restore`` brings them back for a while."""
-        raise NotImplementedError
+        removed = await self.inbox.remove(selection)
+        self._removed += len(removed.ids)
+        self._forget(removed.ids)
+        is_all = selection.ids is None and selection.query is None
+        kind = ChangeKind.TRUNCATE if is_all else ChangeKind.DELETE
+        self._told(kind, removed.ids, selection.project)
+        return removed
 
     async def restore(self, undo: str) -> tuple[MessageId, ...]:
         """Bring back what was removed; return what came back."""
-        raise NotImplementedError
+        return self._told(ChangeKind.RESTORE, await self.inbox.restore(undo))
 
     async def ingest(
         self,
@@ -153,7 +341,13 @@ class Sandbox:
         Raises:
             PermanentError: An address is none, or the message was refused.
         """
-        raise NotImplementedError
+        if self.ingestion is None:
+            raise PermanentError("The sandbox takes no mail in.")
+        if project is not None and self.projects.get(project) is None:
+            raise ProjectRejected("project", f'There is no project "{project}".')
+        return await self.ingestion.take(
+            octets, reverse_path=reverse_path, recipients=recipients, project=project
+        )
 
     async def release(self, message: MessageId, recipients: Sequence[str]) -> Released:
         """Send a mail to real people by the relay that is configured for it.
@@ -161,7 +355,11 @@ class Sandbox:
         Raises:
             PermanentError: No relay is configured, or a recipient is not allowed.
         """
-        raise NotImplementedError
+        if self.releaser is None:
+            raise PermanentError(
+                "No relay is configured (sandbox_release), so that nothing can leave the sandbox."
+            )
+        return await self.releaser.release(message, recipients)
 
     # --- projects --------------------------------------------------------------------
 
@@ -169,14 +367,106 @@ class Sandbox:
         """Make a project, or change one.
 
         Raises:
-            PermanentError: It cannot be like that, or it stands in the configuration.
+            ProjectRejected: It cannot be like that, or it stands in the configuration.
         """
-        raise NotImplementedError
+        await self.projects.put(project, self.inbox)
 
-    async def remove_project(self, name: str) -> None:
-        """Remove a project; its mail stays until it is removed.
+    async def remove_project(self, name: str) -> Removed:
+        """Remove a project with its mail; the mail can be brought back for a while.
 
         Raises:
-            PermanentError: It is the default one, or it stands in the configuration.
+            ProjectRejected: It is the default one, or it stands in the configuration.
         """
-        raise NotImplementedError
+        await self.projects.remove(name, self.inbox)
+        return await self.remove(Selection(project=name))
+
+    # --- what happens ----------------------------------------------------------------
+
+    def _kept(self, summaries: Sequence[Summary]) -> None:
+        self.changes.kept(summaries)
+        if self._tag_rules:
+            ids = frozenset(summary.id for summary in summaries)
+            self._run(self._put_tags(ids), "sandbox: tags")
+
+    async def _put_tags(self, ids: frozenset[MessageId]) -> None:
+        for rule in self._tag_rules:
+            query = parse_query(rule.search, now=self.clock.now())
+            await self.tag(Selection(ids=ids, query=query), add=(rule.tag,))
+
+    def _gone(self, ids: Sequence[MessageId]) -> None:
+        self._pruned += len(ids)
+        self._forget(ids)
+        self._told(ChangeKind.PRUNE, tuple(ids))
+
+    def _projects_changed(self) -> None:
+        self._hold()
+        self.changes.publish(Change(kind=ChangeKind.PROJECTS))
+
+    def _hold(self) -> None:
+        self.inbox.hold_to(self.projects.caps, self.cap)
+
+    def _told(
+        self, kind: ChangeKind, ids: tuple[MessageId, ...], project: str | None = None
+    ) -> tuple[MessageId, ...]:
+        if ids:
+            self.changes.publish(Change(kind=kind, ids=ids, project=project))
+        return ids
+
+    def _forget(self, ids: Sequence[MessageId]) -> None:
+        for message in tuple(self._mails.keys() & frozenset(ids)):
+            del self._mails[message]
+
+    # --- upkeep ----------------------------------------------------------------------
+
+    def _run(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, PillarboxError):
+            self._on_defect(task.get_name(), error)
+
+    async def _sweep_now_and_then(self) -> None:
+        while True:
+            try:
+                while await self.inbox.sweep(now=self.clock.now()):  # noqa: ASYNC110 - a part a call
+                    await asyncio.sleep(0)
+            except PillarboxError:
+                pass  # whoever needs the inbox says so; the next turn tries again
+            except Exception as error:  # noqa: BLE001 - else the inbox would only grow
+                self._on_defect("sandbox: upkeep", error)
+            await asyncio.sleep(_SWEEP_EVERY)
+
+    async def _write_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(_WRITE_EVERY)
+            if self._book.has_finished:
+                with contextlib.suppress(PillarboxError):
+                    await self._write_sessions_once()
+
+    async def _write_sessions_once(self) -> None:
+        finished = self._book.finished()
+        if finished:
+            await self.inbox.keep_transcripts(finished)
+            self._book.written(finished)
+
+
+def _clean(tags: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag for tag in map(clean_tag, tags) if tag))
+
+
+async def _parsed(octets: bytes) -> Mail:
+    if len(octets) < _PARSED_ASIDE:
+        return read_mail(octets)
+    return await asyncio.to_thread(read_mail, octets)
+
+
+def _resident() -> int:
+    """Return the octets of memory that the process uses, 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except OSError:
+        return 0

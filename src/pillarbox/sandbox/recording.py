@@ -1,0 +1,277 @@
+"""Records SMTP sessions while they happen, at little cost, for people to read later.
+
+While a session runs only what was said is kept, as it is; it becomes a transcript when
+somebody looks, or when the session has ended. Each session keeps its beginning and its end;
+sessions that brought no mail are kept in memory for a while, which is where people look when
+nothing arrives.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from pillarbox.events.types import (
+    AuthAccepted,
+    AuthRefused,
+    ConnectionClosed,
+    Event,
+    MessageAccepted,
+    MessageRefused,
+    RecipientRefused,
+    SenderRefused,
+    Sink,
+    TlsNegotiated,
+)
+from pillarbox.sandbox.transcript import MOST_LINES, Line, Transcript, encode
+from pillarbox.smtp.reply import Reply
+
+__all__ = ["Book", "Recording"]
+
+_HEAD: Final = 3 * MOST_LINES // 5  # entries of a session that are kept from its beginning
+_TAIL: Final = MOST_LINES - _HEAD  # and from its end
+_CONTENT_LINES: Final = 10  # shown of each content
+_CONTENT_OCTETS: Final = 1_024  # in which these are looked for
+_LINE: Final = 500  # characters
+_MOST_WITHOUT_MAIL: Final = 100  # sessions that brought nothing, kept in memory
+_MOST_FINISHED: Final = 2_000  # sessions that wait to be written; older ones are forgotten
+_QUIET_REASONS: Final = frozenset({"quit"})
+
+_Entry = tuple[float, str, Any]
+"""When, ``C`` ``S`` ``-`` or ``.`` (a content), and what."""
+
+
+class Recording:
+    """One session (``smtp.observed.SessionObserver``)."""
+
+    __slots__ = (
+        "_beginning",
+        "_count",
+        "_head",
+        "_is_data",
+        "_now",
+        "_size",
+        "_tail",
+        "client",
+        "has_mail",
+        "listener",
+        "session",
+        "started_at",
+    )
+
+    def __init__(self, session: str, client: str, listener: str, now: Callable[[], float]) -> None:
+        """Begin; ``now`` is the wall clock."""
+        self.session = session
+        self.client = client
+        self.listener = listener
+        self.has_mail = False
+        self.started_at = now()
+        self._now = now
+        self._head: list[_Entry] = []
+        self._tail: deque[_Entry] = deque(maxlen=_TAIL)
+        self._count = 0
+        self._beginning = b""  # of the content that comes in
+        self._size = 0
+        self._is_data = False
+
+    def said(self, line: bytes) -> None:
+        """Hear a command or a response."""
+        self._is_data = len(line) == 4 and line.upper() == b"DATA"  # noqa: PLR2004 - its length
+        self._add("C", line)
+
+    def replied(self, reply: Reply) -> None:
+        """Hear a reply."""
+        self._add("S", reply)
+
+    def brought(self, octets: bytes) -> None:
+        """Hear a piece of a content, of which the beginning is kept."""
+        if not self._size:
+            self._beginning = octets[:_CONTENT_OCTETS]
+        self._size += len(octets)
+
+    def ended(self) -> None:
+        """Hear that a content has ended."""
+        self._add(".", (self._beginning, self._size, self._is_data))
+        self._beginning, self._size = b"", 0
+
+    def note(self, text: str) -> None:
+        """Note what happened and was not said."""
+        self._add("-", text)
+
+    def closed(self, reason: str) -> None:
+        """Note the end of the connection."""
+        if self._size:
+            self._add(".", (self._beginning, self._size, False))
+            self._size = 0
+        if reason not in _QUIET_REASONS:
+            self._add("-", f"connection ended: {reason}")
+
+    def transcript(self) -> Transcript:
+        """Return what there is so far."""
+        lines: list[Line] = []
+        for at, direction, what in (*self._head, *self._tail):
+            lines += _lines(at, direction, what)
+        kept = len(self._head) + len(self._tail)
+        left_out = self._count - kept
+        if len(lines) > MOST_LINES:
+            left_out += len(lines) - MOST_LINES
+            lines = [*lines[:_HEAD], *lines[len(lines) - _TAIL :]]
+        if left_out:
+            at = lines[_HEAD].at if len(lines) > _HEAD else self.started_at
+            lines.insert(_HEAD, Line(at, "-", f"{left_out} lines are left out here"))
+        return Transcript(
+            session=self.session,
+            client=self.client,
+            listener=self.listener,
+            started_at=self.started_at,
+            lines=tuple(lines),
+            left_out=left_out,
+        )
+
+    def _add(self, direction: str, what: Any) -> None:
+        entries = self._head if self._count < _HEAD else self._tail
+        entries.append((self._now(), direction, what))
+        self._count += 1
+
+
+def _lines(at: float, direction: str, what: Any) -> list[Line]:
+    if direction == "C":
+        return [Line(at, "C", _shown(what))]
+    if direction == "S":
+        text = what.wire().decode("utf-8", "replace")
+        return [Line(at, "S", line[:_LINE]) for line in text.splitlines()]
+    if direction == ".":
+        return _content_lines(at, *what)
+    return [Line(at, "-", what)]
+
+
+def _content_lines(at: float, beginning: bytes, size: int, is_data: bool) -> list[Line]:  # noqa: FBT001 - an entry's parts
+    shown = beginning.split(b"\r\n", _CONTENT_LINES)
+    rest = len(shown) > _CONTENT_LINES or size > len(beginning)
+    if rest or not shown[-1]:
+        shown.pop()
+    lines = [Line(at, "C", _shown(line)) for line in shown]
+    if rest:
+        lines.append(Line(at, "-", f"... the rest of the content, {size:,} octets in all"))
+    if is_data:
+        lines.append(Line(at, "C", "."))
+    return lines
+
+
+def _shown(octets: bytes) -> str:
+    text = octets[: 4 * _LINE].decode("utf-8", "replace")
+    return text[:_LINE] + "…" if len(text) > _LINE else text
+
+
+class Book:
+    """All sessions of the sandbox that run, or have ended lately."""
+
+    def __init__(self, now: Callable[[], float], sink: Sink) -> None:
+        """Begin with none.
+
+        Args:
+            now: The wall clock.
+            sink: Hears every event after the book has.
+        """
+        self._now = now
+        self._sink = sink
+        self._running: dict[str, Recording] = {}
+        self._finished: OrderedDict[str, Recording] = OrderedDict()  # to be written
+        self._without_mail: OrderedDict[str, Recording] = OrderedDict()
+        self.caught = 0
+        self.caught_octets = 0
+        self.refused = 0
+
+    def observe(self, session: str, client: str, listener: str) -> Recording:
+        """Begin to record a session."""
+        recording = Recording(session, client, listener, self._now)
+        self._running[session] = recording
+        return recording
+
+    def get(self, session: str) -> Transcript | None:
+        """Return a session that runs, waits to be written, or brought no mail."""
+        for place in (self._running, self._finished, self._without_mail):
+            recording = place.get(session)
+            if recording is not None:
+                return recording.transcript()
+        return None
+
+    def without_mail(self) -> tuple[Transcript, ...]:
+        """Return the sessions that brought no mail, the newest first."""
+        found = [*self._without_mail.values()]
+        found += (each for each in self._running.values() if not each.has_mail)
+        found.sort(key=lambda each: each.started_at, reverse=True)
+        return tuple(each.transcript() for each in found)
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether a session waits to be written."""
+        return bool(self._finished)
+
+    def finished(self) -> dict[str, bytes]:
+        """Return the sessions that wait to be written; ``written`` lets go of them."""
+        return {name: encode(each.transcript()) for name, each in self._finished.items()}
+
+    def written(self, sessions: dict[str, bytes]) -> None:
+        """Let go of sessions that have been written."""
+        for session in sessions:
+            self._finished.pop(session, None)
+
+    # --- events ----------------------------------------------------------------------
+
+    def hear(self, event: Event) -> None:
+        """Take what happens on the listeners."""
+        handler = self._HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+        self._sink(event)
+
+    def _accepted(self, event: MessageAccepted) -> None:
+        self.caught += 1
+        self.caught_octets += event.size
+        recording = self._running.get(event.session)
+        if recording is not None:
+            recording.has_mail = True
+
+    def _refused(self, event: Event) -> None:
+        del event
+        self.refused += 1
+
+    def _tls(self, event: TlsNegotiated) -> None:
+        self._note(event.session, f"TLS: {event.version}, {event.cipher}")
+
+    def _logged_in(self, event: AuthAccepted) -> None:
+        self._note(event.session, f"logged in as {event.identity} by {event.mechanism}")
+
+    def _not_logged_in(self, event: AuthRefused) -> None:
+        who = f" of {event.identity}" if event.identity else ""
+        self._note(event.session, f"the login{who} was refused: {event.reason}")
+
+    def _note(self, session: str, text: str) -> None:
+        recording = self._running.get(session)
+        if recording is not None:
+            recording.note(text)
+
+    def _closed(self, event: ConnectionClosed) -> None:
+        recording = self._running.pop(event.session, None)
+        if recording is None:
+            return
+        recording.closed(event.reason)
+        place, most = self._without_mail, _MOST_WITHOUT_MAIL
+        if recording.has_mail:
+            place, most = self._finished, _MOST_FINISHED
+        place[event.session] = recording
+        if len(place) > most:
+            place.popitem(last=False)
+
+    _HANDLERS: Final[dict[type, Callable[[Any, Any], None]]] = {
+        MessageAccepted: _accepted,
+        MessageRefused: _refused,
+        RecipientRefused: _refused,
+        SenderRefused: _refused,
+        TlsNegotiated: _tls,
+        AuthAccepted: _logged_in,
+        AuthRefused: _not_logged_in,
+        ConnectionClosed: _closed,
+    }

@@ -1,0 +1,97 @@
+"""The tags that a mail has from the start, and the project that it goes to.
+
+What a mail says of itself (X-Tags, the ``+tag`` of a recipient, who logged in) is seen when it
+is kept; what a search has to find is put on right after.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.config.settings.sandbox import SandboxSettings
+from pillarbox.errors import PermanentError
+from pillarbox.inbox.values import Label
+from pillarbox.message.summary import MailSummary
+from pillarbox.sandbox.projects import Projects
+from pillarbox.search.language import parse_query
+from pillarbox.store.port import KeptMessage
+
+__all__ = ["FOR_PROJECT", "Labels", "TagRule", "clean_tag", "read_tag_rules"]
+
+FOR_PROJECT: Final = "project:"
+"""Before the name of a project, the origin of mail that goes there whatever it looks like."""
+
+_MOST_TAGS: Final = 50  # of one mail, from itself
+_LONGEST: Final = 100  # characters
+_NOT_IN_TAGS: Final = re.compile(r"[^\w\-. ]+")
+
+
+@dataclass(frozen=True, slots=True)
+class TagRule:
+    """Mail that a search finds gets a tag."""
+
+    tag: str
+    search: str  # its text: what is relative to now is relative to when a mail comes
+
+
+def read_tag_rules(settings: SandboxSettings, now: float) -> tuple[TagRule, ...]:
+    """Return the rules in the configuration.
+
+    Raises:
+        PermanentError: One is not of the form ``tag: search``, or cannot be searched for.
+    """
+    rules = []
+    for text in settings.tags:
+        tag, colon, search = text.partition(":")
+        if not (clean_tag(tag) and colon and search.strip()):
+            raise PermanentError(f'sandbox.tags: {text!r} is not of the form "tag: search"')
+        parse_query(search, now=now)
+        rules.append(TagRule(clean_tag(tag), search.strip()))
+    return tuple(rules)
+
+
+def clean_tag(text: str) -> str:
+    """Return a tag as it is kept: letters, digits, spaces, ``-``, ``_`` and ``.``; or ""."""
+    return " ".join(_NOT_IN_TAGS.sub("", text).split())[:_LONGEST]
+
+
+class Labels:
+    """Labels mail when it is kept. It is asked on the inbox's thread."""
+
+    def __init__(self, settings: SandboxSettings, projects: Projects) -> None:
+        """Go by the settings; projects may change meanwhile."""
+        self._projects = projects
+        self._by_address = settings.tag_by_address
+        self._by_header = settings.tag_by_header
+        self._by_user = settings.tag_by_user
+
+    def __call__(self, message: KeptMessage, summary: MailSummary) -> Label:
+        """Return where a mail goes, and its first tags."""
+        envelope = message.envelope
+        recipients = [str(each.address) for each in envelope.recipients]
+        project = message.origin.removeprefix(FOR_PROJECT)
+        if project == message.origin:  # it did not come by a way that leads to one project
+            sender = str(envelope.reverse_path or "")
+            project = self._projects.choose(message.identity, sender, recipients)
+        return Label(project=project, tags=self._tags(message.identity, recipients, summary))
+
+    def _tags(
+        self, identity: str, recipients: Sequence[str], summary: MailSummary
+    ) -> tuple[str, ...]:
+        found: list[str] = []
+        if self._by_header:
+            found += summary.tags_header
+        if self._by_address:
+            for recipient in recipients:
+                _, plus, tag = recipient.rpartition("@")[0].partition("+")
+                if plus:
+                    found += tag.split("+")
+        if self._by_user and identity:
+            found.append(identity)
+        if not found:
+            return ()
+        cleaned = (clean_tag(tag) for tag in found[: 2 * _MOST_TAGS])
+        return tuple(dict.fromkeys(tag for tag in cleaned if tag))[:_MOST_TAGS]
