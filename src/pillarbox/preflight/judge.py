@@ -16,11 +16,37 @@ from pillarbox.preflight.assessment import (
 from pillarbox.preflight.clients.support import client_support
 from pillarbox.preflight.facts import Facts
 from pillarbox.preflight.letter import Letter, open_letter
-from pillarbox.preflight.rules import fields
+from pillarbox.preflight.rules import (
+    answers,
+    attachments,
+    bulk,
+    fields,
+    images,
+    links,
+    markup,
+    parts,
+    placeholders,
+    safety,
+    size,
+    subject,
+)
 
 __all__ = ["assess"]
 
-_RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (*fields.RULES,)
+_RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (
+    *answers.RULES,
+    *fields.RULES,
+    *bulk.RULES,
+    *subject.RULES,
+    *parts.RULES,
+    *placeholders.RULES,
+    *links.RULES,
+    *images.RULES,
+    *markup.RULES,
+    *safety.RULES,
+    *size.RULES,
+    *attachments.RULES,
+)
 _ASPECTS: Final = tuple(Aspect)
 
 

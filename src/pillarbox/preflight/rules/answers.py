@@ -1,0 +1,240 @@
+"""Rules for what was asked outside of the mail: links, authentication, content filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pillarbox.findings import Level
+from pillarbox.preflight.assessment import Aspect, Judged
+from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
+from pillarbox.preflight.hosts import organization
+from pillarbox.preflight.letter import Letter, judged
+
+__all__ = ["RULES"]
+
+_BROKEN: Final = frozenset({404, 410, 451})
+_FIRST_ERROR: Final = 500
+_FIRST_REFUSAL: Final = 400
+_MOST: Final = 5
+_MOST_RULES: Final = 10
+_PASSED: Final = "pass"
+_SHAKY: Final = frozenset({"temperror", "neutral", "policy", "skipped"})
+_MISSING: Final = {
+    "spf": (
+        1,
+        "There is no SPF record for the sender's domain",
+        "Gmail, Yahoo and Microsoft ask for SPF or DKIM of everyone, for both of bulk senders.",
+        "pillarbox check domain DOMAIN shows the record to publish.",
+        10,
+    ),
+    "dkim": (
+        2,
+        "The mail has no DKIM signature",
+        "It cannot pass DMARC once it is forwarded, and bulk senders must sign.",
+        "Let the server that sends it sign: pillarbox dkim create DOMAIN",
+        10,
+    ),
+    "dmarc": (
+        3,
+        "The author's domain has no DMARC record",
+        "Anybody can write in its name; bulk senders need one.",
+        "Begin with: _dmarc TXT “v=DMARC1; p=none; rua=mailto:…”",
+        5,
+    ),
+}
+_FAILED: Final = {
+    "spf": (
+        4,
+        "SPF does not pass",
+        "The domain's owner does not name this client as one that may send for it.",
+        15,
+    ),
+    "dkim": (
+        5,
+        "A DKIM signature does not pass",
+        "Receivers take the mail as unsigned, or as changed on its way.",
+        20,
+    ),
+    "dmarc": (
+        6,
+        "DMARC does not pass",
+        "The author's domain decides what becomes of it: quarantine or refusal.",
+        20,
+    ),
+    "arc": (7, "The ARC chain does not pass", "Receivers do not believe what forwarders saw.", 0),
+    "iprev": (8, "The client has no name that leads back to it", "Gmail and others refuse it.", 10),
+}
+
+
+def _authentication(letter: Letter) -> Iterator[Judged]:
+    facts = letter.facts.authentication
+    if facts is None:
+        return
+    has_passed = {one.method for one in facts.methods if one.result == _PASSED}
+    for one in facts.methods:
+        yield from _method(one, is_saved=one.method == "dkim" and "dkim" in has_passed)
+
+
+def _method(one: MethodFact, *, is_saved: bool) -> Iterator[Judged]:
+    name = "iprev" if one.method == "iprev" else one.method.upper()
+    subject = f" for {one.subject}" if one.subject else ""
+    if one.result == _PASSED:
+        what = f"{name} passes{subject}"
+        if one.is_aligned is False:
+            yield _said(
+                Level.NOTE, 9, f"{what}, but is not aligned with the author", one.reason,
+                "DMARC counts it only for the author's own domain.", one,
+            )  # fmt: skip
+        else:
+            yield _said(Level.OK, 10, what, one.reason, "", one)
+    elif one.result in _SHAKY:
+        yield _said(Level.NOTE, 11, f"{name} could not be told{subject}", one.reason, "", one)
+    elif one.result == "none" and one.method in _MISSING:
+        number, what, why, fix, tenths = _MISSING[one.method]
+        yield _said(Level.WARNING, number, what, why, fix, one, tenths=tenths)
+    elif one.result != "none" and one.method in _FAILED:
+        number, what, why, tenths = _FAILED[one.method]
+        # RFC 6376 §6.1: what counts is whether any signature passes.
+        level = Level.NOTE if is_saved or not tenths else Level.ERROR
+        yield _said(
+            level,
+            number,
+            f"{what}{subject}: {one.result}",
+            why,
+            one.reason,
+            one,
+            tenths=0 if is_saved else tenths,
+        )
+
+
+def _said(
+    level: Level, number: int, what: str, why: str, fix: str, one: MethodFact, *, tenths: int = 0
+) -> Judged:
+    return judged(
+        Aspect.AUTHENTICATION,
+        level,
+        number,
+        what,
+        why,
+        fix,
+        tenths=tenths,
+        evidence=one.evidence[:_MOST],
+    )
+
+
+def _links(letter: Letter) -> Iterator[Judged]:
+    answers = letter.facts.links
+    if answers is None:
+        return
+    broken = [one for one in answers if one.status is not None and _is_broken(one.status)]
+    silent = [one for one in answers if one.status is None and not one.is_refused]
+    unclear = [
+        one
+        for one in answers
+        if one.status is not None and one.status >= _FIRST_REFUSAL and not _is_broken(one.status)
+    ]
+    yield from _answered(
+        broken,
+        Level.ERROR,
+        330,
+        "is dead",
+        "The server says that there is nothing.",
+        "Correct it.",
+        10,
+    )
+    yield from _answered(
+        silent, Level.WARNING, 331, "did not answer", "It may be down, or its name be wrong.",
+        "Look at it once more.", 3,
+    )  # fmt: skip
+    yield from _answered(
+        unclear, Level.NOTE, 332, "was refused to us",
+        "Many servers turn programs away and let people in: this tells nothing.", "", 0,
+    )  # fmt: skip
+    yield from _answered(
+        [one for one in answers if one.is_refused], Level.NOTE, 333, "was not asked for",
+        "Only public addresses are, and only by http and https.", "", 0,
+    )  # fmt: skip
+    yield from _answered(
+        [one for one in answers if _leads_away(one)], Level.NOTE, 334,
+        "is redirected to another domain", "Readers and filters see where it ends.", "", 0,
+    )  # fmt: skip
+    if answers and not broken and not silent:
+        fine = sum(one.status is not None and one.status < _FIRST_REFUSAL for one in answers)
+        yield judged(Aspect.LINKS, Level.OK, 335, f"{fine} of {len(answers)} links answer")
+
+
+def _is_broken(status: int) -> bool:
+    return status in _BROKEN or status >= _FIRST_ERROR
+
+
+def _leads_away(one: LinkAnswer) -> bool:
+    if not one.final_url:
+        return False
+    first, last = (url.partition("://")[2].partition("/")[0] for url in (one.url, one.final_url))
+    return organization(first.partition(":")[0]) != organization(last.partition(":")[0])
+
+
+def _answered(
+    answers: list[LinkAnswer], level: Level, number: int, what: str, why: str, fix: str, tenths: int
+) -> Iterator[Judged]:
+    if answers:
+        subject = "A link" if len(answers) == 1 else f"Each of {len(answers)} links"
+        yield judged(
+            Aspect.LINKS,
+            level,
+            number,
+            f"{subject} {what}",
+            why,
+            fix,
+            tenths=tenths,
+            evidence=tuple(map(_shown, answers[:_MOST])),
+        )
+
+
+def _shown(one: LinkAnswer) -> str:
+    said = one.problem or (str(one.status) if one.status is not None else "no answer")
+    end = f" -> {one.final_url}" if one.final_url else ""
+    return f"{one.url}{end}: {said}"[:200]
+
+
+def _filters(letter: Letter) -> Iterator[Judged]:
+    for verdict in letter.facts.spam or ():
+        if verdict.problem:
+            yield judged(
+                Aspect.SPAM,
+                Level.NOTE,
+                801,
+                f"{verdict.filter} could not be asked",
+                verdict.problem,
+                "Look whether it runs, and at its address in the settings.",
+            )
+        else:
+            yield _verdict(verdict)
+
+
+def _verdict(verdict: SpamVerdict) -> Judged:
+    share = verdict.score / verdict.threshold if verdict.threshold > 0 else 0.0
+    said = f"{verdict.filter}: {verdict.score:g} of {verdict.threshold:g} points"
+    rules = sorted(verdict.rules, key=lambda rule: -abs(rule.score))[:_MOST_RULES]
+    evidence = tuple(
+        f"{rule.score:+.1f} {rule.name}" + (f": {rule.description}" if rule.description else "")
+        for rule in rules
+    )
+    if share < 0.5:  # noqa: PLR2004 - half of the threshold
+        return judged(Aspect.SPAM, Level.OK, 802, f"{said}, no spam", evidence=evidence)
+    is_spam = share >= 1
+    return judged(
+        Aspect.SPAM,
+        Level.ERROR if is_spam else Level.WARNING,
+        804 if is_spam else 803,
+        f"{said}: {'spam' if is_spam else 'near to spam'}",
+        "Receivers with this filter put it aside or refuse it.",
+        "Look at the rules with the highest points; what has to do with DNS or addresses says "
+        "nothing for mail that comes from this machine.",
+        tenths=min(round(share * 20), 40),
+        evidence=evidence,
+    )
+
+
+RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (_authentication, _links, _filters)

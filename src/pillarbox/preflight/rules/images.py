@@ -1,0 +1,197 @@
+"""Rules for images: alternative texts, sizes, parts that are not there, mail of images only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import unquote
+
+from pillarbox.findings import Level
+from pillarbox.preflight.assessment import Aspect, Judged
+from pillarbox.preflight.letter import Letter, judged
+from pillarbox.preflight.page import Element, Page
+from pillarbox.preflight.style import read_attribute
+
+__all__ = ["RULES"]
+
+_LEAST_WORDS: Final = 15  # beside images
+_MOST: Final = 5
+_NUMBER: Final = re.compile(r"\s*(\d+)")
+_TINY: Final = 2  # pixels
+
+
+def _alternatives(letter: Letter) -> Iterator[Judged]:
+    page = letter.page
+    without = [one for one in _pictures(page) if one.get("alt") is None]
+    if without:
+        yield _one(
+            Level.WARNING,
+            401,
+            f"{_count(without)} without an alternative text",
+            "Outlook shows no images until asked; readers then see nothing, and blind ones never do.",
+            'alt="what it shows", or alt="" for mere decoration.',
+            without,
+            tenths=3,
+        )
+    in_links = [
+        one
+        for one in (page.named("a") if page else ())
+        if one.images and not one.text and all(not image.get("alt") for image in one.images)
+        and one.get("href")
+    ]  # fmt: skip
+    if in_links and not without:
+        yield _one(
+            Level.WARNING,
+            402,
+            f"{len(in_links)} link{'s' * (len(in_links) > 1)} of nothing but images without words",
+            "Without images, and for blind readers, there is nothing to follow.",
+            "Let the image's alt say where the link leads.",
+            in_links,
+            tenths=2,
+        )
+
+
+def _sizes(letter: Letter) -> Iterator[Judged]:
+    without = [
+        one
+        for one in _pictures(letter.page)
+        if one.get("width") is None and "width" not in dict(_styles(one))
+    ]
+    if without:
+        yield _one(
+            Level.NOTE,
+            403,
+            f"{_count(without)} without a width",
+            "Outlook for Windows heeds the attribute alone, and shows the image at its full size; "
+            "others lay the mail out anew when it has come.",
+            'Set width="…" (in pixels, without “px”).',
+            without,
+        )
+
+
+def _missing_parts(letter: Letter) -> Iterator[Judged]:
+    ids = {node.content_id for node in letter.mail.tree.walk() if node.content_id}
+    found = [
+        one
+        for one in letter.references
+        if one.kind == "resource"
+        and one.url[:4].lower() == "cid:"
+        and unquote(one.url[4:]) not in ids
+    ]
+    if found:
+        yield judged(
+            Aspect.RENDERING,
+            Level.ERROR,
+            404,
+            f"{len(found)} image{'s' * (len(found) > 1)} of a part that is not there",
+            "Readers see a broken image.",
+            "Attach it as a part of multipart/related with that Content-ID, in angle brackets.",
+            tenths=10,
+            evidence=tuple(one.shown for one in found[:_MOST]),
+            lines=tuple(one.line for one in found),
+        )
+
+
+def _only_images(letter: Letter) -> Iterator[Judged]:
+    page = letter.page
+    pictures = _pictures(page)
+    if page is None or not pictures:
+        return
+    words = len(page.text.split())
+    if words < _LEAST_WORDS:
+        yield _one(
+            Level.WARNING,
+            405,
+            f"The mail is images, with {words} word{'s' * (words != 1)} beside",
+            "Where images are off it is blank, and filters count it as spammers hide text so.",
+            "Write what matters as text.",
+            pictures,
+            tenths=10,
+        )
+
+
+def _tracking(letter: Letter) -> Iterator[Judged]:
+    tiny = [one for one in _images(letter.page) if _is_tiny(one) and _is_remote(one)]
+    if tiny:
+        yield _one(
+            Level.NOTE,
+            406,
+            f"{len(tiny)} image{'s' * (len(tiny) > 1)} of one pixel that count{'s' * (len(tiny) == 1)}"
+            " who reads the mail",
+            "Apple Mail and Gmail fetch all images themselves, so the count tells little; "
+            "in Europe it needs the reader's consent.",
+            "Leave it out unless it is needed.",
+            tiny,
+        )
+
+
+def _images(page: Page | None) -> list[Element]:
+    return list(page.named("img")) if page is not None else []
+
+
+def _pictures(page: Page | None) -> list[Element]:
+    """Return the images that a reader is meant to see."""
+    return [one for one in _images(page) if not _is_tiny(one) and not _is_hidden(one)]
+
+
+def _is_tiny(image: Element) -> bool:
+    style = dict(_styles(image))
+    sizes = [
+        int(found[1])
+        for name in ("width", "height")
+        for found in (_NUMBER.match(image.get(name) or ""), _NUMBER.match(style.get(name, "")))
+        if found is not None and len(found[1]) < 6  # noqa: PLR2004 - more is no size
+    ]
+    return bool(sizes) and max(sizes) <= _TINY
+
+
+def _is_hidden(image: Element) -> bool:
+    return dict(_styles(image)).get("display", "").lower() == "none"
+
+
+def _is_remote(image: Element) -> bool:
+    return (image.get("src") or "")[:4].lower() == "http"
+
+
+def _styles(element: Element) -> tuple[tuple[str, str], ...]:
+    return read_attribute(element.attributes.get("style", "")).declarations
+
+
+def _count(images: list[Element]) -> str:
+    return "An image" if len(images) == 1 else f"{len(images)} images"
+
+
+def _one(
+    level: Level,
+    number: int,
+    what: str,
+    why: str,
+    fix: str,
+    elements: list[Element],
+    *,
+    tenths: int = 0,
+) -> Judged:
+    shown = (
+        f"HTML line {one.line}: {one.shown}" if one.line else one.shown for one in elements[:_MOST]
+    )
+    return judged(
+        Aspect.RENDERING,
+        level,
+        number,
+        what,
+        why,
+        fix,
+        tenths=tenths,
+        evidence=tuple(shown),
+        lines=tuple(one.line for one in elements),
+    )
+
+
+RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (
+    _alternatives,
+    _sizes,
+    _missing_parts,
+    _only_images,
+    _tracking,
+)

@@ -1,0 +1,324 @@
+"""Rules for what a mail points to: hosts that readers cannot reach, disguises, dead links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pillarbox.findings import Level
+from pillarbox.policy.public_addresses import read_host
+from pillarbox.preflight.assessment import Aspect, Judged
+from pillarbox.preflight.hosts import (
+    SHORTENERS,
+    is_development,
+    is_example,
+    is_internal,
+    organization,
+)
+from pillarbox.preflight.letter import Letter, Reference, judged
+
+__all__ = ["RULES"]
+
+_WEB: Final = frozenset({"http", "https"})
+_OTHERS: Final = frozenset(
+    [
+        "mailto",
+        "tel",
+        "sms",
+        "cid",
+        "data",
+        "webcal",
+        "xmpp",
+        "sip",
+        "sips",
+        "geo",
+        "maps",
+        "urn",
+        "about",
+        "callto",
+        "skype",
+        "whatsapp",
+        "tg",
+        "itms-apps",
+        "market",
+        "ftp",
+        "news",
+        "mid",
+    ]
+)
+_MANY: Final = 100
+_SHOWN_HOST: Final = re.compile(
+    r"(?:(https?)://)?((?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,18})(?=$|[/:?#\s])", re.IGNORECASE
+)
+_FILES: Final = frozenset(["html", "htm", "pdf", "zip", "txt", "doc", "js", "py", "sh", "md"])
+_MARK: Final = re.compile(r"\{\{|\$\{|\*\||%%|<%|\[\[|%[A-Z][A-Z0-9_]{2,}%|\{%")
+_MOST: Final = 5
+_CONFUSABLE: Final = re.compile(r"xn--")
+
+
+def _internal(letter: Letter) -> Iterator[Judged]:
+    found = [one for one in _of_web(letter) if is_internal(one.host)]
+    yield from _say(
+        found,
+        Level.ERROR,
+        301,
+        "points to a host that readers cannot reach",
+        "The name or address exists on your machine or network only.",
+        "Set the base address of your program to its public one.",
+        tenths=15,
+    )
+
+
+def _relative(letter: Letter) -> Iterator[Judged]:
+    found = [
+        one
+        for one in letter.references
+        if one.kind != "text"
+        and one.url
+        and not one.scheme
+        and one.url[0] != "#"
+        and not _MARK.search(one.url)
+        and not _has_base(letter)
+    ]
+    yield from _say(
+        found,
+        Level.ERROR,
+        302,
+        "has no scheme and host",
+        "In a mail there is no page that it could be relative to: it leads nowhere.",
+        "Write the whole address, beginning with https://",
+        tenths=10,
+    )
+
+
+def _has_base(letter: Letter) -> bool:
+    return letter.page is not None and letter.page.first("base") is not None
+
+
+def _unreadable(letter: Letter) -> Iterator[Judged]:
+    found = [
+        one
+        for one in letter.references
+        if (one.split is None or (one.scheme in _WEB and not one.host))
+        and not _MARK.search(one.url)
+    ]
+    yield from _say(
+        found,
+        Level.ERROR,
+        303,
+        "is no address",
+        "Nothing happens when a reader follows it.",
+        "Look how the address is put together.",
+        tenths=7,
+    )
+
+
+def _empty(letter: Letter) -> Iterator[Judged]:
+    found = [
+        one
+        for one in letter.references
+        if one.kind == "link" and one.url in {"", "#"} and (one.text or one.has_images)
+    ]
+    yield from _say(
+        found,
+        Level.WARNING,
+        304,
+        "leads nowhere (its address is empty or “#”)",
+        "A reader clicks, and nothing happens.",
+        "Give it an address, or make it plain text.",
+        tenths=3,
+    )
+
+
+def _disguised(letter: Letter) -> Iterator[Judged]:
+    found = [one for one in _of_web(letter) if one.kind == "link" and _shows_another(one)]
+    yield from _say(
+        found,
+        Level.WARNING,
+        305,
+        "shows another address than it leads to",
+        "That is what phishing does; filters and mail programs warn of it.",
+        "Show words in place of an address, or lead to what is shown "
+        "(click tracking: on a name below your own domain).",
+        tenths=5,
+    )
+
+
+def _shows_another(link: Reference) -> bool:
+    found = _SHOWN_HOST.match(link.text)
+    if found is None or "@" in link.text:
+        return False
+    shown = found[2].lower()
+    is_file = found[1] is None and shown.rpartition(".")[2] in _FILES
+    return not is_file and organization(shown) != organization(link.host)
+
+
+def _shortened(letter: Letter) -> Iterator[Judged]:
+    found = [one for one in _of_web(letter) if one.host.removeprefix("www.") in SHORTENERS]
+    yield from _say(
+        found,
+        Level.WARNING,
+        306,
+        "is a shortened address",
+        "Spammers hide behind them: some are on block lists as a whole.",
+        "Lead to the address itself.",
+        tenths=5,
+    )
+
+
+def _numeric(letter: Letter) -> Iterator[Judged]:
+    found = [
+        one
+        for one in _of_web(letter)
+        if read_host(one.host) is not None and not is_internal(one.host)
+    ]
+    yield from _say(
+        found,
+        Level.WARNING,
+        307,
+        "names a host by its IP address",
+        "Honest senders have names; filters count it.",
+        "Give the host a name.",
+        tenths=5,
+    )
+
+
+def _with_user(letter: Letter) -> Iterator[Judged]:
+    found = [one for one in _of_web(letter) if one.split is not None and "@" in one.split.netloc]
+    yield from _say(
+        found,
+        Level.WARNING,
+        308,
+        "has a user name before its host",
+        "“https://bank.example@evil.example” leads to evil.example: filters know the trick.",
+        "Leave out what stands before the @.",
+        tenths=5,
+    )
+
+
+def _not_public(letter: Letter) -> Iterator[Judged]:
+    of_web = [one for one in _of_web(letter) if not is_internal(one.host)]
+    yield from _say(
+        [one for one in of_web if is_development(one.host)],
+        Level.WARNING,
+        309,
+        "looks like one of a machine for development",
+        "Readers should be led to the public one.",
+        "Set the base address of your program for each environment.",
+        tenths=3,
+    )
+    yield from _say(
+        [one for one in of_web if is_example(one.host)],
+        Level.NOTE,
+        310,
+        "leads to a domain for examples",
+        "Fine in a test; for readers there is nothing.",
+        "Use your own domain before it goes out.",
+    )
+
+
+def _clear(letter: Letter) -> Iterator[Judged]:
+    found = [one for one in _of_web(letter) if one.scheme == "http" and not is_internal(one.host)]
+    yield from _say(
+        found,
+        Level.NOTE,
+        311,
+        "is http, not https",
+        "Browsers warn of it, and anybody on the way can read and change what is shown.",
+        "Use https.",
+    )
+
+
+def _strange(letter: Letter) -> Iterator[Judged]:
+    yield from _say(
+        [
+            one
+            for one in letter.references
+            if one.kind == "link"
+            and one.scheme
+            and one.scheme not in _WEB | _OTHERS
+            and one.scheme not in {"javascript", "vbscript"}
+            and not _MARK.search(one.url)
+        ],
+        Level.NOTE,
+        312,
+        "has a scheme that many mail programs do not follow",
+        "Webmail removes what is not http, https, mailto or tel.",
+        "Lead to an https page that opens the program.",
+    )
+    yield from _say(
+        [one for one in _of_web(letter) if _CONFUSABLE.search(one.host)],
+        Level.NOTE,
+        313,
+        "names a host with letters that are not ASCII (xn--)",
+        "Some letters look alike; mail programs may show the encoded name.",
+        "Fine if the domain is yours.",
+    )
+
+
+def _many(letter: Letter) -> Iterator[Judged]:
+    links = {one.url for one in letter.links if one.scheme in _WEB}
+    if len(links) > _MANY:
+        yield judged(
+            Aspect.LINKS,
+            Level.NOTE,
+            314,
+            f"There are {len(links)} different links",
+            "Filters grow wary of mail that is mostly links.",
+            "Lead to what matters.",
+        )
+
+
+def _of_web(letter: Letter) -> list[Reference]:
+    return [
+        one
+        for one in letter.references
+        if one.scheme in _WEB and one.host and not _MARK.search(one.host)
+    ]
+
+
+def _say(
+    found: list[Reference],
+    level: Level,
+    number: int,
+    what: str,
+    why: str,
+    fix: str,
+    *,
+    tenths: int = 0,
+) -> Iterator[Judged]:
+    """Say one thing of all that it holds for."""
+    different = list({one.url: one for one in found}.values())
+    if not different:
+        return
+    noun = "image" if all(one.kind == "resource" for one in different) else "link"
+    subject = f"A {noun}" if len(different) == 1 else f"Each of {len(different)} {noun}s"
+    subject = subject.replace("A image", "An image")
+    yield judged(
+        Aspect.LINKS,
+        level,
+        number,
+        f"{subject} {what}",
+        why,
+        fix,
+        tenths=tenths,
+        evidence=tuple(one.shown for one in different[:_MOST]),
+        lines=tuple(one.line for one in different),
+    )
+
+
+RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (
+    _internal,
+    _relative,
+    _unreadable,
+    _empty,
+    _disguised,
+    _shortened,
+    _numeric,
+    _with_user,
+    _not_public,
+    _clear,
+    _strange,
+    _many,
+)

@@ -1,0 +1,218 @@
+"""Rules for the parts of a mail: plain text beside HTML, character sets, encodings, long lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pillarbox.findings import Level
+from pillarbox.message.tree import Node
+from pillarbox.preflight.assessment import Aspect, Judged
+from pillarbox.preflight.letter import Letter, excerpt, judged
+
+__all__ = ["RULES"]
+
+_WORD: Final = re.compile(r"[^\W_]{3,}")
+_URL: Final = re.compile(r"https?://\S+")
+_LEAST_WORDS: Final = 20  # below, nothing can be said of two texts
+_SAME: Final = 0.35  # of the words of the HTML that the plain text should have at least
+_MAX_WORDS: Final = 5_000
+_MAX_LINE: Final = 998  # RFC 5321 §4.5.3.1.6
+_SCRAPED: Final = frozenset({"7bit", ""})
+# UTF-8 read as windows-1252 (Ã©, â€™, Â£), or octets that were no characters at all.
+_GARBLED: Final = re.compile(
+    "\u00c3[\u0080-\u00bf\u201a-\u2122]|\u00e2\u20ac[\u2122\u0153\u201c\u201d\u00a6\u02dc]|\u00c2[\u00a0-\u00bf]|\ufffd"
+)
+
+
+def _plain_text(letter: Letter) -> Iterator[Judged]:
+    mail = letter.mail
+    if mail.html is None:
+        if not (mail.text or "").strip() and not mail.attachments and not mail.inlines:
+            yield _one(
+                Level.WARNING,
+                210,
+                "The mail is empty",
+                "There is no text, no HTML and nothing attached.",
+                "Look whether the template was rendered, and the body handed to the library.",
+                tenths=20,
+            )
+        return
+    if mail.text is None:
+        yield _one(
+            Level.WARNING,
+            211,
+            "There is no plain-text part",
+            "Watches, screen readers and cautious readers show nothing good; filters count it.",
+            "Send multipart/alternative: text/plain first, then text/html.",
+            tenths=5,
+        )
+    elif not mail.text.strip():
+        yield _one(
+            Level.WARNING,
+            212,
+            "The plain-text part is empty",
+            "Who reads plain text sees nothing, and filters count it more than if it were not there.",
+            "Give it the same words as the HTML.",
+            tenths=7,
+        )
+    else:
+        yield from _other_text(letter)
+
+
+def _other_text(letter: Letter) -> Iterator[Judged]:
+    page = letter.page
+    if page is None or "<html" in letter.text[:2_000].lower():
+        if page is not None:
+            yield _one(
+                Level.WARNING,
+                213,
+                "The plain-text part holds HTML",
+                "Who reads plain text sees the tags.",
+                "Give it the words alone.",
+                tenths=5,
+                evidence=(letter.text.strip()[:80],),
+            )
+        return
+    shown, plain = _words(page.text), _words(letter.text)
+    if min(len(shown), len(plain)) < _LEAST_WORDS and len(shown) < 2 * _LEAST_WORDS:
+        return
+    share = len(shown & plain) / max(len(shown), 1)
+    if share < _SAME:
+        yield _one(
+            Level.WARNING,
+            214,
+            f"The plain text has only {share:.0%} of the words of the HTML",
+            "Readers of the two see different mails, and filters take that for a disguise.",
+            "Make both of the same words; “view this in a browser” is no text.",
+            tenths=3,
+            evidence=(f"text: {' '.join(letter.text.split())[:80]}",),
+        )
+
+
+def _words(text: str) -> set[str]:
+    words = _WORD.findall(_URL.sub(" ", text).lower())
+    return set(words[:_MAX_WORDS])
+
+
+def _order(letter: Letter) -> Iterator[Judged]:
+    for node in letter.mail.tree.walk():
+        types = [child.media_type for child in node.children]
+        if (
+            node.media_type == "multipart/alternative"
+            and {"text/plain", "text/html"} <= set(types)
+            and types.index("text/html") < types.index("text/plain")
+        ):
+            yield _one(
+                Level.WARNING,
+                215,
+                "The HTML stands before the plain text",
+                "The last alternative is the preferred one (RFC 2046 §5.1.4): many show the plain text.",
+                "Put text/plain first and text/html last.",
+                tenths=3,
+            )
+            return
+
+
+def _charset(letter: Letter) -> Iterator[Judged]:
+    for node in _texts(letter):
+        is_declared = bool(node.charset) or b"charset" in (node.header.get(b"content-type") or b"")
+        if not is_declared and not node.content.isascii():
+            yield _one(
+                Level.WARNING,
+                216,
+                f"The {node.media_type} part does not say its character set",
+                "It is US-ASCII then (RFC 2046 §4.1.2), and has other characters: readers guess.",
+                f"Content-Type: {node.media_type}; charset=utf-8",
+                tenths=5,
+                evidence=(f"part {node.number}",),
+            )
+        if node.encoding in _SCRAPED and not node.body.isascii():
+            yield _one(
+                Level.WARNING,
+                217,
+                f"The {node.media_type} part has 8-bit characters, but does not say so",
+                "It counts as 7bit (RFC 2045 §6.1); servers may cut the eighth bit off or refuse it.",
+                "Content-Transfer-Encoding: quoted-printable (or base64)",
+                tenths=3,
+                evidence=(f"part {node.number}",),
+            )
+
+
+def _garbled(letter: Letter) -> Iterator[Judged]:
+    for place, text in (("subject", letter.mail.subject), ("text", letter.prose)):
+        if (found := _GARBLED.search(text)) is not None:
+            yield _one(
+                Level.WARNING,
+                218,
+                "Characters are garbled",
+                "Text in UTF-8 was read as another character set on its way into the mail.",
+                "Look where text is read or decoded: all of it should be UTF-8 throughout.",
+                tenths=5,
+                evidence=(f"{place}: {excerpt(text, *found.span())}",),
+            )
+            return
+
+
+def _long_lines(letter: Letter) -> Iterator[Judged]:
+    for node in letter.mail.tree.walk():
+        if node.children:
+            continue
+        longest = max(map(len, node.body.split(b"\n")), default=0) - 1
+        if longest > _MAX_LINE:
+            yield _one(
+                Level.WARNING,
+                219,
+                f"A line of part {node.number} ({node.media_type}) has {longest:,} octets",
+                "More than 998 are not allowed (RFC 5321 §4.5.3.1.6): servers break such lines, "
+                "and with them the DKIM signature.",
+                "Encode the part as quoted-printable or base64.",
+                tenths=5,
+            )
+            return
+
+
+def _structure(letter: Letter) -> Iterator[Judged]:
+    defects = letter.mail.defects
+    if defects:
+        yield _one(
+            Level.WARNING,
+            225,
+            "The structure of the mail is malformed",
+            "Readers guess, each in its own way; filters distrust it.",
+            "Let a mail library put the parts together.",
+            tenths=5,
+            evidence=defects[:5],
+        )
+
+
+def _texts(letter: Letter) -> Iterator[Node]:
+    return (
+        node
+        for node in letter.mail.tree.walk()
+        if node.media_type in {"text/plain", "text/html"} and not node.filename
+    )
+
+
+def _one(
+    level: Level,
+    number: int,
+    what: str,
+    why: str = "",
+    fix: str = "",
+    *,
+    tenths: int = 0,
+    evidence: tuple[str, ...] = (),
+) -> Judged:
+    return judged(Aspect.CONTENT, level, number, what, why, fix, tenths=tenths, evidence=evidence)
+
+
+RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (
+    _plain_text,
+    _order,
+    _charset,
+    _garbled,
+    _long_lines,
+    _structure,
+)

@@ -1,0 +1,174 @@
+"""Rules for what a program forgot to fill in: template marks, empty values, sample text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final
+
+from pillarbox.findings import Level
+from pillarbox.preflight.assessment import Aspect, Judged
+from pillarbox.preflight.letter import Letter, excerpt, judged
+
+__all__ = ["RULES"]
+
+_MARKS: Final = re.compile(
+    r"\{\{[^{}\n]{1,80}\}\}"  # Handlebars, Jinja, Liquid, Django
+    r"|\{%-?[ ]{0,3}[a-z]\w{1,20}\b[^%\n]{0,80}%\}"
+    r"|\$\{[^{}\n]{1,80}\}"  # JavaScript, JSP, shell
+    r"|#\{[a-z_][\w.@ ]{0,60}\}"  # Ruby, Pug
+    r"|\*\|[A-Z][A-Z0-9_:.-]{0,60}\|\*"  # Mailchimp
+    r"|\[\[[ ]{0,3}[A-Za-z_][^\[\]\n]{0,60}\]\]"
+    r"|%%[A-Za-z_=\[][^%\n]{0,60}%%"  # Salesforce
+    r"|%[A-Z][A-Z0-9_]{2,40}%(?![0-9A-F])"
+    r"|%recipient\.[\w-]{1,40}%"  # Mailgun
+    r"|<%[=-]?[^%\n]{1,80}%>"  # ERB, EJS, ASP
+    r"|&lt;%[=-]?[^%\n]{1,80}%&gt;"
+    r"|##[A-Z][A-Z0-9_]{2,40}##"
+    r"|\{(?:first|last|full|user|company)?[_ ]?(?:name|email|url|link)\}"
+    r"|\[(?:(?:first|last|full|your|customer|recipient|company)[ _-]?name|insert [a-z ]{2,30})\]",
+    re.IGNORECASE,
+)
+_CASED: Final = re.compile(r"%[A-Z][A-Z0-9_]{2,40}%|\*\|[A-Z].*|##[A-Z].*")
+_EMPTY_VALUES: Final = re.compile(
+    r"\[object \w{1,20}\]"
+    r"|\b(?:hello|hi|hey|dear|hallo|liebe[r]?|bonjour|hola|ciao),?[ ]+(?:undefined|null|none|nan)\b"
+    r"|(?<![\w.])(?:undefined|null|nan)(?:[ ]+(?:undefined|null|nan))+\b"
+    r"|(?<![\"'])[:#$€£][ ]{0,2}(?:undefined|null|nan)(?![\w'.-])"
+    r"|(?m:^[ \t]{0,20}(?:undefined|null|NaN)[ \t]{0,20}$)"
+    r"|\b(?:invalid date|1 January 1970|Jan 0?1, 1970|0001-01-01)\b",
+    re.IGNORECASE,
+)
+_EMPTY_IN_URL: Final = re.compile(
+    r"(?:[/=:]|%20)(?:undefined|null|nan|none|\[object(?:%20| )object\])(?=$|[/?&#])", re.IGNORECASE
+)
+_NOBODY: Final = re.compile(
+    r"(?m:^[ \t]{0,20}(?:dear|hello|hi|hey|hallo|bonjour|hola)[ \t]{1,3}[,!][ \t]{0,3}$)",
+    re.IGNORECASE,
+)
+_SAMPLE: Final = re.compile(r"(?i:lorem ipsum|dolor sit amet)|\bTODO\b:?|\bFIXME\b:?")
+_MOST: Final = 5  # pieces of evidence
+
+
+def _marks(letter: Letter) -> Iterator[Judged]:
+    found = list(dict.fromkeys(_found_marks(letter)))
+    if not found:
+        return
+    lines = tuple(_line_of(letter, mark) for _, mark in found)
+    many = f"{len(found)} placeholders were" if len(found) > 1 else "A placeholder was"
+    yield judged(
+        Aspect.CONTENT,
+        Level.WARNING,
+        220,
+        f"{many} left in",
+        "The reader sees the mark in place of the value.",
+        "Give the template a value for each, or a default; mind the spelling of the names.",
+        tenths=10,
+        evidence=tuple(f"{place}: {mark}" for place, mark in found[:_MOST]),
+        lines=lines,
+    )
+
+
+def _found_marks(letter: Letter) -> Iterator[tuple[str, str]]:
+    for place, text in _places(letter):
+        for found in _MARKS.finditer(text):
+            mark = found[0]
+            is_cased = mark[0] in "%*#" and not mark.startswith(("%%", "%r", "#{"))
+            if not is_cased or _CASED.match(mark):
+                yield place, mark
+
+
+def _places(letter: Letter) -> Iterator[tuple[str, str]]:
+    """Yield what a reader may see, with the name of the place."""
+    yield "subject", letter.mail.subject
+    for person in chain(letter.mail.from_, letter.mail.to, letter.mail.reply_to):
+        yield "header", f"{person.name} {person.address}"
+    yield "text", letter.text
+    if letter.page is not None:
+        yield "HTML", letter.page.text
+        for element in letter.page.elements:
+            for name, value in element.attributes.items():
+                if len(value) > 2 and name not in {"style", "class"}:  # noqa: PLR2004 - a mark has more
+                    yield f"HTML <{element.tag} {name}>", value
+
+
+def _line_of(letter: Letter, text: str) -> int:
+    if letter.page is None:
+        return 0
+    position = letter.page.source.find(text)
+    return letter.page.source.count("\n", 0, position) + 1 if position >= 0 else 0
+
+
+def _empty_values(letter: Letter) -> Iterator[Judged]:
+    found = [
+        (excerpt(text, *match.span()), match[0])
+        for _, text in _texts(letter)
+        for match in _EMPTY_VALUES.finditer(text)
+    ]
+    found += [
+        (reference.shown, match[0])
+        for reference in letter.references
+        if (match := _EMPTY_IN_URL.search(reference.url)) is not None
+    ]
+    if found:
+        words = ", ".join(dict.fromkeys(f"“{word.strip()}”" for _, word in found[:3]))
+        yield judged(
+            Aspect.CONTENT,
+            Level.WARNING,
+            221,
+            f"A value was missing when the mail was made: {words}",
+            "The reader sees the name of an empty value of a programming language.",
+            "Look up which variable of the template it is, and what it should fall back to.",
+            tenths=10,
+            evidence=tuple(dict.fromkeys(shown for shown, _ in found))[:_MOST],
+            lines=tuple(_line_of(letter, word.strip()) for _, word in found[:_MOST]),
+        )
+
+
+def _nobody(letter: Letter) -> Iterator[Judged]:
+    for _, text in _texts(letter):
+        if (found := _NOBODY.search(text)) is not None:
+            yield judged(
+                Aspect.CONTENT,
+                Level.WARNING,
+                222,
+                f"The greeting names nobody: “{found[0].strip()}”",
+                "The name was empty when the mail was made.",
+                "Give the name a default, or another greeting where there is none.",
+                tenths=3,
+                evidence=(excerpt(text, *found.span()),),
+            )
+            return
+
+
+def _sample(letter: Letter) -> Iterator[Judged]:
+    for place, text in _texts(letter):
+        if (found := _SAMPLE.search(text)) is not None:
+            yield judged(
+                Aspect.CONTENT,
+                Level.WARNING,
+                223,
+                f"Sample text was left in: “{found[0]}”",
+                "Nobody is meant to read it.",
+                "Replace it with the true text.",
+                tenths=5,
+                evidence=(f"{place}: {excerpt(text, *found.span())}",),
+                lines=(_line_of(letter, found[0]),),
+            )
+            return
+
+
+def _texts(letter: Letter) -> Iterator[tuple[str, str]]:
+    yield "subject", letter.mail.subject
+    yield "text", letter.text
+    if letter.page is not None:
+        yield "HTML", letter.page.text
+
+
+RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (
+    _marks,
+    _empty_values,
+    _nobody,
+    _sample,
+)
