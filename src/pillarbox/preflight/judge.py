@@ -9,11 +9,9 @@ from pillarbox.message.mail import Mail
 from pillarbox.preflight.assessment import (
     Aspect,
     Assessment,
-    ClientSupport,
     Judged,
     make_score,
 )
-from pillarbox.preflight.clients.support import client_support
 from pillarbox.preflight.facts import Facts
 from pillarbox.preflight.letter import Letter, open_letter
 from pillarbox.preflight.rules import (
@@ -64,7 +62,7 @@ def assess(mail: Mail, raw: bytes, facts: Facts) -> Assessment:
     return Assessment(
         findings=tuple(found),
         score=make_score(found),
-        clients=client_support(letter.page) if letter.page is not None else ClientSupport(),
+        clients=letter.clients,
         authentication=facts.authentication.methods if facts.authentication else None,
         links=facts.links,
         spam=facts.spam,

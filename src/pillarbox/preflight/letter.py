@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
 from pillarbox.findings import Finding, Level
 from pillarbox.message.header import Header
 from pillarbox.message.mail import Mail
-from pillarbox.preflight.assessment import Aspect, Judged
+from pillarbox.preflight.assessment import Aspect, ClientSupport, Judged
+from pillarbox.preflight.clients.support import client_support
 from pillarbox.preflight.facts import Facts
 from pillarbox.preflight.page import Element, Page, read_page
 from pillarbox.preflight.style import read_attribute
 
-__all__ = ["Letter", "Reference", "excerpt", "judged", "open_letter"]
+__all__ = ["Letter", "Reference", "excerpt", "judged", "open_letter", "plural"]
 
 _MAX_REFERENCES: Final = 2_000
 _MAX_TEXT: Final = 256 * 1024  # characters of the plain text that are looked at
@@ -41,10 +42,13 @@ class Reference(Struct, frozen=True, kw_only=True):
     """Something that the mail points to."""
 
     url: str  # without outer blanks
-    kind: str  # "link" of the HTML, "image" or other resource of it, "text" of the plain text
+    kind: str  # "link" of the HTML, "resource" (image or other) of it, "text" of the plain text
+    scheme: str  # in lower case, "" without one
+    host: str  # in lower case, decoded, without the last dot; "" without one
+    has_user: bool  # whether a user stands before the host
+    is_address: bool  # False where nothing can be made of it
     line: int = 0  # of the HTML, from 1; 0 where it is not known, or it is in the text
     text: str = ""  # what is shown for a link
-    element: Element | None = None
     has_images: bool = False  # whether a link holds images
 
     @property
@@ -54,27 +58,24 @@ class Reference(Struct, frozen=True, kw_only=True):
         url = self.url if len(self.url) <= 120 else f"{self.url[:119]}…"  # noqa: PLR2004 - a line
         return f"{where}{url or '(empty)'}" + (f" “{self.text[:40]}”" if self.text else "")
 
-    @property
-    def split(self) -> SplitResult | None:
-        """The address taken apart; None where it cannot be."""
-        try:
-            parts = urlsplit(self.url)
-            _ = parts.port, parts.hostname
-        except ValueError:
-            return None
-        return parts
 
-    @property
-    def scheme(self) -> str:
-        """The scheme in lower case; "" without one."""
-        parts = self.split
-        return "" if parts is None else parts.scheme
-
-    @property
-    def host(self) -> str:
-        """The host in lower case, without the last dot; "" without one."""
-        parts = self.split
-        return "" if parts is None else (parts.hostname or "").rstrip(".")
+def _reference(url: str, kind: str, element: Element | None = None) -> Reference:
+    url = url.strip()
+    line, text = (element.line, element.text) if element is not None else (0, "")
+    has_images = element is not None and bool(element.images)
+    try:
+        parts = urlsplit(url)
+        host = unquote(parts.hostname or "").lower().rstrip(".")
+        _ = parts.port
+    except ValueError:
+        return Reference(
+            url=url, kind=kind, scheme="", host="", has_user=False, is_address=False, line=line,
+            text=text, has_images=has_images,
+        )  # fmt: skip
+    return Reference(
+        url=url, kind=kind, scheme=parts.scheme, host=host, has_user="@" in parts.netloc,
+        is_address=True, line=line, text=text, has_images=has_images,
+    )  # fmt: skip
 
 
 class Letter(Struct, frozen=True, eq=False, kw_only=True):
@@ -85,6 +86,7 @@ class Letter(Struct, frozen=True, eq=False, kw_only=True):
     header: Header
     facts: Facts
     page: Page | None  # the HTML, where there is any
+    clients: ClientSupport  # of what the HTML uses
     text: str  # the plain text, "" without one
     references: tuple[Reference, ...]
 
@@ -115,6 +117,7 @@ def open_letter(mail: Mail, raw: bytes, facts: Facts) -> Letter:
         header=mail.tree.header,
         facts=facts,
         page=page,
+        clients=client_support(page) if page is not None else ClientSupport(),
         text=text,
         references=tuple(references[:_MAX_REFERENCES]),
     )
@@ -124,32 +127,18 @@ def _of_page(page: Page) -> list[Reference]:
     found = []
     for element in page.elements:
         name = _LINKS.get(element.tag)
-        if name is not None and (url := element.get(name)) is not None:
-            found.append(
-                Reference(
-                    url=url,
-                    kind="link",
-                    line=element.line,
-                    text=element.text,
-                    element=element,
-                    has_images=bool(element.images),
-                )
-            )
+        if name is not None and (url := element.attributes.get(name)) is not None:
+            found.append(_reference(url, "link", element))
         for attribute in _RESOURCES.get(element.tag, ()):
-            if (url := element.get(attribute)) is not None:
-                found.append(
-                    Reference(url=url, kind="resource", line=element.line, element=element)
-                )
+            if (url := element.attributes.get(attribute)) is not None:
+                found.append(_reference(url, "resource", element))
         if style := element.attributes.get("style"):
-            found += [
-                Reference(url=url.strip(), kind="resource", line=element.line, element=element)
-                for url in read_attribute(style).urls
-            ]
+            found += [_reference(url, "resource", element) for url in read_attribute(style).urls]
     return found
 
 
 def _of_text(text: str) -> list[Reference]:
-    return [Reference(url=found[0].rstrip(_TRAILING), kind="text") for found in _URL.finditer(text)]
+    return [_reference(found[0].rstrip(_TRAILING), "text") for found in _URL.finditer(text)]
 
 
 def judged(
@@ -182,3 +171,8 @@ def excerpt(text: str, start: int, end: int) -> str:
     before, after = max(start - _EXCERPT, 0), end + _EXCERPT
     words = " ".join(text[before:after].split())
     return f"{'…' if before else ''}{words}{'…' if after < len(text) else ''}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 image``, ``2 images``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -176,7 +176,7 @@ def _nameless(letter: Letter) -> Iterator[Judged]:
     found = [
         one
         for one in _files(letter)
-        if not one.node.filename and not one.media_type.startswith(("message/", "text/", "image/"))
+        if not one.node.filename and not one.media_type.startswith(_TYPES_THAT_SPEAK)
         and one.media_type not in _NO_NAME_NEEDED
     ]  # fmt: skip
     if found:
@@ -192,6 +192,7 @@ def _nameless(letter: Letter) -> Iterator[Judged]:
         )
 
 
+_TYPES_THAT_SPEAK: Final = ("message/", "multipart/", "text/", "image/")
 _NO_NAME_NEEDED: Final = frozenset(
     [
         "application/pgp-signature",

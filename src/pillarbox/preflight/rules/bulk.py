@@ -13,7 +13,7 @@ from pillarbox.preflight.letter import Letter, judged
 __all__ = ["RULES", "why_bulk"]
 
 _MARKS: Final = (
-    b"list-id", b"list-unsubscribe", b"list-post", b"feedback-id", b"x-campaign", b"x-campaignid",
+    b"list-id", b"list-unsubscribe", b"list-post", b"x-campaign", b"x-campaignid",
     b"x-campaign-id", b"x-mailchimp-campaign",
 )  # fmt: skip
 _BULK: Final = re.compile(rb"bulk|list|junk", re.IGNORECASE)

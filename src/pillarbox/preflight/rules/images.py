@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pillarbox.findings import Level
 from pillarbox.preflight.assessment import Aspect, Judged
-from pillarbox.preflight.letter import Letter, judged
+from pillarbox.preflight.letter import Letter, judged, plural
 from pillarbox.preflight.page import Element, Page
 from pillarbox.preflight.style import read_attribute
 
@@ -44,7 +44,7 @@ def _alternatives(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             402,
-            f"{len(in_links)} link{'s' * (len(in_links) > 1)} of nothing but images without words",
+            f"{plural(len(in_links), 'link')} of nothing but images without words",
             "Without images, and for blind readers, there is nothing to follow.",
             "Let the image's alt say where the link leads.",
             in_links,
@@ -84,7 +84,7 @@ def _missing_parts(letter: Letter) -> Iterator[Judged]:
             Aspect.RENDERING,
             Level.ERROR,
             404,
-            f"{len(found)} image{'s' * (len(found) > 1)} of a part that is not there",
+            f"{plural(len(found), 'image')} of a part that is not there",
             "Readers see a broken image.",
             "Attach it as a part of multipart/related with that Content-ID, in angle brackets.",
             tenths=10,
@@ -103,7 +103,7 @@ def _only_images(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             405,
-            f"The mail is images, with {words} word{'s' * (words != 1)} beside",
+            f"The mail is images, with {plural(words, 'word')} beside",
             "Where images are off it is blank, and filters count it as spammers hide text so.",
             "Write what matters as text.",
             pictures,
@@ -117,8 +117,7 @@ def _tracking(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             406,
-            f"{len(tiny)} image{'s' * (len(tiny) > 1)} of one pixel that count{'s' * (len(tiny) == 1)}"
-            " who reads the mail",
+            f"{plural(len(tiny), 'image')} of one pixel, as they count who reads a mail",
             "Apple Mail and Gmail fetch all images themselves, so the count tells little; "
             "in Europe it needs the reader's consent.",
             "Leave it out unless it is needed.",

@@ -100,7 +100,7 @@ def _unreadable(letter: Letter) -> Iterator[Judged]:
     found = [
         one
         for one in letter.references
-        if (one.split is None or (one.scheme in _WEB and not one.host))
+        if (not one.is_address or (one.scheme in _WEB and not one.host))
         and not _MARK.search(one.url)
     ]
     yield from _say(
@@ -185,7 +185,7 @@ def _numeric(letter: Letter) -> Iterator[Judged]:
 
 
 def _with_user(letter: Letter) -> Iterator[Judged]:
-    found = [one for one in _of_web(letter) if one.split is not None and "@" in one.split.netloc]
+    found = [one for one in _of_web(letter) if one.has_user]
     yield from _say(
         found,
         Level.WARNING,

@@ -8,9 +8,9 @@ from typing import Final
 
 from pillarbox.findings import Level
 from pillarbox.preflight.assessment import Aspect, FeatureUse, Judged, Support
-from pillarbox.preflight.clients.support import client_support, clients
+from pillarbox.preflight.clients.support import clients
 from pillarbox.preflight.color import contrast, read_color
-from pillarbox.preflight.letter import Letter, judged
+from pillarbox.preflight.letter import Letter, judged, plural
 from pillarbox.preflight.page import Element, Page
 from pillarbox.preflight.style import read_attribute
 
@@ -61,6 +61,21 @@ _LOSES_CONTENT: Final = frozenset(
         "css-transform",
     ]
 )
+# Nothing is to be seen of these.
+_NO_LOSS: Final = frozenset(
+    [
+        "html-target",
+        "html-doctype",
+        "html-comments",
+        "html-lang",
+        "html-role",
+        "css-comments",
+        "css-cursor",
+        "html-meta-color-scheme",
+        "html-loading-attribute",
+        "css-important",
+    ]
+)
 _WIDELY: Final = 0.5  # of the clients that were tested
 _MOST: Final = 5
 _LEAST_CONTRAST: Final = 3.0  # WCAG 2 asks for 4.5, and for 3 where the text is large
@@ -84,20 +99,24 @@ def loses_content(use: FeatureUse) -> bool:
 def _clients(letter: Letter) -> Iterator[Judged]:
     if letter.page is None:
         return
-    found = client_support(letter.page)
+    found = letter.clients
     lacking = [use for use in found.features if _share(use) > 0]
     losses = [use for use in lacking if loses_content(use) and _share(use) >= _WIDELY]
     for use in losses:
         yield _loss(use)
-    plainer = [use for use in lacking if use not in losses and _share(use) >= _WIDELY]
+    plainer = [
+        use
+        for use in lacking
+        if use not in losses and use.slug not in _NO_LOSS and _share(use) >= _WIDELY
+    ]
     if not lacking:
         yield _one(Level.OK, 410, "Every client that was tested supports what the HTML uses")
     elif plainer or not losses:
         yield _one(
             Level.NOTE,
             411,
-            f"{len(lacking)} of the {len(found.features)} features that the HTML uses are not "
-            f"supported everywhere, {len(plainer)} of them by half of the clients or fewer",
+            f"The HTML uses {plural(len(found.features), 'feature')}; {len(lacking)} of them some "
+            f"client does not know, {len(plainer) or 'none'} every other one",
             "There the mail is plainer; the table of clients says where (caniemail.com).",
             "Look whether the mail can be read without them: most are decoration.",
             evidence=tuple(f"{use.title}: {_who(use)}" for use in plainer[:_MOST]),
