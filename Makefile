@@ -64,6 +64,9 @@ format: $(VENV)/.ready      ## rewrite files in place
 	$(BIN)ruff format .
 	$(BIN)ruff check --fix .
 
+pictures: $(VENV)/.ready    ## draw what the commands print (docs/terminal), to be looked at
+	$(BIN)python scripts/terminal_pictures.py
+
 bench: $(VENV)/.ready       ## measure pillarbox and, where installed, Postfix (QUICK=1: five minutes)
 	$(BIN)python -m bench $(if $(QUICK),--quick)
 

@@ -94,9 +94,9 @@ def test_findings_are_results() -> None:
     result = run("config", "check")
     assert result.exit_code == 1
     assert result.stdout == (
-        "error  PB-CONFIG-004  node.hostnam is not a key that pillarbox knows.\n"
-        '   fix  Did you mean "hostname"?\n'
-        "    at  pillarbox.toml:2\n"
+        "error    node.hostnam is not a key that pillarbox knows.  PB-CONFIG-004\n"
+        '  fix    Did you mean "hostname"?\n'
+        "  seen   pillarbox.toml:2\n"
     )
     assert result.stderr == "1 error\n"
 

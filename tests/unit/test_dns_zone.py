@@ -232,3 +232,16 @@ def test_a_zone_can_count_as_signed() -> None:
         assert answer.is_authenticated is bool(is_signed)
     (record,) = asyncio.run(resolver.tlsa("a.safe.test")).records
     assert (record.usage, record.selector, record.matching, record.data) == (3, 1, 0, b"\x00\xff")
+
+
+def test_names_of_others_may_stand_in_a_zone() -> None:
+    """A fully qualified name outside of $ORIGIN is read as it stands."""
+    zone = ZoneResolver("$TTL 60\n$ORIGIN one.test.\n@ A 192.0.2.1\nspf.other.test. TXT \"x\"\n")
+    assert asyncio.run(zone.txt("spf.other.test")).records == (b"x",)
+
+
+def test_a_zone_with_a_soa_says_nothing_of_other_zones() -> None:
+    """Names in no zone of the file are no answer, and not missing; those in it are missing."""
+    zone = ZoneResolver("$TTL 60\n$ORIGIN one.test.\n@ SOA ns h 1 2 3 4 5\n@ A 192.0.2.1\n")
+    assert asyncio.run(zone.txt("spf.other.test")).outcome is Outcome.UNAVAILABLE
+    assert asyncio.run(zone.txt("none.one.test")).outcome is Outcome.NO_SUCH_NAME

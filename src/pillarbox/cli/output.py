@@ -140,21 +140,26 @@ class Out:
             self._talk.print(f"  {escape_markup(fix)}", soft_wrap=True)
 
     def findings(self, findings: Iterable[Finding], *, as_talk: bool = False) -> None:
-        """Write findings: the fact on one line, its reason and its remedy below."""
+        """Write findings: the fact on one line, its reason, remedy and evidence below."""
         console = self._talk if as_talk else self._results
-        for finding in findings:
+        for number, finding in enumerate(findings):
+            if number:
+                console.print()
             word, style = _LEVELS[finding.level]
-            head = Text.assemble((word, style), "  ", (finding.code, "quiet"), "  ")
-            head.append(safe(finding.what), style="strong")
-            console.print(head, soft_wrap=True)
-            for label, text in (("why", finding.why), ("fix", finding.fix)):
+            head = Text.assemble((safe(finding.what), "strong"), (f"  {finding.code}", "quiet"))
+            rows = [("why", finding.why), ("fix", finding.fix)]
+            rows += [("seen", ", ".join(map(safe, finding.evidence)))]
+            grid = Table.grid(
+                Column(no_wrap=True, min_width=7), Column(overflow="fold"), padding=(0, 2, 0, 0)
+            )
+            grid.add_row(Text(word, style), head)
+            for label, text in rows:
                 if text:
-                    console.print(
-                        Text.assemble((f"   {label}  ", "quiet"), safe(text)), soft_wrap=True
-                    )
-            if finding.evidence:
-                shown = ", ".join(map(safe, finding.evidence))
-                console.print(Text.assemble(("    at  ", "quiet"), shown), soft_wrap=True)
+                    grid.add_row(Text(f"  {label}", "quiet"), Text(safe(text)))
+            with console.capture() as drawn:
+                console.print(grid)
+            lines = (line.rstrip() for line in drawn.get().splitlines())
+            console.file.write("".join(f"{line}\n" for line in lines))
 
 
 def finding_object(finding: Finding) -> dict[str, Any]:

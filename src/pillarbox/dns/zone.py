@@ -1,8 +1,11 @@
 """A resolver that answers from a zone file, and asks nobody.
 
 The file is a master file (RFC 1035 §5.1) with ``$ORIGIN`` and ``$TTL``; it may hold any
-number of zones. Wildcards (RFC 4592) and aliases work as in DNS. Comments say more of names,
-and of everything below them::
+number of zones, and names of others besides. Wildcards (RFC 4592) and aliases work as in DNS.
+
+A file with SOA records says by them which zones it knows whole: what stands in none of them,
+and is not named, cannot be told and so is no answer. A file without one is all there is of the
+world. Comments say more of names, and of everything below them::
 
     ;! fail broken.example      ; SERVFAIL
     ;! timeout silent.example   ; no answer, after the time-out
@@ -62,6 +65,7 @@ class _Zones:
     names: set[dns.name.Name] = field(default_factory=set)  # all that exist, empty ones too
     marks: dict[dns.name.Name, str] = field(default_factory=dict)  # those that make names fail
     signed: set[dns.name.Name] = field(default_factory=set)
+    apexes: set[dns.name.Name] = field(default_factory=set)  # of zones that are known whole
 
 
 class ZoneResolver:
@@ -157,6 +161,8 @@ class ZoneResolver:
                     await asyncio.sleep(self._timeout)
                     return kind.unavailable(name, "timed out")
             owner = _owner(zones, question)
+            if owner is None and zones.apexes and zones.apexes.isdisjoint(_upward(question)):
+                return kind.unavailable(name, "is in no zone of the file")
             if owner is None:
                 negative = _negative_ttl(zones, question)
                 return kind.missing(name, Outcome.NO_SUCH_NAME, negative, authenticated=signed)
@@ -187,6 +193,8 @@ def _parse(text: str) -> _Zones:
                 kept = zones.records.setdefault((rrset.name, rrset.rdtype), rrset)
                 kept.update(rrset)  # type: ignore[no-untyped-call]
                 zones.names.update(_upward(rrset.name))
+                if rrset.rdtype is dns.rdatatype.SOA:
+                    zones.apexes.add(rrset.name)
         for mark, name in _MARK.findall(text):
             if mark == "signed":
                 zones.signed.add(dns.name.from_text(name))
@@ -222,13 +230,16 @@ def _rrsets(origin: dns.name.Name, ttl: str, text: str) -> list[dns.rrset.RRset]
     manager = dns.zonefile.RRSetsReaderManager(origin, relativize=False)
     writer: Any = manager.writer  # not typed by dnspython
     with writer(True) as transaction:  # noqa: FBT003 - what it reads replaces what was there
-        dns.zonefile.Reader(
+        reader = dns.zonefile.Reader(
             dns.tokenizer.Tokenizer(text, "line"),
             dns.rdataclass.IN,
             transaction,
             allow_directives={"$TTL"},
             default_ttl=dns.ttl.from_text(ttl),
-        ).read()
+        )
+        # Otherwise names outside of the origin would be left out without a word.
+        reader.zone_origin = dns.name.root
+        reader.read()
     return manager.rrsets
 
 

@@ -1,0 +1,173 @@
+"""Draw what commands print, as SVG, for light and for dark pages: docs/terminal/*.svg.
+
+Each scene is a real run in a terminal of its own (a pty), on example files only: nothing is
+asked of the network. Run it again after a change: `make pictures`, and look at the result.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from dataclasses import dataclass
+from fcntl import ioctl
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "docs" / "terminal"
+EXAMPLES = Path("examples") / "pictures"
+WIDTH = 104
+PATIENCE = 60.0  # seconds for one command
+
+LIGHT = TerminalTheme(
+    (255, 255, 255),
+    (28, 36, 48),
+    [
+        (28, 36, 48),
+        (185, 28, 28),
+        (21, 128, 61),
+        (161, 98, 7),
+        (29, 78, 216),
+        (126, 34, 206),
+        (14, 116, 144),
+        (75, 85, 99),
+    ],
+)
+DARK = TerminalTheme(
+    (18, 22, 27),
+    (226, 230, 235),
+    [
+        (18, 22, 27),
+        (248, 113, 113),
+        (74, 222, 128),
+        (250, 204, 21),
+        (147, 197, 253),
+        (216, 180, 254),
+        (103, 232, 249),
+        (203, 213, 225),
+    ],
+)
+
+# As rich draws it, without the fonts that it would load from elsewhere and without its window.
+FORMAT = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<title>{chrome}</title>
+<style>
+.{unique_id}-matrix {{ font-family: ui-monospace, "Cascadia Mono", Menlo, "DejaVu Sans Mono", monospace; font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>{lines}</defs>
+<rect width="{width}" height="{height}" rx="8" fill="BACKGROUND"/>
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A command that is drawn."""
+
+    name: str
+    shown: str  # as a person would type it
+    arguments: tuple[str, ...] = ()  # where that differs
+
+
+SCENES = (
+    Scene(
+        "explain",
+        'pillarbox explain "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is '
+        'disabled for the Tenant."',
+        (
+            "explain",
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
+        ),
+    ),
+    Scene("reports-dmarc", f"pillarbox reports dmarc {EXAMPLES}/dmarc --offline"),
+    Scene("reports-tls", f"pillarbox reports tls {EXAMPLES}/tls.json"),
+    Scene("check-domain", f"pillarbox check domain example.org --zone {EXAMPLES}/example.org.zone"),
+)
+
+
+def main() -> int:
+    """Draw all scenes, or those that are named."""
+    wanted = set(sys.argv[1:])
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for scene in SCENES:
+        if wanted and scene.name not in wanted:
+            continue
+        printed = run(scene)
+        for name, theme in (("light", LIGHT), ("dark", DARK)):
+            (TARGET / f"{scene.name}-{name}.svg").write_text(draw(scene, printed, theme), "utf-8")
+        print(f"{scene.name}: {printed.count(chr(10))} lines")
+    return 0
+
+
+def run(scene: Scene) -> str:
+    """Return what a command prints to a terminal ``WIDTH`` columns wide."""
+    arguments = scene.arguments or tuple(scene.shown.split()[1:])
+    with tempfile.TemporaryDirectory() as home:
+        ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, WIDTH, 0, 0))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "TERM": "xterm-256color",
+            "HOME": home,
+            "LANG": "C.UTF-8",
+        }
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "pillarbox"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            env=environment,
+            close_fds=True,
+        )
+        os.close(theirs)
+        printed = b""
+        while select.select([ours], [], [], PATIENCE)[0]:
+            try:
+                piece = os.read(ours, 65_536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            printed += piece
+        process.wait(PATIENCE)
+        os.close(ours)
+    # What a line of progress leaves behind is what a person sees last.
+    lines = printed.decode().replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rpartition("\r")[2] for line in lines).rstrip() + "\n"
+
+
+def draw(scene: Scene, printed: str, theme: TerminalTheme) -> str:
+    """Return the picture of a scene."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
+        console.print(Text.assemble(("$ ", "dim"), (scene.shown, "bold")))
+        console.print(Text.from_ansi(printed))
+        background = "#{:02x}{:02x}{:02x}".format(*theme.background_color)
+        return console.export_svg(
+            title=scene.shown,
+            theme=theme,
+            code_format=FORMAT.replace("BACKGROUND", background),
+            unique_id=scene.name,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
