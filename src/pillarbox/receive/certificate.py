@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ __all__ = ["CertificateFiles", "certified_names", "expires_at", "self_made_certi
 _LIFETIME: Final = dt.timedelta(days=3650)
 _RENEW_BEFORE: Final = dt.timedelta(days=30)
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
+_LOOPBACK: Final = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,9 @@ def _fits(path: Path, name: str, today: dt.datetime) -> bool:
 def _make(certificate: Path, key: Path, name: str, today: dt.datetime) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])  # ub-common-name
+    names: list[x509.GeneralName] = [x509.DNSName(name)]
+    if name == "localhost":
+        names += map(x509.IPAddress, _LOOPBACK)
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -123,7 +128,7 @@ def _make(certificate: Path, key: Path, name: str, today: dt.datetime) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(today - _CLOCK_SKEW)
         .not_valid_after(today + _LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )

@@ -39,7 +39,7 @@ _VERBS: Final = {
     "QUIT": "The client has finished and says goodbye.",
 }
 _AUTH: Final = {
-    "PLAIN": "The client logs in: user name and password in one go, base64, not encrypted.",
+    "PLAIN": "The client logs in: user name and password in one go. Base64 hides nothing, TLS does.",
     "LOGIN": "The client logs in the old Microsoft way: user name and password one by one.",
     "CRAM-MD5": "The client proves that it knows the password, without showing it (outdated).",
     "SCRAM-SHA-256": "The client and the server prove to each other that they know the password.",

@@ -48,7 +48,7 @@ class Ingestion:
         self._door = door
         self._clock = clock
         self._max_size = max_size
-        self._trace = ReceivedTrace(Session(helo="", address="", hostname=hostname))
+        self._trace = ReceivedTrace(Session(helo=hostname, address="", hostname=hostname))
 
     async def take(
         self,

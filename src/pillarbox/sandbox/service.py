@@ -380,6 +380,10 @@ class Sandbox:
         await self.projects.remove(name, self.inbox)
         return await self.remove(Selection(project=name))
 
+    def rules_changed(self) -> None:
+        """Tell everyone that there are other rules for failing on purpose."""
+        self.changes.publish(Change(kind=ChangeKind.RULES))
+
     # --- what happens ----------------------------------------------------------------
 
     def _kept(self, summaries: Sequence[Summary]) -> None:
@@ -449,9 +453,9 @@ class Sandbox:
 
     async def _write_sessions_once(self) -> None:
         finished = self._book.finished()
-        if finished:
-            await self.inbox.keep_transcripts(finished)
-            self._book.written(finished)
+        for session, transcript in finished.items():
+            await self.inbox.keep_transcript(session, transcript)
+        self._book.written(finished)
 
 
 def _clean(tags: Sequence[str]) -> tuple[str, ...]:

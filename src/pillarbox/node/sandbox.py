@@ -1,0 +1,372 @@
+"""The sandbox with everything around it, in any running event loop.
+
+``SandboxParts`` is what a sandbox needs whoever receives its mail: the inbox behind a door of
+its own, the service, the pages and the API, POP3. ``SandboxNode`` adds listeners, and is all of
+``pillarbox sandbox``; a full node gives the parts to its own receiver instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pillarbox.clock import Clock, SystemClock
+from pillarbox.config.settings import (
+    GuessSettings,
+    IntakeSettings,
+    ListenerKind,
+    ListenerSettings,
+    Settings,
+    TlsSettings,
+)
+from pillarbox.events.event import Event, Sink
+from pillarbox.inbox.sqlite import SqliteInbox
+from pillarbox.intake.budget import ByteBudget
+from pillarbox.intake.door import Door
+from pillarbox.intake.guards import Guards
+from pillarbox.intake.memory import MemoryGuard
+from pillarbox.intake.reserve import DiskReserve, reserve_for
+from pillarbox.intake.stamp import Stamper
+from pillarbox.node.sandbox_sockets import SandboxSockets, addresses, bind_sandbox
+from pillarbox.policy.queue import QueueKey
+from pillarbox.policy.recipients import LocalDomains
+from pillarbox.receive.catching import Catching
+from pillarbox.receive.certificates import certificate_files
+from pillarbox.receive.guesses import Guesses
+from pillarbox.receive.receiver import Receiver
+from pillarbox.sandbox.failing import Failing
+from pillarbox.sandbox.info import Addresses
+from pillarbox.sandbox.ingest import Ingestion
+from pillarbox.sandbox.logins import build_logins, mechanisms
+from pillarbox.sandbox.projects import Projects, configured_projects
+from pillarbox.sandbox.recording import Book
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.smtp.address import Mailbox, ReversePath
+from pillarbox.smtp.server import ServerOptions
+from pillarbox.store.group import GroupCommit
+from pillarbox.store.ids import IdMaker
+
+if TYPE_CHECKING:
+    from pillarbox.web.server import WebServer
+
+__all__ = ["OnDefect", "SandboxNode", "SandboxParts"]
+
+OnDefect = Callable[[str, BaseException], None]
+
+_HOSTNAME: Final = "localhost"
+_BANNER: Final = "ESMTP pillarbox sandbox: mail is caught here and goes nowhere"
+_SMTP: Final = "sandbox"
+_SMTPS: Final = "sandbox-tls"
+# A sandbox has one user, who tests: what protects a server from strangers would only puzzle.
+_MOST_CONNECTIONS: Final = 10_000
+_MOST_IN_A_MINUTE: Final = 10_000_000
+_LENIENT: Final = GuessSettings(
+    ban_after=0, free_failures=1_000_000, account_failures=0, spray_addresses=0
+)
+_MAX_HEADER: Final = 1024 * 1024  # octets
+_MAX_FIELDS: Final = 10_000
+_NOWHERE: Final = QueueKey("", "", "", "")  # caught mail waits in no queue
+_GRACE: Final = 2.0  # seconds for contents that are coming in when it stops
+_PAGES_PATIENCE: Final = 1.0  # seconds for requests then
+
+
+class SandboxParts:
+    """A sandbox without listeners. ``open`` it, hand ``catching`` to a receiver, ``serve``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hostname: str = _HOSTNAME,
+        database: Path | None,
+        clock: Clock,
+        sink: Sink,
+        on_defect: OnDefect,
+        ids: IdMaker | None = None,
+    ) -> None:
+        """Prepare a sandbox.
+
+        Args:
+            settings: The configuration.
+            hostname: The name in trace fields.
+            database: Where caught mail is kept; None: in memory.
+            clock: The time.
+            sink: Hears what happens on the listeners.
+            on_defect: Hears of errors that nobody expects.
+            ids: Makes ids for mail; None: an own one.
+
+        Raises:
+            PermanentError: Something in the configuration cannot be used.
+        """
+        own = settings.sandbox
+        self.settings = settings
+        self._hostname = hostname
+        self._clock = clock
+        self._on_defect = on_defect
+        self._ids = ids or IdMaker(settings.node.shard, clock.now)
+        self._database = database
+        self.inbox = SqliteInbox(database, now=clock.now)
+        self.projects = Projects(configured_projects(settings.sandbox_project))
+        self.access = build_logins(own, self.projects)
+        self.book = Book(clock.now, sink)
+        self.sandbox = Sandbox(
+            own,
+            inbox=self.inbox,
+            projects=self.projects,
+            book=self.book,
+            clock=clock,
+            database=database,
+            on_defect=on_defect,
+        )
+        self.failing = self.sandbox.failing = Failing(
+            self.inbox,
+            now=clock.now,
+            project_of=self.projects.choose,
+            by_address=own.fail_by_address,
+            on_change=self.sandbox.rules_changed,
+        )
+        self._web: WebServer | None = None
+        self.catching: Catching
+        self._guards: Guards
+        self._group: GroupCommit
+
+    async def open(self) -> None:
+        """Open the inbox and its door.
+
+        Raises:
+            PillarboxError: It cannot be opened.
+        """
+        await self.sandbox.start()
+        await self.failing.load()
+        settings, own = self.settings, self.settings.sandbox
+        self._group = GroupCommit(self.inbox)
+        self._guards = await self._make_guards()
+        intake = IntakeSettings(
+            max_message_size=own.max_message_size,
+            max_hops=settings.intake.max_hops,
+            max_header_size=max(settings.intake.max_header_size, _MAX_HEADER),
+            max_header_fields=max(settings.intake.max_header_fields, _MAX_FIELDS),
+        )
+        door = Door(
+            store=self.inbox,
+            group=self._group,
+            ids=self._ids,
+            clock=self._clock,
+            stamper=Stamper(intake, self._hostname),
+            queue_for=_nowhere,
+            guards=self._guards,
+            sink=self.book.hear,
+            on_kept=_noted,
+        )
+        self.sandbox.ingestion = Ingestion(
+            door, self._clock, hostname=self._hostname, max_size=lambda: own.max_message_size
+        )
+        self.catching = Catching(
+            door=door,
+            access=self.access,
+            guesses=Guesses(_LENIENT),
+            limits=replace(
+                settings.limits,
+                connections_per_client=_MOST_CONNECTIONS,
+                connection_rate_per_client=_MOST_IN_A_MINUTE,
+            ),
+            sink=self.book.hear,
+            options=self._options,
+            observe=self.book.observe,
+            failing=self.failing,
+        )
+
+    async def serve(
+        self, sockets: SandboxSockets, smtp: tuple[str, ...], smtps: tuple[str, ...]
+    ) -> None:
+        """Show what is caught.
+
+        Args:
+            sockets: Where; bound.
+            smtp: The addresses at which mail is caught, for people.
+            smtps: Those with TLS from the first octet.
+        """
+        self.sandbox.addresses = Addresses(
+            smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
+        )
+        if sockets.http:
+            # A sandbox that only catches, as in many tests, need not wait for all of this.
+            from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
+
+            self._web = make_web_server(self.sandbox, sockets.http, self._on_defect)
+            await self._web.start()
+
+    async def close(self) -> None:
+        """Show no more, and close the inbox; listeners have stopped before. Safe to call twice."""
+        if self._web is not None:
+            await self._web.stop(patience=_PAGES_PATIENCE)
+        if hasattr(self, "_group"):
+            await self._group.drain()
+            await self._guards.reserve.stop()
+        await self.sandbox.stop()
+        self.access.close()
+
+    async def _make_guards(self) -> Guards:
+        own = self.settings.sandbox
+        free = await self.inbox.free_octets()
+        reserve = 0
+        if free is not None and self._database is not None:
+            disk = shutil.disk_usage(self._database.parent).total
+            reserve = reserve_for(free=free, disk=disk, max_message_size=own.max_message_size)
+        guard = DiskReserve(self.inbox, reserve)
+        await guard.start()
+        budget = ByteBudget(self.settings.limits.bytes_in_flight)
+        return Guards(reserve=guard, memory=MemoryGuard(), budget=budget)
+
+    def _options(self, usual: ServerOptions) -> ServerOptions:
+        own = self.settings.sandbox
+        return replace(
+            usual,
+            banner=_BANNER,
+            max_message_size=own.max_message_size,
+            auth_mechanisms=mechanisms(own.auth),
+            auth_before_tls=True,
+            require_auth=own.require_auth,
+            require_tls=own.require_tls and usual.starttls,
+            normalize_line_ends=True,
+        )
+
+
+class SandboxNode:
+    """``pillarbox sandbox``: everything, in the loop that runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        sink: Sink | None = None,
+        on_defect: OnDefect | None = None,
+        sockets: SandboxSockets | None = None,
+    ) -> None:
+        """Prepare a sandbox; ``start`` starts it.
+
+        Args:
+            settings: The configuration, of which the sandbox's sections count.
+            clock: The time; the machine's if None.
+            sink: Hears what happens; nobody if None.
+            on_defect: Hears of errors that nobody expects; the loop's handler if None.
+            sockets: Bound already; None: they are bound at the start.
+
+        Raises:
+            PermanentError: Something in the configuration cannot be used.
+        """
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._sink = sink or _unheard
+        self._on_defect = on_defect or _tell_loop
+        self._sockets = sockets
+        self._receiver: Receiver | None = None
+        self._parts = SandboxParts(
+            settings,
+            database=settings.sandbox.database,
+            clock=self._clock,
+            sink=self._sink,
+            on_defect=self._on_defect,
+        )
+        self._directory: Path | None = None
+        self.certificate: Path | None = None
+        """PEM file with the certificate that is shown; a client that trusts it can verify it."""
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What was caught."""
+        return self._parts.sandbox
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it listens, once it has started."""
+        return self._parts.sandbox.addresses
+
+    async def start(self) -> None:
+        """Catch and show mail from now on.
+
+        Raises:
+            PillarboxError: Something cannot be used; then nothing runs.
+        """
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self.stop)
+            sockets = self._sockets or bind_sandbox(self.settings.sandbox, is_alone=True)
+            undo.callback(sockets.close)
+            await self._parts.open()
+            self._receiver = self._make_receiver(sockets)
+            self._receiver.start()
+            await self._parts.serve(sockets, addresses(sockets.smtp), addresses(sockets.smtps))
+            undo.pop_all()
+
+    async def stop(self) -> None:
+        """Stop from the listeners down. Safe to call twice."""
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            await receiver.stop(_GRACE)
+        await self._parts.close()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _make_receiver(self, sockets: SandboxSockets) -> Receiver:
+        own = self.settings.sandbox
+        bound = {_SMTP: sockets.smtp, _SMTPS: sockets.smtps}
+        listeners = {
+            name: ListenerSettings(
+                kind=ListenerKind.SANDBOX,
+                bind=(),
+                starttls=own.starttls,
+                implicit_tls=name == _SMTPS,
+            )
+            for name, each in bound.items()
+            if each
+        }
+        self._directory = Path(tempfile.mkdtemp(prefix="pillarbox-sandbox-"))
+        settings = replace(
+            self.settings,
+            node=replace(self.settings.node, directory=self._directory, hostname=_HOSTNAME),
+            tls=TlsSettings(certificate=own.certificate, key=own.key),
+            certificate={},
+            listener=listeners,
+            auth=replace(self.settings.auth, sources=(), file=None),
+            auth_source={},
+            rule={},
+            owner={},
+        )
+        files = certificate_files(settings, _HOSTNAME, self._clock.now())
+        self.certificate = files[0].certificate if files else None
+        return Receiver(
+            settings,
+            hostname=_HOSTNAME,
+            domains=LocalDomains([]),
+            door=self._parts.catching.door,
+            clock=self._clock,
+            sink=self._sink,
+            sockets={name: each for name, each in bound.items() if each},
+            catching=self._parts.catching,
+        )
+
+
+def _nowhere(sender: ReversePath, recipient: Mailbox) -> QueueKey:
+    del sender, recipient
+    return _NOWHERE
+
+
+def _noted(message: object) -> None:
+    """The inbox has told everybody by now."""
+    del message
+
+
+def _unheard(event: Event) -> None:
+    del event
+
+
+def _tell_loop(where: str, error: BaseException) -> None:
+    context = {"message": where, "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
