@@ -15,10 +15,10 @@ __all__ = ["read_date"]
 
 _MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()  # noqa: SIM905 - as it is read
 _DATE: Final = re.compile(
-    r"(?:[a-z]{3,9}\.?,?)?[ \t]*+(?P<day>\d{1,2})[ \t-]++(?P<month>[a-z]{3})[a-z]{0,6}[ \t-]++"
-    r"(?P<year>\d{2,4})[ \t]++(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?"
-    r"(?:[.,]\d{1,9})?[ \t]*+(?:(?P<offset>[+-]\d{4})|(?P<zone>[a-z]{1,5}))?",
-    re.IGNORECASE | re.ASCII,
+    r"(?:[a-z]{3,9}\.?,?)?[ \t]*+(?P<day>[0-9]{1,2})[ \t-]++(?P<month>[a-z]{3})[a-z]{0,6}[ \t-]++"
+    r"(?P<year>[0-9]{2,4})[ \t]++(?P<hour>[0-9]{1,2})[:.](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2}))?"
+    r"(?:[.,][0-9]{1,9})?[ \t]*+(?:(?P<offset>[+-][0-9]{4})|(?P<zone>[a-z]{1,5}))?",
+    re.IGNORECASE,
 )
 # RFC 5322 §4.3: the names whose offset is known; all others mean nothing, that is -0000.
 _ZONES: Final = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7,
