@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.situations import domains, ports, servers
+from tests.situations import domains, logins, ports, servers
 from tests.situations.situation import Healthy, Situation
 
 __all__ = ["BROKEN", "HEALTHY"]
 
-BROKEN: Final[tuple[Situation, ...]] = (*domains.BROKEN, *servers.BROKEN, *ports.BROKEN)
-HEALTHY: Final[tuple[Healthy, ...]] = (*domains.HEALTHY, *servers.HEALTHY, *ports.HEALTHY)
+BROKEN: Final[tuple[Situation, ...]] = (
+    *domains.BROKEN,
+    *servers.BROKEN,
+    *ports.BROKEN,
+    *logins.BROKEN,
+)
+HEALTHY: Final[tuple[Healthy, ...]] = (
+    *domains.HEALTHY,
+    *servers.HEALTHY,
+    *ports.HEALTHY,
+    *logins.HEALTHY,
+)

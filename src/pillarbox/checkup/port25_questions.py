@@ -15,6 +15,7 @@ from typing import Final
 
 from pillarbox.checkup.facts.hosting import Hosting
 from pillarbox.checkup.port25_facts import Attempt, Port25Facts, Role
+from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.smtp_facts import Target
 from pillarbox.checkup.smtp_questions import CONTROL
 from pillarbox.checkup.smtp_wire import StageFailed, Wire, failure_of
@@ -70,23 +71,27 @@ async def ask_port25(
     servers = question.servers or await _exchangers(question.receivers, resolver)
     wanted = [(Role.SERVER, *each) for each in servers]
     wanted += [(Role.OTHER, *each) for each in question.others]
-    unresolved: list[str] = []
+    addresses = await asyncio.gather(*(_address(host, resolver) for _, host, _ in wanted))
+    targets = [
+        (role, Target(host, address, port))
+        for (role, host, port), address in zip(wanted, addresses, strict=True)
+        if address
+    ]
+    # Nobody sits on the way to a machine inside, so there is nothing to compare with.
+    nobody, port = question.nobody
+    if any(kind_of(target.address) == kind_of(nobody) for _, target in targets):
+        targets.append((Role.NOBODY, Target(nobody, nobody, port)))
 
-    async def attempt(role: Role, host: str, port: int) -> Attempt | None:
-        addresses = (host,) if _is_address(host) else (await resolver.a(host)).records
-        if not addresses:
-            unresolved.append(host)
-            return None
-        target = Target(host, addresses[0], port)
+    async def attempt(role: Role, target: Target) -> Attempt:
         tried = await _try(role, target, question)
-        on_done(f"{host}:{port}")
+        on_done(f"{target.host}:{target.port}")
         return tried
 
-    wanted.append((Role.NOBODY, *question.nobody))
-    tried = await asyncio.gather(*(attempt(*each) for each in wanted))
+    attempts = await asyncio.gather(*(attempt(*each) for each in targets))
+    known = {target.host for _, target in targets}
     return Port25Facts(
-        attempts=tuple(one for one in tried if one is not None),
-        unresolved=tuple(dict.fromkeys(unresolved)),
+        attempts=tuple(attempts),
+        unresolved=tuple(dict.fromkeys(host for _, host, _ in wanted if host not in known)),
         hosting=question.hosting,
     )
 
@@ -100,12 +105,12 @@ async def _exchangers(receivers: tuple[str, ...], resolver: Resolver) -> list[tu
     ]
 
 
-def _is_address(host: str) -> bool:
+async def _address(host: str, resolver: Resolver) -> str:
+    """Return the first address of a host, "" without one."""
     try:
-        ip_address(host)
+        return str(ip_address(host))
     except ValueError:
-        return False
-    return True
+        return next(iter((await resolver.a(host)).records), "")
 
 
 async def _try(role: Role, target: Target, question: Port25Question) -> Attempt:

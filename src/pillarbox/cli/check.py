@@ -12,6 +12,7 @@ __all__ = ["check"]
 _COMMANDS: Final = {
     "domain": ("check_domain", "domain"),
     "smtp": ("check_smtp", "smtp"),
+    "login": ("check_login", "login"),
     "port25": ("check_port25", "port25"),
 }
 

@@ -15,7 +15,7 @@ from pillarbox.checkup.smtp_rules import ServerReport
 from pillarbox.cli.check_output import WORDS, print_remark, remark_object
 from pillarbox.cli.output import Out, safe, show_size
 
-__all__ = ["print_server", "server_object"]
+__all__ = ["print_server", "print_session", "server_object"]
 
 
 def print_server(out: Out, report: ServerReport, *, seconds: float, level: str) -> None:
@@ -57,7 +57,7 @@ def print_server(out: Out, report: ServerReport, *, seconds: float, level: str) 
         print_remark(out, remark)
     if level == "verbose":
         for probe in facts.probes:
-            _print_session(out, probe)
+            print_session(out, probe)
 
 
 def _print_use(out: Out, report: ServerReport) -> None:
@@ -130,7 +130,8 @@ def _logins(probe: Probe) -> str:
     return " ".join(sorted(offered.auth)) or "none" if offered is not None else ""
 
 
-def _print_session(out: Out, probe: Probe) -> None:
+def print_session(out: Out, probe: Probe) -> None:
+    """Write the stages of a session with their times, and each of its lines."""
     out.line()
     stages = ", ".join(
         f"{step.stage.value} {_milliseconds(step.seconds)}"
