@@ -85,6 +85,11 @@ class Problem(HTTPException):
         self.faults = tuple(faults)
 
     @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return self.status_code
+
+    @property
     def title(self) -> str:
         """The status in words."""
         return HTTPStatus(self.status_code).phrase

@@ -1,0 +1,25 @@
+"""MailHog's read API, for its client libraries: lists in version 2, a message in version 1.
+
+``GET /api/v1/messages`` is answered as Mailpit does; the two had given one path two shapes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from pillarbox.api.mailhog import messages
+from pillarbox.api.mailpit import plain_problem
+from pillarbox.api.serving import serve
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.web.problems import Renderer
+
+__all__ = ["RENDERERS", "routers"]
+
+RENDERERS: Final[dict[str, Renderer]] = {"/api/v2": plain_problem}
+
+
+def routers(sandbox: Sandbox) -> list[APIRouter]:
+    """Return the API."""
+    return [serve(sandbox, (messages.router,))]

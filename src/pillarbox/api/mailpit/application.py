@@ -1,0 +1,115 @@
+"""Mailpit's API: about the server, and its chaos."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from msgspec import Struct, to_builtins
+
+from pillarbox.api.mailpit.reading import read_body
+from pillarbox.api.serving import TheSandbox
+from pillarbox.sandbox.chaos import Chaos, Trigger, chaos_of, set_chaos
+from pillarbox.sandbox.failing import Failing
+from pillarbox.web.routing import Router
+
+__all__ = ["router"]
+
+router = Router(tags=["Mailpit: the server"])
+
+
+class _Trigger(Struct, frozen=True, rename="pascal"):
+    error_code: int = 451
+    probability: int = 0  # percent
+
+
+class _Triggers(Struct, frozen=True, rename="pascal"):
+    sender: _Trigger = _Trigger(451)
+    recipient: _Trigger = _Trigger(451)
+    authentication: _Trigger = _Trigger(535)
+
+
+@router.get("/info", summary="About the server")
+async def read_info(sandbox: TheSandbox) -> JSONResponse:
+    """Return totals, and what has happened since the start."""
+    info = await sandbox.info()
+    tags = await sandbox.tags()
+    return JSONResponse(
+        {
+            "Version": info.version,
+            "LatestVersion": "disabled",  # nobody is asked: nothing leaves the machine
+            "Database": info.database,
+            "DatabaseSize": info.counts.octets,
+            "Messages": info.counts.total,
+            "Unread": info.counts.unread,
+            "Tags": {each.tag: each.count for each in tags},
+            "RuntimeStats": {
+                "Uptime": int(info.uptime),
+                "Memory": info.memory,
+                "MessagesDeleted": info.statistics.removed + info.statistics.pruned,
+                "SMTPAccepted": info.statistics.caught,
+                "SMTPAcceptedSize": info.statistics.caught_octets,
+                "SMTPRejected": info.statistics.refused,
+                "SMTPIgnored": 0,
+            },
+        }
+    )
+
+
+@router.get("/webui", summary="Settings of the page")
+async def read_settings(sandbox: TheSandbox) -> JSONResponse:
+    """Return what Mailpit's page asks when it starts."""
+    info = await sandbox.info()
+    return JSONResponse(
+        {
+            "Label": info.label,
+            "MessageRelay": {
+                "Enabled": info.can_release,
+                "SMTPServer": "",
+                "ReturnPath": "",
+                "AllowedRecipients": "",
+                "BlockedRecipients": "",
+                "OverrideFrom": "",
+                "PreserveMessageIDs": True,
+                "RecipientAllowlist": "",
+            },
+            "SpamAssassin": False,
+            "ChaosEnabled": True,
+            "DuplicatesIgnored": False,
+            "HideDeleteAllButton": False,
+        }
+    )
+
+
+@router.get("/chaos", summary="Read the chaos triggers")
+async def read_chaos(sandbox: TheSandbox) -> JSONResponse:
+    """Return how often senders, recipients and logins fail."""
+    return JSONResponse(_show(sandbox.failing))
+
+
+@router.put("/chaos", summary="Set the chaos triggers")
+async def put_chaos(request: Request, sandbox: TheSandbox) -> JSONResponse:
+    """Set how often senders, recipients and logins fail; what is left out does not."""
+    body = await read_body(request, _Triggers)
+    await set_chaos(
+        sandbox.failing,
+        Chaos(
+            sender=_trigger(body.sender),
+            recipient=_trigger(body.recipient),
+            authentication=_trigger(body.authentication),
+        ),
+    )
+    return JSONResponse(_show(sandbox.failing))
+
+
+def _trigger(given: _Trigger) -> Trigger:
+    return Trigger(given.error_code, given.probability)
+
+
+def _show(failing: Failing) -> object:
+    chaos = chaos_of(failing)
+    shown = _Triggers(
+        sender=_Trigger(chaos.sender.code, chaos.sender.probability),
+        recipient=_Trigger(chaos.recipient.code, chaos.recipient.probability),
+        authentication=_Trigger(chaos.authentication.code, chaos.authentication.probability),
+    )
+    return to_builtins(shown)

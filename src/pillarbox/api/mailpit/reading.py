@@ -1,0 +1,99 @@
+"""What Mailpit's clients send: bodies of any media type, and members in any case of letters.
+
+Mailpit is written in Go, whose JSON decoder takes ``ids`` for ``IDs`` and does not look at the
+media type; clients have come to rely on both.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from fastapi import Depends, Path, Request
+from msgspec import Struct
+
+from pillarbox.api.serving import LATEST, TheSandbox, read_id, read_search
+from pillarbox.inbox.values import Summary
+from pillarbox.message.mail import Mail
+from pillarbox.web.problems import Problem
+from pillarbox.web.routing import read_json
+
+__all__ = ["Bounds", "TheMail", "TheSummary", "bounds", "read_body"]
+
+_Body = TypeVar("_Body", bound=Struct)
+_MOST: Final = 10_000
+
+
+class Bounds(Struct, frozen=True):
+    """Which part of a list is asked for."""
+
+    start: int
+    limit: int
+
+
+def bounds(request: Request) -> Bounds:
+    """Return ``start`` and ``limit``; what is no number is as if it were not there."""
+    return Bounds(
+        start=_number(request.query_params.get("start"), 0),
+        limit=min(_number(request.query_params.get("limit"), 50), _MOST),
+    )
+
+
+async def read_body(request: Request, kind: type[_Body]) -> _Body:
+    """Return the body as ``kind``; an empty one is an empty object.
+
+    Raises:
+        Problem: It is not JSON, or not of that kind (400).
+    """
+    body = await request.body()
+    value = read_json(body) if body.strip() else {}
+    try:
+        return msgspec.convert(_spelled(value, kind), kind)
+    except msgspec.ValidationError as error:
+        raise Problem(400, str(error)) from None
+
+
+def _spelled(value: Any, kind: type[Struct]) -> Any:
+    """Return an object with its members spelled as ``kind`` has them."""
+    if not isinstance(value, dict):
+        return value
+    names = {name.lower(): name for name in kind.__struct_encode_fields__}
+    return {names.get(key.lower(), key): each for key, each in value.items() if each is not None}
+
+
+def _number(text: str | None, default: int) -> int:
+    if text is None or not text.isdecimal() or len(text) > 9:  # noqa: PLR2004 - digits of an int
+        return default
+    return int(text) or default
+
+
+async def _summary(
+    request: Request,
+    sandbox: TheSandbox,
+    id: Annotated[str, Path(max_length=100)],  # noqa: A002 - as it stands in the path
+) -> Summary:
+    if id == LATEST:
+        search = request.query_params.get("query", "").strip()
+        found = await sandbox.latest(
+            read_search(search) if search else None,
+            project=request.path_params.get("project"),
+        )
+    else:
+        found = await sandbox.summary(read_id(id))
+    project = request.path_params.get("project")
+    if found is None or (project is not None and found.project != project):
+        raise Problem(404, "message not found")
+    return found
+
+
+TheSummary = Annotated[Summary, Depends(_summary)]
+
+
+async def _mail(sandbox: TheSandbox, summary: TheSummary) -> Mail:
+    mail = await sandbox.mail(summary.id)
+    if mail is None:
+        raise Problem(404, "message not found")
+    return mail
+
+
+TheMail = Annotated[Mail, Depends(_mail)]

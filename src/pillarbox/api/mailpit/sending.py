@@ -1,0 +1,169 @@
+"""Mailpit's API: a message given as JSON."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as BinasciiError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from msgspec import Struct, field
+
+from pillarbox.api.mailpit.reading import read_body
+from pillarbox.api.serving import TheSandbox
+from pillarbox.store.ids import show_id
+from pillarbox.web.problems import Problem
+from pillarbox.web.routing import Router, takes_body
+from pillarbox.web.settings import MIB
+
+__all__ = ["router"]
+
+router = Router(tags=["Mailpit: messages"])
+
+_LARGEST: Final = 40 * MIB  # 25 MiB of attachments in base64, and some text
+_FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")  # RFC 5322 §3.6.8
+_LINE_END: Final = re.compile(r"[\r\n\0]")
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9.+_-]{1,60}/[A-Za-z0-9.+_-]{1,100}")
+_RESERVED: Final = frozenset(
+    {
+        "to",
+        "from",
+        "cc",
+        "bcc",
+        "reply-to",
+        "date",
+        "subject",
+        "content-type",
+        "mime-version",
+        "x-tags",
+    }
+)
+
+
+class _Person(Struct, frozen=True, rename="pascal"):
+    email: str = ""
+    name: str = ""
+
+
+class _File(
+    Struct,
+    frozen=True,
+    rename={
+        "content_id": "ContentID",
+        "content_type": "ContentType",
+        "content": "Content",
+        "filename": "Filename",
+    },
+):
+    content: str = ""
+    filename: str = ""
+    content_type: str = ""
+    content_id: str = ""
+
+
+class _Message(
+    Struct,
+    frozen=True,
+    rename={
+        "sender": "From",
+        "to": "To",
+        "cc": "Cc",
+        "bcc": "Bcc",
+        "reply_to": "ReplyTo",
+        "subject": "Subject",
+        "text": "Text",
+        "html": "HTML",
+        "headers": "Headers",
+        "tags": "Tags",
+        "attachments": "Attachments",
+    },
+):
+    sender: _Person = _Person()
+    to: list[_Person] = field(default_factory=list)
+    cc: list[_Person] = field(default_factory=list)
+    bcc: list[str] = field(default_factory=list)
+    reply_to: list[_Person] = field(default_factory=list)
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    attachments: list[_File] = field(default_factory=list)
+
+
+@router.post("/send", summary="Send a message")
+@takes_body(_LARGEST)
+async def send(request: Request, sandbox: TheSandbox) -> JSONResponse:
+    """Take a message in as if it had come by SMTP."""
+    body = await read_body(request, _Message)
+    recipients = [person.email for person in (*body.to, *body.cc)] + body.bcc
+    message = await sandbox.ingest(
+        _compose(body),
+        reverse_path=body.sender.email,
+        recipients=recipients,
+        project=request.path_params.get("project"),
+    )
+    return JSONResponse({"ID": show_id(message)})
+
+
+def _compose(body: _Message) -> bytes:
+    addresses = [person.email for person in (body.sender, *body.to, *body.cc, *body.reply_to)]
+    is_ascii = all(address.isascii() for address in addresses)
+    message = EmailMessage(policy=SMTP if is_ascii else SMTPUTF8)
+    message["From"] = _address(body.sender, "From")
+    for name, people in (("To", body.to), ("Cc", body.cc), ("Reply-To", body.reply_to)):
+        if people:
+            message[name] = [_address(person, name) for person in people]
+    message["Subject"] = _one_line(body.subject, "Subject")
+    if body.tags:
+        message["X-Tags"] = _one_line(", ".join(body.tags), "Tags")
+    for name, value in body.headers.items():
+        if name.lower() in _RESERVED:
+            raise Problem(400, f'cannot overwrite header: "{name}"')
+        if not _FIELD_NAME.fullmatch(name):
+            raise Problem(400, f"Headers: {name!r} is no name of a field")
+        message[name] = _one_line(value, f"Headers: {name}")
+    message.set_content(body.text)
+    if body.html:
+        message.add_alternative(body.html, subtype="html")
+    for each in body.attachments:
+        _attach(message, each)
+    return message.as_bytes()
+
+
+def _attach(message: EmailMessage, file: _File) -> None:
+    encoded = file.content.rpartition(",")[2]  # a data: URL is what browsers make of a file
+    try:
+        content = b64decode(encoded, validate=True)
+    except (BinasciiError, ValueError):
+        raise Problem(400, f"Attachments: {file.filename!r} is not base64") from None
+    kind = file.content_type or "application/octet-stream"
+    if not _MEDIA_TYPE.fullmatch(kind.partition(";")[0].strip()):
+        raise Problem(400, f"Attachments: {file.content_type!r} is no media type")
+    main, _, sub = kind.partition(";")[0].strip().partition("/")
+    name = _one_line(file.filename, "Attachments: Filename")
+    if file.content_id:
+        cid = f"<{_one_line(file.content_id, 'Attachments: ContentID').strip('<>')}>"
+        message.add_attachment(
+            content, maintype=main, subtype=sub, filename=name, disposition="inline", cid=cid
+        )
+    else:
+        message.add_attachment(content, maintype=main, subtype=sub, filename=name)
+
+
+def _address(person: _Person, field_name: str) -> Address:
+    try:
+        return Address(_one_line(person.name, field_name), addr_spec=person.email)
+    except (ValueError, IndexError, UnicodeError):
+        raise Problem(400, f"invalid {field_name} address: {person.email}") from None
+
+
+def _one_line(text: str, where: str) -> str:
+    if _LINE_END.search(text):
+        raise Problem(400, f"{where}: a line end cannot stand in a field")
+    return text

@@ -1,0 +1,49 @@
+"""The native API of the sandbox, below ``/api/sandbox/v1``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from pillarbox.api import documentation, health
+from pillarbox.api.sandbox import (
+    content,
+    events,
+    failures,
+    information,
+    ingest,
+    judging,
+    messages,
+    projects,
+    releasing,
+    tags,
+    testing,
+)
+from pillarbox.api.sandbox.numbers import readiness, refresher
+from pillarbox.api.serving import serve
+from pillarbox.sandbox.service import Sandbox
+
+__all__ = ["PREFIX", "routers"]
+
+PREFIX = "/api/sandbox/v1"
+
+
+def routers(sandbox: Sandbox) -> list[APIRouter]:
+    """Return the native API, its documentation, and what probes ask."""
+    parts = (
+        testing.router,  # before messages: `wait` is no id
+        messages.router,
+        content.router,
+        judging.router,
+        releasing.router,
+        tags.router,
+        ingest.router,
+        events.router,
+        failures.router,
+        projects.router,
+        information.router,
+    )
+    return [
+        serve(sandbox, parts, prefix=PREFIX),
+        health.router(readiness(sandbox), refresher(sandbox)),
+        documentation.router(),
+    ]

@@ -1,0 +1,118 @@
+"""Native API: mail in and out as files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import Query as InQuery, Request, Response
+from pydantic import BaseModel
+from starlette.responses import StreamingResponse
+
+from pillarbox.api.sandbox.problems import problems
+from pillarbox.api.sandbox.selecting import Search
+from pillarbox.api.serving import InProject, TheSandbox, read_search
+from pillarbox.errors import PermanentError
+from pillarbox.message.mbox import read_mbox, write_mbox
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.search.query import Query
+from pillarbox.store.ids import show_id
+from pillarbox.store.port import MessageId
+from pillarbox.web.problems import Problem
+from pillarbox.web.routing import Router, takes_body
+from pillarbox.web.settings import MIB
+
+__all__ = ["router"]
+
+router = Router(tags=["Files"])
+_PAGE: Final = 200
+_MAIL: Final = "message/rfc822"
+_MBOX: Final = "application/mbox"
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            _MAIL: {"schema": {"type": "string", "format": "binary"}},
+            _MBOX: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+class Ingested(BaseModel):
+    """What was taken in."""
+
+    ids: list[str]
+    refused: list[str]  # why, of those that were not
+
+
+@router.post(
+    "/messages",
+    summary="Take mail in",
+    openapi_extra=_BODY,
+    responses=problems(_415="The body is neither a mail nor an mbox file."),
+)
+@takes_body(110 * MIB)
+async def ingest(
+    request: Request,
+    sandbox: TheSandbox,
+    sender: Annotated[str, InQuery(max_length=320, description="Reverse-path; else From.")] = "",
+    recipient: Annotated[
+        list[str] | None, InQuery(max_length=100, description="Else whom the header names.")
+    ] = None,
+    project: InProject = None,
+) -> Ingested:
+    """Take in a mail (`message/rfc822`) or a file of them (`application/mbox`).
+
+    It goes through the same door as mail by SMTP.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {_MAIL, _MBOX}:
+        raise Problem(415, f"Send {_MAIL} or {_MBOX}.")
+    body = await request.body()
+    done = Ingested(ids=[], refused=[])
+    for octets in read_mbox(body) if kind == _MBOX else (body,):
+        try:
+            message = await sandbox.ingest(
+                octets, reverse_path=sender, recipients=recipient or (), project=project
+            )
+        except PermanentError as error:
+            if kind == _MAIL:
+                raise
+            done.refused.append(str(error))
+        else:
+            done.ids.append(show_id(message))
+    return done
+
+
+@router.get(
+    "/dump",
+    summary="Take mail out",
+    response_class=Response,
+    responses={200: {"content": {_MBOX: {}}, "description": "An mbox file."}},
+)
+async def dump(
+    sandbox: TheSandbox, query: Search = "", project: InProject = None
+) -> StreamingResponse:
+    """Return all mail that a search finds as one mbox file, newest first."""
+    search = read_search(query) if query.strip() else None
+    return StreamingResponse(
+        _mbox(sandbox, search, project),
+        media_type=_MBOX,
+        headers={"Content-Disposition": 'attachment; filename="pillarbox.mbox"'},
+    )
+
+
+async def _mbox(
+    sandbox: Sandbox, search: Query | None, project: str | None
+) -> AsyncIterator[bytes]:
+    before: MessageId | None = None
+    has_more = True
+    while has_more:
+        page = await sandbox.find(search, project=project, limit=_PAGE, before=before)
+        for summary in page.summaries:
+            content = await sandbox.content(summary.id)
+            if content is not None:
+                yield b"".join(write_mbox([(content, summary.reverse_path, summary.at)]))
+        before = page.summaries[-1].id if page.summaries else None
+        has_more = page.has_more
