@@ -12,7 +12,10 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["fold", "fold_words", "words_of"]
+__all__ = ["SHORTEST_BEGINNING", "fold", "fold_words", "words_of"]
+
+SHORTEST_BEGINNING: Final = 2
+"""Characters from which on a word that is looked for may be the beginning of one."""
 
 # Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar: scripts without spaces between words.
 _SPACELESS: Final = (

@@ -25,7 +25,7 @@ class WordRow(Struct, frozen=True):
 
 
 WORDS: Final = (
-    WordRow(Word.ANY, "invoice", "a word of the mail begins so; any capitals and accents"),
+    WordRow(Word.ANY, "invoice", "a word of the mail begins so, whatever its capitals and accents"),
     WordRow(Word.ANY, '"your code"', "these words stand together, in this order"),
     WordRow(Word.FROM, "from:ann", "the author's address or name contains this"),
     WordRow(Word.TO, "to:@example.org", "a recipient of To contains this"),

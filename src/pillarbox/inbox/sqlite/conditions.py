@@ -15,7 +15,7 @@ import apsw
 
 from pillarbox.errors import PermanentError
 from pillarbox.inbox.values import Selection
-from pillarbox.search.folding import fold, words_of
+from pillarbox.search.folding import SHORTEST_BEGINNING, fold, words_of
 from pillarbox.search.query import Query, Term, Word
 from pillarbox.store.ids import parse_id
 from pillarbox.store.port import MessageId
@@ -118,7 +118,8 @@ def _add_words(found: Conditions, terms: list[Term]) -> None:
     unwanted: list[str] = []
     for term in terms:
         if words := words_of(term.value):
-            phrase = f'"{" ".join(words)}"' + ("" if term.is_phrase else " *")
+            is_begun = not term.is_phrase and len(words[-1]) >= SHORTEST_BEGINNING
+            phrase = f'"{" ".join(words)}"' + (" *" if is_begun else "")
             (unwanted if term.is_negated else wanted).append(phrase)
     if wanted:
         match = " AND ".join(wanted)

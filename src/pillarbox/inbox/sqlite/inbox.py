@@ -31,6 +31,7 @@ _T = TypeVar("_T")
 
 _TRANSCRIPTS_WAIT: Final = 0.5  # seconds for which sessions wait for a commit to go with
 _MOST_TRANSCRIPTS: Final = 200
+_TIDY_AFTER: Final = 0.1  # seconds: with more mails at once, the full-text index is merged less
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class SqliteInbox:
         self._gone_listeners: list[Callable[[Sequence[MessageId]], None]] = []
         self._transcripts: dict[str, bytes] = {}
         self._transcripts_due: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     # --- life -------------------------------------------------------------------------
 
@@ -87,10 +89,11 @@ class SqliteInbox:
                 lock.release()
             raise
         self._session = _Session(lock, worker, opened)
-        worker.afterward = lambda: opened.work_on(lambda: not worker.has_waiting)
+        worker.afterward = opened.keep_up
         opened.keeping.labeler = self._labeler
         self.hold_to(self._caps, self._whole)
         await self._run(Opened.discard_orphans, self._now())
+        self._tidy_soon()
 
     async def close(self) -> None:
         """Close it; what was kept in memory is gone. Safe to call twice."""
@@ -99,6 +102,8 @@ class SqliteInbox:
         with contextlib.suppress(PillarboxError):  # a session's record is no mail
             await self._write_transcripts()
         session, self._session = self._session, None
+        if self._tidying is not None:
+            self._tidying.cancel()
         session.worker.afterward = None
         try:
             await session.worker.run(session.opened.close)
@@ -144,6 +149,7 @@ class SqliteInbox:
         except PillarboxError:
             self._transcripts = transcripts | self._transcripts
             raise
+        self._tidy_soon()
         pushed = frozenset(gone)
         new = tuple(summary for summary in kept if summary.id not in pushed)
         if new:
@@ -253,6 +259,7 @@ class SqliteInbox:
     async def sweep(self, *, now: float) -> tuple[MessageId, ...]:
         """Do what time demands, a bounded amount; return what went, of which listeners know."""
         gone = await self._run(lambda opened: opened.pruning.sweep(now))
+        self._tidy_soon()
         self._tell_gone(gone)
         return tuple(gone)
 
@@ -283,6 +290,23 @@ class SqliteInbox:
         """Do something in the inbox's thread."""
         session = self._open
         return await session.worker.run(function, session.opened, *args, **kwargs)
+
+    def _tidy_soon(self) -> None:
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        """Let the thread do what was put off, when it has nothing else to do."""
+        worker = self._open.worker
+        try:
+            is_more = True
+            while is_more:
+                await asyncio.sleep(_TIDY_AFTER)
+                is_more = await self._run(Opened.tidy, lambda: not worker.has_waiting)
+        except PillarboxError:
+            return  # closed meanwhile; or it failed, and says so to the next who asks
+        finally:
+            self._tidying = None
 
     def _tell_gone(self, gone: Sequence[MessageId]) -> None:
         if gone:

@@ -18,7 +18,7 @@ from pillarbox.inbox.sqlite.transactions import Database
 
 __all__ = ["WordIndex"]
 
-_AT_ONCE: Final = 64  # mails in one transaction
+_AT_ONCE: Final = 256  # mails in one transaction: with fewer, the index is merged more often
 _MOST_WAITING: Final = 512  # mails
 _MOST_CHARACTERS: Final = 8 * 1024 * 1024  # of these
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -57,17 +58,29 @@ class Opened:
         with self.database.transaction(is_synced=False):
             self.keeping.write_transcripts(transcripts)
 
-    def work_on(self, may_go_on: Callable[[], bool]) -> None:
-        """Do what was put off, as long as nobody waits; what has piled up even then."""
-        try:
-            while self._step(is_urgent=not may_go_on()):
+    def keep_up(self) -> None:
+        """Do what must not pile up, behind each job."""
+        with suppress(PillarboxError):  # a disk that failed says so to the next who asks
+            while self._step(is_urgent=True):
                 pass
             self.database.checkpoint()
-        except PillarboxError:
-            return  # tried again behind the next job; a disk that failed says so to its caller
+
+    def tidy(self, may_go_on: Callable[[], bool]) -> bool:
+        """Do what was put off, as long as ``may_go_on`` says so.
+
+        Returns:
+            Whether there is more to do.
+
+        Raises:
+            StoreUnavailable: There is no room, or the disk failed.
+        """
+        while may_go_on():
+            if not self._step(is_urgent=False):
+                return False
+        return True
 
     def _step(self, *, is_urgent: bool) -> bool:
-        """Do one step of what was put off; return whether there may be more."""
+        """Do one step of what was put off; return whether there was one."""
         if self.pruning.is_far_behind or (self.pruning.has_rows and not is_urgent):
             self.pruning.step()
         elif self.index.is_far_behind or (self.index and not is_urgent):

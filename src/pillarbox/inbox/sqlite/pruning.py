@@ -22,11 +22,13 @@ CHANGE: Final = statements("pillarbox.inbox.sqlite", "change.sql")
 
 _AT_ONCE: Final = 500  # mails that one step lets go, or looks at
 _PURGED_AT_ONCE: Final = 128  # mails whose rows one step deletes
-_MOST_TO_PURGE: Final = 1_024
+_MOST_OWED: Final = 1_024
 _SESSIONS_WITHOUT_MAIL: Final = 1_000
 _NO_CAP: Final = Cap()
-_PURGED_TABLES: Final = ("words", "unindexed", "content", "chunk", "summary", "field", "tags")
-_PURGED_LAST: Final = ("assessment", "mail")
+# In this order: whether words are in the index is seen from ``unindexed``.
+_TABLES: Final = (
+    *("words", "unindexed", "content", "chunk", "summary", "field", "tags", "assessment", "mail"),
+)
 
 
 class Pruning:
@@ -45,7 +47,8 @@ class Pruning:
         self._undo_for = undo_for
         self.caps: Mapping[str, Cap] = {}
         self.whole = _NO_CAP
-        self._to_purge = len(database.column(CHANGE["to_purge"], (_MOST_TO_PURGE,)))
+        self._has_rows = True
+        self._owed = 0  # mails pushed out since, and not purged
 
     # --- caps -------------------------------------------------------------------------
 
@@ -100,7 +103,8 @@ class Pruning:
 
     def _let_go(self, mails: Sequence[MessageId]) -> None:
         self._database.execute(CHANGE["push_out"], (carray(mails),))
-        self._to_purge += len(mails)
+        self._owed += len(mails)
+        self._has_rows = True
 
     def _bound_removals(self, listed_octets: int) -> None:
         """Give up the oldest removals when they and the list are more than the caps together."""
@@ -117,7 +121,7 @@ class Pruning:
     def _give_up(self, removal: int) -> None:
         self._database.execute(CHANGE["drop_removal"], (removal,))
         self._database.execute(CHANGE["give_up"], (removal,))
-        self._to_purge += self._database.changes
+        self._has_rows = True
 
     # --- time -------------------------------------------------------------------------
 
@@ -147,13 +151,13 @@ class Pruning:
 
     @property
     def has_rows(self) -> bool:
-        """Whether there are rows of mail that is gone."""
-        return self._to_purge > 0
+        """Whether there may be rows of mail that is gone."""
+        return self._has_rows
 
     @property
     def is_far_behind(self) -> bool:
-        """Whether it is time to delete rows, whatever else there is to do."""
-        return self._to_purge > _MOST_TO_PURGE
+        """Whether mail is pushed out quicker than its rows are deleted."""
+        return self._owed > _MOST_OWED
 
     def step(self) -> None:
         """Delete the rows of some mail that is gone."""
@@ -161,9 +165,10 @@ class Pruning:
             mails = self._database.column(CHANGE["to_purge"], (_PURGED_AT_ONCE,))
             if mails:
                 ids: Any = carray(mails)
-                for table in (*_PURGED_TABLES, *_PURGED_LAST):
+                for table in _TABLES:
                     self._database.execute(CHANGE[f"purge_{table}"], (ids,))
-        self._to_purge = self._to_purge - len(mails) if mails else 0
+        self._has_rows = bool(mails)
+        self._owed = max(self._owed - len(mails), 0) if mails else 0
         self._index.forget(mails)
 
 

@@ -66,6 +66,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
 );
 INSERT INTO words (words, rank) VALUES ('hashsize', 4194304);
 INSERT INTO words (words, rank) VALUES ('automerge', 8);
+INSERT INTO words (words, rank) VALUES ('deletemerge', 50);
 
 CREATE TABLE unindexed (
   mail INTEGER PRIMARY KEY

@@ -86,11 +86,6 @@ class Database:
         """Return the first column of all rows."""
         return [row[0] for row in self.execute(statement, values).fetchall()]
 
-    @property
-    def changes(self) -> int:
-        """How many rows the last statement has changed."""
-        return self._connection.changes()
-
     def find_or_add(
         self, sql: Mapping[str, str], name: str, key: Sequence[Any], added: Sequence[Any]
     ) -> int:
