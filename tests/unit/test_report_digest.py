@@ -121,7 +121,7 @@ def test_the_cost_of_a_policy_adds_up() -> None:
 def test_the_road_goes_on_when_own_mail_passes(policy: str, said: str) -> None:
     """When all own mail passes, the next step of the policy is named with its price."""
     last = digest(ALIGNED, row("203.0.113.99", 30), policy=policy).findings[-1]
-    assert last.code == "PB-REPORT-005"
+    assert last.code == "PB-DIGEST-005"
     assert last.what.startswith(said)
     assert f"instead of p={policy}" in last.fix
 
@@ -129,7 +129,7 @@ def test_the_road_goes_on_when_own_mail_passes(policy: str, said: str) -> None:
 def test_the_road_waits_while_own_mail_fails() -> None:
     """While a service's mail fails, a stricter policy is said to be too early."""
     last = digest(ALIGNED, row("198.51.100.7", 100, signer="mcsv.net")).findings[-1]
-    assert last.code == "PB-REPORT-004"
+    assert last.code == "PB-DIGEST-004"
     assert "too early for p=quarantine" in last.what
 
 

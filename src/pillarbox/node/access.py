@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final, Self
 
 from pillarbox.access.assembly import AccessControl, build_access
@@ -14,12 +14,12 @@ from pillarbox.access.node_key import NodeKey, read_node_key
 from pillarbox.clock import Clock
 from pillarbox.config.settings import Settings
 from pillarbox.errors import PillarboxError
+from pillarbox.node.keeping_on import keep_on
 from pillarbox.store.port import Store
 
 __all__ = ["Access"]
 
 _SETTLE_EVERY: Final = 60.0  # seconds
-_AFTER_DEFECT: Final = 10.0
 
 
 class Access:
@@ -37,8 +37,8 @@ class Access:
         self.key = key
         self._on_defect = on_defect
         self._tasks = (
-            self._start(directory.follow, "node: credentials"),
-            self._start(self._settle, "node: former secrets"),
+            keep_on(directory.follow, "node: credentials"),
+            keep_on(self._settle, "node: former secrets"),
         )
 
     @classmethod
@@ -80,17 +80,6 @@ class Access:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(PillarboxError):  # the store is down, and they are lost
             await self.directory.flush_uses()
-
-    def _start(self, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
-        async def go_on() -> None:
-            while True:
-                try:
-                    await work()
-                except Exception as error:  # noqa: BLE001 - else nobody's secret would ever end
-                    self._on_defect(name, error)
-                    await asyncio.sleep(_AFTER_DEFECT)
-
-        return asyncio.create_task(go_on(), name=name)
 
     async def _settle(self) -> None:
         """Keep nothing of a secret that has ended by which anybody could log in."""

@@ -17,6 +17,7 @@ from pillarbox.config.settings import AcmeChallenge, Settings
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import CertificateExpires, Sink
 from pillarbox.net.pages import PageServer
+from pillarbox.node.keeping_on import keep_on
 from pillarbox.node.policy_pages import PolicyPages
 from pillarbox.receive.binding import bind
 from pillarbox.receive.certificate import expires_at
@@ -91,8 +92,7 @@ class Certificates:
         """Begin to fetch and to watch."""
         await self._server.start()
         await self._policies.start()
-        loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self._watch(), name="certificates: watch"))
+        self._tasks.append(keep_on(self._watch, "certificates: watch"))
         wanted = wanted_certificates(self._settings)
         if wanted:
             renewal = Renewal(
@@ -103,7 +103,7 @@ class Certificates:
                 sink=self._sink,
                 on_fetched=self._on_fetched,
             )
-            self._tasks.append(loop.create_task(renewal.run(), name="certificates: renewal"))
+            self._tasks.append(keep_on(renewal.run, "certificates: renewal"))
 
     async def stop(self) -> None:
         """Stop all of it."""

@@ -23,6 +23,7 @@ from pillarbox.limits.ban_keeper import BanKeeper
 from pillarbox.limits.ledger import RateLedger
 from pillarbox.limits.rates import RateTable
 from pillarbox.mailauth.resolver import Resolver
+from pillarbox.node.keeping_on import keep_on
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.checks import Check
 from pillarbox.receive.guesses import Guesses
@@ -110,7 +111,7 @@ class Limiting:
         if rates is not None:
             await limiting._ledger.load(rates.meters)
         await limiting._bans.settle()
-        limiting._task = asyncio.create_task(limiting._follow(), name="node: limits")
+        limiting._task = keep_on(limiting._follow, "node: limits")
         return limiting
 
     async def stop(self) -> None:

@@ -17,6 +17,7 @@ from pillarbox.config.settings import MtaStsMode, Settings, StsDomainSettings
 from pillarbox.errors import PillarboxError
 from pillarbox.mailauth.mta_sts import Mode, Policy, StsRecord, policy_host
 from pillarbox.net.pages import Page, PageServer
+from pillarbox.node.keeping_on import keep_on
 from pillarbox.receive.binding import bind, close_all
 from pillarbox.receive.certificates import certificate_files
 from pillarbox.receive.tls import ServerTls, TlsProfile
@@ -98,7 +99,7 @@ class PolicyPages:
         """
         if self._sockets:
             await self._follow()
-            self._task = asyncio.create_task(self._watch(), name="node: MTA-STS policies")
+            self._task = keep_on(self._watch, "node: MTA-STS policies")
 
     async def stop(self) -> None:
         """Show them no longer. Safe to call twice."""

@@ -19,6 +19,7 @@ from pillarbox.mailauth.dmarc import Finder, Mode
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.addresses import is_public
 from pillarbox.net.tls import TlsContexts
+from pillarbox.node.keeping_on import keep_on
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.reports.counts import Counts
 from pillarbox.reports.daily import DailyReports
@@ -144,7 +145,7 @@ class Reporting:
             sink=self._sink,
             on_defect=self._on_defect,
         )
-        self._task = asyncio.create_task(self._daily.run(), name="node: reports")
+        self._task = keep_on(self._daily.run, "node: reports")
 
     async def stop(self) -> None:
         """Send no more, and write down what was counted. Safe to call twice."""

@@ -157,7 +157,7 @@ def _of_legitimate(domain: str, source: Source) -> Finding:
     share = f"{source.failed:,} of {source.total:,} messages from {source.name} do not pass"
     return Finding(
         level=Level.WARNING,
-        code="PB-REPORT-001" if known is not None else "PB-REPORT-002",
+        code="PB-DIGEST-001" if known is not None else "PB-DIGEST-002",
         what=share,
         why=_reason(domain, source),
         fix=_fix_of_service(domain, source) if known is not None else _fix_of_own(domain, source),
@@ -214,7 +214,7 @@ def _of_unknown(domain: str, unknown: Sequence[Source]) -> Finding:
     addresses = sum(len(source.addresses) for source in unknown)
     return Finding(
         level=Level.NOTE,
-        code="PB-REPORT-003",
+        code="PB-DIGEST-003",
         what=f"{failed:,} messages from {addresses:,} addresses that nothing speaks for",
         why=f"Nothing of {domain} authenticates them: they are forged, or from a sender that was forgotten",
         fix="Look through them once; what is yours has to sign, the rest is what p=reject is for.",
@@ -232,7 +232,7 @@ def _road(domain: str, policy: PublishedPolicy, cost: PolicyCost) -> Iterable[Fi
     if cost.likely_yours > legitimate * _RARE:
         yield Finding(
             level=Level.NOTE,
-            code="PB-REPORT-004",
+            code="PB-DIGEST-004",
             what=f"It is too early for p={wanted}: {cost.likely_yours:,} messages that are likely "
             f"yours would have been affected",
             why=f"{100 * cost.likely_yours / max(legitimate, 1):.0f} % of the domain's own mail does not pass",
@@ -241,7 +241,7 @@ def _road(domain: str, policy: PublishedPolicy, cost: PolicyCost) -> Iterable[Fi
         return
     yield Finding(
         level=Level.NOTE,
-        code="PB-REPORT-005",
+        code="PB-DIGEST-005",
         what=f"p={wanted} would have cost {cost.likely_yours:,} of {legitimate:,} messages that "
         f"are likely yours, and {cost.forwarded:,} that were forwarded",
         why=f"It would have kept out {cost.unknown:,} that nothing speaks for",

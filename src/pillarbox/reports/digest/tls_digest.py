@@ -165,7 +165,7 @@ def _findings(domain: str, groups: Iterable[FailureGroup]) -> Iterable[Finding]:
         sessions = "session" if group.count == 1 else "sessions"
         yield Finding(
             level=Level.WARNING,
-            code="PB-REPORT-006",
+            code="PB-DIGEST-006",
             what=f"{group.count:,} {sessions} with {host}: {group.result}",
             why=why,
             fix=fix.format(host=host, domain=domain),
