@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import argon2
 import uvloop
 
+from pillarbox.access.assembly import build_access
+from pillarbox.access.node_key import NodeKey
 from pillarbox.clock import SystemClock
 from pillarbox.config.settings import (
     AuthSettings,
@@ -33,7 +35,7 @@ from pillarbox.config.settings import (
     RuleSettings,
     Settings,
 )
-from pillarbox.events.types import Event
+from pillarbox.events.types import Event, Sink
 from pillarbox.intake.budget import ByteBudget
 from pillarbox.intake.door import Door
 from pillarbox.intake.guards import Guards
@@ -44,9 +46,13 @@ from pillarbox.intake.stamp import Stamper
 from pillarbox.limits.rates import RateTable
 from pillarbox.policy.queue import QueueKey
 from pillarbox.policy.recipients import LocalDomain, LocalDomains
+from pillarbox.receive.catching import Catching
 from pillarbox.receive.checks import Check, Checks
+from pillarbox.receive.guesses import Guesses
+from pillarbox.receive.misbehavior import Misbehavior
 from pillarbox.receive.receiver import Receiver
 from pillarbox.smtp.address import Mailbox, ReversePath
+from pillarbox.smtp.reply import Reply
 from pillarbox.store.group import GroupCommit
 from pillarbox.store.ids import IdMaker
 from pillarbox.store.memory.disk import MemoryDisk
@@ -161,6 +167,7 @@ class Rig:
     door: Door
     store: Any
     disk: MemoryDisk
+    thread: int = field(default_factory=threading.get_ident)  # of the loop
     _events: list[Event] = field(default_factory=list)
     _kept: list[KeptMessage] = field(default_factory=list)
 
@@ -178,7 +185,7 @@ class Rig:
 
     def _catch_up(self) -> None:
         # A reply is sent before the rest of its callback has run.
-        if self.loop.is_running():
+        if self.loop.is_running() and threading.get_ident() != self.thread:
             self.call(lambda: None)
 
     def address(self, name: str = "mx") -> tuple[str, int]:
@@ -247,6 +254,7 @@ def receiving(
     rates: dict[str, RateSettings] | None = None,
     guessing: GuessSettings | None = None,
     harvesting: HarvestSettings | None = None,
+    failing: Misbehavior | None = None,
 ) -> Iterator[Rig]:
     """Run listeners over a store in memory; ``wrap`` may put something in front of it."""
     with tempfile.TemporaryDirectory() as name:
@@ -279,7 +287,7 @@ def receiving(
                 is_up.set()
 
         async def serve() -> None:
-            rig = await _start(settings, wrap, memory, reserve, inspectors, checks)
+            rig = await start_rig(settings, wrap, memory, reserve, inspectors, checks, failing)
             ready.append(rig)
             is_up.set()
             await stop.wait()
@@ -300,14 +308,16 @@ def receiving(
             raise failed[0]
 
 
-async def _start(
+async def start_rig(
     settings: Settings,
-    wrap: Callable[[MemoryStore], Any] | None,
-    memory: MemoryGuard | None,
-    reserve: int,
-    inspectors: Sequence[Inspector],
-    checks: Sequence[Check],
+    wrap: Callable[[MemoryStore], Any] | None = None,
+    memory: MemoryGuard | None = None,
+    reserve: int = 0,
+    inspectors: Sequence[Inspector] = (),
+    checks: Sequence[Check] = (),
+    failing: Misbehavior | None = None,
 ) -> Rig:
+    """Start listeners on the running loop."""
     clock = SystemClock()
     disk = MemoryDisk()
     memory_store = MemoryStore("main", clock.now, disk)
@@ -342,10 +352,42 @@ async def _start(
         sink=events.append,
         checks=lambda _settings, _name: Checks(checks, lambda _name, _error: None),
         rates=lambda settings: RateTable(settings.rate, clock.now) if settings.rate else None,
+        catching=None if failing is None else _catching(settings, door, events.append, failing),
     )
     receiver.start()
     loop = asyncio.get_running_loop()
-    return Rig(settings, loop, receiver, door, store, disk, events, kept)
+    return Rig(settings, loop, receiver, door, store, disk, _events=events, _kept=kept)
+
+
+class Deaf:
+    """Listens to a session, and hears nothing."""
+
+    def said(self, line: bytes) -> None:
+        """Hear a command."""
+
+    def replied(self, reply: Reply) -> None:
+        """Hear a reply."""
+
+    def brought(self, octets: bytes) -> None:
+        """Hear a piece of a content."""
+
+    def ended(self) -> None:
+        """Hear that a content has ended."""
+
+
+def _catching(settings: Settings, door: Door, sink: Sink, failing: Misbehavior) -> Catching:
+    """Return the other end of sandbox listeners: the same door, and nobody listens in."""
+    key = NodeKey(bytes(32), is_configured=False)
+    return Catching(
+        door=door,
+        access=build_access(settings, directory=None, key=key, now=time.time),
+        guesses=Guesses(key=bytes(32), sink=sink),
+        limits=settings.limits,
+        sink=sink,
+        options=lambda options: options,
+        observe=lambda _session, _client, _listener: Deaf(),
+        failing=failing,
+    )
 
 
 def queue_for(sender: ReversePath, recipient: Mailbox) -> QueueKey:

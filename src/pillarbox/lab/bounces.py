@@ -10,30 +10,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
-from typing import Final
 
 from pillarbox.config.settings import TlsMode
 from pillarbox.errors import PillarboxError
 from pillarbox.lab.clock import LabClock
 from pillarbox.lab.servers import Caught, LabServer
 from pillarbox.mailauth.resolver import MxRecord, Resolver
-from pillarbox.message.dsn import Action, Original, RecipientReport, Report, build_dsn
-from pillarbox.message.header import scan_header
-from pillarbox.message.identification import read_message_id
 from pillarbox.net.dialer import Dialer
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
 from pillarbox.net.opening import open_channel
 from pillarbox.net.tls import TlsContexts
 from pillarbox.net.transaction import Content, Transaction
+from pillarbox.policy.late_bounce import LATER, late_bounce
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.envelope import Envelope, Notify, Recipient
-from pillarbox.smtp.reply import EnhancedCode
 
 __all__ = ["Bouncer"]
-
-_LATER: Final = 2.0  # seconds
-_NO_SUCH_RECIPIENT: Final = EnhancedCode(5, 1, 1)
-_WHY: Final = "550 5.1.1 No such recipient after all, as this address asks"
 
 
 class Bouncer:
@@ -63,7 +55,7 @@ class Bouncer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _bounce(self, server: LabServer, caught: Caught, sender: Mailbox) -> None:
-        await asyncio.sleep(_LATER)
+        await asyncio.sleep(LATER)
         try:
             content = self._content(server, caught, sender)
             for record in await self._exchangers(sender):
@@ -76,37 +68,19 @@ class Bouncer:
             return
 
     def _content(self, server: LabServer, caught: Caught, sender: Mailbox) -> bytes:
-        now = self._clock.now()
-        header = scan_header(caught.content)
-        recipients = tuple(
-            RecipientReport(
-                recipient=recipient,
-                action=Action.FAILED,
-                status=_NO_SUCH_RECIPIENT,
-                diagnostic=_WHY,
-                last_attempt_at=now,
-            )
-            for recipient in caught.envelope.recipients
-            if server.behavior(recipient.address.local_part).bounces
-        )
-        report = Report(
-            message_id=f"<bounce-{next(self._numbers)}@{server.hostname}>",
+        return late_bounce(
             hostname=server.hostname,
-            author=Mailbox("postmaster", server.hostname),
-            to=sender,
-            at=now,
-            arrived_at=now - _LATER,
-            recipients=recipients,
-            original=Original(
-                octets=caught.content,
-                header_size=header.size,
-                is_whole=True,
-                message_id=read_message_id(header),
+            number=next(self._numbers),
+            now=self._clock.now(),
+            envelope=caught.envelope,
+            recipients=tuple(
+                recipient
+                for recipient in caught.envelope.recipients
+                if server.behavior(recipient.address.local_part).bounces
             ),
-            envelope_id=caught.envelope.envelope_id,
-            ret=caught.envelope.ret,
+            sender=sender,
+            content=caught.content,
         )
-        return build_dsn(report).content
 
     async def _exchangers(self, sender: Mailbox) -> Sequence[MxRecord]:
         answer = await self._resolver.mx(sender.ascii_domain)

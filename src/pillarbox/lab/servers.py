@@ -297,9 +297,9 @@ class _Session(asyncio.Protocol):
 
     def _content_received(self, event: ContentReceived) -> None:
         self._content += event.data
-        how = self._endings.in_content()
-        if how is not Break.NONE:
-            self._break(how)
+        ending = self._endings.in_content()
+        if ending is not None:
+            self._break(ending.ends_by)
 
     def _message_ended(self, event: MessageEnded) -> None:
         ending = self._endings.at_the_dot()

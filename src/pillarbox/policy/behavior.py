@@ -65,6 +65,7 @@ class Behavior:
     times: int | None = None  # so often for one recipient and sender, then it accepts
     keeps_message: bool = True  # False: what was acknowledged is thrown away
     bounces: bool = False  # accepts, then sends a DSN back
+    why: str = ""  # for people who look on: the rule that asks for it
 
 
 ACCEPT: Final = Behavior()
@@ -89,10 +90,10 @@ class Endings:
         """Begin another message."""
         self._behaviors.clear()
 
-    def in_content(self) -> Break:
-        """Return how the connection is to end as soon as some of the content has come."""
-        breaks = (each.ends_by for each in self._behaviors if each.stage is SessionStage.DATA)
-        return max(breaks, key=_BREAKS.index, default=Break.NONE)
+    def in_content(self) -> Behavior | None:
+        """Return what ends the connection as soon as some of the content has come, if anything."""
+        asked = (each for each in self._behaviors if each.stage is SessionStage.DATA)
+        return max(asked, key=_roughness, default=None)
 
     def at_the_dot(self, others: Iterable[Behavior] = ()) -> Behavior:
         """Return what to do at the final dot.
@@ -118,10 +119,15 @@ class Endings:
             and is_wanted
             and all(each.keeps_message for each in (worst, *others)),
             bounces=is_acknowledged and any(each.bounces for each in self._behaviors),
+            why=worst.why,
         )
 
 
 _BREAKS: Final = tuple(Break)  # from mild to rough
+
+
+def _roughness(behavior: Behavior) -> int:
+    return _BREAKS.index(behavior.ends_by)
 
 
 def _severity(behavior: Behavior) -> tuple[bool, int, float]:

@@ -133,6 +133,7 @@ class FailingRule(Struct, frozen=True, kw_only=True):
             delay=self.delay,
             ends_by=Break.CLOSE if closes else self.disconnect,
             keeps_message=not self.discards,
+            why=f"rule {self.id}",
         )
 
     def is_spent(self, tally: Tally) -> bool:

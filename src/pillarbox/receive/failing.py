@@ -34,8 +34,6 @@ from pillarbox.smtp.reply import Reply
 
 __all__ = ["FailingConversation", "converse"]
 
-_WHY = "failing on purpose"
-
 
 def converse(service: Service, line: Line) -> Conversation:
     """Begin to talk to a client, in the way of its listener."""
@@ -101,7 +99,7 @@ class FailingConversation(Conversation):
         self._bouncing.clear()
         sender = str(event.reverse_path or "")
         behavior = self._failing.at(self._moment(SessionStage.MAIL, sender=sender)) or ACCEPT
-        refuse = partial(self._refuse_mail, event, rule=_WHY)
+        refuse = partial(self._refuse_mail, event, rule=_why(behavior))
         self._obey(behavior, refuse, partial(super()._mail, event))
 
     def _recipient(self, event: RecipientReceived) -> None:
@@ -119,7 +117,7 @@ class FailingConversation(Conversation):
                 self._bouncing.append(address)
             super(FailingConversation, self)._recipient(event)
 
-        self._obey(now, partial(self._refuse_recipient, event, reason=_WHY), decide)
+        self._obey(now, partial(self._refuse_recipient, event, reason=_why(now)), decide)
 
     def _content_started(self, event: ContentStarted) -> None:
         behavior = self._of_message(SessionStage.DATA, event)
@@ -131,12 +129,12 @@ class FailingConversation(Conversation):
         self._obey(behavior, partial(self._refuse, command="DATA"), decide)
 
     def _content_received(self, event: ContentReceived) -> None:
-        how = self._endings.in_content()
-        if how is Break.NONE:
+        ending = self._endings.in_content()
+        if ending is None:
             super()._content_received(event)
             return
         self._abort_content()  # the rest may have come in already
-        self._line.break_off(_WHY, resets=how is Break.RESET)
+        self._break(ending)
 
     def _message_ended(self, event: MessageEnded) -> None:
         extra = self._of_message(SessionStage.DOT, event)
@@ -205,7 +203,7 @@ class FailingConversation(Conversation):
         if behavior.reply is not None:
             refuse(behavior.reply)  # one that closes ends the session by itself
             if behavior.ends_by is Break.CLOSE:
-                self._line.end(_WHY)  # so that the client can read it
+                self._line.end(_why(behavior))  # so that the client can read it
                 return
         if behavior.ends_by is not Break.NONE:
             self._break(behavior)
@@ -221,7 +219,7 @@ class FailingConversation(Conversation):
         self._timer = asyncio.get_running_loop().call_later(delay, late)
 
     def _break(self, behavior: Behavior) -> None:
-        self._line.break_off(_WHY, resets=behavior.ends_by is Break.RESET)
+        self._line.break_off(_why(behavior), resets=behavior.ends_by is Break.RESET)
 
     # What is done about each event; the session looks it up.
     HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
@@ -236,3 +234,8 @@ class FailingConversation(Conversation):
         MessageEnded: _message_ended,
         TransactionReset: _reset,
     }
+
+
+def _why(behavior: Behavior) -> str:
+    """Return what the operator is told, as the reason for a failure."""
+    return f"failing on purpose: {behavior.why or 'as the address asks'}"
