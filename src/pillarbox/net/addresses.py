@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+from pillarbox.policy.public_addresses import is_public_address
+
 __all__ = ["embedded_address", "is_loopback", "is_public"]
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
@@ -12,8 +14,7 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 
 def is_public(text: str) -> bool:
     """Whether an address can be another's server: not loopback, private or multicast."""
-    address = embedded_address(text)
-    return address.is_global and not address.is_multicast
+    return is_public_address(text)
 
 
 def is_loopback(text: str) -> bool:

@@ -1,7 +1,7 @@
-"""One exchange by HTTPS, for who must not be led astray: no redirects, no proxies, all bounded.
+"""One exchange by HTTP, for who must not be led astray: no redirects, no proxies, all bounded.
 
 The protocol is h11's. The context that is passed in says whether the certificate has to verify
-for the host (RFC 9525).
+for the host (RFC 9525); without one, nothing is encrypted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import h11
 
 from pillarbox.errors import TemporaryError
 
-__all__ = ["FetchFailed", "Fetched", "fetch", "post"]
+__all__ = ["FetchFailed", "Fetched", "Request", "exchange", "fetch", "post"]
 
 _MOST_HEADER: Final = 16 * 1024  # octets
 
@@ -35,6 +35,7 @@ class Fetched:
     status: int
     content_type: str
     body: bytes
+    location: str = ""  # where a redirect leads, as it stands there
 
 
 async def fetch(
@@ -61,7 +62,8 @@ async def fetch(
     Raises:
         FetchFailed: It could not be had.
     """
-    return await _exchange(_Request("GET", host, path), address, context, port, most, patience)
+    request = Request("GET", host, path)
+    return await exchange(request, address, context, port=port, most=most, patience=patience)
 
 
 async def post(
@@ -92,23 +94,28 @@ async def post(
     Raises:
         FetchFailed: There was no answer.
     """
-    request = _Request("POST", host, path, content, content_type)
-    return await _exchange(request, address, context, port, most, patience)
+    request = Request("POST", host, path, content, content_type)
+    return await exchange(request, address, context, port=port, most=most, patience=patience)
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Request:
     """What is asked."""
 
     method: str
-    host: str
+    host: str  # for the certificate, and for the Host field
     path: str
     content: bytes = b""
     content_type: str = ""
+    authority: str = ""  # of the Host field, where it is more than the host: with a port
+    fields: tuple[tuple[str, str], ...] = ()  # more of the header
+    wants_body: bool = True  # whether the answer's body is read at all
 
     def send(self, http: h11.Connection) -> bytes:
         """Return it as it goes over the wire."""
-        headers = [("host", self.host), ("user-agent", "pillarbox"), ("connection", "close")]
+        host = self.authority or self.host
+        headers = [("host", host), ("user-agent", "pillarbox"), ("connection", "close")]
+        headers += self.fields
         if self.content_type:
             headers.append(("content-type", self.content_type))
             headers.append(("content-length", str(len(self.content))))
@@ -119,14 +126,28 @@ class _Request:
         return octets + (http.send(h11.EndOfMessage()) or b"")
 
 
-async def _exchange(
-    request: _Request,
+async def exchange(
+    request: Request,
     address: str,
-    context: ssl.SSLContext,
+    context: ssl.SSLContext | None,
+    *,
     port: int,
     most: int,
     patience: float,
 ) -> Fetched:
+    """Ask one thing, and return what the server answers.
+
+    Args:
+        request: What is asked.
+        address: Where the server is.
+        context: Verifies the certificate, or does not; None: in the clear.
+        port: Where it listens.
+        most: Octets of the answer; a longer one is a failure.
+        patience: Seconds for everything.
+
+    Raises:
+        FetchFailed: There was no answer.
+    """
     host = request.host
     try:
         async with asyncio.timeout(patience):
@@ -144,21 +165,23 @@ async def _exchange(
 
 
 async def _ask(
-    request: _Request, address: str, context: ssl.SSLContext, port: int, most: int
+    request: Request, address: str, context: ssl.SSLContext | None, port: int, most: int
 ) -> Fetched:
-    host = request.host
-    reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
+    reader, writer = await asyncio.open_connection(
+        address, port, ssl=context, server_hostname=request.host if context else None
+    )
     try:
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER)
         writer.write(request.send(http))
-        return await _read(reader, http, host, most)
+        return await _read(reader, http, request, most)
     finally:
         writer.transport.abort()
 
 
 async def _read(
-    reader: asyncio.StreamReader, http: h11.Connection, host: str, most: int
+    reader: asyncio.StreamReader, http: h11.Connection, request: Request, most: int
 ) -> Fetched:
+    host = request.host
     response: h11.Response | None = None
     body = bytearray()
     while True:
@@ -167,6 +190,8 @@ async def _read(
             http.receive_data(await reader.read(65_536))
         elif isinstance(event, h11.Response):
             response = event
+            if not request.wants_body:
+                break
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > most:
@@ -175,5 +200,10 @@ async def _read(
             break
     if response is None:
         raise FetchFailed(f"{host} closed the connection without an answer")
-    content_type = dict(response.headers).get(b"content-type", b"").decode("latin-1")
-    return Fetched(response.status_code, content_type, bytes(body))
+    said = {name: value.decode("latin-1") for name, value in response.headers}
+    return Fetched(
+        status=response.status_code,
+        content_type=said.get(b"content-type", ""),
+        body=bytes(body),
+        location=said.get(b"location", ""),
+    )

@@ -62,7 +62,7 @@ def is_public_address(text: str) -> bool:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    return all(map(_is_public, (address, *embedded_addresses(address)))) and not _is_scoped(text)
+    return "%" not in text and all(map(_is_public, (address, *embedded_addresses(address))))
 
 
 def embedded_addresses(address: Address) -> tuple[IPv4Address, ...]:
@@ -81,13 +81,9 @@ def embedded_addresses(address: Address) -> tuple[IPv4Address, ...]:
 def _is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_IPV4)
-    if any(address in network for network in _NAT64[:1]):
-        return True  # what it leads to is looked at as well
+    if address.ipv4_mapped is not None or address in _NAT64[0]:
+        return True  # another way to write the address of IPv4 that is looked at as well
     return address in _GLOBAL_IPV6 and not any(address in network for network in _SPECIAL_IPV6)
-
-
-def _is_scoped(text: str) -> bool:
-    return "%" in text
 
 
 def read_host(host: str) -> Address | None:

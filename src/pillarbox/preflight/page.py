@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-__all__ = ["MAX_HTML", "Element", "Page", "read_page"]
+__all__ = ["MAX_HTML", "Element", "Page", "read_page", "shallow"]
 
 MAX_HTML: Final = 512 * 1024
 """Characters that are looked at. Clients cut mail off long before."""
@@ -151,6 +151,11 @@ class _Scan:
         elif tag not in _VOID:
             self._depth = max(self._depth + step, 0)
         return self._depth > _MAX_DEPTH or self._unclosed > _MAX_UNCLOSED
+
+
+def shallow(source: str) -> str:
+    """Return a source, cut where it nests so deeply that Lexbor would take long for it."""
+    return _Scan(source).source
 
 
 def read_page(html: str) -> Page:

@@ -1,0 +1,206 @@
+"""HTTP to addresses that others choose, and never to a machine inside.
+
+What a mail or a setting names may be meant to make us ask our own network (SSRF). So an address
+is taken apart and checked before anything is asked: only http and https, only ports of the web, no user
+name, no control characters. Names are resolved here; each address has to be public in whatever
+way it is written (``policy.public_addresses``), and the connection goes to the very address that
+was checked, so that a second answer of DNS changes nothing. Each redirect is checked the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from pillarbox.errors import PermanentError
+from pillarbox.mailauth.resolver import Outcome, Resolver
+from pillarbox.net.https import Fetched, FetchFailed, Request, exchange
+from pillarbox.policy.public_addresses import is_public_address, read_host
+from pillarbox.smtp.address import ascii_domain
+from pillarbox.smtp.domain import is_domain
+
+__all__ = ["WEB_PORTS", "AddressRefused", "GuardedClient", "Reached", "Target", "read_target"]
+
+WEB_PORTS: Final = frozenset({80, 443, 8080, 8443})
+_PORTS: Final = {"http": 80, "https": 443}
+_NOT_IN_URL: Final = re.compile(r"[\x00-\x20\x7f\\]")
+_PATH: Final = "/:@!$&'()*+,;=~-._%"
+_LONGEST: Final = 4_000
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TO_GET: Final = frozenset({301, 302, 303})
+
+
+class AddressRefused(PermanentError):  # noqa: N818 - reads as what it says
+    """An address that we do not ask; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address, taken apart."""
+
+    scheme: str
+    host: str  # in ASCII and lower case; an IP address as ``ipaddress`` writes it
+    port: int
+    path: str  # with the query
+    is_literal: bool  # whether the host is an IP address
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a Host field."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What came of asking."""
+
+    url: str  # where redirects led
+    fetched: Fetched
+
+
+class GuardedClient:
+    """Asks what others name; safe to use for many at once."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        context: Callable[[], ssl.SSLContext],
+        *,
+        is_allowed: Callable[[str], bool] = is_public_address,
+        ports: Collection[int] = WEB_PORTS,
+        most: int = 64 * 1024,
+        redirects: int = 5,
+    ) -> None:
+        """Ask through these.
+
+        Args:
+            resolver: Where names are looked up.
+            context: Verifies certificates; asked for when it is first needed.
+            is_allowed: Which addresses may be dialed.
+            ports: Which ports may be.
+            most: Octets of an answer.
+            redirects: How many are followed.
+        """
+        self._resolver = resolver
+        self._context = context
+        self._is_allowed = is_allowed
+        self._ports = frozenset(ports)
+        self._most = most
+        self._redirects = redirects
+        self.refused = 0  # addresses that were not asked
+
+    async def request(self, method: str, url: str, *, patience: float, content: bytes = b"",
+                      content_type: str = "", fields: tuple[tuple[str, str], ...] = (),
+                      wants_body: bool = True) -> Reached:  # fmt: skip
+        """Ask, and follow redirects.
+
+        Args:
+            method: "GET", "HEAD", "POST".
+            url: What is asked for.
+            patience: Seconds for each hop.
+            content: What is handed over.
+            content_type: Its media type.
+            fields: More of the header; not sent to another host than the first.
+            wants_body: Whether the answer's body is read.
+
+        Raises:
+            AddressRefused: It is no address that we ask; ``refused`` has counted it.
+            FetchFailed: There was no answer.
+        """
+        request = Request(method, "", "", content, content_type, "", fields, wants_body)
+        first = ""
+        for _ in range(self._redirects + 1):
+            try:
+                target = read_target(url, self._ports)
+                address = await self._resolve(target)
+            except AddressRefused:
+                self.refused += 1
+                raise
+            first = first or target.authority
+            fetched = await self._ask(
+                request if target.authority == first else replace(request, fields=()),
+                target,
+                address,
+                patience,
+            )
+            if fetched.status not in _REDIRECTS or not fetched.location:
+                return Reached(url, fetched)
+            if fetched.status in _TO_GET and request.method == "POST":
+                request = replace(request, method="GET", content=b"", content_type="")
+            url = urljoin(url, fetched.location)
+        raise FetchFailed(f"more than {self._redirects} redirects")
+
+    async def _ask(
+        self, request: Request, target: Target, address: str, patience: float
+    ) -> Fetched:
+        return await exchange(
+            replace(request, host=target.host, path=target.path, authority=target.authority),
+            address,
+            self._context() if target.scheme == "https" else None,
+            port=target.port,
+            most=self._most,
+            patience=patience,
+        )
+
+    async def _resolve(self, target: Target) -> str:
+        """Return the address to dial.
+
+        Raises:
+            AddressRefused: One of them is not public, or there is none.
+            FetchFailed: DNS did not answer.
+        """
+        if target.is_literal:
+            addresses: tuple[str, ...] = (target.host,)
+        else:
+            answer = await self._resolver.addresses(target.host)
+            if answer.outcome is Outcome.UNAVAILABLE:
+                raise FetchFailed(f"{target.host}: {answer.reason or 'DNS did not answer'}")
+            addresses = answer.records
+        if not addresses:
+            raise AddressRefused(f"{target.host} does not exist")
+        for address in addresses:
+            # One that is not public among others that are is how rebinding is done.
+            if not self._is_allowed(address):
+                raise AddressRefused(f"{target.host} ({address}) is no public address")
+        return next((one for one in addresses if ":" not in one), addresses[0])
+
+
+def read_target(url: str, ports: Collection[int] = WEB_PORTS) -> Target:
+    """Take an address apart, and look whether it may be asked at all.
+
+    Raises:
+        AddressRefused: It may not.
+    """
+    if len(url) > _LONGEST or _NOT_IN_URL.search(url):
+        raise AddressRefused("the address is too long, or has characters that none may have")
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname or ""
+    except ValueError as error:
+        raise AddressRefused("the address is malformed") from error
+    if parts.scheme not in _PORTS:
+        raise AddressRefused(f"only http and https are asked, not “{parts.scheme[:20]}”")
+    if "@" in parts.netloc:
+        raise AddressRefused("the address has a user name")
+    port = _PORTS[parts.scheme] if port is None else port
+    if port not in ports:
+        raise AddressRefused(f"port {port} is none of the web")
+    return _target(parts, host, port)
+
+
+def _target(parts: SplitResult, host: str, port: int) -> Target:
+    path = quote(parts.path or "/", safe=_PATH)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=_PATH + "?")
+    literal = read_host(host)
+    if literal is not None:
+        return Target(parts.scheme, str(literal), port, path, is_literal=True)
+    name = ascii_domain(host.rstrip(".")).lower()
+    if not is_domain(name) or name.rpartition(".")[2].isdigit() or "." not in name:
+        raise AddressRefused(f"{host[:80]!a} is no name of a host on the internet")
+    return Target(parts.scheme, name, port, path, is_literal=False)
