@@ -143,8 +143,11 @@ class Inbox(Protocol):
         """Bring back what was removed; return what came back."""
         ...
 
-    async def keep_transcript(self, session: str, transcript: bytes) -> None:
-        """Keep a recorded SMTP session; one that is known is replaced."""
+    async def keep_transcripts(self, transcripts: Mapping[str, bytes]) -> None:
+        """Keep recorded SMTP sessions by name; one that is known is replaced.
+
+        A session goes with the last of its mails. They are on disk with the next commit.
+        """
         ...
 
     async def keep_assessment(self, message: MessageId, assessment: bytes) -> None:

@@ -453,8 +453,7 @@ class Sandbox:
 
     async def _write_sessions_once(self) -> None:
         finished = self._book.finished()
-        for session, transcript in finished.items():
-            await self.inbox.keep_transcript(session, transcript)
+        await self.inbox.keep_transcripts(finished)
         self._book.written(finished)
 
 

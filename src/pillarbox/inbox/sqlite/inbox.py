@@ -7,7 +7,6 @@ Of a file, a commit has returned only after it was synced (``synchronous=FULL``)
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +28,6 @@ __all__ = ["SqliteInbox"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_TRANSCRIPTS_WAIT: Final = 0.5  # seconds for which sessions wait for a commit to go with
-_MOST_TRANSCRIPTS: Final = 200
 _TIDY_AFTER: Final = 0.1  # seconds: with more mails at once, the full-text index is merged less
 
 
@@ -65,8 +62,6 @@ class SqliteInbox:
         self._whole = Cap()
         self._kept_listeners: list[Callable[[Sequence[Summary]], None]] = []
         self._gone_listeners: list[Callable[[Sequence[MessageId]], None]] = []
-        self._transcripts: dict[str, bytes] = {}
-        self._transcripts_due: asyncio.TimerHandle | None = None
         self._tidying: asyncio.Task[None] | None = None
 
     # --- life -------------------------------------------------------------------------
@@ -99,8 +94,6 @@ class SqliteInbox:
         """Close it; what was kept in memory is gone. Safe to call twice."""
         if self._session is None:
             return
-        with contextlib.suppress(PillarboxError):  # a session's record is no mail
-            await self._write_transcripts()
         session, self._session = self._session, None
         if self._tidying is not None:
             self._tidying.cancel()
@@ -143,12 +136,7 @@ class SqliteInbox:
         """Keep the messages of a batch, all or nothing; results and journals are of no use here."""
         if not batch.keep:
             return
-        transcripts = self._take_transcripts()
-        try:
-            kept, gone = await self._run(Opened.commit, batch.keep, transcripts)
-        except PillarboxError:
-            self._transcripts = transcripts | self._transcripts
-            raise
+        kept, gone = await self._run(Opened.commit, batch.keep)
         self._tidy_soon()
         pushed = frozenset(gone)
         new = tuple(summary for summary in kept if summary.id not in pushed)
@@ -198,8 +186,6 @@ class SqliteInbox:
 
     async def transcript(self, session: str) -> bytes | None:
         """Return the recorded SMTP session."""
-        if session in self._transcripts:
-            return self._transcripts[session]
         return await self._run(lambda opened: opened.finding.one_value("transcript", session))
 
     async def assessment(self, message: MessageId) -> bytes | None:
@@ -237,16 +223,9 @@ class SqliteInbox:
         self._tell_gone(gone)
         return back
 
-    async def keep_transcript(self, session: str, transcript: bytes) -> None:
-        """Keep a recorded SMTP session, with the next commit or soon; replace what there was."""
-        _ = self._open
-        self._transcripts[session] = transcript
-        if len(self._transcripts) > _MOST_TRANSCRIPTS:
-            await self._write_transcripts()
-        elif self._transcripts_due is None:
-            self._transcripts_due = asyncio.get_running_loop().call_later(
-                _TRANSCRIPTS_WAIT, self._write_transcripts_soon
-            )
+    async def keep_transcripts(self, transcripts: Mapping[str, bytes]) -> None:
+        """Keep recorded SMTP sessions by name; one that is known is replaced."""
+        await self._run(lambda opened: opened.keeping.write_transcripts(transcripts))
 
     async def keep_assessment(self, message: MessageId, assessment: bytes) -> None:
         """Keep what was found in a mail."""
@@ -312,23 +291,6 @@ class SqliteInbox:
         if gone:
             for listener in self._gone_listeners:
                 listener(gone)
-
-    def _take_transcripts(self) -> dict[str, bytes]:
-        taken, self._transcripts = self._transcripts, {}
-        if self._transcripts_due is not None:
-            self._transcripts_due.cancel()
-            self._transcripts_due = None
-        return taken
-
-    async def _write_transcripts(self) -> None:
-        if transcripts := self._take_transcripts():
-            await self._run(Opened.write_transcripts, transcripts)
-
-    def _write_transcripts_soon(self) -> None:
-        self._transcripts_due = None
-        session = self._session
-        if session is not None and (transcripts := self._take_transcripts()):
-            session.worker.submit(session.opened.write_transcripts, transcripts)
 
 
 def _lock(path: Path) -> FileLock:

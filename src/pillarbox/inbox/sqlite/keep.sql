@@ -93,7 +93,7 @@ INSERT INTO transcript (session, mails, octets) VALUES (?, 0, ?) RETURNING numbe
 
 -- name: write_transcript
 -- What happened in a session, as far as it has gone.
-INSERT INTO transcript (session, mails, octets) VALUES (?, 0, ?)
+INSERT INTO transcript (session, mails, octets) VALUES (?, ?, ?)
 ON CONFLICT (session) DO UPDATE SET octets = excluded.octets;
 
 -- name: keep_assessment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pillarbox.errors import PermanentError
@@ -19,7 +19,7 @@ from pillarbox.store.port import KeptMessage, MessageId
 __all__ = ["Keeping", "no_label", "number_of_tag"]
 
 _LONGEST_TRANSFER: Final = 86_400.0  # seconds after which nobody is still sending a content
-_LISTED, _UNREAD, _NO_TAGS = 0, 0, 0
+_LISTED, _UNREAD, _NO_TAGS, _NO_MAIL_YET = 0, 0, 0, 0
 
 
 def no_label(_message: KeptMessage, _summary: MailSummary) -> Label:
@@ -111,11 +111,13 @@ class Keeping:
             raise PermanentError(f"message {show_id(message)} has no content")
         return b"".join(parts)
 
-    # --- what belongs to mail ---------------------------------------------------------
+    # --- sessions ---------------------------------------------------------------------
 
-    def write_transcripts(self, transcripts: dict[str, bytes]) -> None:
-        """Write sessions as far as they have gone; within a transaction."""
-        self._database.many(SQL["write_transcript"], list(transcripts.items()))
+    def write_transcripts(self, transcripts: Mapping[str, bytes]) -> None:
+        """Write sessions as far as they have gone; the next commit puts them on disk."""
+        with self._database.transaction(is_synced=False):
+            rows = [(session, _NO_MAIL_YET, octets) for session, octets in transcripts.items()]
+            self._database.many(SQL["write_transcript"], rows)
 
 
 def number_of_tag(database: Database, tag: str) -> int:

@@ -42,21 +42,15 @@ class Opened:
         self.changing = Changing(self.database, self.finding, self.pruning)
 
     def commit(
-        self, messages: Sequence[KeptMessage], transcripts: dict[str, bytes]
+        self, messages: Sequence[KeptMessage]
     ) -> tuple[tuple[Summary, ...], tuple[MessageId, ...]]:
         """Keep mail; return what lists show of it, and what a cap has pushed out for it."""
         mails = self.keeping.read(messages)
         with self.database.transaction():
             self.keeping.write(mails)
-            self.keeping.write_transcripts(transcripts)
             gone = self.pruning.hold()
         self.index.add(mails)
         return tuple(arrived.summary for arrived in mails), tuple(gone)
-
-    def write_transcripts(self, transcripts: dict[str, bytes]) -> None:
-        """Write sessions that no mail waits for."""
-        with self.database.transaction(is_synced=False):
-            self.keeping.write_transcripts(transcripts)
 
     def keep_up(self) -> None:
         """Do what must not pile up, behind each job."""
