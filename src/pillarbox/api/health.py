@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 
 from pillarbox.web.problems import Problem
@@ -46,8 +45,9 @@ def router(is_ready: Readiness, refresh: Callable[[Request], Awaitable[None]]) -
         return Health(status="ok")
 
     @health.get("/metrics", summary="Numbers", response_class=Response)
-    async def metrics(request: Request, _: Annotated[None, Depends(refresh)]) -> Response:
+    async def metrics(request: Request) -> Response:
         """Return all numbers in the format of Prometheus."""
+        await refresh(request)
         text, kind = request.app.state.metrics.exposition()
         return Response(text, media_type=kind)
 

@@ -224,7 +224,7 @@ class _Answer:
         if scope["path"] in OPEN_PATHS:
             return
         self._metrics.count(
-            route=getattr(scope.get("route"), "path", _UNMATCHED),
+            route=_template(scope),
             method=scope.get("method", "GET"),
             status=status,
             seconds=self._loop.time() - self._started_at,
@@ -292,6 +292,18 @@ def _fields(scope: Scope) -> dict[str, str]:
         text, key = value.decode("latin-1"), name.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
+
+
+def _template(scope: Scope) -> str:
+    """Return the path of a request with names in place of its values, of which there are few."""
+    if "route" not in scope:
+        return _UNMATCHED
+    names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    for value, name in names.items():
+        if "/" in value:
+            path = path.replace(value, name)
+    return "/".join(names.get(step, step) for step in path.split("/"))
 
 
 def _has_body(fields: Mapping[str, str]) -> bool:

@@ -145,4 +145,11 @@ class Router(APIRouter):
 
     def __init__(self, **options: Any) -> None:
         """Take what ``APIRouter`` takes."""
-        super().__init__(route_class=_StrictRoute, **options)
+        super().__init__(
+            route_class=_StrictRoute, generate_unique_id_function=_operation_id, **options
+        )
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return a name for clients made from the document: ``sandbox_list_messages``."""
+    return f"{route.endpoint.__module__.split('.')[-2]}_{route.name}"

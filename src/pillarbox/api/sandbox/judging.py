@@ -117,9 +117,15 @@ async def read_findings(
     follow_links: Annotated[  # noqa: FBT002 - as it stands in a URL
         bool, InQuery(description="Ask the servers of its links, at public addresses only.")
     ] = False,
+    verify: Annotated[  # noqa: FBT002 - as it stands in a URL
+        bool, InQuery(description="Ask DNS for SPF, DKIM and DMARC, as a receiver would.")
+    ] = False,
 ) -> Report:
-    """Return findings, the score and how mail clients show it."""
-    assessment = await sandbox.assess(summary.id, follow_links=follow_links)
+    """Return findings, the score and how mail clients show it.
+
+    Nothing is asked outside unless you say so.
+    """
+    assessment = await sandbox.assess(summary.id, follow_links=follow_links, verify=verify)
     if assessment is None:
         raise Problem(404, "The mail is gone.")
     return show_assessment(assessment)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from weakref import WeakSet
 
 from fastapi import Request
 from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from pillarbox.api.health import Readiness
 from pillarbox.inbox.values import TagCount
@@ -48,12 +49,12 @@ def readiness(sandbox: Sandbox) -> Readiness:
 def refresher(sandbox: Sandbox) -> Callable[[Request], Awaitable[None]]:
     """Return what brings the numbers of an application up to date."""
     collector = _SandboxCollector()
-    registered: set[int] = set()
+    registered: WeakSet[CollectorRegistry] = WeakSet()
 
     async def refresh(request: Request) -> None:
         registry = request.app.state.metrics.registry
-        if id(registry) not in registered:
-            registered.add(id(registry))
+        if registry not in registered:
+            registered.add(registry)
             registry.register(collector)
         collector.now = _Numbers(await sandbox.info(), await sandbox.tags())
 
