@@ -22,6 +22,7 @@ __all__ = ["cli", "main"]
 # so that `pillarbox queue list` does not wait for what `pillarbox serve` needs.
 _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Try it": {
+        "sandbox": ("sandbox", "sandbox"),
         "demo": ("demo", "demo"),
     },
     "Find out why mail fails": {

@@ -73,6 +73,7 @@ _MAX_HEADER: Final = 1024 * 1024  # octets
 _MAX_FIELDS: Final = 10_000
 _NOWHERE: Final = QueueKey("", "", "", "")  # caught mail waits in no queue
 _GRACE: Final = 2.0  # seconds for contents that are coming in when it stops
+_LOOK_EVERY: Final = 1.0  # seconds between two looks at whether the disk has failed
 _PAGES_PATIENCE: Final = 1.0  # seconds for requests then
 
 
@@ -304,6 +305,11 @@ class SandboxNode:
             self._receiver.start()
             await self._parts.serve(sockets, addresses(sockets.smtp), addresses(sockets.smtps))
             undo.pop_all()
+
+    async def failed(self) -> None:
+        """Return when the disk has failed, so that nothing more can be kept."""
+        while not self._parts.inbox.has_failed:  # noqa: ASYNC110 - the state of a disk is looked at
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def stop(self) -> None:
         """Stop from the listeners down. Safe to call twice."""

@@ -1,0 +1,198 @@
+"""``pillarbox sandbox``: catch mail, and look at it in the browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from pillarbox.cli.context import Context, pass_context
+from pillarbox.cli.output import Out
+from pillarbox.cli.sandbox_screen import describe, show_screen
+from pillarbox.cli.serve import notify_manager
+from pillarbox.config.mailpit import with_mailpit_names
+from pillarbox.config.settings import SandboxAuth, Settings, Unit
+from pillarbox.config.units import EXAMPLES, parse_quantity
+from pillarbox.events.event import Event
+from pillarbox.events.text import show_event
+
+__all__ = ["sandbox"]
+
+
+class _Quantity(click.ParamType[float]):
+    """A duration or a size, as in the configuration."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.name = unit.value
+        self._unit = unit
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | int:
+        quantity = parse_quantity(str(value), self._unit)
+        if quantity is None:
+            self.fail(f"{value!r} is not a {self.name}: write {EXAMPLES[self._unit]}", param, ctx)
+        return int(quantity) if self._unit is Unit.OCTETS else quantity
+
+
+_DURATION: Final = _Quantity(Unit.SECONDS)
+_SIZE: Final = _Quantity(Unit.OCTETS)
+
+
+def _addresses(
+    ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Read addresses: none given leaves the setting, "" or "off" means nowhere."""
+    del ctx, parameter
+    if not value:
+        return None
+    return tuple(each for each in value if each not in {"", "off", "none"})
+
+
+def _given(
+    ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    del ctx, parameter
+    return value or None
+
+
+@click.command(short_help="Catch mail, and look at it in the browser.")
+@click.option(
+    "--smtp",
+    multiple=True,
+    callback=_addresses,
+    metavar="HOST:PORT",
+    help="Where mail is caught; default localhost:1025. Port 0: any that is free.",
+)
+@click.option(
+    "--smtps",
+    multiple=True,
+    callback=_addresses,
+    metavar="HOST:PORT",
+    help="The same with TLS from the first octet; default: nowhere.",
+)
+@click.option(
+    "--http",
+    multiple=True,
+    callback=_addresses,
+    metavar="HOST:PORT",
+    help="Where the page and the API are; default localhost:8025.",
+)
+@click.option(
+    "--pop3",
+    multiple=True,
+    callback=_addresses,
+    metavar="HOST:PORT",
+    help='Where POP3 is; default localhost:1110. "off": nowhere.',
+)
+@click.option(
+    "--database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep mail in a file; default: in memory.",
+)
+@click.option("--max-messages", type=click.IntRange(min=0), help="Mails that are kept; 0: all.")
+@click.option("--max-age", type=_DURATION, help='How long mail is kept, such as "7 d".')
+@click.option("--max-size", type=_SIZE, help='Octets that are kept in all, such as "1 GiB".')
+@click.option("--label", help="A name to tell this sandbox from others.")
+@click.option(
+    "--auth",
+    type=click.Choice([each.value for each in SandboxAuth]),
+    help="Which logins are right; default: any.",
+)
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    callback=_given,
+    metavar="USER:PASSWORD",
+    help="Who may log in; with it, nobody else may.",
+)
+@click.option(
+    "--users-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Who may log in, one USER:PASSWORD a line.",
+)
+@click.option(
+    "--http-user",
+    "http_users",
+    multiple=True,
+    callback=_given,
+    metavar="USER:PASSWORD",
+    help="Who may open the page; default: everybody who reaches it.",
+)
+@click.option("--webroot", metavar="PATH", help="Path below which the page is, behind a proxy.")
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    callback=_given,
+    metavar="NAME",
+    help='Further names under which the page is asked for; "*": any.',
+)
+@click.option("--json", "as_json", is_flag=True, help="Say where it listens as one JSON object.")
+@click.option("--verbose", "-v", is_flag=True, help="Write a line for everything that happens.")
+@pass_context
+def sandbox(
+    context: Context,
+    as_json: bool,  # noqa: FBT001 - click
+    verbose: bool,  # noqa: FBT001 - click
+    **given: Any,
+) -> None:
+    """Catch all mail that is sent here, show it in the browser, and pass none of it on.
+
+    Point a program at localhost:1025, open http://localhost:8025. Settings stand in [sandbox]
+    of the configuration, in PILLARBOX_SANDBOX__..., or in Mailpit's MP_... variables; what is
+    given here goes first.
+    """
+    # Imported here, so that `--help` does not wait for it.
+    from pillarbox.node.sandbox_process import run_sandbox  # noqa: PLC0415
+
+    out = context.out
+    with context.errors():
+        settings, findings = with_mailpit_names(context.load(), os.environ)
+        settings = _with(settings, given)
+        out.findings(findings, as_talk=True)
+
+        def ready(node: Any) -> None:
+            """Say where it is, once it is there."""
+            if as_json:
+                out.json(describe(settings, node.addresses, str(node.certificate or "")))
+            else:
+                show_screen(out, settings, node.addresses)
+            sys.stdout.flush()
+            notify_manager("READY=1")
+
+        run_sandbox(settings, sink=_tell if verbose else None, on_defect=_Defects(out), ready=ready)
+
+
+def _with(settings: Settings, given: dict[str, Any]) -> Settings:
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "auth" in chosen:
+        chosen["auth"] = SandboxAuth(chosen["auth"])
+    elif chosen.keys() & {"users", "users_file"}:
+        chosen["auth"] = SandboxAuth.CHOSEN
+    return replace(settings, sandbox=replace(settings.sandbox, **chosen))
+
+
+def _tell(event: Event) -> None:
+    sys.stderr.write(show_event(event) + "\n")
+
+
+class _Defects:
+    """Tells of errors that nobody expects; the sandbox goes on."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+
+    def __call__(self, where: str, error: BaseException) -> None:
+        self._out.error(
+            f"{where}: {type(error).__name__}: {error}", "This is a defect of pillarbox."
+        )
+        sys.stderr.write("".join(traceback.format_exception(error)))

@@ -1,0 +1,211 @@
+"""Mailpit's environment variables (``MP_...``), understood as settings of the sandbox.
+
+So that a compose file changes one line, the image. What a setting of pillarbox says itself in
+the environment goes first; the file comes last. A variable that nobody knows is told of once,
+and never keeps the sandbox from starting.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pillarbox.config.convert import WrongValue, convert, convert_text
+from pillarbox.config.error import ConfigError
+from pillarbox.config.loader import Address, Loaded
+from pillarbox.config.schema import SECTIONS
+from pillarbox.config.settings import Settings
+from pillarbox.findings import Finding, Level
+
+__all__ = ["with_mailpit_names"]
+
+_PREFIX: Final = "MP_"
+_MEGABYTE: Final = 1024 * 1024
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+
+Values = dict[Address, object]
+"""What a variable means: settings with their values, as text or as they are in TOML."""
+
+
+def with_mailpit_names(
+    loaded: Loaded, environ: Mapping[str, str]
+) -> tuple[Settings, tuple[Finding, ...]]:
+    """Return the settings with what Mailpit's variables say, and what is to be told of them.
+
+    Args:
+        loaded: The configuration.
+        environ: The environment.
+
+    Raises:
+        ConfigError: A variable has a value that its setting cannot take.
+    """
+    values: dict[Address, object] = {}
+    wrong: list[Finding] = []
+    ignored: list[str] = []
+    for name in sorted(environ, key=_order):
+        if not name.startswith(_PREFIX):
+            continue
+        word = name.removeprefix(_PREFIX)
+        if word in _ALIASES and environ[name].strip():
+            for address, value in _ALIASES[word](environ[name].strip()).items():
+                try:
+                    values[address] = _converted(address, value)
+                except WrongValue as expected:
+                    wrong.append(_wrong(name, expected))
+        elif word not in _ALIASES and word not in _NEEDLESS:
+            ignored.append(name)
+    if wrong:
+        raise ConfigError(wrong)
+    settings = _merged(loaded, values)
+    return settings, tuple(_told(ignored))
+
+
+def _order(name: str) -> tuple[bool, str]:
+    # Whether any password is right is said last: MP_SMTP_AUTH alone means chosen users.
+    return name == f"{_PREFIX}SMTP_AUTH_ACCEPT_ANY", name
+
+
+def _converted(address: Address, value: object) -> object:
+    key = SECTIONS[address[0]].keys[address[-1]]
+    return convert_text(value, key) if isinstance(value, str) else convert(value, key)
+
+
+def _merged(loaded: Loaded, values: Mapping[Address, object]) -> Settings:
+    settings = loaded.settings
+    sections: dict[str, dict[str, Any]] = {}
+    for address, value in values.items():
+        if not loaded.origin(address).startswith("$"):  # PILLARBOX_... goes first
+            section, key = address
+            sections.setdefault(section, {})[key] = value
+    changed = {
+        name: dataclasses.replace(getattr(settings, name), **keys)
+        for name, keys in sections.items()
+    }
+    return dataclasses.replace(settings, **changed)
+
+
+def _wrong(name: str, expected: WrongValue) -> Finding:
+    return Finding(
+        level=Level.ERROR,
+        code="PB-CONFIG-005",
+        what=f"${name} takes {expected}.",
+        fix=expected.hint,
+        evidence=(f"${name}",),
+    )
+
+
+def _told(ignored: list[str]) -> Iterator[Finding]:
+    if ignored:
+        yield Finding(
+            level=Level.WARNING,
+            code="PB-CONFIG-090",
+            what=f"{', '.join(f'${name}' for name in ignored)}: not known here, and ignored.",
+            why="Variables of Mailpit are understood where the sandbox has the same setting.",
+            fix="See docs/sandbox.md for the list, and remove what has no meaning here.",
+        )
+
+
+def _one(section: str, key: str) -> Callable[[str], Values]:
+    return lambda text: {(section, key): text}
+
+
+def _own(key: str) -> Callable[[str], Values]:
+    return _one("sandbox", key)
+
+
+def _bind(key: str) -> Callable[[str], Values]:
+    return lambda text: {("sandbox", key): [text]}
+
+
+def _users(key: str, *, chooses: bool = False) -> Callable[[str], Values]:
+    def read(text: str) -> Values:
+        values: Values = {("sandbox", key): text.split()}
+        if chooses:
+            values["sandbox", "auth"] = "chosen"
+        return values
+
+    return read
+
+
+def _users_file(text: str) -> Values:
+    return {("sandbox", "users_file"): text, ("sandbox", "auth"): "chosen"}
+
+
+def _accept_any(text: str) -> Values:
+    return {("sandbox", "auth"): "any"} if text.lower() in _TRUE else {}
+
+
+def _negated(key: str) -> Callable[[str], Values]:
+    return lambda text: {("sandbox", key): text.lower() not in _TRUE}
+
+
+def _megabytes(text: str) -> Values:
+    is_number = text.isascii() and text.isdigit()
+    return {("sandbox", "max_message_size"): int(text) * _MEGABYTE if is_number else text}
+
+
+def _certificate(key: str) -> Callable[[str], Values]:
+    # "sans:localhost,..." asks for a self-made one, which is what there is anyway.
+    return lambda text: {} if text.startswith("sans:") else {("sandbox", key): text}
+
+
+def _tags(text: str) -> Values:
+    # Mailpit writes tag=search; "tag1=to:bob, tag2=from:ann".
+    rules = [rule.strip().replace("=", ": ", 1) for rule in text.split(",") if rule.strip()]
+    return {("sandbox", "tags"): rules}
+
+
+def _tags_disabled(text: str) -> Values:
+    values: Values = {}
+    for word in text.replace(",", " ").split():
+        if word in {"plus-addresses", "true"}:
+            values["sandbox", "tag_by_address"] = False
+        if word in {"x-tags", "true"}:
+            values["sandbox", "tag_by_header"] = False
+    return values
+
+
+_ALIASES: Final[dict[str, Callable[[str], Values]]] = {
+    "DATABASE": _own("database"),
+    "DATA_FILE": _own("database"),  # its name in older versions
+    "LABEL": _own("label"),
+    "MAX_MESSAGES": _own("max_messages"),
+    "MAX_AGE": _own("max_age"),
+    "MAX_MESSAGE_SIZE": _megabytes,
+    "SMTP_BIND_ADDR": _bind("smtp"),
+    "SMTP_AUTH": _users("users", chooses=True),
+    "SMTP_AUTH_FILE": _users_file,
+    "SMTP_AUTH_ACCEPT_ANY": _accept_any,
+    "SMTP_TLS_CERT": _certificate("certificate"),
+    "SMTP_TLS_KEY": _certificate("key"),
+    "SMTP_REQUIRE_STARTTLS": _own("require_tls"),
+    "SMTP_MAX_RECIPIENTS": _one("limits", "recipients_submission"),
+    "UI_BIND_ADDR": _bind("http"),
+    "UI_AUTH": _users("http_users"),
+    "UI_AUTH_FILE": _own("http_users_file"),
+    "WEBROOT": _own("webroot"),
+    "POP3_BIND_ADDR": _bind("pop3"),
+    "POP3_AUTH": _users("pop3_users"),
+    "TAG": _tags,
+    "TAGS_DISABLE": _tags_disabled,
+    "TAGS_USERNAME": _own("tag_by_user"),
+}
+
+# What asks for something that is so anyway, or that has no meaning here, and harms nobody.
+_NEEDLESS: Final = frozenset(
+    {
+        "ALLOW_UNTRUSTED_TLS",
+        "BLOCK_REMOTE_CSS_AND_FONTS",
+        "DISABLE_HTML_CHECK",
+        "DISABLE_HTTP_COMPRESSION",
+        "DISABLE_VERSION_CHECK",
+        "DISABLE_WAL",
+        "ENABLE_PROMETHEUS",
+        "QUIET",
+        "SMTP_AUTH_ALLOW_INSECURE",
+        "SMTP_DISABLE_RDNS",
+        "UI_AUTH_ALLOW_INSECURE",
+        "VERBOSE",
+    }
+)

@@ -1,0 +1,79 @@
+"""The sandbox as a process: its event loop and its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Final
+
+import uvloop
+
+from pillarbox.config.settings import Settings
+from pillarbox.errors import TemporaryError
+from pillarbox.events.event import Sink
+from pillarbox.node.sandbox import OnDefect, SandboxNode
+from pillarbox.node.sandbox_sockets import bind_sandbox
+
+__all__ = ["run_sandbox", "run_until_signal"]
+
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def run_sandbox(
+    settings: Settings,
+    *,
+    sink: Sink | None,
+    on_defect: OnDefect,
+    ready: Callable[[SandboxNode], None],
+) -> None:
+    """Run a sandbox until SIGTERM or SIGINT; a second one ends the process at once.
+
+    Args:
+        settings: The configuration.
+        sink: Hears what happens; nobody if None.
+        on_defect: Hears of errors that nobody expects.
+        ready: Called once everything listens.
+
+    Raises:
+        PillarboxError: It cannot start, or cannot go on, and why.
+    """
+    sockets = bind_sandbox(settings.sandbox, is_alone=True)
+
+    async def run() -> None:
+        node = SandboxNode(settings, sink=sink, on_defect=on_defect, sockets=sockets)
+        await node.start()
+        try:
+            ready(node)
+            await run_until_signal(node)
+        finally:
+            await node.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
+async def run_until_signal(node: SandboxNode) -> None:
+    """Wait until a started sandbox is to stop.
+
+    Raises:
+        TemporaryError: Its disk has failed; what is there can be read after a restart.
+    """
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)  # the next one ends the process at once
+        if not stopped.done():
+            stopped.set_result(None)
+
+    for number in _STOPPING:
+        loop.add_signal_handler(number, stop)
+    failed = asyncio.ensure_future(node.failed())
+    try:
+        await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            raise TemporaryError("the sandbox's disk has failed; a restart reads what is there")
+    finally:
+        failed.cancel()
