@@ -68,6 +68,11 @@ from pillarbox.config.settings.sandbox import (
     SandboxProjectSettings,
     SandboxSettings,
 )
+from pillarbox.config.settings.sandbox_outward import (
+    SandboxForwardSettings,
+    SandboxReleaseSettings,
+    SandboxWebhookSettings,
+)
 from pillarbox.config.settings.sending import (
     DeliverySettings,
     DnsSettings,
@@ -133,8 +138,11 @@ __all__ = [
     "RuleAction",
     "RuleSettings",
     "SandboxAuth",
+    "SandboxForwardSettings",
     "SandboxProjectSettings",
+    "SandboxReleaseSettings",
     "SandboxSettings",
+    "SandboxWebhookSettings",
     "ScreeningSettings",
     "Settings",
     "SourceKind",
@@ -182,6 +190,9 @@ class Settings:
     control: ControlSettings = field(default_factory=ControlSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     sandbox_project: dict[str, SandboxProjectSettings] = field(default_factory=dict)
+    sandbox_release: SandboxReleaseSettings = field(default_factory=SandboxReleaseSettings)
+    sandbox_forward: dict[str, SandboxForwardSettings] = field(default_factory=dict)
+    sandbox_webhook: dict[str, SandboxWebhookSettings] = field(default_factory=dict)
     listener: dict[str, ListenerSettings] = field(default_factory=dict)
     certificate: dict[str, CertificateSettings] = field(default_factory=dict)
     hook: dict[str, HookSettings] = field(default_factory=dict)
