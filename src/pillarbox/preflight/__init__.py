@@ -30,6 +30,7 @@ from pillarbox.preflight.facts import (
     SpamVerdict,
 )
 from pillarbox.preflight.judge import assess
+from pillarbox.preflight.letter import web_links
 
 __all__ = [
     "Aspect",
@@ -50,4 +51,5 @@ __all__ = [
     "assess",
     "from_json",
     "to_json",
+    "web_links",
 ]

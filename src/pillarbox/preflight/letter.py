@@ -17,12 +17,13 @@ from pillarbox.preflight.facts import Facts
 from pillarbox.preflight.page import Element, Page, read_page
 from pillarbox.preflight.style import read_attribute
 
-__all__ = ["Letter", "Reference", "excerpt", "judged", "open_letter", "plural"]
+__all__ = ["Letter", "Reference", "excerpt", "judged", "open_letter", "plural", "web_links"]
 
 _MAX_REFERENCES: Final = 2_000
 _MAX_TEXT: Final = 256 * 1024  # characters of the plain text that are looked at
 _EXCERPT: Final = 40  # characters on each side
 _URL: Final = re.compile(r"\bhttps?://[^\s<>\"'\]\[{}|\\^`]{1,2000}", re.IGNORECASE)
+_WEB: Final = frozenset({"http", "https"})
 _TRAILING: Final = ".,;:!?)'*_"
 _LINKS: Final = {"a": "href", "area": "href"}
 _RESOURCES: Final = {
@@ -139,6 +140,14 @@ def _of_page(page: Page) -> list[Reference]:
 
 def _of_text(text: str) -> list[Reference]:
     return [_reference(found[0].rstrip(_TRAILING), "text") for found in _URL.finditer(text)]
+
+
+def web_links(mail: Mail) -> tuple[str, ...]:
+    """Return the http and https addresses that a reader can follow, each once."""
+    page = read_page(mail.html) if mail.html else None
+    references = [*(_of_page(page) if page is not None else ()), *_of_text(mail.text or "")]
+    found = (one.url for one in references if one.kind != "resource" and one.scheme in _WEB)
+    return tuple(dict.fromkeys(found))
 
 
 def judged(
