@@ -1,0 +1,125 @@
+"""What can be done with mails from the page: read, tagged, deleted, brought back, released.
+
+Scripts get JSON that says what happened in a sentence; a form without a script is sent back to
+the page that it came from.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from pillarbox.console.sandbox.forms import Form, read_form
+from pillarbox.console.sandbox.place import Place
+from pillarbox.inbox.values import Selection
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.search.query import Query
+from pillarbox.store.ids import show_id
+from pillarbox.store.port import MessageId
+from pillarbox.web.problems import Problem
+
+__all__ = ["router"]
+
+_MOST_UNDONE: Final = 2_000  # mails whose change of read state or tags can be undone
+
+
+def router(sandbox: Sandbox) -> APIRouter:
+    """Return the routes of what can be done."""
+    router = APIRouter(include_in_schema=False)
+    acting = _Acting(sandbox)
+    for name in ("mark", "tag", "delete", "undo", "release"):
+        router.post(f"/actions/{name}")(getattr(acting, name))
+    return router
+
+
+class _Acting:
+    """Does what is asked for, and says what it did."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    async def mark(self, request: Request) -> Response:
+        """Mark as read or unread."""
+        form = await read_form(request)
+        is_read = form.text("read", "1") == "1"
+        changed = await self._sandbox.mark(await self._selection(form), is_read=is_read)
+        word = "read" if is_read else "unread"
+        inverse = {"read": "0" if is_read else "1"}
+        return _done(request, changed, f"marked as {word}", undo_by=("mark", inverse))
+
+    async def tag(self, request: Request) -> Response:
+        """Put tags on, and take tags off."""
+        form = await read_form(request)
+        add, remove = form.words("add"), form.words("remove")
+        if not add and not remove:
+            raise Problem(422, "Name a tag to put on or to take off.")
+        changed = await self._sandbox.tag(await self._selection(form), add=add, remove=remove)
+        inverse = {"add": ",".join(remove), "remove": ",".join(add)}
+        return _done(request, changed, "tagged", undo_by=("tag", inverse))
+
+    async def delete(self, request: Request) -> Response:
+        """Remove, so that it can be brought back for a while."""
+        form = await read_form(request)
+        removed = await self._sandbox.remove(await self._selection(form))
+        undo = ("undo", {"undo": removed.undo}) if removed.undo else None
+        return _done(request, removed.ids, "deleted", undo_by=undo)
+
+    async def undo(self, request: Request) -> Response:
+        """Bring back what was removed."""
+        form = await read_form(request)
+        restored = await self._sandbox.restore(form.text("undo"))
+        if not restored:
+            raise Problem(410, "It is too late to bring this back.")
+        return _done(request, restored, "brought back")
+
+    async def release(self, request: Request) -> Response:
+        """Send a mail to real people."""
+        form = await read_form(request)
+        recipients = form.words("recipients")
+        if not recipients:
+            raise Problem(422, "Name an address to release it to.")
+        for message in sorted(form.ids()):
+            await self._sandbox.release(message, recipients)
+        return _said(request, f"Released to {', '.join(recipients)}")
+
+    async def _selection(self, form: Form) -> Selection:
+        """Return which mails are meant: those named, or all of a search when it says so."""
+        if form.text("all") != "1":
+            ids = form.ids()
+            if not ids:
+                raise Problem(422, "No message is selected.")
+            return Selection(ids=ids)
+        place = Place(form.text("project") or None, form.text("q"))
+        query: Query | None = self._sandbox.query(place.q) if place.q else None
+        return Selection(query=query, project=place.project)
+
+
+def _done(
+    request: Request,
+    changed: tuple[MessageId, ...],
+    what: str,
+    *,
+    undo_by: tuple[str, dict[str, str]] | None = None,
+) -> Response:
+    count = len(changed)
+    said = f"{count:,} {'message' if count == 1 else 'messages'} {what}"
+    undo: dict[str, Any] | None = None
+    if undo_by and changed:
+        action, fields = undo_by
+        if action == "undo":
+            undo = {"action": action, "fields": fields}
+        elif count <= _MOST_UNDONE:
+            ids = ",".join(show_id(message) for message in changed)
+            undo = {"action": action, "fields": {**fields, "ids": ids}}
+    named = [show_id(message) for message in changed[:_MOST_UNDONE]]
+    return _said(request, said, undo=undo, ids=named)
+
+
+def _said(request: Request, said: str, **more: Any) -> Response:
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse({"said": said, **more})
+    root = request.scope.get("root_path", "")
+    return RedirectResponse(f"{root}/", status_code=303)

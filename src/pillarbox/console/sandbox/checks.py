@@ -1,0 +1,159 @@
+"""What is thought of a mail, as the page of its checks shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.findings import Level
+from pillarbox.preflight.assessment import (
+    Aspect,
+    Assessment,
+    ClientTally,
+    FeatureUse,
+    Judged,
+    Support,
+    from_json,
+)
+from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
+
+__all__ = ["ChecksView", "Verdict", "checks_view", "read_verdict"]
+
+_GOOD: Final = 9.0  # points
+_FAIR: Final = 6.0
+_MOST_FEATURES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The score in short."""
+
+    points: str
+    kind: str  # "ok", "warning", "error": the color
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One finding."""
+
+    finding: object  # a ``findings.Finding``: the macro knows it
+    cost: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The findings of one aspect."""
+
+    title: str
+    worst: Level
+    bad: int  # how many are as bad as the worst
+    open: tuple[Row, ...]
+    fine: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeductionView:
+    """One row of the arithmetic."""
+
+    code: str
+    what: str
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureView:
+    """A feature that some client lacks."""
+
+    title: str
+    url: str
+    no: tuple[str, ...]
+    partly: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksView:
+    """Everything on the page."""
+
+    points: str
+    kind: str
+    title: str
+    counts: tuple[tuple[Level, int], ...]
+    deductions: tuple[DeductionView, ...]
+    groups: tuple[Group, ...]
+    clients: tuple[ClientTally, ...]
+    features: tuple[FeatureView, ...]
+    links: tuple[LinkAnswer, ...] | None
+    authentication: tuple[MethodFact, ...] | None
+    spam: tuple[SpamVerdict, ...] | None
+
+
+def read_verdict(kept: bytes) -> Verdict | None:
+    """Return the score of an assessment that was kept."""
+    assessment = from_json(kept)
+    return _verdict(assessment) if assessment else None
+
+
+def checks_view(assessment: Assessment) -> ChecksView:
+    """Return an assessment ready for its page."""
+    verdict = _verdict(assessment)
+    levels = (Level.ERROR, Level.WARNING, Level.NOTE)
+    counts = tuple((level, assessment.count(level)) for level in levels)
+    groups = [_group(aspect.title, assessment.of(aspect)) for aspect in Aspect]
+    shown = [group for group in groups if group is not None]
+    return ChecksView(
+        points=verdict.points,
+        kind=verdict.kind,
+        title=_title(assessment),
+        counts=tuple((level, count) for level, count in counts if count),
+        deductions=tuple(
+            DeductionView(row.code, row.what, f"{row.tenths / 10:g}")
+            for row in assessment.score.deductions
+        ),
+        groups=tuple(sorted(shown, key=lambda group: -group.worst)),
+        clients=assessment.clients.clients,
+        features=tuple(_feature(use) for use in assessment.clients.features[:_MOST_FEATURES]),
+        links=assessment.links,
+        authentication=assessment.authentication,
+        spam=assessment.spam,
+    )
+
+
+def _verdict(assessment: Assessment) -> Verdict:
+    points = assessment.score.points
+    kind = "ok" if points >= _GOOD else "warning" if points >= _FAIR else "error"
+    return Verdict(f"{points:g}", kind)
+
+
+def _title(assessment: Assessment) -> str:
+    match assessment.worst:
+        case Level.ERROR:
+            return "Something is broken for its readers or receivers"
+        case Level.WARNING:
+            return "It arrives; some of it can be better"
+        case _:
+            return "Nothing stands in its way"
+
+
+def _group(title: str, judged: tuple[Judged, ...]) -> Group | None:
+    if not judged:
+        return None
+    worst = max(one.finding.level for one in judged)
+    return Group(
+        title=title,
+        worst=worst,
+        bad=sum(one.finding.level is worst for one in judged),
+        open=tuple(_row(one) for one in judged if one.finding.level is not Level.OK),
+        fine=tuple(_row(one) for one in judged if one.finding.level is Level.OK),
+    )
+
+
+def _row(one: Judged) -> Row:
+    return Row(one.finding, f"−{one.tenths / 10:g}" if one.tenths else "", one.lines)  # noqa: RUF001 - a minus sign
+
+
+def _feature(use: FeatureUse) -> FeatureView:
+    def lacking(support: Support) -> tuple[str, ...]:
+        return tuple(name for name, value in use.support.items() if value is support)
+
+    return FeatureView(use.title, use.url, lacking(Support.NO), lacking(Support.PARTLY))

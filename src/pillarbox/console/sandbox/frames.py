@@ -1,0 +1,152 @@
+"""What a mail itself gives to a browser: its HTML in the frame, its text, its files, its octets.
+
+Each of these answers carries a policy under which nothing of it can run, wherever it is opened:
+in the frame, in a tab of its own, or by a link that somebody was sent. ``/leave`` shows where a
+link of a mail goes before anybody goes there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from pillarbox.console.sandbox.files import PICTURES
+from pillarbox.console.sandbox.forms import message_id
+from pillarbox.console.sandbox.framed import LEAVABLE, Scheme, frame, frame_policy
+from pillarbox.message.mail import Mail
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.store.ids import show_id
+from pillarbox.store.port import MessageId
+from pillarbox.web.pages import Pages
+from pillarbox.web.problems import Problem
+
+__all__ = ["router"]
+
+_LATEST: Final = "latest"
+_LONGEST_TARGET: Final = 16_000  # characters of a link
+_NO_HTML: Final = "<!doctype html><title>No HTML</title><p>This mail has no HTML part."
+
+
+def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+    """Return the routes of what mails hold."""
+    router = APIRouter(include_in_schema=False)
+    holding = _Holding(sandbox, pages)
+    router.get("/view/{name}.html")(holding.html)
+    router.get("/view/{name}.txt")(holding.text)
+    router.get("/download/{name}.eml")(holding.octets)
+    router.get("/mail/{name}/part/{number}")(holding.part)
+    router.get("/leave")(holding.leave)
+    return router
+
+
+class _Holding:
+    """Gives out what mails hold."""
+
+    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
+        self._sandbox = sandbox
+        self._pages = pages
+
+    async def html(self, request: Request, name: str) -> Response:
+        """The HTML part, ready for the frame."""
+        _, mail = await self._mail(request, name)
+        query = request.query_params
+        shows_remote = query.get("remote") == "1"
+        schemes = {scheme.value: scheme for scheme in Scheme}
+        scheme = schemes.get(query.get("scheme", ""), Scheme.LIGHT)
+        root = request.scope.get("root_path", "")
+        framed = await asyncio.to_thread(
+            partial(frame, mail, root=root, scheme=scheme, shows_remote=shows_remote)
+        )
+        return HTMLResponse(
+            framed.html if mail.html is not None else _NO_HTML,
+            headers={
+                "content-security-policy": frame_policy(shows_remote=shows_remote),
+                "x-frame-options": "SAMEORIGIN",
+                "referrer-policy": "no-referrer",
+            },
+        )
+
+    async def text(self, request: Request, name: str) -> Response:
+        """The text part."""
+        _, mail = await self._mail(request, name)
+        return PlainTextResponse(mail.text or "")
+
+    async def octets(self, request: Request, name: str) -> Response:
+        """The whole message, to be saved."""
+        message = await self._message(request, name)
+        octets = await self._sandbox.content(message)
+        if octets is None:
+            raise Problem(404, "This message is not here.")
+        return Response(
+            octets,
+            media_type="message/rfc822",
+            headers={"content-disposition": f'attachment; filename="{show_id(message)}.eml"'},
+        )
+
+    async def part(self, request: Request, name: str, number: int) -> Response:
+        """One part, to be saved; pictures may be shown."""
+        _, mail = await self._mail(request, name)
+        part = mail.part(number)
+        if part is None:
+            raise Problem(404, f"This message has no part {number}.")
+        content = await asyncio.to_thread(lambda: part.content)
+        if request.query_params.get("show") == "1" and part.media_type in PICTURES:
+            return Response(content, media_type=part.media_type)
+        attachment = mail.attachment(number)
+        saved = (attachment.filename if attachment else "") or f"part-{number}"
+        return Response(
+            content,
+            media_type="application/octet-stream",
+            headers={"content-disposition": _save_as(saved)},
+        )
+
+    async def leave(self, request: Request) -> Response:
+        """The page that shows where a link goes."""
+        target = request.query_params.get("to", "")[:_LONGEST_TARGET]
+        try:
+            parts = urlsplit(target)
+            host, scheme = parts.hostname or "", parts.scheme.lower()
+        except ValueError:
+            host, scheme = "", ""
+        return self._pages.page(
+            request,
+            "sandbox/leave.html",
+            headers={"referrer-policy": "no-referrer"},
+            target=target,
+            host=host,
+            can_go=scheme in LEAVABLE,
+            is_plain=scheme == "http",
+            user=parts.username if host and "@" in parts.netloc else "",
+        )
+
+    async def _mail(self, request: Request, name: str) -> tuple[MessageId, Mail]:
+        message = await self._message(request, name)
+        mail = await self._sandbox.mail(message)
+        if mail is None:
+            raise Problem(404, "This message is not here.")
+        return message, mail
+
+    async def _message(self, request: Request, name: str) -> MessageId:
+        if name != _LATEST:
+            return message_id(name)
+        query = request.query_params
+        summary = await self._sandbox.latest(
+            query.get("query") or query.get("q") or None, project=query.get("project") or None
+        )
+        if summary is None:
+            raise Problem(404, "There is no such mail yet.")
+        return summary.id
+
+
+def _save_as(filename: str) -> str:
+    """Return a Content-Disposition by which a file is saved under its name (RFC 6266 §4.3)."""
+    plain = "".join(
+        one if one.isascii() and one.isprintable() and one not in '"\\%' else "_" for one in filename
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,0 +1,111 @@
+"""The list of mails: rows, a cursor to go on by, and what is wrong with the search, if anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pillarbox.console.sandbox.place import Place
+from pillarbox.console.sandbox.shell import TagEntry, tag_entry
+from pillarbox.inbox.values import Summary
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.search.language import QueryError
+from pillarbox.store.ids import show_id
+from pillarbox.store.port import MessageId
+
+__all__ = ["PAGE_ROWS", "Listing", "Row", "list_of", "make_listing", "row_of"]
+
+PAGE_ROWS: Final = 60
+_SHOWN_PEOPLE: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One mail as the list shows it."""
+
+    id: str
+    subject: str
+    author: str
+    to: str
+    snippet: str
+    at: float
+    tags: tuple[TagEntry, ...]
+    attachments: int
+    is_read: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A part of the list."""
+
+    place: Place
+    rows: tuple[Row, ...] = ()
+    total: int = 0
+    unread: int = 0
+    next: str = ""  # the query string of what comes after it, "" at the end
+    open_id: str = ""  # the mail that is open beside it
+    problem: str = ""  # what is wrong with the search
+    suggestion: str = ""  # the search as it was probably meant
+
+    @property
+    def title(self) -> str:
+        """What the list is, in words."""
+        if self.place.q:
+            return f"Search: {self.place.q}"
+        return self.place.project or "All mail"
+
+
+async def make_listing(
+    sandbox: Sandbox,
+    place: Place,
+    *,
+    before: MessageId | None = None,
+    open_id: str = "",
+    limit: int = PAGE_ROWS,
+) -> Listing:
+    """Return the newest mails of a place, or those caught before one of them."""
+    try:
+        page = await sandbox.find(place.q or None, project=place.project, limit=limit, before=before)
+    except QueryError as error:
+        suggestion = error.suggestion
+        return Listing(place=place, problem=str(error), suggestion=suggestion, open_id=open_id)
+    rows = tuple(row_of(summary) for summary in page.summaries)
+    following = place.with_values(before=rows[-1].id) if page.has_more and rows else ""
+    return Listing(
+        place=place,
+        rows=rows,
+        total=page.total,
+        unread=page.unread,
+        next=following,
+        open_id=open_id,
+    )
+
+
+async def list_of(sandbox: Sandbox, place: Place, messages: tuple[MessageId, ...]) -> Listing:
+    """Return the rows of certain mails, as far as they are still there."""
+    found = [await sandbox.summary(message) for message in messages]
+    rows = tuple(row_of(summary) for summary in found if summary is not None)
+    return Listing(place=place, rows=rows)
+
+
+def row_of(summary: Summary) -> Row:
+    """Return a mail as the list shows it."""
+    author = summary.author
+    return Row(
+        id=show_id(summary.id),
+        subject=summary.subject,
+        author=(author.name or author.address) if author else summary.reverse_path or "nobody",
+        to=_recipients(summary),
+        snippet=summary.snippet,
+        at=summary.at,
+        tags=tuple(tag_entry(tag) for tag in summary.tags),
+        attachments=summary.attachments,
+        is_read=summary.is_read,
+    )
+
+
+def _recipients(summary: Summary) -> str:
+    """Return whom a mail is for: by its header, and by the envelope where that is silent."""
+    addresses = [person.address for person in (*summary.to, *summary.cc)] or summary.recipients
+    shown = ", ".join(addresses[:_SHOWN_PEOPLE])
+    return shown + (f" +{len(addresses) - _SHOWN_PEOPLE}" if len(addresses) > _SHOWN_PEOPLE else "")

@@ -1,0 +1,224 @@
+"""A mail as the reader shows it: what stands above every view of it, and each view.
+
+Values only, ready for templates: they escape them, and decide nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from pillarbox.console.sandbox.checks import ChecksView, Verdict, read_verdict
+from pillarbox.console.sandbox.files import EventView, FileView, events_of, files_of
+from pillarbox.console.sandbox.framed import frame
+from pillarbox.console.sandbox.highlight import LONGEST, Piece, html_pieces, message_pieces
+from pillarbox.console.sandbox.place import Place
+from pillarbox.console.sandbox.session import SessionView, session_view
+from pillarbox.console.sandbox.shell import TagEntry, tag_entry
+from pillarbox.inbox.values import DEFAULT_PROJECT, Summary
+from pillarbox.message.codes import codes_in
+from pillarbox.message.explanations import explain_field
+from pillarbox.message.links import Link, links_in
+from pillarbox.message.mail import Mail
+from pillarbox.message.people import Person
+from pillarbox.message.tree import Node
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.store.ids import show_id
+from pillarbox.store.port import MessageId
+
+__all__ = ["VIEWS", "FieldView", "MailView", "Tab", "make_mail"]
+
+VIEWS: Final = {
+    "message": "Message",
+    "text": "Text",
+    "source": "HTML",
+    "headers": "Headers",
+    "parts": "Parts",
+    "files": "Files",
+    "links": "Links",
+    "checks": "Checks",
+    "session": "Session",
+    "raw": "Raw",
+}
+"""The views of a mail by their names in paths, in the order in which they stand."""
+
+_SHOWN_CODES: Final = 2
+_LONGEST_TEXT: Final = 512 * 1024  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One view to go to."""
+
+    key: str
+    title: str
+    path: str  # below the mail's own
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """A header field with what it is for."""
+
+    name: str
+    value: str
+    what: str = ""
+    standard: str = ""
+    reading: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailView:
+    """A mail, and one view of it."""
+
+    id: str
+    place: Place
+    view: str
+    summary: Summary
+    tags: tuple[TagEntry, ...]
+    authors: tuple[Person, ...]
+    sender: Person | None
+    project: str  # "" where it is the default one
+    envelope: str  # where it differs from the header, in words
+    codes: tuple[str, ...]
+    main_link: str  # the one that a reader is meant to follow, "" if none stands out
+    files: tuple[FileView, ...]
+    tabs: tuple[Tab, ...]
+    verdict: Verdict | None
+    has_html: bool
+    text: str
+    text_is_cut: bool = False
+    remote_count: int = 0
+    source: list[Piece] = field(default_factory=list)
+    source_size: int = 0
+    source_is_cut: bool = False
+    fields: tuple[FieldView, ...] = ()
+    tree: Node | None = None
+    events: tuple[EventView, ...] = ()
+    links: tuple[Link, ...] = ()
+    all_codes: tuple[str, ...] = ()
+    session: SessionView | None = None
+    checks: ChecksView | None = None
+    checks_problem: str = ""
+
+
+async def make_mail(
+    sandbox: Sandbox, message: MessageId, place: Place, view: str = "message", **given: Any
+) -> MailView | None:
+    """Return a mail with one view of it; None where there is no such mail.
+
+    Args:
+        sandbox: Where it is.
+        message: Which mail.
+        place: What its links keep.
+        view: One of ``VIEWS``.
+        **given: Further fields of the view, such as its checks.
+    """
+    summary, mail = await sandbox.summary(message), await sandbox.mail(message)
+    if summary is None or mail is None:
+        return None
+    shown = await _view(sandbox, summary, mail, view)
+    kept = await sandbox.inbox.assessment(message)
+    verdict = read_verdict(kept) if kept else None
+    return await asyncio.to_thread(partial(_mail_view, summary, mail, place, view, verdict, {**shown, **given}))
+
+
+def _mail_view(
+    summary: Summary,
+    mail: Mail,
+    place: Place,
+    view: str,
+    verdict: Verdict | None,
+    shown: dict[str, Any],
+) -> MailView:
+    name = show_id(summary.id)
+    files = files_of(name, mail, hashes=view == "files")
+    links = links_in(mail)
+    codes = codes_in(mail)
+    followed = [link for link in links if link.kind == "link"]
+    text = mail.text or ""
+    counts = {"files": len(files), "links": len(followed), "headers": None}
+    return MailView(
+        id=name,
+        place=place,
+        view=view,
+        summary=summary,
+        tags=tuple(tag_entry(tag) for tag in summary.tags),
+        authors=mail.from_,
+        sender=mail.sender[0] if mail.sender and mail.sender[:1] != mail.from_[:1] else None,
+        project="" if summary.project == DEFAULT_PROJECT else summary.project,
+        envelope=_envelope(summary),
+        codes=codes[:_SHOWN_CODES],
+        main_link=_main_link(followed),
+        files=files,
+        tabs=tuple(
+            Tab(key, title, "" if key == "message" else f"/{key}", counts.get(key) or None)
+            for key, title in VIEWS.items()
+        ),
+        verdict=verdict,
+        has_html=mail.html is not None,
+        text=text[:_LONGEST_TEXT],
+        text_is_cut=len(text) > _LONGEST_TEXT,
+        links=links if view == "links" else (),
+        all_codes=codes,
+        **_of_mail(mail, view),
+        **shown,
+    )
+
+
+def _of_mail(mail: Mail, view: str) -> dict[str, Any]:
+    """Return what only one view needs, and takes some work."""
+    if view == "message" and mail.html is not None:
+        return {"remote_count": frame(mail).remote}
+    if view == "source" and mail.html is not None:
+        return {
+            "source": html_pieces(mail.html),
+            "source_size": len(mail.html.encode("utf-8", "replace")),
+            "source_is_cut": len(mail.html) > LONGEST,
+        }
+    if view == "headers":
+        return {"fields": tuple(_field(each.name, each.value) for each in mail.fields)}
+    if view == "parts":
+        return {"tree": mail.tree}
+    if view == "files":
+        return {"events": events_of(mail)}
+    return {}
+
+
+async def _view(sandbox: Sandbox, summary: Summary, mail: Mail, view: str) -> dict[str, Any]:
+    """Return what a view needs beside the mail itself."""
+    del mail
+    if view == "raw":
+        octets = await sandbox.content(summary.id) or b""
+        text = octets[: 2 * LONGEST].decode("utf-8", "replace").replace("\r\n", "\n")
+        return {"source": message_pieces(text), "source_is_cut": len(text) > LONGEST}
+    if view == "session" and summary.session:
+        transcript = await sandbox.transcript(summary.session)
+        return {"session": session_view(transcript) if transcript else None}
+    return {}
+
+
+def _field(name: str, value: str) -> FieldView:
+    explanation = explain_field(name, value)
+    return FieldView(name, value, explanation.what, explanation.standard, tuple((each.label, each.text) for each in explanation.readings))
+
+
+def _envelope(summary: Summary) -> str:
+    """Say whom the envelope names, where the header does not say the same."""
+    named = {person.address.lower() for person in (*summary.to, *summary.cc, *summary.bcc)}
+    recipients = [one for one in summary.recipients if one.lower() not in named]
+    author = summary.author.address.lower() if summary.author else ""
+    said = []
+    if summary.reverse_path.lower() != author:
+        said.append(f"from {summary.reverse_path or '<> (no bounces)'}")
+    if recipients:
+        said.append(f"to {', '.join(recipients)}")
+    return " ".join(said)
+
+
+def _main_link(links: list[Link]) -> str:
+    """Return the target of a mail's one button: of two or three links the first."""
+    targets = list(dict.fromkeys(link.url for link in links if link.url.startswith("http")))
+    return targets[0] if 1 <= len(targets) <= 3 else ""  # noqa: PLR2004 - more are a newsletter

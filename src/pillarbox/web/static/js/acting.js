@@ -1,0 +1,119 @@
+// What is done with mails: by the bar over the list, by the buttons of the reader, by keys.
+import { fetchPiece, fill, on, one, root, send } from "./dom.js";
+import { go, open, openId, refreshRail } from "./going.js";
+import { currentRow, makeCurrent, neighbor, openRow, pickNone, picked, place, refreshRows, refreshTop, showRead, takeOut } from "./list.js";
+import { toast } from "./toast.js";
+
+/** The mails that an action is about: those picked, else the current one. */
+export function subjects() {
+  const ids = picked();
+  if (ids.length) return ids;
+  const row = currentRow();
+  return openId() ? [openId()] : row ? [row.dataset.id] : [];
+}
+
+async function act(action, fields, then) {
+  try {
+    const said = await send(action, fields);
+    toast(said.said, said.undo);
+    await then?.(said);
+    refreshRail();
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+export function mark(ids, isRead) {
+  if (!ids.length) return;
+  for (const id of ids) { const row = one(`#mail-${CSS.escape(id)}`); if (row) showRead(row, isRead); }
+  return act("mark", { ids: ids.join(","), read: isRead ? "1" : "0" }, () => pickNone());
+}
+
+export function toggleRead(ids) {
+  const rows = ids.map((id) => one(`#mail-${CSS.escape(id)}`)).filter(Boolean);
+  return mark(ids, rows.some((row) => row.classList.contains("is-unread")));
+}
+
+export function remove(ids) {
+  if (!ids.length) return;
+  const gone = new Set(ids);
+  const here = openRow() ?? currentRow();
+  const wasOpen = openId() && gone.has(openId());
+  let next = here;
+  while (next && gone.has(next.dataset.id)) next = neighbor(next, 1);
+  if (!next) { next = here; while (next && gone.has(next.dataset.id)) next = neighbor(next, -1); }
+  return act("delete", { ids: ids.join(",") }, () => {
+    takeOut(ids);
+    if (wasOpen) { if (next) open(next); else go(`${root}/${place()}`); }
+    if (next) makeCurrent(next);
+    refreshTop();
+  });
+}
+
+export function askForTags(ids) {
+  if (!ids.length) return;
+  const dialog = one("#tag-dialog");
+  one('[name="ids"]', dialog).value = ids.join(",");
+  one("#tag-add").value = one("#tag-remove").value = "";
+  dialog.showModal();
+}
+
+function confirmed(title, text, yes) {
+  const dialog = one("#confirm");
+  one("#confirm-title").textContent = title;
+  one("#confirm-text").textContent = text;
+  one("#confirm-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+async function withAll(what) {
+  const query = new URLSearchParams(place());
+  const fields = { all: "1", q: query.get("q") ?? "", project: query.get("project") ?? "" };
+  const count = one("#list-said b").textContent;
+  if (what === "delete") {
+    const which = fields.q ? `that match “${fields.q}”` : fields.project ? `of the project ${fields.project}` : "there are";
+    if (!await confirmed(`Delete ${count} ${count === "1" ? "message" : "messages"}?`, `All ${which}. They can be brought back for a while.`, "Delete")) return;
+    return act("delete", fields, () => reload());
+  }
+  return act("mark", { ...fields, read: "1" }, () => reload());
+}
+
+export async function reload() {
+  const id = openId();
+  const response = await fetchPiece(`${root}/fragments/list${place()}${id ? `${place() ? "&" : "?"}open=${id}` : ""}`);
+  fill(one("#list"), await response.text());
+  if (id && !one(`#mail-${CSS.escape(id)}`)) {
+    const still = await fetch(`${root}/fragments/mail/${id}`, { method: "GET" });
+    if (!still.ok) go(`${root}/${place()}`);
+  }
+  refreshRail();
+}
+
+on("click", "[data-bulk]", (_, button) => {
+  const ids = picked();
+  ({ read: () => mark(ids, true), unread: () => mark(ids, false), tag: () => askForTags(ids), delete: () => remove(ids), none: pickNone })[button.dataset.bulk]();
+});
+on("click", "[data-one]", (_, button) => {
+  const ids = [openId()];
+  ({ unread: () => mark(ids, false), tag: () => askForTags(ids), delete: () => remove(ids) })[button.dataset.one]();
+});
+on("click", "[data-all]", (_, button) => withAll(button.dataset.all));
+on("click", "#new-above button", () => { one("#rows").scrollTop = 0; reload(); });
+
+on("submit", "form[data-action]", async (event, form) => {
+  event.preventDefault();
+  const ids = [...new FormData(form).getAll("ids")].join(",").split(",").filter(Boolean);
+  await act(form.getAttribute("action").split("/").pop(), new FormData(form), async () => {
+    form.closest("dialog")?.close();
+    await refreshRows(ids);
+    if (openId() && ids.includes(openId())) go(location.href, { push: false });
+  });
+});
+on("submit", "#list-head", (event) => event.preventDefault());
+document.addEventListener("undone", async (event) => {
+  if (event.detail.action === "undo") await reload();
+  else await refreshRows((event.detail.fields.ids ?? "").split(","));
+  refreshRail();
+});

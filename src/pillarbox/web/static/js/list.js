@@ -1,0 +1,222 @@
+// The list: its rows, which of them are picked, which one is current, and older ones on the way.
+import { all, announce, fetchPiece, one, on, root } from "./dom.js";
+
+const AHEAD = "600px"; // how far before its end the list goes on
+
+export const rows = () => all("#row-list > .row");
+export const linkOf = (row) => one("a", row);
+export const openRow = () => one('#row-list a[aria-current="true"]')?.closest(".row") ?? null;
+export const place = () => one("#rows")?.dataset.place ?? "";
+export const picked = () => all(".pick:checked").map((box) => box.value);
+
+/** The row that keys are about: the one with the focus, else the open one, else none. */
+export function currentRow() {
+  const focused = document.activeElement?.closest?.("#row-list > .row");
+  return focused ?? openRow() ?? one('#row-list > .row > a[tabindex="0"]')?.closest(".row") ?? null;
+}
+
+/** Make one row the one that Tab reaches. */
+export function makeCurrent(row, { focus = true } = {}) {
+  for (const link of all('#row-list > .row > a[tabindex="0"], #row-list .pick[tabindex="0"]')) link.tabIndex = -1;
+  if (!row) return;
+  linkOf(row).tabIndex = 0;
+  one(".pick", row).tabIndex = 0;
+  if (focus) {
+    linkOf(row).focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  }
+}
+
+export function neighbor(row, step) {
+  const every = rows();
+  if (!row) return every[0] ?? null;
+  return every[every.indexOf(row) + step] ?? null;
+}
+
+export function markOpen(id) {
+  for (const link of all("#row-list a[aria-current]")) link.removeAttribute("aria-current");
+  const row = id && one(`#mail-${CSS.escape(id)}`);
+  if (!row) return;
+  linkOf(row).setAttribute("aria-current", "true");
+  showRead(row, true);
+  makeCurrent(row, { focus: false });
+}
+
+export function showRead(row, isRead) {
+  row.classList.toggle("is-unread", !isRead);
+  one(".unread", row).hidden = isRead;
+  one(".subject .unseen", row)?.remove();
+}
+
+// --- picking ---------------------------------------------------------------------------
+
+let lastPicked = null;
+
+export function showPicked() {
+  const count = picked().length;
+  if (!one("#bulk")) return;
+  one("#bulk").hidden = !count;
+  one("#list-said").hidden = one("#list-tools").hidden = Boolean(count);
+  one("#picked").textContent = count.toLocaleString();
+  one("#list").classList.toggle("is-picking", count > 0);
+  const box = one("#pick-all");
+  box.checked = count > 0 && count === rows().length;
+  box.indeterminate = count > 0 && !box.checked;
+}
+
+export function pick(row, value) {
+  const box = one(".pick", row);
+  box.checked = value ?? !box.checked;
+  lastPicked = row;
+  showPicked();
+}
+
+export function pickNone() {
+  for (const box of all(".pick:checked")) box.checked = false;
+  showPicked();
+}
+
+on("click", ".pick", (event, box) => {
+  const row = box.closest(".row");
+  if (event.shiftKey && lastPicked?.isConnected) {
+    const every = rows();
+    const [from, to] = [every.indexOf(lastPicked), every.indexOf(row)].sort((a, b) => a - b);
+    for (const between of every.slice(from, to + 1)) one(".pick", between).checked = box.checked;
+  }
+  lastPicked = row;
+  showPicked();
+});
+on("change", "#pick-all", (_, box) => {
+  for (const row of rows()) one(".pick", row).checked = box.checked;
+  showPicked();
+  if (box.checked) announce(`${rows().length} selected`);
+});
+
+// --- older ones ------------------------------------------------------------------------
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) goOn(entry.target);
+}, { root: null, rootMargin: AHEAD });
+
+async function goOn(more) {
+  watcher.unobserve(more);
+  if (more.dataset.busy) return;
+  more.dataset.busy = "yes";
+  try {
+    const response = await fetchPiece(more.dataset.next);
+    const piece = document.createElement("template");
+    piece.innerHTML = await response.text();
+    // What came in meanwhile has moved the border: nothing stands twice.
+    for (const row of piece.content.querySelectorAll(".row")) if (document.getElementById(row.id)) row.remove();
+    const added = piece.content.querySelectorAll(".row > a");
+    for (const link of added) link.tabIndex = -1;
+    const list = more.parentElement;
+    more.replaceWith(piece.content);
+    list?.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
+  } catch {
+    delete more.dataset.busy;
+  }
+}
+
+export function watchEnd() {
+  for (const more of all(".more")) watcher.observe(more);
+}
+document.addEventListener("filled", watchEnd);
+watchEnd();
+
+// --- newer ones ------------------------------------------------------------------------
+
+/** Take rows out; the list stays where it is. */
+export function takeOut(ids) {
+  for (const id of ids) document.getElementById(`mail-${id}`)?.remove();
+  showPicked();
+}
+
+function takeIn(fresh, list, { sign }) {
+  const first = list.firstElementChild;
+  let count = 0;
+  for (const row of fresh) {
+    const known = document.getElementById(row.id);
+    if (known) { replaceRow(known, row); continue; }
+    if (sign) row.classList.add("is-new");
+    linkOf(row).tabIndex = -1;
+    list.insertBefore(row, first);
+    count += 1;
+  }
+  return count;
+}
+
+export function replaceRow(known, row) {
+  one(".pick", row).checked = one(".pick", known).checked;
+  linkOf(row).tabIndex = linkOf(known).tabIndex;
+  if (linkOf(known).hasAttribute("aria-current")) linkOf(row).setAttribute("aria-current", "true");
+  if (known.outerHTML === row.outerHTML) return;
+  const focused = known.contains(document.activeElement);
+  known.replaceWith(row);
+  if (focused) linkOf(row).focus({ preventScroll: true });
+}
+
+/** Ask for the newest rows and put those on top that are not there yet, without a jump. */
+export async function refreshTop() {
+  const box = one("#rows"), list = one("#row-list");
+  if (!box || one(".notice.in-list")) return 0;
+  const response = await fetchPiece(`${root}/fragments/rows${place()}`);
+  if (!box.isConnected) return 0;
+  const piece = document.createElement("template");
+  piece.innerHTML = await response.text();
+  showTotals(Number(response.headers.get("x-total")), Number(response.headers.get("x-unread")));
+  const fresh = [...piece.content.querySelectorAll(".row")];
+  const more = piece.content.querySelector(".more");
+  const unknown = fresh.filter((row) => !document.getElementById(row.id));
+  one("#empty")?.remove();
+  list.hidden = false;
+  // More came than one page holds: what lies between is not known, so the list begins anew.
+  const isGap = rows().length > 0 && unknown.length === fresh.length && more;
+  if (isGap && box.scrollTop < 40 && !picked().length) {
+    list.replaceChildren(...fresh, more);
+    list.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
+    return unknown.length;
+  }
+  if (isGap) { offerNew(); return 0; }
+  const before = box.scrollHeight, top = box.scrollTop;
+  const wasEmpty = rows().length === 0;
+  const count = takeIn(fresh, list, { sign: !wasEmpty });
+  if (wasEmpty && more) list.append(more);
+  if (top > 0) box.scrollTop = top + (box.scrollHeight - before);
+  list.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
+  if (!currentRow()) makeCurrent(rows()[0], { focus: false });
+  return count;
+}
+
+function offerNew() {
+  const offer = one("#new-above");
+  offer.hidden = false;
+  one("button", offer).textContent = "Newer messages";
+}
+
+export function showTotals(total, unread) {
+  const said = one("#list-said");
+  if (!said || Number.isNaN(total)) return;
+  const strong = document.createElement("b");
+  strong.className = "figures";
+  strong.textContent = total.toLocaleString("en");
+  said.replaceChildren(strong, ` ${total === 1 ? "message" : "messages"}${unread ? `, ${unread.toLocaleString("en")} unread` : ""}`);
+  one("#pick-all").disabled = !total;
+  one('[data-all="delete"]').disabled = !total;
+  one('[data-all="read"]').disabled = !unread;
+}
+
+/** Ask for certain rows anew. */
+export async function refreshRows(ids) {
+  const shown = ids.filter((id) => document.getElementById(`mail-${id}`)).slice(0, 200);
+  if (!shown.length) return;
+  const join = place() ? "&" : "?";
+  const response = await fetchPiece(`${root}/fragments/rows${place()}${join}ids=${shown.join(",")}`);
+  const piece = document.createElement("template");
+  piece.innerHTML = await response.text();
+  for (const row of piece.content.querySelectorAll(".row")) {
+    const known = document.getElementById(row.id);
+    if (known) replaceRow(known, row);
+  }
+  one("#row-list")?.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
+}
