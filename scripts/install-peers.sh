@@ -94,5 +94,9 @@ if command -v npm >/dev/null; then
       say "$package is missing"
   done
 fi
+# Another program that judges domains; it has a Python environment of its own.
+[ -e "$peers/checkdmarc/bin/checkdmarc" ] ||
+  { python3 -m venv "$peers/checkdmarc" && "$peers/checkdmarc/bin/pip" install --quiet checkdmarc; } >/dev/null 2>&1 ||
+  say "checkdmarc is missing"
 say "done ($peers)"
 exit 0

@@ -82,7 +82,7 @@ def unbound(
     path.write_text(_CONFIGURATION.format(folder=folder, address=address, port=PORT, zones=zones))
     with subprocess.Popen(["unbound", "-d", "-c", path], stderr=subprocess.PIPE) as process:
         try:
-            _wait(address, next(iter(signed)))
+            _wait(address, names[0])
             yield f"{address}:{PORT}"
         finally:
             process.terminate()
