@@ -102,6 +102,14 @@ class SandboxSettings:
     fail_by_address: bool = setting(
         "Whether recipients such as 550@ or greylist@ make the sandbox fail as they say.", True
     )
+    rspamd: str = setting(
+        "rspamd to ask what it thinks of caught mail: the address of its worker, such as "
+        '"http://localhost:11333". Empty: it is not asked.',
+        "",
+    )
+    spamassassin: str = setting(
+        'SpamAssassin to ask likewise: the address of spamd, such as "localhost:783".', ""
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
