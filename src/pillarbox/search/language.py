@@ -33,7 +33,7 @@ _QUOTES: Final = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00
 _ITEM: Final = re.compile(
     r"""
     \s*+ (?P<negation>[-!]?)
-    (?: (?P<name>[A-Za-z][A-Za-z-]*+) : (?!//) )?
+    (?: (?P<name>[A-Za-z][A-Za-z-]*+) : (?!//|:) )?
     (?: "(?P<phrase>[^"]*+)"? | (?P<plain>[^\s"]*+) )
     """,
     re.VERBOSE,

@@ -8,11 +8,11 @@ from typing import Final
 
 __all__ = ["parse_moment", "parse_octets"]
 
-_OCTETS: Final = re.compile(r"(\d{1,15}(?:[.,]\d{1,6})?)\s*(?:([kmgt])(?:i?b)?|b)?")
+_OCTETS: Final = re.compile(r"([0-9]{1,15}(?:[.,][0-9]{1,6})?)\s*(?:([kmgt])(?:i?b)?|b)?")
 _FACTORS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 _AGO: Final = re.compile(
-    r"(\d{1,6})\s*(?:(s)(?:ec(?:ond)?s?)?|(mo)(?:n(?:th)?s?)?|(m)(?:in(?:ute)?s?)?"
+    r"([0-9]{1,6})\s*(?:(s)(?:ec(?:ond)?s?)?|(mo)(?:n(?:th)?s?)?|(m)(?:in(?:ute)?s?)?"
     r"|(h)(?:(?:ou)?rs?)?|(d)(?:ays?)?|(w)(?:(?:ee)?ks?)?|(y)(?:(?:ea)?rs?)?)(?:\s+ago)?"
 )
 _SECONDS: Final = {
@@ -25,8 +25,8 @@ _SECONDS: Final = {
     "y": 365 * 86_400,
 }
 _DAYS_BACK: Final = {"today": 0, "yesterday": 1}
-_SINCE_1970: Final = re.compile(r"\d{9,11}")
-_DATE: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}")
+_SINCE_1970: Final = re.compile(r"[0-9]{9,11}")
+_DATE: Final = re.compile(r"[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}")
 
 
 def parse_octets(text: str) -> float | None:
