@@ -99,6 +99,16 @@ class Wire:
         self.writer.write("".join(f"{command}\r\n" for command in commands).encode())
         await self.writer.drain()
 
+    async def send(self, octets: bytes) -> None:
+        """Send octets as they are, of which nothing is noted."""
+        self.writer.write(octets)
+        await self.writer.drain()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a reply is here that nobody has heard yet."""
+        return bool(self._ready)
+
     async def hear(self) -> Reply:
         """Return the next reply.
 

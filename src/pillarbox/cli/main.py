@@ -28,6 +28,7 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Find out why mail fails": {
         "explain": ("explain", "explain"),
         "check": ("check", "check"),
+        "talk": ("talk", "talk"),
         "verify": ("verify", "verify"),
         "reports": ("reports", "reports"),
     },
