@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import shutil
 import socket
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pillarbox import __version__
 from pillarbox.clock import Clock, SystemClock
@@ -38,19 +35,15 @@ from pillarbox.errors import PillarboxError
 from pillarbox.events.log import LogWriter
 from pillarbox.events.types import (
     ConfigurationReloaded,
-    DefectFound,
     Event,
     NodeStarted,
     NodeStopped,
     NodeStopping,
 )
-from pillarbox.intake.budget import ByteBudget
 from pillarbox.intake.domains import read_domains
 from pillarbox.intake.door import Door
 from pillarbox.intake.guards import Guards
-from pillarbox.intake.memory import MemoryGuard
 from pillarbox.intake.queues import Queues
-from pillarbox.intake.reserve import DiskReserve, reserve_for
 from pillarbox.intake.stamp import Stamper
 from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.mailauth.resolver import Resolver
@@ -60,17 +53,21 @@ from pillarbox.net.tls import TlsContexts
 from pillarbox.node.access import Access
 from pillarbox.node.adapters import kind_of_store, make_log, make_resolver, make_store
 from pillarbox.node.authenticity import Authenticity
+from pillarbox.node.bound import Bound
 from pillarbox.node.certificates import Certificates, bind_pages
+from pillarbox.node.defects import defect_found
 from pillarbox.node.forwarding import Rewriting
+from pillarbox.node.guarding import make_guards
 from pillarbox.node.judging import Judging
 from pillarbox.node.limiting import Limiting
 from pillarbox.node.policy_pages import bind_https
 from pillarbox.node.reports import Reporting
+from pillarbox.node.sandbox_sockets import catches
 from pillarbox.node.steering import Steering
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.ruling import Ruling
-from pillarbox.receive.binding import Sockets
+from pillarbox.receive.catching import Catching
 from pillarbox.receive.checks import Checks
 from pillarbox.receive.receiver import Receiver
 from pillarbox.smtp.envelope import Envelope
@@ -79,7 +76,10 @@ from pillarbox.store.history import Teller
 from pillarbox.store.ids import IdMaker
 from pillarbox.store.port import Fenced, Store
 
-__all__ = ["Bound", "Log", "Node"]
+if TYPE_CHECKING:
+    from pillarbox.node.node_sandbox import NodeSandbox
+
+__all__ = ["Log", "Node"]
 
 Log = Callable[[Event, bytes | None], None]
 """Takes every event, with its JSON where that has been made already."""
@@ -88,15 +88,6 @@ _UPKEEP_EVERY: Final = 5.0  # seconds between two heartbeats
 _SIGNERS: Final = 2  # threads that compute signatures
 _SWEEP_EVERY: Final = 12  # rounds of upkeep between two cleanings
 _DEAD_AFTER: Final = 60.0  # seconds without a heartbeat after which a node's mail is adopted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """The sockets of a node, bound before it gave up its privileges."""
-
-    listeners: Sockets
-    pages: tuple[socket.socket, ...] = ()  # for an authority that looks for a page
-    https: tuple[socket.socket, ...] = ()  # for who reads our MTA-STS policies
 
 
 class Node:
@@ -135,13 +126,15 @@ class Node:
         self.store: Store = make_store(settings, self.clock.now)
         self.writer: LogWriter | None = None if log else make_log(settings.log)
         self.read_settings = reload
-        self._teller = Teller(log or self._write)
+        self._log = log or self._write
+        self._teller = Teller(self._log)
         self._hearers: Mapping[type[Event], Callable[[Any], None]] = {}
         self._dialer = dialer or SocketDialer()
         self._bound = bound
         self._stop_reason: asyncio.Future[str] | None = None
         self._envelope_of: EnvelopeOf = Job.envelope
         self._upkeep: asyncio.Task[None] | None = None
+        self._sandbox: NodeSandbox | None = None  # where a listener catches mail
 
     # --- life ---------------------------------------------------------------------
 
@@ -178,10 +171,10 @@ class Node:
         settings = self.settings
         self._group = GroupCommit(self.store)
         self._teller.keep_in(self._group)
-        self._ids = IdMaker(settings.node.shard, self.clock.now)
+        self.ids = IdMaker(settings.node.shard, self.clock.now)
         domains = self.read_domains(settings)
         queues = Queues(settings.route, domains.routes)
-        self.access = await Access.prepare(settings, self.store, self.clock, self._on_defect)
+        self.access = await Access.prepare(settings, self.store, self.clock, self.on_defect)
         undo.push_async_callback(self.access.stop)
         self.limiting = await self._prepare_limiting()
         undo.push_async_callback(self.limiting.stop)
@@ -192,7 +185,13 @@ class Node:
         undo.callback(self.judging.close)
         self.security = self._make_security()
         self.deliverer = self._make_deliverer(queues, domains)
-        guards = await self._make_guards()
+        guards = await make_guards(
+            self.store,
+            directory=settings.node.directory,
+            reserve=settings.store.reserve,
+            max_message_size=settings.intake.max_message_size,
+            in_flight=settings.limits.bytes_in_flight,
+        )
         undo.push_async_callback(guards.reserve.stop)
         self.door = self._make_door(queues, guards)
         self.receiver = Receiver(
@@ -207,6 +206,7 @@ class Node:
             access=self.access.control,
             guesses=self.limiting.guesses,
             rates=self.limiting.rates,
+            catching=await self._prepare_sandbox(undo),
         )
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
@@ -218,6 +218,8 @@ class Node:
         await self.deliverer.start()
         undo.push_async_callback(self.deliverer.stop, 0.0)
         self.receiver.start()
+        if self._sandbox is not None:
+            await self._sandbox.serve(self.receiver.addresses)
         self.reporting.start(self.door, self.resolver, self._contexts)
 
     async def run(self) -> str:
@@ -237,6 +239,8 @@ class Node:
             self._upkeep.cancel()
             await asyncio.gather(self._upkeep, return_exceptions=True)
         await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
+        if self._sandbox is not None:
+            await self._sandbox.close()
         await self.door.guards.reserve.stop()
         await self.certificates.stop()
         await self.reporting.stop()
@@ -264,6 +268,17 @@ class Node:
             sink=self.tell,
         )
 
+    async def _prepare_sandbox(self, undo: contextlib.AsyncExitStack) -> Catching | None:
+        if not catches(self.settings):
+            return None
+        # Pages and all: a node that catches nothing need not wait for it.
+        from pillarbox.node.node_sandbox import NodeSandbox  # noqa: PLC0415
+
+        bound = None if self._bound is None else self._bound.sandbox
+        self._sandbox = NodeSandbox(self, bound)
+        undo.push_async_callback(self._sandbox.close)
+        return await self._sandbox.open()
+
     async def _prepare_judging(self, domains: LocalDomains) -> Judging:
         self.keys = KeyRing(self.settings, await make_key_store(self.settings).load())
         self._executor = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="sign")
@@ -281,7 +296,7 @@ class Node:
             self.settings,
             domains,
             self.authenticity,
-            self._on_defect,
+            self.on_defect,
             self.clock.now,
             self.limiting,
             self.reporting.readers,
@@ -304,7 +319,7 @@ class Node:
             notes=self.store.notes,
             clock=self.clock,
             sink=self.tell,
-            on_defect=self._on_defect,
+            on_defect=self.on_defect,
         )
         self._hearers = self.reporting.hearers
 
@@ -370,7 +385,7 @@ class Node:
             ),
             clock=self.clock,
             sink=self.tell,
-            ids=self._ids,
+            ids=self.ids,
             queue_for=queues.queue_for,
             addressees=partial(addressees, local=domains),
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
@@ -381,7 +396,7 @@ class Node:
         return Door(
             store=self.store,
             group=self._group,
-            ids=self._ids,
+            ids=self.ids,
             clock=self.clock,
             stamper=Stamper(self.settings.intake, self.hostname),
             queue_for=queues.queue_for,
@@ -389,24 +404,6 @@ class Node:
             sink=self.tell,
             on_kept=self.deliverer.offer,
             inspectors=self.judging.inspectors,
-        )
-
-    async def _make_guards(self) -> Guards:
-        settings = self.settings
-        reserve = settings.store.reserve
-        free = await self.store.free_octets()
-        if not reserve and free is not None:
-            reserve = reserve_for(
-                free=free,
-                disk=shutil.disk_usage(settings.node.directory).total,
-                max_message_size=settings.intake.max_message_size,
-            )
-        guard = DiskReserve(self.store, reserve)
-        await guard.start()
-        return Guards(
-            reserve=guard,
-            memory=MemoryGuard(),
-            budget=ByteBudget(settings.limits.bytes_in_flight),
         )
 
     def _make_control(self) -> ControlServer:
@@ -427,7 +424,7 @@ class Node:
             bans=BanOperations(self.limiting),
         )
         path = settings.control.socket or settings.node.directory / "control"
-        return ControlServer(path, operations, partial(self._on_defect, "control socket"))
+        return ControlServer(path, operations, partial(self.on_defect, "control socket"))
 
     # --- events and defects -------------------------------------------------------
 
@@ -440,6 +437,10 @@ class Node:
         if hear is not None:
             hear(event)
 
+    def log(self, event: Event) -> None:
+        """Log an event that belongs into no message's history."""
+        self._log(event, None)
+
     async def _record(self, events: Any) -> None:
         for event in events:
             self.tell(event)
@@ -451,20 +452,13 @@ class Node:
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if isinstance(error, BaseException):
-            self._on_defect(context.get("message", "event loop"), error)
+            self.on_defect(context.get("message", "event loop"), error)
         else:
             loop.default_exception_handler(context)
 
-    def _on_defect(self, where: str, error: BaseException) -> None:
-        lines = traceback.format_exception(error)
-        self.tell(
-            DefectFound(
-                at=self.clock.now(),
-                where=where,
-                error=f"{type(error).__name__}: {error}",
-                traceback="".join(lines).splitlines(),
-            )
-        )
+    def on_defect(self, where: str, error: BaseException) -> None:
+        """Tell of an error that nobody expected."""
+        self.tell(defect_found(where, error, at=self.clock.now()))
 
     # --- upkeep -------------------------------------------------------------------
 
@@ -482,7 +476,7 @@ class Node:
             except PillarboxError:
                 pass  # the store is down: whoever needs it says so, and the next turn tries again
             except Exception as error:  # noqa: BLE001 - without a heartbeat others take our mail
-                self._on_defect("upkeep", error)
+                self.on_defect("upkeep", error)
             await asyncio.sleep(_UPKEEP_EVERY)
 
     async def _keep_up_once(self, *, is_time_to_sweep: bool) -> None:

@@ -15,11 +15,9 @@ import uvloop
 from pillarbox.config.loader import Loaded
 from pillarbox.config.settings import NodeSettings
 from pillarbox.errors import PermanentError, PillarboxError, TemporaryError
-from pillarbox.node.certificates import bind_pages
-from pillarbox.node.node import Bound, Node
-from pillarbox.node.policy_pages import bind_https
+from pillarbox.node.bound import Bound, bind_node
+from pillarbox.node.node import Node
 from pillarbox.node.steering import Steering
-from pillarbox.receive.binding import bind_listeners
 
 __all__ = ["become", "run_node", "run_until_signal"]
 
@@ -45,11 +43,7 @@ def run_node(
     os.umask(_PRIVATE)
     settings = loaded.settings
     # Low ports need the privileges that are given up next.
-    bound = Bound(
-        listeners=bind_listeners(settings.listener),
-        pages=bind_pages(settings),
-        https=bind_https(settings),
-    )
+    bound = bind_node(settings)
     become(settings.node)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(loaded, reload, notify, bound))

@@ -27,12 +27,10 @@ from pillarbox.config.settings import (
 )
 from pillarbox.events.event import Event, Sink
 from pillarbox.inbox.sqlite import SqliteInbox
-from pillarbox.intake.budget import ByteBudget
 from pillarbox.intake.door import Door
 from pillarbox.intake.guards import Guards
-from pillarbox.intake.memory import MemoryGuard
-from pillarbox.intake.reserve import DiskReserve, reserve_for
 from pillarbox.intake.stamp import Stamper
+from pillarbox.node.guarding import make_guards
 from pillarbox.node.sandbox_sockets import SandboxSockets, addresses, bind_sandbox
 from pillarbox.policy.queue import QueueKey
 from pillarbox.policy.recipients import LocalDomains
@@ -147,7 +145,13 @@ class SandboxParts:
         await self.failing.load()
         settings, own = self.settings, self.settings.sandbox
         self._group = GroupCommit(self.inbox)
-        self._guards = await self._make_guards()
+        self._guards = await make_guards(
+            self.inbox,
+            directory=Path() if self._database is None else self._database.parent,
+            reserve=settings.store.reserve,
+            max_message_size=own.max_message_size,
+            in_flight=settings.limits.bytes_in_flight,
+        )
         intake = IntakeSettings(
             max_message_size=own.max_message_size,
             max_hops=settings.intake.max_hops,
@@ -212,18 +216,6 @@ class SandboxParts:
             await self._guards.reserve.stop()
         await self.sandbox.stop()
         self.access.close()
-
-    async def _make_guards(self) -> Guards:
-        own = self.settings.sandbox
-        free = await self.inbox.free_octets()
-        reserve = 0
-        if free is not None and self._database is not None:
-            disk = shutil.disk_usage(self._database.parent).total
-            reserve = reserve_for(free=free, disk=disk, max_message_size=own.max_message_size)
-        guard = DiskReserve(self.inbox, reserve)
-        await guard.start()
-        budget = ByteBudget(self.settings.limits.bytes_in_flight)
-        return Guards(reserve=guard, memory=MemoryGuard(), budget=budget)
 
     def _options(self, usual: ServerOptions) -> ServerOptions:
         own = self.settings.sandbox

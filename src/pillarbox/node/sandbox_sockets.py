@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.config.endpoints import Endpoint, parse_endpoint
-from pillarbox.config.settings import SandboxSettings
+from pillarbox.config.settings import ListenerKind, SandboxSettings, Settings
 from pillarbox.errors import PermanentError
 from pillarbox.receive.binding import close_all, show_address
 
-__all__ = ["PortTaken", "SandboxSockets", "addresses", "bind_sandbox"]
+__all__ = ["PortTaken", "SandboxSockets", "addresses", "bind_sandbox", "catches", "shown"]
 
 _TRIES: Final = 20  # for a port that is free on both loopback addresses
 _NO_IPV6: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -134,11 +134,20 @@ def _refusal(setting: str, endpoint: Endpoint, error: OSError) -> PermanentError
     return PermanentError(f"sandbox.{setting}: cannot bind {endpoint}: {reason}")
 
 
+def catches(settings: Settings) -> bool:
+    """Whether a listener of a node catches mail."""
+    return any(each.kind is ListenerKind.SANDBOX for each in settings.listener.values())
+
+
 def addresses(sockets: Sequence[socket.socket]) -> tuple[str, ...]:
-    """Return the addresses of sockets for people: "localhost:1025" for both loopback ones."""
-    shown = [show_address(sock) for sock in sockets]
+    """Return the addresses of sockets, as people write them."""
+    return shown([show_address(sock) for sock in sockets])
+
+
+def shown(places: Sequence[str]) -> tuple[str, ...]:
+    """Return addresses as people write them: "localhost:1025" for both loopback ones."""
     found: list[str] = []
-    for each in shown:
+    for each in places:
         host, _, port = each.rpartition(":")
         if host in {"127.0.0.1", "[::1]"}:
             each = f"localhost:{port}"  # noqa: PLW2901 - the same address by its name

@@ -131,7 +131,9 @@ def _names(pattern: str, domain: str) -> bool:
 def _strangers(policy: RelayPolicy) -> Iterator[Client]:
     """Yield a client that has not logged in from both ends of each range of addresses."""
     addresses = tuple(_addresses(_networks(policy)))
-    for listener, address in product(policy.gates, addresses):
+    # What is caught has no way out: it goes through another door, which leads to no queue.
+    leading_out = [name for name, gate in policy.gates.items() if not gate.catches]
+    for listener, address in product(leading_out, addresses):
         yield Client(listener=listener, address=address)
 
 

@@ -264,7 +264,7 @@ class Receiver:
         if listener.kind is not ListenerKind.SANDBOX:
             return service
         if self._catching is None:
-            raise PermanentError(f"listener.{name}: there is no sandbox here to catch mail")
+            raise PermanentError(f"listener.{name} catches mail, which needs a restart of the node")
         return self._catching.applied_to(service)
 
 

@@ -145,7 +145,7 @@ def _mx_rules(loaded: Loaded) -> Iterator[Finding]:
 
 def _login(loaded: Loaded) -> Iterator[Finding]:
     for name, listener in loaded.settings.listener.items():
-        if listener.kind is ListenerKind.MX:
+        if listener.kind in {ListenerKind.MX, ListenerKind.SANDBOX}:
             continue
         if _wants_auth(listener) and not _knows_users(loaded.settings):
             if listener.trusted_networks:

@@ -8,7 +8,7 @@ from typing import Final
 from pillarbox.config.check.report import Check, Report
 from pillarbox.config.endpoints import is_host_name, is_loopback, parse_endpoint, parse_network
 from pillarbox.config.loader import Loaded
-from pillarbox.config.settings import RouteKind, RouteSettings, TlsMode
+from pillarbox.config.settings import ListenerKind, RouteKind, RouteSettings, TlsMode
 from pillarbox.findings import Finding
 from pillarbox.smtp.address import ascii_domain
 
@@ -22,7 +22,8 @@ _FIELDS: Final = ("{domain}", "{local}", "{address}")
 
 def _default_route(loaded: Loaded) -> Iterator[Finding]:
     routes = loaded.settings.route
-    takes_mail_out = any(item.kind.value != "mx" for item in loaded.settings.listener.values())
+    inward = {ListenerKind.MX, ListenerKind.SANDBOX}
+    takes_mail_out = any(each.kind not in inward for each in loaded.settings.listener.values())
     has_default = any("*" in route.recipients for route in routes.values())
     if takes_mail_out and not has_default:
         yield Report(loaded, "route").error(
