@@ -236,7 +236,7 @@ def test_a_zone_can_count_as_signed() -> None:
 
 def test_names_of_others_may_stand_in_a_zone() -> None:
     """A fully qualified name outside of $ORIGIN is read as it stands."""
-    zone = ZoneResolver("$TTL 60\n$ORIGIN one.test.\n@ A 192.0.2.1\nspf.other.test. TXT \"x\"\n")
+    zone = ZoneResolver('$TTL 60\n$ORIGIN one.test.\n@ A 192.0.2.1\nspf.other.test. TXT "x"\n')
     assert asyncio.run(zone.txt("spf.other.test")).records == (b"x",)
 
 
