@@ -27,6 +27,7 @@ from pillarbox.preflight.rules import (
     safety,
     size,
     subject,
+    way,
 )
 
 __all__ = ["assess"]
@@ -44,6 +45,7 @@ _RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (
     *safety.RULES,
     *size.RULES,
     *attachments.RULES,
+    *way.RULES,
 )
 _ASPECTS: Final = tuple(Aspect)
 
