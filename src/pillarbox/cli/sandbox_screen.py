@@ -70,7 +70,7 @@ def _places(own: SandboxSettings, addresses: Addresses) -> list[tuple[str, str |
 
     def add(label: str, where: tuple[str, ...], note: str) -> None:
         for number, address in enumerate(where):
-            shown = Text.assemble((f"{address:<24}", "id"), (note if not number else "", "quiet"))
+            shown = Text.assemble((f"{address:<26} ", "id"), (note if not number else "", "quiet"))
             rows.append((label if not number else "", shown))
 
     tls = "plain and STARTTLS" if own.starttls else "plain"
@@ -113,7 +113,7 @@ def _show_ways(out: Out, own: SandboxSettings, addresses: Addresses) -> None:
     host = "localhost" if host in {"0.0.0.0", "[::]"} else host
     out.line(Text("\nSend a first mail", "strong"))
     ways = (
-        ("pillarbox", f"pillarbox send --to bob@example.org --server {host}:{port}"),
+        ("Shell", f"pillarbox send --to bob@example.org --server {host}:{port}"),
         (
             "curl",
             f"echo 'Subject: Hello' | curl smtp://{host}:{port} --mail-rcpt bob@example.org -T -",

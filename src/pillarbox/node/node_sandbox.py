@@ -42,6 +42,7 @@ class NodeSandbox:
             sink=self._log,
             on_defect=node.on_defect,
             ids=node.ids,
+            resolver=node.resolver,
         )
 
     @property

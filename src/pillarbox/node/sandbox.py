@@ -30,6 +30,9 @@ from pillarbox.inbox.sqlite import SqliteInbox
 from pillarbox.intake.door import Door
 from pillarbox.intake.guards import Guards
 from pillarbox.intake.stamp import Stamper
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.net.tls import TlsContexts
+from pillarbox.node.adapters import make_resolver
 from pillarbox.node.guarding import make_guards
 from pillarbox.node.sandbox_sockets import SandboxSockets, addresses, bind_sandbox
 from pillarbox.policy.queue import QueueKey
@@ -38,13 +41,18 @@ from pillarbox.receive.catching import Catching
 from pillarbox.receive.certificates import certificate_files
 from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.receiver import Receiver
+from pillarbox.sandbox.chaos import parse_chaos, set_chaos
 from pillarbox.sandbox.failing import Failing
+from pillarbox.sandbox.filters import content_filters
 from pillarbox.sandbox.info import Addresses
 from pillarbox.sandbox.ingest import Ingestion
+from pillarbox.sandbox.judging import Judging
+from pillarbox.sandbox.late_bounces import LateBounces
 from pillarbox.sandbox.logins import build_logins, mechanisms
 from pillarbox.sandbox.projects import Projects, configured_projects
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.service import Sandbox
+from pillarbox.sandbox.webhooks import Webhooks
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.server import ServerOptions
 from pillarbox.store.group import GroupCommit
@@ -88,6 +96,7 @@ class SandboxParts:
         sink: Sink,
         on_defect: OnDefect,
         ids: IdMaker | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         """Prepare a sandbox.
 
@@ -99,6 +108,7 @@ class SandboxParts:
             sink: Hears what happens on the listeners.
             on_defect: Hears of errors that nobody expects.
             ids: Makes ids for mail; None: an own one.
+            resolver: Who answers for DNS when a mail is judged; as configured if None.
 
         Raises:
             PermanentError: Something in the configuration cannot be used.
@@ -123,12 +133,23 @@ class SandboxParts:
             database=database,
             on_defect=on_defect,
         )
+        self._bounces = LateBounces(self.sandbox)
         self.failing = self.sandbox.failing = Failing(
             self.inbox,
             now=clock.now,
             project_of=self.projects.choose,
             by_address=own.fail_by_address,
             on_change=self.sandbox.rules_changed,
+            give_back=self._bounces.give_back,
+        )
+        self._chaos = parse_chaos(own.chaos)
+        self.sandbox.webhooks = Webhooks(self.sandbox, settings.sandbox_webhook)
+        self.sandbox.judging = Judging(
+            self.inbox,
+            now=clock.now,
+            resolver=resolver or make_resolver(settings, clock),
+            tls=TlsContexts().verified,
+            filters=content_filters(rspamd=own.rspamd, spamassassin=own.spamassassin),
         )
         self._web: WebServer | None = None
         self.catching: Catching
@@ -141,9 +162,11 @@ class SandboxParts:
         Raises:
             PillarboxError: It cannot be opened.
         """
+        settings, own = self.settings, self.settings.sandbox
         await self.sandbox.start()
         await self.failing.load()
-        settings, own = self.settings, self.settings.sandbox
+        if own.chaos:
+            await set_chaos(self.failing, self._chaos)
         self._group = GroupCommit(self.inbox)
         self._guards = await make_guards(
             self.inbox,
@@ -200,6 +223,7 @@ class SandboxParts:
         self.sandbox.addresses = Addresses(
             smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
         )
+        await self.sandbox.webhooks.start()
         if sockets.http:
             # A sandbox that only catches, as in many tests, need not wait for all of this.
             from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
@@ -211,6 +235,8 @@ class SandboxParts:
         """Show no more, and close the inbox; listeners have stopped before. Safe to call twice."""
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
+        await self.sandbox.webhooks.stop()
+        await self._bounces.stop()
         if hasattr(self, "_group"):
             await self._group.drain()
             await self._guards.reserve.stop()
@@ -242,6 +268,7 @@ class SandboxNode:
         sink: Sink | None = None,
         on_defect: OnDefect | None = None,
         sockets: SandboxSockets | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         """Prepare a sandbox; ``start`` starts it.
 
@@ -251,6 +278,7 @@ class SandboxNode:
             sink: Hears what happens; nobody if None.
             on_defect: Hears of errors that nobody expects; the loop's handler if None.
             sockets: Bound already; None: they are bound at the start.
+            resolver: Who answers for DNS when a mail is judged; as configured if None.
 
         Raises:
             PermanentError: Something in the configuration cannot be used.
@@ -267,6 +295,7 @@ class SandboxNode:
             clock=self._clock,
             sink=self._sink,
             on_defect=self._on_defect,
+            resolver=resolver,
         )
         self._directory: Path | None = None
         self.certificate: Path | None = None

@@ -28,6 +28,7 @@ _NAME: Final = "api"
 _LONE: Final = re.compile(rb"\r\n|\r|\n")
 _MOST_RECIPIENTS: Final = 1_000
 _LONG_LINE: Final = 998  # RFC 5322 §2.1.1
+_NULL: Final = "<>"  # RFC 5321 §4.5.5
 _NOBODY: Final = Mailbox("undisclosed", "invalid")  # RFC 6761 §6.4: nobody's domain
 
 
@@ -62,7 +63,7 @@ class Ingestion:
 
         Args:
             octets: The message; line ends become CRLF.
-            reverse_path: Its sender; "": the first author.
+            reverse_path: Its sender; "": the first author; "<>": nobody.
             recipients: Whom it is for; empty: whom its header names.
             project: Where it goes; None: as its recipients say.
 
@@ -127,7 +128,7 @@ def _with_crlf(octets: bytes) -> bytes:
 def _envelope(content: bytes, reverse_path: str, recipients: Sequence[str]) -> Envelope:
     found = list(_given(recipients))
     sender: ReversePath = None
-    if reverse_path:
+    if reverse_path and reverse_path != _NULL:
         sender = parse_mailbox(reverse_path)
     if not (found and reverse_path):
         summary = summarize(content)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pillarbox.sandbox.failing import Failing
     from pillarbox.sandbox.judging import Judging
     from pillarbox.sandbox.release import Released, Releaser
+    from pillarbox.sandbox.webhooks import Webhooks
 
 __all__ = ["Sandbox"]
 
@@ -85,6 +86,7 @@ class Sandbox:
         self.failing: Failing
         self.releaser: Releaser | None = None
         self.judging: Judging | None = None
+        self.webhooks: Webhooks
         self.ingestion: Ingestion | None = None
         self._book = book
         self._database = database
@@ -334,7 +336,7 @@ class Sandbox:
 
         Args:
             octets: The message.
-            reverse_path: Its sender; "": the first author.
+            reverse_path: Its sender; "": the first author; "<>": nobody.
             recipients: Whom it is for; empty: whom its header names.
             project: Where it goes; None: as if it had come by SMTP.
 

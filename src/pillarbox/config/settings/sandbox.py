@@ -99,6 +99,11 @@ class SandboxSettings:
         (),
     )
     webroot: str = setting('Path below which the page is, behind a proxy: "/mail".', "/")
+    chaos: str = setting(
+        "Failures by chance, as Mailpit writes them: `Sender:451:5,Recipient:550:10` fails 5 % of "
+        "MAIL with 451 and 10 % of RCPT with 550. Rules in the page can do more.",
+        "",
+    )
     fail_by_address: bool = setting(
         "Whether recipients such as 550@ or greylist@ make the sandbox fail as they say.", True
     )
