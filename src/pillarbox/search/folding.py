@@ -27,7 +27,7 @@ _ALONE: Final = re.compile(f"[{_SPACELESS}]")
 _BETWEEN: Final = re.compile(
     r"[\x00-/:-@\[-`{-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u0589\u05be\u05c0"
     r"\u05c3\u05f3\u05f4\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965\u2000-\u206f\u2e00-\u2e7f"
-    r"\u3000-\u3004\u3008-\u3020\u3030\u303d-\u303f\u30fb\ud800-\udfff\ufe10-\ufe1f\ufe30-\ufe6f]"
+    r"\u3000-\u3004\u3008-\u3020\u3030\u303d-\u303f\u30fb\ufe10-\ufe1f\ufe30-\ufe6f]"
 )
 # Accents and points, and what is there only for the look: soft hyphens, joiners.
 _MARKS: Final = re.compile(
@@ -57,6 +57,10 @@ def words_of(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Take case and accents off: decomposed, folded, and decomposed again, for folding composes."""
+    """Take case and accents off: decomposed, folded, and decomposed again, for folding composes.
+
+    What is no character in UTF-8 becomes a question mark.
+    """
+    text = text.encode("utf-8", "replace").decode()
     folded = unicodedata.normalize("NFKD", text).casefold()
     return _MARKS.sub("", unicodedata.normalize("NFKD", folded))

@@ -91,7 +91,7 @@ UPDATE mail SET removal = -1 WHERE id IN carray(?);
 
 -- name: to_purge
 -- Mails whose rows can be deleted.
-SELECT id FROM mail WHERE removal = -1 LIMIT ?;
+SELECT id, size FROM mail WHERE removal = -1 LIMIT ?;
 
 -- name: purge_content
 -- Delete.

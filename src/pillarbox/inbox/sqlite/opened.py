@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from pillarbox.store.port import KeptMessage, MessageId
 __all__ = ["Opened"]
 
 _PAGES_GIVEN_BACK: Final = 256  # in one step
+_KEEP_UP: Final = 0.1  # seconds that a job may take longer for what has piled up
 
 
 class Opened:
@@ -53,9 +55,10 @@ class Opened:
         return tuple(arrived.summary for arrived in mails), tuple(gone)
 
     def keep_up(self) -> None:
-        """Do what must not pile up, behind each job."""
+        """Do what must not pile up, behind each job, for a bounded time."""
+        until = time.monotonic() + _KEEP_UP
         with suppress(PillarboxError):  # a disk that failed says so to the next who asks
-            while self._step(is_urgent=True):
+            while self._step(is_urgent=True) and time.monotonic() < until:
                 pass
             self.database.checkpoint()
 

@@ -22,7 +22,8 @@ CHANGE: Final = statements("pillarbox.inbox.sqlite", "change.sql")
 
 _AT_ONCE: Final = 500  # mails that one step lets go, or looks at
 _PURGED_AT_ONCE: Final = 128  # mails whose rows one step deletes
-_MOST_OWED: Final = 1_024
+_MOST_OWED: Final = 1_024  # mails that are gone, and whose rows are still there
+_MOST_OCTETS_OWED: Final = 16 * 1024 * 1024  # of these
 _SESSIONS_WITHOUT_MAIL: Final = 1_000
 _NO_CAP: Final = Cap()
 # In this order: whether words are in the index is seen from ``unindexed``.
@@ -48,7 +49,8 @@ class Pruning:
         self.caps: Mapping[str, Cap] = {}
         self.whole = _NO_CAP
         self._has_rows = True
-        self._owed = 0  # mails pushed out since, and not purged
+        self._owed = 0  # mails that went since, and are not purged
+        self._octets_owed = 0
 
     # --- caps -------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class Pruning:
             or _excess(octets - lighter, cap.max_octets) > 0
         ):
             step: list[MessageId] = []
+            before = lighter
             for mail, size, _ in self._oldest(project):
                 if (
                     _excess(messages - len(pushed) - len(step), cap.max_messages) <= 0
@@ -88,7 +91,7 @@ class Pruning:
                 lighter += size
             if not step:
                 break
-            self._let_go(step)
+            self._let_go(step, lighter - before)
             pushed += step
         return pushed, lighter
 
@@ -101,10 +104,14 @@ class Pruning:
         ).fetchall()
         return rows
 
-    def _let_go(self, mails: Sequence[MessageId]) -> None:
+    def _let_go(self, mails: Sequence[MessageId], octets: int) -> None:
         self._database.execute(CHANGE["push_out"], (carray(mails),))
-        self._owed += len(mails)
+        self._owe(len(mails), octets)
+
+    def _owe(self, mails: int, octets: int) -> None:
         self._has_rows = True
+        self._owed += mails
+        self._octets_owed += octets
 
     def _bound_removals(self, listed_octets: int) -> None:
         """Give up the oldest removals when they and the list are more than the caps together."""
@@ -116,12 +123,12 @@ class Pruning:
                 _excess(messages, self.whole.max_messages) > 0
                 or _excess(octets, self.whole.max_octets) > 0
             ):
-                self._give_up(number)
+                self._give_up(number, total, size)
 
-    def _give_up(self, removal: int) -> None:
+    def _give_up(self, removal: int, mails: int, octets: int) -> None:
         self._database.execute(CHANGE["drop_removal"], (removal,))
         self._database.execute(CHANGE["give_up"], (removal,))
-        self._has_rows = True
+        self._owe(mails, octets)
 
     # --- time -------------------------------------------------------------------------
 
@@ -132,9 +139,9 @@ class Pruning:
             for number, name, _, _ in self._database.execute(CHANGE["projects"]).fetchall():
                 gone += self._age(self.caps.get(name, _NO_CAP).max_age, now, number)
             gone += self._age(self.whole.max_age, now, None)
-            for number, at, _, _ in self._database.execute(CHANGE["removals"]).fetchall():
+            for number, at, total, size in self._database.execute(CHANGE["removals"]).fetchall():
                 if at <= now - self._undo_for:
-                    self._give_up(number)
+                    self._give_up(number, total, size)
             self._database.execute(CHANGE["trim_transcripts"], (_SESSIONS_WITHOUT_MAIL,))
             self._database.execute(CHANGE["drop_idle_tags"])
         return gone
@@ -142,10 +149,11 @@ class Pruning:
     def _age(self, longest: float, now: float, project: int | None) -> list[MessageId]:
         if not longest:
             return []
-        old = [mail for mail, _, at in self._oldest(project) if at < now - longest]
+        old = [(mail, size) for mail, size, at in self._oldest(project) if at < now - longest]
+        mails = [mail for mail, _ in old]
         if old:
-            self._let_go(old)
-        return old
+            self._let_go(mails, sum(size for _, size in old))
+        return mails
 
     # --- rows -------------------------------------------------------------------------
 
@@ -156,19 +164,22 @@ class Pruning:
 
     @property
     def is_far_behind(self) -> bool:
-        """Whether mail is pushed out quicker than its rows are deleted."""
-        return self._owed > _MOST_OWED
+        """Whether mail goes quicker than its rows are deleted."""
+        return self._owed > _MOST_OWED or self._octets_owed > _MOST_OCTETS_OWED
 
     def step(self) -> None:
         """Delete the rows of some mail that is gone."""
         with self._database.transaction(is_synced=False):
-            mails = self._database.column(CHANGE["to_purge"], (_PURGED_AT_ONCE,))
+            rows = self._database.execute(CHANGE["to_purge"], (_PURGED_AT_ONCE,)).fetchall()
+            mails = [mail for mail, _ in rows]
             if mails:
                 ids: Any = carray(mails)
                 for table in _TABLES:
                     self._database.execute(CHANGE[f"purge_{table}"], (ids,))
         self._has_rows = bool(mails)
         self._owed = max(self._owed - len(mails), 0) if mails else 0
+        purged = sum(size for _, size in rows)
+        self._octets_owed = max(self._octets_owed - purged, 0) if mails else 0
         self._index.forget(mails)
 
 
