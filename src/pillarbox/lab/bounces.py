@@ -70,7 +70,7 @@ class Bouncer:
     def _content(self, server: LabServer, caught: Caught, sender: Mailbox) -> bytes:
         return late_bounce(
             hostname=server.hostname,
-            number=next(self._numbers),
+            name=str(next(self._numbers)),
             now=self._clock.now(),
             envelope=caught.envelope,
             recipients=tuple(

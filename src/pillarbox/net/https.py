@@ -36,6 +36,7 @@ class Fetched:
     content_type: str
     body: bytes
     location: str = ""  # where a redirect leads, as it stands there
+    retry_after: str = ""  # when to come again, likewise
 
 
 async def fetch(
@@ -206,4 +207,5 @@ async def _read(
         content_type=said.get(b"content-type", ""),
         body=bytes(body),
         location=said.get(b"location", ""),
+        retry_after=said.get(b"retry-after", ""),
     )

@@ -24,7 +24,7 @@ _DIAGNOSTIC: Final = "550 5.1.1 No such recipient after all, as this address ask
 def late_bounce(
     *,
     hostname: str,
-    number: int,
+    name: str,
     now: float,
     envelope: Envelope,
     recipients: Sequence[Recipient],
@@ -35,7 +35,7 @@ def late_bounce(
 
     Args:
         hostname: The server that gives the mail back.
-        number: Of its notifications, for the Message-ID.
+        name: Unique on it, for the Message-ID.
         now: Seconds since 1970.
         envelope: With which the mail had come.
         recipients: Those of it for whom it is given back.
@@ -44,7 +44,7 @@ def late_bounce(
     """
     header = scan_header(content)
     report = Report(
-        message_id=f"<bounce-{number}@{hostname}>",
+        message_id=f"<bounce-{name}@{hostname}>",
         hostname=hostname,
         author=Mailbox("postmaster", hostname),
         to=sender,
