@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.suites import arc, dkim, dmarc, dmarc_reports, explain, spf, tlsrpt
+from tests.suites import (
+    arc,
+    dkim,
+    dmarc,
+    dmarc_reports,
+    explain,
+    mime_others,
+    mime_stalwart,
+    spf,
+    tlsrpt,
+)
 from tests.suites.registry import Suite
 
 __all__ = ["SUITES"]
@@ -15,6 +25,8 @@ SUITES: Final[tuple[Suite, ...]] = (
     *dmarc.SUITES,
     *dmarc_reports.SUITES,
     *explain.SUITES,
+    *mime_others.SUITES,
+    *mime_stalwart.SUITES,
     *spf.SUITES,
     *tlsrpt.SUITES,
 )

@@ -116,6 +116,8 @@ class _Views:
                     part.children, inner, text, html,
                     in_alternative=in_alternative or inner == "alternative",
                 )  # fmt: skip
+            elif part.media_type.startswith("multipart/") and part.body_start >= part.end:
+                continue  # a multipart of nothing
             elif not _is_shown(part, kind, is_first=place == 0):
                 self.attached.append(part)
             elif kind == "alternative":

@@ -35,6 +35,8 @@ def read_date(value: bytes) -> float | None:
         value: The field's value, unfolded.
     """
     text = value[:_LONGEST].decode("ascii", "replace").strip()
+    if "(" in text:
+        text = _without_comments(text)
     found = _DATE.match(text)
     if found is None or found["month"].lower() not in _MONTHS:
         return None
@@ -49,6 +51,18 @@ def read_date(value: bytes) -> float | None:
         return None
     day = timegm((year, month, int(found["day"]), hour, minute, second, 0, 0, 0))
     return float(day - _offset(found["offset"], found["zone"]))
+
+
+def _without_comments(text: str) -> str:
+    """Return a date without its comments, which nest (RFC 5322 §3.2.2)."""
+    kept: list[str] = []
+    depth = 0
+    for character in text:
+        depth += character == "("
+        if not depth:
+            kept.append(character)
+        depth -= character == ")" and depth > 0
+    return "".join(kept)
 
 
 def _year(text: str) -> int:

@@ -13,7 +13,6 @@ import re
 from typing import Final
 
 from pillarbox.message.charset import decode_octets, guess_text
-from pillarbox.message.header import unfold
 
 __all__ = ["decode_text", "one_line"]
 
@@ -30,7 +29,10 @@ def decode_text(value: bytes) -> str:
     Args:
         value: What follows the field's colon; folds may still be in it.
     """
-    value = unfold(value)
+    if b"\r\n" in value:
+        # Only the CRLF goes (RFC 5322 §2.2.3), but nobody means the indentation that is left.
+        value = b" ".join(filter(None, (line.strip(b" \t") for line in value.split(b"\r\n"))))
+    value = value.strip(b" \t\r\n")
     if b"=?" in value:
         return one_line("".join(_pieces(value)))
     return one_line(guess_text(value))

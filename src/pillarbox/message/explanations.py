@@ -16,7 +16,7 @@ from msgspec import Struct
 from pillarbox.message.dates import read_date
 from pillarbox.message.encoded_word import one_line
 from pillarbox.message.field_purposes import PURPOSES
-from pillarbox.message.parameters import read_parameters, read_token
+from pillarbox.message.parameters import read_media_type, read_parameters, read_token
 from pillarbox.message.trace import format_date
 
 __all__ = ["Explanation", "Reading", "explain_field"]
@@ -246,7 +246,7 @@ def _one_click(value: str) -> _Readings:
 
 def _content_type(value: str) -> _Readings:
     octets = value.encode()
-    yield "kind", read_token(octets)
+    yield "kind", read_media_type(octets)
     labels = {"charset": "character set", "boundary": "boundary between the parts", "name": "file",
               "format": "lines", "method": "calendar method", "start": "main part"}  # fmt: skip
     for name, text in read_parameters(octets).items():

@@ -90,7 +90,7 @@ class Header:
 
         Args:
             matches: One match of the field pattern for each field.
-            first_field: Octets before the first field: 0, or those of an mbox "From " line.
+            first_field: The offset of the first field; an mbox "From " line may stand before it.
             size: The offset of the body; what stands before it, with the empty line.
             end: What ended the header.
         """
@@ -176,7 +176,7 @@ def scan_header(
     Raises:
         HeaderRefused: The header is larger than the limits allow.
     """
-    position = first_field = start or _mbox_line(content)
+    position = first_field = _mbox_line(content, start)
     matches: list[re.Match[bytes]] = []
     # One octet more than allowed is looked at, so that what is too large shows.
     bound = start + limits.max_size + 1
@@ -202,8 +202,9 @@ def scan_header(
     return Header(matches, first_field, position, end_by)
 
 
-def _mbox_line(content: bytes) -> int:
-    """Return the size of an mbox "From " line at the start, which is no part of the message."""
-    if not content.startswith((b"From ", b">From ")):
-        return 0
-    return content.find(b"\r\n", 0, 1_000) + 2 if b"\r\n" in content[:1_000] else 0
+def _mbox_line(content: bytes, start: int) -> int:
+    """Return the end of an mbox "From " line at ``start``, which is no part of the message."""
+    if not content.startswith((b"From ", b">From "), start):
+        return start
+    end = content.find(b"\r\n", start, start + 1_000)
+    return start if end < 0 else end + 2

@@ -1,6 +1,7 @@
 """Many mails in one file: the mbox format, read as written by anybody (RFC 4155, mboxrd).
 
-A mail begins at a line that starts with ``From `` at the beginning or behind an empty line.
+A mail begins at a line ``From ``, who, when, that a header field follows: most writers put an
+empty line before it, some do not, and many leave ``From Russia with love`` in a text unquoted.
 Reading takes one level of quoting off (``>From``), as mboxrd and most others write it; writing
 puts one on every such line, so that what is written is read back octet for octet.
 """
@@ -14,15 +15,24 @@ from typing import Final
 
 __all__ = ["read_mbox", "write_mbox"]
 
-_BEGIN: Final = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*+\n")
-_QUOTED: Final = re.compile(rb"^>(>*+From )", re.MULTILINE)
-_TO_QUOTE: Final = re.compile(rb"^(>*+From )", re.MULTILINE)
+# Behind an empty line, or at the beginning; Netscape and its heirs write no empty line, and "-" in
+# the place of a name. Then, perhaps, a time, and at any rate the first field of the mail.
+_BEGIN: Final = re.compile(
+    rb"(?:(?:\A(?:\xef\xbb\xbf)?|(?<=\n\n)|(?<=\n\r\n))"
+    rb"From [^ \r\n]++(?:[ \t][^\n]*[0-9]{2}:[0-9]{2}[^\n]*|[ \t]*+\r?)|(?<=\n)From -[^\n]*+)\n"
+    rb"(?=[!-9;-~]++[ \t]*+:|>From )"
+)
+_QUOTED: Final = re.compile(rb"\n>(>*+From )")
+_TO_QUOTE: Final = re.compile(rb"\n(>*+From )")
 
 
 def read_mbox(octets: bytes) -> Iterator[bytes]:
     """Yield the mails of an mbox, with CRLF line ends and without their separator lines.
 
-    What stands before the first separator is passed over.
+    What stands before the first separator is passed over; what has none has no mails.
+
+    Args:
+        octets: The file, with any line ends.
     """
     begins = list(_BEGIN.finditer(octets))
     ends = [begin.start() for begin in begins[1:]] + [len(octets)]
@@ -30,7 +40,7 @@ def read_mbox(octets: bytes) -> Iterator[bytes]:
         mail = octets[begin.end() : end].replace(b"\r\n", b"\n")
         if mail.endswith(b"\n\n"):  # the empty line before the next separator is none of the mail
             mail = mail[:-1]
-        yield _QUOTED.sub(rb"\1", mail).replace(b"\n", b"\r\n")
+        yield _QUOTED.sub(rb"\n\1", mail).replace(b"\n", b"\r\n")
 
 
 def write_mbox(mails: Iterable[tuple[bytes, str, float]]) -> Iterator[bytes]:
@@ -43,6 +53,6 @@ def write_mbox(mails: Iterable[tuple[bytes, str, float]]) -> Iterator[bytes]:
         moment = datetime.fromtimestamp(at, UTC).strftime("%a %b %d %H:%M:%S %Y")
         who = re.sub(r"\s", "-", sender) or "MAILER-DAEMON"
         yield f"From {who} {moment}\n".encode()
-        mail = _TO_QUOTE.sub(rb">\1", octets.replace(b"\r\n", b"\n"))
-        yield mail if mail.endswith(b"\n") else mail + b"\n"
+        mail = octets.replace(b"\r\n", b"\n")
+        yield _TO_QUOTE.sub(rb"\n>\1", mail if mail.endswith(b"\n") else mail + b"\n")
         yield b"\n"

@@ -14,13 +14,20 @@ from urllib.parse import unquote_to_bytes
 from pillarbox.message.charset import decode_octets
 from pillarbox.message.encoded_word import decode_text, one_line
 
-__all__ = ["read_parameters", "read_token"]
+__all__ = ["read_media_type", "read_parameters", "read_token"]
 
 _MAX_PIECES: Final = 200
-_TOKEN: Final = re.compile(rb"[ \t\r\n]*+([!#-'*+./0-9A-Z^-~-]++)")
+_TOKEN: Final = re.compile(rb"[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)")
+_TYPE: Final = re.compile(
+    rb"[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)[ \t\r\n]*+/[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)"
+)
+_FLAT_COMMENT: Final = re.compile(rb"\([^()]*+\)")
+# A parameter begins behind a semicolon or, where that was forgotten, behind a run of blanks. A
+# value without quotation marks goes on to the next of either: names of files hold blanks.
 _PARAMETER: Final = re.compile(
-    rb";[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)[ \t\r\n]*+=[ \t\r\n]*+"
-    rb'(?:"((?>(?:[^"\\]++|\\.)*))"|([^;]*+))',
+    rb"(?:;|(?<![ \t\r\n;])(?=[ \t\r\n]))[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)[ \t\r\n]*+=[ \t\r\n]*+"
+    rb'(?:"((?>(?:[^"\\]++|\\.)*))"|'
+    rb"((?>(?:[^; \t\r\n]++|[ \t\r\n]++(?![!#-'*+.0-9A-Z^-~-]++[ \t]*+=))*)))",
     re.DOTALL,
 )
 _QUOTED_PAIR: Final = re.compile(rb'\\(["\\])')
@@ -31,9 +38,17 @@ _WORDS: Final = frozenset({"charset", "format", "delsp", "type", "method"})
 
 
 def read_token(value: bytes) -> str:
-    """Return the first word of a field in lower case, such as ``text/plain``; "" without one."""
+    """Return the first word of a field in lower case, such as ``inline``; "" without one."""
     found = _TOKEN.match(value)
     return "" if found is None else found[1].decode("ascii").lower()
+
+
+def read_media_type(value: bytes) -> str:
+    """Return ``type/subtype`` in lower case; "" where the field does not begin with both."""
+    found = _TYPE.match(value)
+    if found is None and b"(" in value:
+        found = _TYPE.match(_FLAT_COMMENT.sub(b"", value.partition(b";")[0]))
+    return "" if found is None else f"{found[1].decode('ascii')}/{found[2].decode('ascii')}".lower()
 
 
 def read_parameters(value: bytes) -> dict[str, str]:
@@ -42,9 +57,14 @@ def read_parameters(value: bytes) -> dict[str, str]:
     Args:
         value: The field's value; folds may still be in it.
     """
-    start = value.find(b";")
-    if start < 0:
+    if b"=" not in value:
         return {}
+    semicolon, equals = value.find(b";"), value.find(b"=")
+    if semicolon < 0 or semicolon > equals:  # the first semicolon was forgotten
+        first = _TYPE.match(value) or _TOKEN.match(value)
+        start = first.end() if first else 0
+    else:
+        start = semicolon
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
     count = 0
@@ -52,7 +72,8 @@ def read_parameters(value: bytes) -> dict[str, str]:
         name = found[1].decode("ascii").lower()
         text = _value(name, found[2], found[3])
         if "*" not in name:
-            plain.setdefault(name, decode_text(text))
+            if text:
+                plain.setdefault(name, decode_text(text))
             continue
         parts = _PIECE.fullmatch(name)
         count += 1

@@ -37,7 +37,8 @@ class Person(Struct, frozen=True, gc=False):
 _ELEMENT: Final = re.compile(r'(?>(?:[^",<;]++|"(?>(?:[^"\\]++|\\.)*)"|<[^>]*+>|["<])+)', re.DOTALL)
 _ANGLE: Final = re.compile(r"<([^<>]*+)>")
 _BARE: Final = re.compile(r"[^\s<>\"(),;:]{1,256}@[^\s<>\"(),;:]{1,256}")
-_GROUP: Final = re.compile(r"\s*+[^\":<>@,;]*+:")
+_GROUP: Final = re.compile(r"\s*+(?>(?:[^\":<>@,;]++|\"[^\"]*+\")*):(?!//)")
+_COMMENT: Final = re.compile(r"\(([^()\\]{1,200})\)")
 
 
 def read_people(value: bytes) -> tuple[Person, ...]:
@@ -58,10 +59,13 @@ def _read(value: bytes) -> tuple[Person, ...]:
     found = parse_address_list(value)
     if found.error:
         return _salvage(value.decode("utf-8", "replace"))
-    return tuple(
+    people = tuple(
         Person(one_line(str(address.mailbox)), _decoded(address.name))
         for address in found.addresses[:MAX_PEOPLE]
     )
+    if len(people) == 1 and not people[0].name and (comment := _COMMENT.search(value.decode())):
+        return (Person(people[0].address, _decoded(comment[1].strip())),)  # RFC 822 had names there
+    return people
 
 
 # The same people write over and over.
@@ -72,7 +76,8 @@ def _salvage(text: str) -> tuple[Person, ...]:
     """Return what a reader would take for people in a list that is none."""
     people: list[Person] = []
     for found in _ELEMENT.finditer(text):
-        element = _GROUP.sub("", found[0], count=1).strip()
+        group = _GROUP.match(found[0])
+        element = found[0][group.end() if group else 0 :].strip()
         if element:
             people.append(_person(element))
         if len(people) >= MAX_PEOPLE:
@@ -83,8 +88,8 @@ def _salvage(text: str) -> tuple[Person, ...]:
 def _person(element: str) -> Person:
     angle = _ANGLE.search(element)
     if angle is not None:
-        name = element[: angle.start()] + element[angle.end() :]
-        return Person(one_line(angle[1].strip()), _decoded(_unquoted(name.strip())))
+        name = (element[: angle.start()] + element[angle.end() :]).strip()
+        return Person(one_line(angle[1].strip()), _decoded(_unquoted(name).strip("() ")))
     bare = _BARE.search(element)
     if bare is None:
         return Person("", _decoded(_unquoted(element)))

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from pillarbox.message.charset import decode_octets, is_known_charset
 from pillarbox.message.header import Header, HeaderEnd, HeaderLimits, HeaderRefused, scan_header
-from pillarbox.message.parameters import read_parameters, read_token
+from pillarbox.message.parameters import read_media_type, read_parameters, read_token
 from pillarbox.message.transfer import IDENTITY, decode_transfer, is_known_transfer
 
 __all__ = ["DEFAULT_TREE_LIMITS", "FEW_PARTS", "Node", "TreeLimits", "leaves", "read_tree"]
@@ -210,11 +210,13 @@ class _Builder:
             if is_last:
                 del self._boundaries[self._stack[place].boundary]
                 self._stack[place].boundary = b""
+            elif line_end + 1 >= len(octets):
+                break  # cut off behind a delimiter: nothing of the part is there
             elif self._next_number > self._limits.max_parts:
                 self._stack[place].defects.append("has more parts than are looked at")
                 self._boundaries.clear()
             else:
-                self._open(min(line_end + 1, len(octets)))
+                self._open(line_end + 1)
                 position = max(self._stack[-1].body_start - 1, line_end)
         for part in self._stack:
             if part.boundary and part.children:
@@ -307,7 +309,7 @@ class _Builder:
             part = self._stack.pop()
             if part.boundary:
                 self._boundaries.pop(part.boundary, None)
-            node = self._closed(part, max(end, part.body_start))
+            node = self._closed(part, end)
             if self._stack:
                 self._stack[-1].children.append(node)
             else:
@@ -333,8 +335,9 @@ class _Builder:
             defects=self._defects(part, encoding),
             header=header,
             octets=self._octets,
-            start=part.start,
-            body_start=part.body_start,
+            # The line end of a part without content is that of the delimiter behind it.
+            start=min(part.start, end),
+            body_start=min(part.body_start, end),
             end=end,
             children=tuple(part.children),
         )
@@ -384,9 +387,7 @@ def _content_id(value: bytes) -> str:
 
 
 def _read_content_type(value: bytes) -> tuple[str, dict[str, str]]:
-    media_type = read_token(value)
-    is_whole = media_type.count("/") == 1 and not media_type.startswith("/")
-    return (media_type if is_whole and not media_type.endswith("/") else "", read_parameters(value))
+    return read_media_type(value), read_parameters(value)
 
 
 # Senders repeat: nearly all parts of all mail have one of a few types.
