@@ -102,7 +102,10 @@ class RunningSandbox(RunningWeb):
         return self.send_message(make_message(to=to, **options))
 
     def send_message(
-        self, message: EmailMessage | bytes, sender: str = "", to: str = "bo@example.com",
+        self,
+        message: EmailMessage | bytes,
+        sender: str = "",
+        to: str = "bo@example.com",
         user: str = "",
     ) -> str:
         """Send a mail as it is and return its id."""

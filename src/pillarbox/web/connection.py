@@ -64,7 +64,10 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take octets of a request."""
-        if self._is_lingering or self.transport.is_closing():
+        if self._is_lingering:
+            self._throw_away(data)
+            return
+        if self.transport.is_closing():
             return
         if self._is_head:
             self._head_octets += len(data)
@@ -126,10 +129,17 @@ class Connection(HttpToolsProtocol):
     def _linger(self) -> None:
         """Say that nothing more comes, and throw away what does."""
         self._is_lingering = True
+        self._head_octets = 0
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._arm(self._limits.linger)
+
+    def _throw_away(self, data: bytes) -> None:
+        """Take what was sent before the answer could be read, and no more."""
+        self._head_octets += len(data)
+        if self._head_octets > self._limits.lingering:
+            self.transport.pause_reading()
 
     def _arm(self, seconds: float) -> None:
         self._disarm()

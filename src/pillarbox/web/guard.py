@@ -18,6 +18,7 @@ from typing import Final
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from pillarbox.policy.networks import TrustedNetworks
 from pillarbox.web.authentication import Authentication
@@ -80,6 +81,8 @@ class Guard:
                 await early(scope, receive, answer.send)
         except Problem as problem:
             await self._render(scope, receive, answer, problem)
+        except WebSocketDisconnect:
+            pass  # the client has gone, which is its right
         except Exception as error:  # noqa: BLE001 - the last place where a defect can be told
             self._duties.on_defect(error)
             if answer.has_begun:

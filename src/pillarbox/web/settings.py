@@ -49,3 +49,4 @@ class ConnectionLimits:
     idle: int = 20  # seconds between requests
     stalled: float = 30.0  # seconds in which a client takes nothing of its answer
     linger: float = 2.0  # seconds in which the rest of a refused body is thrown away
+    lingering: int = 4 * MIB  # octets of it, at most
