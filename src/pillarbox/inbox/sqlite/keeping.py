@@ -45,7 +45,7 @@ class Keeping:
         found = []
         for message in messages:
             content = self._chunks(message.id) if message.content is None else message.content
-            summary = summarize(content)
+            summary = _summarize(content)
             found.append(take_in(message, summary, self.labeler(message, summary)))
         return found
 
@@ -118,6 +118,27 @@ class Keeping:
         with self._database.transaction(is_synced=False):
             rows = [(session, _NO_MAIL_YET, octets) for session, octets in transcripts.items()]
             self._database.many(SQL["write_transcript"], rows)
+
+
+def _summarize(content: bytes) -> MailSummary:
+    """Read a mail; what a defect of ours cannot read is kept all the same, and says so."""
+    try:
+        return summarize(content)
+    except Exception as defect:  # noqa: BLE001 - whatever it is, the mail can be looked at raw
+        return MailSummary(
+            subject="",
+            author=None,
+            to=(),
+            cc=(),
+            reply_to=(),
+            message_id="",
+            snippet=f"(pillarbox cannot read this mail: {type(defect).__name__}: {defect})"[:250],
+            text="",
+            attachments=0,
+            inlines=0,
+            filenames=(),
+            tags_header=(),
+        )
 
 
 def number_of_tag(database: Database, tag: str) -> int:
