@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pillarbox.console.sandbox import actions, frames, inbox_pages, live, rule_pages, setup_pages
+from pillarbox.console.sandbox import (
+    actions,
+    frames,
+    inbox_pages,
+    live,
+    rule_pages,
+    setup_pages,
+    webhook_pages,
+)
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.web.assets import static_router
 from pillarbox.web.pages import Pages
@@ -23,4 +31,5 @@ def routers(sandbox: Sandbox) -> list[APIRouter]:
         actions.router(sandbox),
         setup_pages.router(sandbox, pages),
         rule_pages.router(sandbox, pages),
+        webhook_pages.router(sandbox, pages),
     ]

@@ -17,11 +17,12 @@ from pillarbox.preflight.assessment import (
 )
 from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
 
-__all__ = ["ChecksView", "Verdict", "checks_view", "read_verdict"]
+__all__ = ["ChecksView", "Verdict", "checks_view", "read_verdict", "verdict_of"]
 
 _GOOD: Final = 9.0  # points
 _FAIR: Final = 6.0
 _MOST_FEATURES: Final = 60
+_KINDS: Final = {Level.WARNING: "warning", Level.ERROR: "error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Verdict:
     """The score in short."""
 
     points: str
-    kind: str  # "ok", "warning", "error": the color
+    kind: str  # "ok", "warning", "error": the color, by the worst finding
+    count: int  # of warnings and errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +93,25 @@ class ChecksView:
 def read_verdict(kept: bytes) -> Verdict | None:
     """Return the score of an assessment that was kept."""
     assessment = from_json(kept)
-    return _verdict(assessment) if assessment else None
+    return verdict_of(assessment) if assessment else None
+
+
+def verdict_of(assessment: Assessment) -> Verdict:
+    """Return the score in short."""
+    bad = assessment.count(Level.WARNING) + assessment.count(Level.ERROR)
+    return Verdict(f"{assessment.score.points:g}", _KINDS.get(assessment.worst, "ok"), bad)
 
 
 def checks_view(assessment: Assessment) -> ChecksView:
     """Return an assessment ready for its page."""
-    verdict = _verdict(assessment)
+    points = assessment.score.points
     levels = (Level.ERROR, Level.WARNING, Level.NOTE)
     counts = tuple((level, assessment.count(level)) for level in levels)
     groups = [_group(aspect.title, assessment.of(aspect)) for aspect in Aspect]
     shown = [group for group in groups if group is not None]
     return ChecksView(
-        points=verdict.points,
-        kind=verdict.kind,
+        points=f"{points:g}",
+        kind=_kind(points),
         title=_title(assessment),
         counts=tuple((level, count) for level, count in counts if count),
         deductions=tuple(
@@ -119,10 +127,8 @@ def checks_view(assessment: Assessment) -> ChecksView:
     )
 
 
-def _verdict(assessment: Assessment) -> Verdict:
-    points = assessment.score.points
-    kind = "ok" if points >= _GOOD else "warning" if points >= _FAIR else "error"
-    return Verdict(f"{points:g}", kind)
+def _kind(points: float) -> str:
+    return "ok" if points >= _GOOD else "warning" if points >= _FAIR else "error"
 
 
 def _title(assessment: Assessment) -> str:

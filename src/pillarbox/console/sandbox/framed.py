@@ -44,7 +44,7 @@ _EMPTY_IMAGE: Final = "data:,"
 _PLACEHOLDER: Final = "data:image/svg+xml," + quote(
     "<svg xmlns='http://www.w3.org/2000/svg' width='120' height='60'>"
     "<rect x='.5' y='.5' width='99%' height='98%' fill='#8881' stroke='#8888' "
-    "stroke-dasharray='4 3'/></svg>"
+    "stroke-dasharray='4 3' vector-effect='non-scaling-stroke'/></svg>"
 )
 _PICTURES: Final = frozenset({"src", "background", "poster", "lowsrc"})
 _LINKS: Final = frozenset({"href", "xlink:href"})

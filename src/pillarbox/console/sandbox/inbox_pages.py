@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from pillarbox.console.sandbox.checks import checks_view
+from pillarbox.console.sandbox.checks import checks_view, read_verdict, verdict_of
 from pillarbox.console.sandbox.connection import connection_of
 from pillarbox.console.sandbox.forms import message_id
 from pillarbox.console.sandbox.listing import PAGE_ROWS, Listing, list_of, make_listing
@@ -42,6 +42,7 @@ def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
     router.get("/fragments/rows")(looking.rows_piece)
     router.get("/fragments/rail")(looking.rail_piece)
     router.get("/fragments/idle")(looking.idle_piece)
+    router.get("/fragments/verdict/{name}")(looking.verdict_piece)
     router.get("/fragments/mail/{name}")(looking.mail_piece)
     router.get("/fragments/mail/{name}/{view}")(looking.view_piece)
     return router
@@ -129,6 +130,16 @@ class _Looking:
         shell = await make_shell(self._sandbox, Place.of(request), "mail")
         return self._pages.page(request, "sandbox/mail.html", mail=mail, shell=shell)
 
+    async def verdict_piece(self, request: Request, name: str) -> Response:
+        """How a mail is judged, in short; it is judged where it was not yet."""
+        message = message_id(name)
+        kept = await self._sandbox.inbox.assessment(message)
+        verdict = read_verdict(kept) if kept else None
+        if verdict is None:
+            assessment = await self._sandbox.assess(message)
+            verdict = verdict_of(assessment) if assessment else None
+        return self._pages.page(request, "sandbox/verdict.html", verdict=verdict)
+
     # --- what both need ----------------------------------------------------------------
 
     async def _page(self, request: Request, listing: Listing, mail: MailView | None) -> Response:
@@ -167,7 +178,9 @@ class _Looking:
             )
         except PillarboxError as error:
             return {"checks_problem": str(error)}
-        return {"checks": checks_view(assessment)} if assessment else {}
+        if assessment is None:
+            return {"checks_problem": "This message could not be judged."}
+        return {"checks": checks_view(assessment)}
 
     def _to(self, request: Request, path: str) -> Response:
         root = request.scope.get("root_path", "")

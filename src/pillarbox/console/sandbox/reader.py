@@ -44,6 +44,7 @@ VIEWS: Final = {
 }
 """The views of a mail by their names in paths, in the order in which they stand."""
 
+_FIRST: Final = "message"
 _SHOWN_CODES: Final = 2
 _LONGEST_TEXT: Final = 512 * 1024  # characters
 
@@ -56,6 +57,7 @@ class Tab:
     title: str
     path: str  # below the mail's own
     count: int | None = None
+    is_empty: bool = False  # there is nothing to see in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,14 @@ def _mail_view(
     codes = codes_in(mail)
     followed = [link for link in links if link.kind == "link"]
     text = mail.text or ""
-    counts = {"files": len(files), "links": len(followed), "headers": None}
+    counts = {"files": len(files), "links": len(followed)}
+    empty = {
+        "text": not text,
+        "source": mail.html is None,
+        "files": not files and not mail.calendar,
+        "links": not followed and not codes,
+        "session": not summary.session,
+    }
     return MailView(
         id=name,
         place=place,
@@ -154,7 +163,7 @@ def _mail_view(
         main_link=_main_link(followed),
         files=files,
         tabs=tuple(
-            Tab(key, title, "" if key == "message" else f"/{key}", counts.get(key) or None)
+            Tab(key, title, f"/{key}" * (key != _FIRST), counts.get(key) or None, empty.get(key, False))
             for key, title in VIEWS.items()
         ),
         verdict=verdict,

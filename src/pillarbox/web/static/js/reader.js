@@ -48,6 +48,9 @@ async function load(box, href, into) {
 }
 function loadPieces(within = document) {
   for (const box of all("[data-load]", within)) load(box, box.dataset.load, one("#reader"));
+  for (const box of all("[data-verdict]", within)) {
+    fetchPiece(box.dataset.verdict).then((response) => response.text()).then((html) => { box.innerHTML = html; }, () => {});
+  }
 }
 on("click", "[data-load-into]", (_, button) => {
   button.disabled = true;

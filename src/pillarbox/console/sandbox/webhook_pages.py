@@ -1,0 +1,126 @@
+"""The page of webhooks: who is told of new mail, what they answered, and trying again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from pillarbox.console.sandbox.forms import read_form
+from pillarbox.console.sandbox.place import Place
+from pillarbox.console.sandbox.shell import make_shell
+from pillarbox.errors import PillarboxError
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.sandbox.webhooks import Delivery
+from pillarbox.store.ids import show_id
+from pillarbox.web.pages import Pages
+
+__all__ = ["router"]
+
+_SHOWN: Final = 50  # deliveries
+_LONGEST_BODY: Final = 20_000  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryView:
+    """One delivery as the page shows it."""
+
+    id: str
+    at: float
+    endpoint: str
+    mail: str  # "" for a test
+    is_test: bool
+    body: str
+    response: str
+    status: int | None
+    problem: str
+    attempt: int
+    seconds: float
+    is_done: bool
+    has_succeeded: bool
+
+
+def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+    """Return the routes of webhooks."""
+    router = APIRouter(include_in_schema=False)
+    hooks = _WebhookPages(sandbox, pages)
+    router.get("/webhooks")(hooks.page)
+    router.post("/webhooks/test")(hooks.test)
+    router.post("/webhooks/replay")(hooks.replay)
+    return router
+
+
+class _WebhookPages:
+    """Shows who is told, and tells them again."""
+
+    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
+        self._sandbox = sandbox
+        self._pages = pages
+
+    async def page(self, request: Request) -> Response:
+        """Who is told, and what they answered."""
+        return await self._page(request)
+
+    async def test(self, request: Request) -> Response:
+        """Tell one of nothing, to see whether it hears."""
+        form = await read_form(request)
+        try:
+            await self._sandbox.webhooks.test(form.text("name"))
+        except PillarboxError as error:
+            return await self._page(request, problem=str(error))
+        return _back(request)
+
+    async def replay(self, request: Request) -> Response:
+        """Deliver once more."""
+        form = await read_form(request)
+        try:
+            await self._sandbox.webhooks.replay(form.text("id"))
+        except PillarboxError as error:
+            return await self._page(request, problem=str(error))
+        return _back(request)
+
+    async def _page(self, request: Request, *, problem: str = "") -> Response:
+        hooks = self._sandbox.webhooks
+        return self._pages.page(
+            request,
+            "sandbox/webhooks.html",
+            status=422 if problem else 200,
+            shell=await make_shell(self._sandbox, Place(), "webhooks"),
+            endpoints=hooks.endpoints(),
+            deliveries=[_view(delivery) for delivery in hooks.deliveries(_SHOWN)],
+            problem=problem,
+        )
+
+
+def _view(delivery: Delivery) -> DeliveryView:
+    return DeliveryView(
+        id=delivery.id,
+        at=delivery.at,
+        endpoint=delivery.endpoint,
+        mail=show_id(delivery.mail) if delivery.mail is not None else "",
+        is_test=delivery.mail is None,
+        body=_shown(delivery.request_body),
+        response=delivery.response,
+        status=delivery.status,
+        problem=delivery.problem,
+        attempt=delivery.attempt,
+        seconds=delivery.seconds,
+        is_done=delivery.is_done,
+        has_succeeded=delivery.has_succeeded,
+    )
+
+
+def _shown(body: bytes) -> str:
+    text = body[:_LONGEST_BODY].decode("utf-8", "replace")
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:  # it was cut
+        return text
+
+
+def _back(request: Request) -> Response:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/webhooks", status_code=303)
