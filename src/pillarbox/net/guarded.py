@@ -170,8 +170,15 @@ class GuardedClient:
         return next((one for one in addresses if ":" not in one), addresses[0])
 
 
-def read_target(url: str, ports: Collection[int] = WEB_PORTS) -> Target:
+def read_target(
+    url: str, ports: Collection[int] = WEB_PORTS, *, may_be_inside: bool = False
+) -> Target:
     """Take an address apart, and look whether it may be asked at all.
+
+    Args:
+        url: The address.
+        ports: Those that may be asked.
+        may_be_inside: Whether the host may have a name without a dot, such as ``localhost``.
 
     Raises:
         AddressRefused: It may not.
@@ -190,10 +197,10 @@ def read_target(url: str, ports: Collection[int] = WEB_PORTS) -> Target:
     port = _PORTS[parts.scheme] if port is None else port
     if port not in ports:
         raise AddressRefused(f"port {port} is none of the web")
-    return _target(parts, host, port)
+    return _target(parts, host, port, may_be_inside=may_be_inside)
 
 
-def _target(parts: SplitResult, host: str, port: int) -> Target:
+def _target(parts: SplitResult, host: str, port: int, *, may_be_inside: bool) -> Target:
     path = quote(parts.path or "/", safe=_PATH)
     if parts.query:
         path += "?" + quote(parts.query, safe=_PATH + "?")
@@ -201,6 +208,7 @@ def _target(parts: SplitResult, host: str, port: int) -> Target:
     if literal is not None:
         return Target(parts.scheme, str(literal), port, path, is_literal=True)
     name = ascii_domain(host.rstrip(".")).lower()
-    if not is_domain(name) or name.rpartition(".")[2].isdigit() or "." not in name:
+    is_outside = "." in name and not name.rpartition(".")[2].isdigit()
+    if not is_domain(name) or not (is_outside or may_be_inside):
         raise AddressRefused(f"{host[:80]!a} is no name of a host on the internet")
     return Target(parts.scheme, name, port, path, is_literal=False)

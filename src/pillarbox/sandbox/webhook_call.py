@@ -73,7 +73,7 @@ async def call(endpoint: Endpoint, *, name: str, body: bytes, now: float) -> Ans
     if not endpoint.keys:
         return Answer(None, "its secret cannot be used, so that nothing is sent", is_final=True)
     try:
-        target = read_target(endpoint.url, _ANY_PORT)
+        target = read_target(endpoint.url, _ANY_PORT, may_be_inside=True)
         async with asyncio.timeout(endpoint.timeout):
             address = await _address(target, may_be_private=endpoint.may_be_private)
         request = Request(
