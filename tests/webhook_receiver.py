@@ -29,6 +29,7 @@ class Receiver:
     most_at_once: int = 0
     _now: int = 0
     _server: asyncio.Server | None = None
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -48,6 +49,10 @@ class Receiver:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        for task, writer in self._open.items():
+            task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*self._open, return_exceptions=True)
 
     async def wait_for(self, count: int) -> list[Call]:
         """Wait until so many calls have come."""
@@ -57,6 +62,9 @@ class Receiver:
         return self.calls
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
         http = h11.Connection(h11.SERVER)
         path, fields, body = "", {}, b""
         while True:
@@ -81,3 +89,4 @@ class Receiver:
         writer.write(http.send(h11.Data(data=b"answer")) or b"")
         writer.write(http.send(h11.EndOfMessage()) or b"")
         writer.close()
+        del self._open[task]
