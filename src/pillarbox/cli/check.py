@@ -1,4 +1,4 @@
-"""``pillarbox check``: look at a domain or at a server from the outside."""
+"""``pillarbox check``: look at a domain, a server or a mail from the outside."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["check"]
 _COMMANDS: Final = {
     "domain": ("check_domain", "domain"),
     "smtp": ("check_smtp", "smtp"),
+    "message": ("check_message", "message"),
     "login": ("check_login", "login"),
     "port25": ("check_port25", "port25"),
 }
@@ -35,9 +36,10 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup)
 def check() -> None:
-    """Look at a domain or at a server from the outside, and say what to put right.
+    """Look at a domain, a server or a mail from the outside, and say what to put right.
 
     \b
       pillarbox check domain example.org
       pillarbox check smtp smtp.example.org:587
+      pillarbox check message mail.eml
     """  # noqa: D301 - click's mark: do not wrap

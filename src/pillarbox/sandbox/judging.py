@@ -120,7 +120,11 @@ class Judging:
             authentication = AuthenticationFacts(methods=kept.authentication)
         if verify and self._resolver is not None:
             authentication = await verify_content(
-                content, _client(summary), self._resolver, now=self._now()
+                content,
+                _client(summary),
+                self._resolver,
+                now=self._now(),
+                is_local=not is_public_address(summary.client),
             )
         links = kept.links if kept is not None else None
         if follow_links and self._client is not None:

@@ -17,7 +17,6 @@ from pillarbox.mailauth.resolver import Outcome, Resolver
 from pillarbox.mailauth.spf.record import is_spf_record
 from pillarbox.mailauth.verification import Client, Verification, Verifier
 from pillarbox.message.header import HeaderRefused, scan_header
-from pillarbox.policy.public_addresses import is_public_address
 from pillarbox.preflight.facts import AuthenticationFacts, MethodFact
 
 __all__ = ["authentication_facts", "verify_content"]
@@ -28,17 +27,18 @@ _SHOWN: Final = 200
 
 
 async def verify_content(
-    content: bytes, client: Client, resolver: Resolver, *, now: float
+    content: bytes, client: Client, resolver: Resolver, *, now: float, is_local: bool
 ) -> AuthenticationFacts | None:
     """Verify a mail; None where its header is larger than any server takes.
 
     Args:
         content: The octets.
-        client: Who brought it; an address that is not public says nothing.
+        client: Who brought it.
         resolver: Who answers for DNS.
         now: Seconds since 1970.
+        is_local: Whether the mail has not been sent on yet: the client's address says nothing
+            then, and a signature may be to come.
     """
-    is_local = not (client.address and is_public_address(client.address))
     try:
         header = scan_header(content)
     except HeaderRefused:

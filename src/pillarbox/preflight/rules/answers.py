@@ -19,11 +19,13 @@ _FIRST_REFUSAL: Final = 400
 _MOST: Final = 5
 _MOST_RULES: Final = 10
 _PASSED: Final = "pass"
+_MOST_EVIDENCE: Final = 12
 _SHAKY: Final = frozenset({"temperror", "neutral", "policy", "skipped"})
+_FAILURES: Final = frozenset({"fail", "permerror"})
 _MISSING: Final = {
     "spf": (
         1,
-        "There is no SPF record for the sender's domain",
+        "There is no SPF record",
         "Gmail, Yahoo and Microsoft ask for SPF or DKIM of everyone, for both of bulk senders.",
         "pillarbox check domain DOMAIN shows the record to publish.",
         10,
@@ -37,9 +39,9 @@ _MISSING: Final = {
     ),
     "dmarc": (
         3,
-        "The author's domain has no DMARC record",
+        "There is no DMARC record",
         "Anybody can write in its name; bulk senders need one.",
-        "Begin with: _dmarc TXT “v=DMARC1; p=none; rua=mailto:…”",
+        "Begin with: _dmarc.DOMAIN TXT “v=DMARC1; p=none; rua=mailto:…”",
         5,
     ),
 }
@@ -48,22 +50,37 @@ _FAILED: Final = {
         4,
         "SPF does not pass",
         "The domain's owner does not name this client as one that may send for it.",
+        "Let the record allow this client: pillarbox check domain DOMAIN shows what it allows.",
         15,
     ),
     "dkim": (
         5,
         "A DKIM signature does not pass",
         "Receivers take the mail as unsigned, or as changed on its way.",
+        "Sign last, behind everything that changes mail; publish the key that signs.",
         20,
     ),
     "dmarc": (
         6,
         "DMARC does not pass",
         "The author's domain decides what becomes of it: quarantine or refusal.",
+        "Let SPF or DKIM pass for the author's own domain: signing with it is the surer way.",
         20,
     ),
-    "arc": (7, "The ARC chain does not pass", "Receivers do not believe what forwarders saw.", 0),
-    "iprev": (8, "The client has no name that leads back to it", "Gmail and others refuse it.", 10),
+    "arc": (
+        7,
+        "The ARC chain does not pass",
+        "Receivers do not believe what forwarders say that they saw.",
+        "Forwarders must seal what they send on as it is.",
+        0,
+    ),
+    "iprev": (
+        8,
+        "The client has no name that leads back to it",
+        "Gmail and others refuse mail from such addresses.",
+        "Give the address a PTR record, and the name an A or AAAA record back to it.",
+        10,
+    ),
 }
 
 
@@ -71,15 +88,24 @@ def _authentication(letter: Letter) -> Iterator[Judged]:
     facts = letter.facts.authentication
     if facts is None:
         return
-    has_passed = {one.method for one in facts.methods if one.result == _PASSED}
+    # RFC 6376 §6.1: what counts is whether any signature passes; and a failure counts once.
+    counted = (
+        {"dkim"} if any(_passes(one) for one in facts.methods if one.method == "dkim") else set()
+    )
     for one in facts.methods:
-        yield from _method(one, is_saved=one.method == "dkim" and "dkim" in has_passed)
+        yield from _method(one, is_counted=one.method in counted)
+        if one.method == "dkim" and one.result in _FAILURES:
+            counted.add("dkim")
 
 
-def _method(one: MethodFact, *, is_saved: bool) -> Iterator[Judged]:
+def _passes(one: MethodFact) -> bool:
+    return one.result == _PASSED
+
+
+def _method(one: MethodFact, *, is_counted: bool) -> Iterator[Judged]:
     name = "iprev" if one.method == "iprev" else one.method.upper()
     subject = f" for {one.subject}" if one.subject else ""
-    if one.result == _PASSED:
+    if _passes(one):
         what = f"{name} passes{subject}"
         if one.is_aligned is False:
             yield _said(
@@ -92,20 +118,13 @@ def _method(one: MethodFact, *, is_saved: bool) -> Iterator[Judged]:
         yield _said(Level.NOTE, 11, f"{name} could not be told{subject}", one.reason, "", one)
     elif one.result == "none" and one.method in _MISSING:
         number, what, why, fix, tenths = _MISSING[one.method]
-        yield _said(Level.WARNING, number, what, why, fix, one, tenths=tenths)
+        yield _said(Level.WARNING, number, what + subject, why, fix, one, tenths=tenths)
     elif one.result != "none" and one.method in _FAILED:
-        number, what, why, tenths = _FAILED[one.method]
-        # RFC 6376 §6.1: what counts is whether any signature passes.
-        level = Level.NOTE if is_saved or not tenths else Level.ERROR
-        yield _said(
-            level,
-            number,
-            f"{what}{subject}: {one.result}",
-            why,
-            one.reason,
-            one,
-            tenths=0 if is_saved else tenths,
-        )
+        number, what, why, fix, tenths = _FAILED[one.method]
+        level = Level.NOTE if is_counted or not tenths else Level.ERROR
+        said = one.reason.rstrip(".") or one.result
+        taken = 0 if is_counted else tenths
+        yield _said(level, number, f"{what}{subject}: {said}", why, fix, one, tenths=taken)
 
 
 def _said(
@@ -117,9 +136,9 @@ def _said(
         number,
         what,
         why,
-        fix,
+        fix.replace("DOMAIN", one.subject or "DOMAIN"),
         tenths=tenths,
-        evidence=one.evidence[:_MOST],
+        evidence=one.evidence[:_MOST_EVIDENCE],
     )
 
 

@@ -210,12 +210,17 @@ def _contrast(letter: Letter) -> Iterator[Judged]:
             "Many readers cannot read it; hidden text is also what filters look for.",
             "Take colors with a contrast of 4.5 to 1 or more.",
             evidence=tuple(
-                f"HTML line {one.line}: {one.shown} {one.attributes.get('style', '')[:60]}"
-                for one, _ in found[:_MOST]
+                f"HTML line {one.line}: {one.shown} {_colors(one)}" for one, _ in found[:_MOST]
             ),
             lines=tuple(one.line for one, _ in found),
             tenths=2,
         )
+
+
+def _colors(element: Element) -> str:
+    declared = dict(read_attribute(element.attributes.get("style", "")).declarations)
+    names = ("color", "background-color", "background")
+    return "; ".join(f"{name}: {declared[name]}" for name in names if name in declared)
 
 
 def _ratio(element: Element) -> float | None:
