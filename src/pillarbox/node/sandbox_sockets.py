@@ -145,12 +145,12 @@ def addresses(sockets: Sequence[socket.socket]) -> tuple[str, ...]:
 
 
 def shown(places: Sequence[str]) -> tuple[str, ...]:
-    """Return addresses as people write them: "localhost:1025" for both loopback ones."""
+    """Return addresses as people write them: "localhost:1025" where both loopback ones are."""
     found: list[str] = []
     for each in places:
         host, _, port = each.rpartition(":")
-        if host in {"127.0.0.1", "[::1]"}:
-            each = f"localhost:{port}"  # noqa: PLW2901 - the same address by its name
-        if each not in found:
-            found.append(each)
+        is_both = {f"127.0.0.1:{port}", f"[::1]:{port}"} <= set(places)
+        address = f"localhost:{port}" if is_both and host in {"127.0.0.1", "[::1]"} else each
+        if address not in found:
+            found.append(address)
     return tuple(found)

@@ -311,7 +311,7 @@ def _new_nonce() -> str:
 
 def _session_ids(now: float) -> Iterator[str]:
     """Yield ids that no session of this node has had: when it started, and a number."""
-    start = _in_base_32(int(now))
+    start = _in_base_32(int(now * 1000))
     for number in itertools.count(1):
         yield f"{start}-{_in_base_32(number)}"
 

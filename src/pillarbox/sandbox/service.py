@@ -202,16 +202,17 @@ class Sandbox:
             The mail, or None when the time is over.
         """
         asked = self.query(query)
+        deadline = asyncio.get_running_loop().time() + timeout
         # Who subscribes before looking misses nothing in between.
         async with self.changes.subscribe() as changes:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    while True:
-                        found = await self.latest(asked, project=project)
-                        if found is not None and (after is None or found.id > after):
-                            return found
+                while True:
+                    found = await self.latest(asked, project=project)
+                    if found is not None and (after is None or found.id > after):
+                        return found
+                    async with asyncio.timeout_at(deadline):
                         await anext(changes)
-                        changes.take()  # all of it is looked at at once
+                    changes.take()  # all of it is looked at at once
         return None
 
     async def transcript(self, session: str) -> Transcript | None:
