@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pillarbox.checkup.list_questions import Listing
 from pillarbox.checkup.smtp_facts import Probe
 from pillarbox.mailauth import dmarc, mta_sts
 from pillarbox.mailauth.bimi import Bimi
 from pillarbox.mailauth.dane import TlsaPlan
 from pillarbox.mailauth.iprev import Iprev
-from pillarbox.mailauth.resolver import Answer, MxRecord, TlsaRecord
+from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, TlsaRecord
 from pillarbox.mailauth.spf import Result, Survey
 
 __all__ = ["DomainFacts", "HostFacts", "PolicyFacts", "SelectorFacts", "Sender"]
@@ -70,6 +71,10 @@ class DomainFacts:
     sts: PolicyFacts | None = None
     tls_rpt: Answer[bytes] | None = None
     bimi: Bimi | None = None
+    logo_was_fetched: bool = False
+    caa: Answer[CaaRecord] | None = None  # of the closest name with such records
+    asked_caa: bool = False
+    listings: tuple[Listing, ...] | None = None  # None: lists were not asked, or not in time
     senders: tuple[Sender, ...] | None = None
     probes: dict[str, Probe] | None = None  # of exchangers on port 25, by name; None: not dialed
     at: float = 0.0  # seconds since 1970

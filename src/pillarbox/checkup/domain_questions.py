@@ -20,16 +20,17 @@ from pillarbox.checkup.domain_facts import (
     SelectorFacts,
     Sender,
 )
+from pillarbox.checkup.list_questions import Listing, ask_lists
 from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.selectors import KNOWN_SELECTORS
 from pillarbox.checkup.smtp_facts import Probe
 from pillarbox.mailauth import bimi, dane, dmarc, mta_sts, spf, tls_rpt
 from pillarbox.mailauth.iprev import check_iprev
-from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, Resolver
+from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, Outcome, Resolver
 from pillarbox.mailauth.spf import Result, Survey
 from pillarbox.net.https import Fetched, FetchFailed
 
-__all__ = ["AskAlias", "DomainQuestion", "FetchPolicy", "ask_domain"]
+__all__ = ["AskAlias", "Dial", "DomainQuestion", "Extras", "FetchPolicy", "ask_domain"]
 
 _MAX_HOSTS: Final = 10
 _MAX_SENDERS: Final = 8
@@ -44,6 +45,19 @@ AskAlias = Callable[[str], Awaitable[Answer[str]]]
 
 FetchPolicy = Callable[[str], Awaitable[Fetched]]
 """Fetches the MTA-STS policy page of a domain; raises ``FetchFailed``."""
+
+
+AskCaa = Callable[[str], Awaitable[Answer[CaaRecord]]]
+"""Asks which authorities may issue certificates for a name, by the records of that name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """Who else is asked; nobody by default."""
+
+    caa: AskCaa | None = None
+    logos: bimi.LogoFetcher | None = None
+    asks_lists: bool = False  # block lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +78,7 @@ async def ask_domain(
     fetch: FetchPolicy | None,
     *,
     dial: Dial | None = None,
+    extras: Extras = Extras(),
     on_done: Callable[[str], None] = lambda _: None,
 ) -> DomainFacts:
     """Return what could be found out in time.
@@ -74,9 +89,10 @@ async def ask_domain(
         aliases: Asks for CNAMEs.
         fetch: Fetches MTA-STS policies; None: they are not to be fetched.
         dial: Looks at exchangers; None: they are not to be dialed.
+        extras: Who else is asked.
         on_done: Is told the name of each part that has ended.
     """
-    asking = _Asking(question, resolver, aliases, fetch, dial)
+    asking = _Asking(question, resolver, aliases, fetch, dial, extras)
     tasks = asking.start()
     for name, task in tasks.items():
         task.add_done_callback(functools.partial(_tell, on_done, name))
@@ -85,7 +101,13 @@ async def ask_domain(
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
     found = {name: task.result() for name, task in tasks.items() if task not in late}
-    return DomainFacts(domain=question.domain, at=question.now, **found)
+    return DomainFacts(
+        domain=question.domain,
+        at=question.now,
+        logo_was_fetched=extras.logos is not None,
+        asked_caa=extras.caa is not None,
+        **found,
+    )
 
 
 def _tell(on_done: Callable[[str], None], name: str, task: asyncio.Task[Any]) -> None:
@@ -102,9 +124,11 @@ class _Asking:
     aliases: AskAlias
     fetch: FetchPolicy | None
     dial: Dial | None
+    extras: Extras
     _mx: asyncio.Task[Answer[MxRecord]] = field(init=False)
     _spf: asyncio.Task[Survey] = field(init=False)
     _found_hosts: asyncio.Task[tuple[HostFacts, ...]] = field(init=False)
+    _found_senders: asyncio.Task[tuple[Sender, ...]] = field(init=False)
 
     def start(self) -> dict[str, asyncio.Task[Any]]:
         """Begin with everything; the names are those of the fields of ``DomainFacts``."""
@@ -112,6 +136,7 @@ class _Asking:
         self._mx = asyncio.create_task(self._exchangers())
         self._spf = asyncio.create_task(spf.survey(domain, resolver))
         self._found_hosts = asyncio.create_task(self._hosts())
+        self._found_senders = asyncio.create_task(self._senders())
         return {
             "mx": self._mx,
             "spf": self._spf,
@@ -121,7 +146,9 @@ class _Asking:
             "sts": asyncio.create_task(self._sts()),
             "tls_rpt": asyncio.create_task(self._text(tls_rpt.record_name(domain))),
             "bimi": asyncio.create_task(self._bimi()),
-            "senders": asyncio.create_task(self._senders()),
+            "senders": self._found_senders,
+            "caa": asyncio.create_task(self._caa()),
+            "listings": asyncio.create_task(self._listings()),
             "probes": asyncio.create_task(self._probes()),
         }
 
@@ -199,7 +226,30 @@ class _Asking:
 
     async def _bimi(self) -> bimi.Bimi:
         domain = self.question.domain
-        return await bimi.find_record(domain, domain, self.resolver)
+        found = await bimi.find_record(domain, domain, self.resolver)
+        return (
+            found if self.extras.logos is None else await bimi.with_logo(found, self.extras.logos)
+        )
+
+    async def _caa(self) -> Answer[CaaRecord] | None:
+        """Return the records of the domain, or of the closest name above that has some."""
+        if self.extras.caa is None:
+            return None
+        name = self.question.domain
+        answer = await self.extras.caa(name)
+        while not answer.records and answer.outcome is not Outcome.UNAVAILABLE:
+            name = name.partition(".")[2]
+            if "." not in name:  # RFC 8659 §3 climbs on; no registry has any
+                break
+            answer = await self.extras.caa(name)
+        return answer
+
+    async def _listings(self) -> tuple[Listing, ...] | None:
+        if not self.extras.asks_lists:
+            return None
+        senders = await asyncio.shield(self._found_senders)
+        addresses = [one.address for one in senders if not kind_of(one.address)]
+        return await ask_lists(addresses, self.question.domain, self.resolver)
 
     async def _senders(self) -> tuple[Sender, ...]:
         sources = dict.fromkeys(self.question.addresses, "--ip")

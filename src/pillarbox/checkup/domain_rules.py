@@ -8,9 +8,12 @@ from pillarbox.checkup.bulk_rules import Rule, judge_bulk
 from pillarbox.checkup.domain_facts import DomainFacts
 from pillarbox.checkup.remark import Remark, in_order
 from pillarbox.checkup.rules_authentication import judge_dkim, judge_dmarc, judge_logo, judge_spf
+from pillarbox.checkup.rules_caa import judge_caa
 from pillarbox.checkup.rules_exchangers import judge_exchangers
+from pillarbox.checkup.rules_lists import judge_lists
 from pillarbox.checkup.rules_receiving import judge_receiving
 from pillarbox.checkup.rules_senders import judge_senders
+from pillarbox.checkup.rules_spf_limit import Includer, judge_spf_limit
 from pillarbox.checkup.rules_transport import judge_transport
 from pillarbox.checkup.score import Score, score
 from pillarbox.mailauth.resolver import Outcome
@@ -25,6 +28,8 @@ _JUDGES = (
     judge_transport,
     judge_exchangers,
     judge_logo,
+    judge_caa,
+    judge_lists,
 )
 
 
@@ -38,12 +43,19 @@ class DomainReport:
     bulk: tuple[Rule, ...]
 
 
-def judge_domain(facts: DomainFacts) -> DomainReport:
-    """Return what is to be said of a domain."""
+def judge_domain(facts: DomainFacts, *, includer: Includer = lambda _: None) -> DomainReport:
+    """Return what is to be said of a domain.
+
+    Args:
+        facts: What was found out.
+        includer: Tells whose include a name is, where that is known.
+    """
     remarks = list(judge_receiving(facts))
     # Of a name that does not exist, nothing else is worth saying.
     if facts.mx is None or facts.mx.outcome is not Outcome.NO_SUCH_NAME:
         remarks += [remark for judge in _JUDGES for remark in judge(facts)]
+        if facts.spf is not None:
+            remarks += judge_spf_limit(facts.spf, includer)
     ordered = in_order(tuple(remarks))
     return DomainReport(
         facts=facts, remarks=ordered, score=score(ordered), bulk=judge_bulk(ordered)

@@ -185,8 +185,9 @@ def judge_logo(facts: DomainFacts) -> Iterator[Remark]:
             code="PB-BIMI-002",
             what=f"The BIMI record cannot be used: {found.reason}",
             why="Mailboxes show no logo.",
-            fix="Publish one record, v=BIMI1; l=https://... with an SVG Tiny PS logo.",
-            evidence=found.evidence,
+            fix="Let l= name a logo in SVG Tiny PS of 32 KiB at most, at https, that anybody can"
+            " fetch; a converter of the BIMI group makes one of any SVG.",
+            evidence=(*found.logo_problems, *found.evidence),
         )
     elif found.result is BimiResult.PASS:
         yield from _logo(facts)
@@ -216,7 +217,9 @@ def _logo(facts: DomainFacts) -> Iterator[Remark]:
         status=Status.INFO,
         code="PB-BIMI-004",
         what=what,
-        evidence=(*found.evidence, "the logo itself was not fetched"),
+        evidence=found.evidence
+        if facts.logo_was_fetched
+        else (*found.evidence, "the logo itself was not fetched"),
     )
 
 

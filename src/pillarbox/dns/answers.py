@@ -19,10 +19,21 @@ import dns.rdata
 import dns.rdatatype
 import dns.reversename
 
-from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
+from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, Outcome, TlsaRecord
 from pillarbox.smtp.address import ascii_domain
 
-__all__ = ["ADDRESS", "ADDRESS_6", "CNAME", "MX", "PTR", "TLSA", "TXT", "Kind", "both_families"]
+__all__ = [
+    "ADDRESS",
+    "ADDRESS_6",
+    "CAA",
+    "CNAME",
+    "MX",
+    "PTR",
+    "TLSA",
+    "TXT",
+    "Kind",
+    "both_families",
+]
 
 Record = TypeVar("Record")
 
@@ -164,11 +175,17 @@ def _tlsa(rdata: Any) -> TlsaRecord:
     return TlsaRecord(rdata.usage, rdata.selector, rdata.mtype, rdata.cert)
 
 
+def _caa(rdata: Any) -> CaaRecord:
+    tag, value = (part.decode("ascii", "backslashreplace") for part in (rdata.tag, rdata.value))
+    return CaaRecord(rdata.flags, tag.lower(), value)
+
+
 MX: Final = Kind("MX", _mx, limit=_MAX_HOSTS, is_sorted=True)
 ADDRESS: Final = Kind("A", _address)
 ADDRESS_6: Final = Kind("AAAA", _address)
 TXT: Final = Kind("TXT", _txt)
 PTR: Final = Kind("PTR", _ptr)
 CNAME: Final = Kind("CNAME", _ptr)
+CAA: Final = Kind("CAA", _caa)
 # A host whose TLSA records cannot be used wants TLS all the same (RFC 7672 §2.2).
 TLSA: Final = Kind("TLSA", _tlsa, may_be_empty=True)

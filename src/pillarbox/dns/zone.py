@@ -33,6 +33,7 @@ import dns.zonefile
 from pillarbox.dns.answers import (
     ADDRESS,
     ADDRESS_6,
+    CAA,
     CNAME,
     MX,
     PTR,
@@ -44,7 +45,7 @@ from pillarbox.dns.answers import (
     reverse_name,
 )
 from pillarbox.errors import PermanentError
-from pillarbox.mailauth.resolver import Answer, MxRecord, Outcome, TlsaRecord
+from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, Outcome, TlsaRecord
 
 __all__ = ["ZoneResolver"]
 
@@ -144,6 +145,10 @@ class ZoneResolver:
     async def cname(self, name: str) -> Answer[str]:
         """Return the name that a name is an alias of."""
         return await self._ask(name, question_name(name), CNAME)
+
+    async def caa(self, name: str) -> Answer[CaaRecord]:
+        """Return the CAA records of a name itself (RFC 8659)."""
+        return await self._ask(name, question_name(name), CAA)
 
     async def _ask(
         self, name: str, question: dns.name.Name | None, kind: Kind[Record]

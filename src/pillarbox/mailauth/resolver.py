@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Answer", "MxRecord", "Outcome", "Resolver", "TlsaRecord"]
+__all__ = ["Answer", "CaaRecord", "MxRecord", "Outcome", "Resolver", "TlsaRecord"]
 
 Record_co = TypeVar("Record_co", covariant=True)
 
@@ -42,6 +42,24 @@ class MxRecord:
 
     preference: int
     host: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaaRecord:
+    """One CAA record (RFC 8659 §4)."""
+
+    flags: int
+    tag: str  # in lower case
+    value: str
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether an authority that does not know the tag must issue nothing."""
+        return bool(self.flags & 128)
+
+    def __str__(self) -> str:
+        """Return it as it stands in a zone file."""
+        return f'{self.flags} {self.tag} "{self.value}"'
 
 
 @dataclass(frozen=True, slots=True)

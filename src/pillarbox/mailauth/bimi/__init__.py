@@ -9,6 +9,7 @@ from pillarbox.mailauth.bimi.lookup import (
     find_bimi,
     find_record,
     read_selector,
+    with_logo,
 )
 from pillarbox.mailauth.bimi.record import BimiRecord, parse_bimi_record
 from pillarbox.mailauth.bimi.svg import MAX_LOGO_SIZE, check_logo
@@ -24,4 +25,5 @@ __all__ = [
     "find_record",
     "parse_bimi_record",
     "read_selector",
+    "with_logo",
 ]

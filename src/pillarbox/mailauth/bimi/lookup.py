@@ -32,6 +32,7 @@ __all__ = [
     "find_record",
     "read_selector",
     "why_not_eligible",
+    "with_logo",
 ]
 
 DEFAULT_SELECTOR: Final = "default"
@@ -133,9 +134,7 @@ async def find_bimi(
     found = await find_record(
         discovery.domain, discovery.organizational_domain, resolver, selector=selector
     )
-    if found.result is BimiResult.PASS and found.record is not None and fetcher is not None:
-        return await _with_logo(found, found.record, fetcher)
-    return found
+    return found if fetcher is None else await with_logo(found, fetcher)
 
 
 async def find_record(
@@ -186,9 +185,12 @@ def _judge(place: str, selector: str, records: list[str], evidence: tuple[str, .
     )
 
 
-async def _with_logo(found: Bimi, record: BimiRecord, fetcher: LogoFetcher) -> Bimi:
+async def with_logo(found: Bimi, fetcher: LogoFetcher) -> Bimi:
+    """Return what was found, judged by the logo as well where a record names one."""
+    if found.result is not BimiResult.PASS or found.record is None:
+        return found
     try:
-        logo = await fetcher.fetch(record.location, max_size=MAX_LOGO_SIZE)
+        logo = await fetcher.fetch(found.record.location, max_size=MAX_LOGO_SIZE)
     except PillarboxError as error:
         temporary = isinstance(error, TemporaryError)
         return replace(

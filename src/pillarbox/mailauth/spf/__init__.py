@@ -12,6 +12,7 @@ from __future__ import annotations
 from pillarbox.mailauth.spf.evaluation import check_host, check_sender
 from pillarbox.mailauth.spf.received_spf import received_spf
 from pillarbox.mailauth.spf.record import Record, RecordError, is_spf_record, parse_record
+from pillarbox.mailauth.spf.slimming import Saving, Slimming, slim
 from pillarbox.mailauth.spf.survey import survey
 from pillarbox.mailauth.spf.tree import Node, Survey
 from pillarbox.mailauth.spf.values import Limits, Result, Spf, Step, Tried
@@ -22,6 +23,8 @@ __all__ = [
     "Record",
     "RecordError",
     "Result",
+    "Saving",
+    "Slimming",
     "Spf",
     "Step",
     "Survey",
@@ -31,5 +34,6 @@ __all__ = [
     "is_spf_record",
     "parse_record",
     "received_spf",
+    "slim",
     "survey",
 ]

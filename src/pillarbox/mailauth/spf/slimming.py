@@ -1,0 +1,207 @@
+"""How an SPF record that asks DNS too often gets within the limit, the lasting ways first.
+
+What finds nothing, stands twice or is covered by other terms can go. What sends for others can
+use a subdomain of its own. Only what is left then is worth *flattening*, that is, writing down
+the addresses that terms stand for now: such a record rots, as nobody tells its owner when a
+provider changes its addresses. RFC 7208 §4.6.4, §10.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Network,
+    IPv6Network,
+    collapse_addresses,
+    ip_network,
+)
+from typing import Final
+
+from pillarbox.mailauth.spf.tree import Node, Survey
+from pillarbox.mailauth.spf.values import Result
+
+__all__ = ["Saving", "Slimming", "slim"]
+
+_LONGEST: Final = 450  # octets of one record (RFC 7208 §3.4)
+_TAIL: Final = frozenset({"all"})
+
+_Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A term that can go, or go elsewhere, and what that saves."""
+
+    term: str
+    target: str
+    lookups: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slimming:
+    """The ways to a record within the limit."""
+
+    removable: tuple[Saving, ...]  # nothing is lost without them
+    includes: tuple[Saving, ...]  # what is left, the dearest first
+    flattened: tuple[tuple[str, str], ...]  # names and records; () where it cannot be done
+    frozen: tuple[str, ...] = ()  # the terms whose addresses were written down
+    lookups: int = 0  # that the flattened record costs
+
+
+def slim(found: Survey) -> Slimming:
+    """Return the ways, for a record that was surveyed."""
+    own = [node for node in found.root.children if not node.is_dead]
+    removable = tuple(_removable(own))
+    gone = {saving.term for saving in removable}
+    left = [node for node in own if node.term not in gone]
+    includes = tuple(
+        Saving(node.term, node.target, node.cost)
+        for node in sorted(left, key=lambda node: -node.cost)
+        if node.cost
+    )
+    return _flatten(found, left, removable, includes)
+
+
+def _removable(own: list[Node]) -> Iterator[Saving]:
+    """Yield the terms without which nothing is lost."""
+    seen: set[str] = set()
+    for node in own:
+        key = node.target or node.term
+        if node.problem and not node.is_temporary:
+            yield Saving(node.term, node.target, node.cost, node.problem)
+        elif node.voids and not node.children:
+            yield Saving(node.term, node.target, node.cost, "it finds nothing")
+        elif node.directive is not None and node.directive.name == "ptr":
+            yield Saving(node.term, node.target, node.cost, "receivers pass it over")
+        elif node.children and key in seen:
+            yield Saving(node.term, node.target, node.cost, f"{key} is included elsewhere")
+        elif node.cost and (rest := _covered(node, own)):
+            yield Saving(node.term, node.target, node.cost, rest)
+        seen |= {each.target for _, each in node.walk() if each.children}
+
+
+def _covered(node: Node, own: list[Node]) -> str:
+    """Return by what all addresses of a term are listed as well, "" if they are not."""
+    if node.children:
+        return ""
+    networks = _networks(node)
+    fixed = [one for other in own if not other.cost for one in _networks(other) or ()]
+    if not networks or not all(any(_within(one, wide) for wide in fixed) for one in networks):
+        return ""
+    return "its addresses stand in the record already"
+
+
+def _within(small: _Network, wide: _Network) -> bool:
+    if isinstance(small, IPv4Network) and isinstance(wide, IPv4Network):
+        return small.subnet_of(wide)
+    if isinstance(small, IPv6Network) and isinstance(wide, IPv6Network):
+        return small.subnet_of(wide)
+    return False
+
+
+def _networks(node: Node) -> list[_Network] | None:
+    """Return what a term lets send for now, None where that depends on more than DNS."""
+    directive = node.directive
+    if node.problem or (node.voids and not node.children):
+        return []
+    if directive is None or directive.name == "include":  # or a redirect
+        return _below(node)
+    if directive.result is not Result.PASS:
+        return None
+    match directive.name:
+        case "ip4":
+            return [IPv4Network((directive.network, directive.prefix4), strict=False)]
+        case "ip6":
+            return [IPv6Network((directive.network, directive.prefix6), strict=False)]
+        case "a" | "mx" if node.addresses:
+            return [
+                ip_network(
+                    f"{each}/{directive.prefix6 if ':' in each else directive.prefix4}",
+                    strict=False,
+                )
+                for each in node.addresses
+            ]
+        case _:
+            return None
+
+
+def _below(node: Node) -> list[_Network] | None:
+    """Return what an include lets send: whatever passes in its record."""
+    if not node.children:
+        return None
+    found: list[_Network] = []
+    for child in node.children:
+        if child.is_dead or (child.directive is not None and child.directive.name in _TAIL):
+            continue
+        networks = _networks(child)
+        if networks is None:
+            return None
+        found += networks
+    return found
+
+
+def _flatten(
+    found: Survey, left: list[Node], removable: tuple[Saving, ...], includes: tuple[Saving, ...]
+) -> Slimming:
+    """Write down the addresses of as few terms as it takes: the dearest, with few addresses."""
+    worth = {node.term: networks for node in left if node.cost and (networks := _networks(node))}
+    dear = sorted(
+        (node for node in left if node.term in worth),
+        key=lambda node: (-node.cost, len(worth[node.term])),
+    )
+    frozen: list[str] = []
+    records = _records(found, left, ())
+    lookups = sum(node.cost for node in left)
+    for node in dear:
+        if lookups <= found.limits.terms:
+            break
+        frozen.append(node.term)
+        kept = [one for one in left if one.term not in frozen]
+        records = _records(found, kept, (one for term in frozen for one in worth[term]))
+        lookups = sum(one.cost for one in kept) + len(records) - 1
+    return Slimming(
+        removable=removable,
+        includes=includes,
+        flattened=tuple(records) if lookups <= found.limits.terms else (),
+        frozen=tuple(frozen),
+        lookups=lookups,
+    )
+
+
+def _records(
+    found: Survey, kept: list[Node], networks: Iterable[_Network]
+) -> list[tuple[str, str]]:
+    """Return the record, and those that it includes where it would be too long."""
+    tail = [node.term for node in kept if _is_tail(node)] or ["~all"]
+    terms = [node.term for node in kept if not _is_tail(node)]
+    written = list(_written(networks))
+    if len(" ".join(["v=spf1", *terms, *written, *tail])) <= _LONGEST:
+        return [(found.domain, " ".join(["v=spf1", *terms, *written, *tail]))]
+    parts: list[list[str]] = [[]]
+    for term in written:
+        if len(" ".join(["v=spf1", *parts[-1], term, "~all"])) > _LONGEST:
+            parts.append([])
+        parts[-1].append(term)
+    names = [f"_spf{number}.{found.domain}" for number, _ in enumerate(parts, 1)]
+    own = " ".join(["v=spf1", *terms, *(f"include:{name}" for name in names), *tail])
+    below = [
+        (name, " ".join(["v=spf1", *part, "~all"])) for name, part in zip(names, parts, strict=True)
+    ]
+    return [(found.domain, own), *below]
+
+
+def _is_tail(node: Node) -> bool:
+    is_all = node.directive is not None and node.directive.name in _TAIL
+    return is_all or node.term.startswith("redirect=")
+
+
+def _written(networks: Iterable[_Network]) -> Iterator[str]:
+    given = list(networks)
+    four = collapse_addresses(one for one in given if isinstance(one, IPv4Network))
+    six = collapse_addresses(one for one in given if isinstance(one, IPv6Network))
+    for network in map(str, four):
+        yield f"ip4:{network}".removesuffix("/32")
+    for network in map(str, six):
+        yield f"ip6:{network}".removesuffix("/128")
