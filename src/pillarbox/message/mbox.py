@@ -35,8 +35,8 @@ def read_mbox(octets: bytes) -> Iterator[bytes]:
         octets: The file, with any line ends.
     """
     begins = list(_BEGIN.finditer(octets))
-    ends = [begin.start() for begin in begins[1:]] + [len(octets)]
-    for begin, end in zip(begins, ends, strict=True):
+    ends = [*(begin.start() for begin in begins[1:]), len(octets)]
+    for begin, end in zip(begins, ends[: len(begins)], strict=True):
         mail = octets[begin.end() : end].replace(b"\r\n", b"\n")
         if mail.endswith(b"\n\n"):  # the empty line before the next separator is none of the mail
             mail = mail[:-1]

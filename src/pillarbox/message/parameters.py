@@ -16,6 +16,7 @@ from pillarbox.message.encoded_word import decode_text, one_line
 
 __all__ = ["read_media_type", "read_parameters", "read_token"]
 
+_LONGEST: Final = 64 * 1024  # octets of a value that are looked at
 _MAX_PIECES: Final = 200
 _TOKEN: Final = re.compile(rb"[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)")
 _TYPE: Final = re.compile(
@@ -59,6 +60,7 @@ def read_parameters(value: bytes) -> dict[str, str]:
     """
     if b"=" not in value:
         return {}
+    value = value[:_LONGEST]
     semicolon, equals = value.find(b";"), value.find(b"=")
     if semicolon < 0 or semicolon > equals:  # the first semicolon was forgotten
         first = _TYPE.match(value) or _TOKEN.match(value)

@@ -34,7 +34,7 @@ class Person(Struct, frozen=True, gc=False):
 
 
 # One element of a broken list: quoted parts and angle brackets may hold commas.
-_ELEMENT: Final = re.compile(r'(?>(?:[^",<;]++|"(?>(?:[^"\\]++|\\.)*)"|<[^>]*+>|["<])+)', re.DOTALL)
+_ELEMENT: Final = re.compile(r'(?>(?:[^",<;]++|"(?>(?:[^"\\]++|\\.)*)"?|<[^<>]*+>?)+)', re.DOTALL)
 _ANGLE: Final = re.compile(r"<([^<>]*+)>")
 _BARE: Final = re.compile(r"[^\s<>\"(),;:]{1,256}@[^\s<>\"(),;:]{1,256}")
 _GROUP: Final = re.compile(r"\s*+(?>(?:[^\":<>@,;]++|\"[^\"]*+\")*):(?!//)")

@@ -65,7 +65,7 @@ def visible_text(html: str) -> str:
         tag, _, text = piece.partition(">")
         separator = _SEPARATORS.get(tag)
         if separator is None:
-            separator = _SEPARATORS.get(tag.partition(" ")[0])
+            separator = _SEPARATORS.get(tag.partition(" ")[0]) if piece else "<"
         kept.append(_behind_tag(piece, pieces) if separator is None else separator + text)
     return unescape("".join(kept))
 
