@@ -1,0 +1,25 @@
+"""Mail for ``unittest``."""
+
+from __future__ import annotations
+
+import unittest
+
+from pillarbox.testing.mailbox import Mailbox, shared_mailbox
+
+__all__ = ["MailTestCase"]
+
+
+class MailTestCase(unittest.TestCase):
+    """A test case with a mail server, ``self.mail``, that has caught nothing yet and behaves.
+
+    One server is started for all test cases of the process.
+    """
+
+    mail: Mailbox
+
+    def setUp(self) -> None:
+        """Begin with an empty mailbox."""
+        super().setUp()
+        self.mail = shared_mailbox()
+        self.mail.clear()
+        self.mail.stop_failing()

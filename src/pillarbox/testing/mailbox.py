@@ -1,0 +1,339 @@
+"""What a test has of the mail that a program sends: the ``mail`` of pytest and unittest.
+
+A message is there as soon as the client has been told 250. Nothing here is a coroutine: a
+test that runs in an event loop, together with the program that sends, awaits
+``wait_for_async``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from pillarbox.errors import PermanentError
+from pillarbox.inbox.values import Selection, Summary
+from pillarbox.policy.behavior import Break, SessionStage
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.sandbox.transcript import Line, Transcript
+from pillarbox.store.port import MessageId
+from pillarbox.testing.message import CaughtMessage
+from pillarbox.testing.server import MailServer
+from pillarbox.testing.wanted import Pattern, Wanted
+
+__all__ = ["Mailbox", "shared_mailbox"]
+
+_LISTED: Final = 20  # mails that an error names
+_SESSIONS: Final = 3  # of which an error says how they ended
+_MOST_LINES: Final = 6  # of these
+_LAST_LINES: Final = 4
+_REFUSING: Final = ("4", "5")  # what a reply begins with (RFC 5321 §4.2.1)
+
+
+class Mailbox:
+    """The mail that a server of tests has caught, and how that server is to behave."""
+
+    def __init__(self, server: MailServer) -> None:
+        """Look at a server that runs."""
+        self._server = server
+        self._changed = threading.Condition()
+        self._caught: dict[MessageId, CaughtMessage] = {}
+        self._waited_for: set[MessageId] = set()
+        server.call(self._listen)
+
+    # --- where it is ------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        """The name of the server."""
+        return self._server.host
+
+    @property
+    def port(self) -> int:
+        """The port for SMTP: in the clear, or with STARTTLS."""
+        return self._server.port
+
+    @property
+    def tls_port(self) -> int:
+        """The port for SMTP with TLS from the first octet."""
+        return self._server.tls_port
+
+    @property
+    def certificate(self) -> Path | None:
+        """The file with the certificate that a client has to trust to verify the server."""
+        return self._server.certificate
+
+    @property
+    def url(self) -> str:
+        """The server as a URL, for what takes an ``EMAIL_URL``."""
+        return f"smtp://{self.host}:{self.port}"
+
+    @property
+    def page(self) -> str:
+        """The page that shows what was caught; "" unless the option ``http`` asks for one."""
+        return self._server.page
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables by which programs find the server."""
+        return {"EMAIL_URL": self.url, "SMTP_HOST": self.host, "SMTP_PORT": str(self.port)}
+
+    # --- what came --------------------------------------------------------------------
+
+    @property
+    def messages(self) -> tuple[CaughtMessage, ...]:
+        """All that is there, the oldest first."""
+        with self._changed:
+            return tuple(self._caught.values())
+
+    def wait_for(
+        self,
+        *,
+        to: Pattern | None = None,
+        from_: Pattern | None = None,
+        subject: Pattern | None = None,
+        text: Pattern | None = None,
+        where: Callable[[CaughtMessage], bool] | None = None,
+        timeout: float = 5.0,
+    ) -> CaughtMessage:
+        """Return the oldest mail that fits, waiting for it if it is not there yet.
+
+        A mail is returned once: the next call waits for another one.
+
+        Args:
+            to: A recipient of the envelope, of To or of Cc: a whole address, or a part of one.
+            from_: The author or the reverse-path, likewise.
+            subject: What the subject contains, whatever the case; or a regular expression.
+            text: What the plain text, or the words of the HTML, contain.
+            where: Anything else that has to hold.
+            timeout: Seconds to wait.
+
+        Raises:
+            AssertionError: None came; what did come is named.
+        """
+        wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
+        message = self._next(wanted, timeout)
+        if message is None:
+            raise AssertionError(f"No {wanted} came within {timeout:g} s. {self._what_came()}")
+        return message
+
+    async def wait_for_async(self, *, timeout: float = 5.0, **wanted: Any) -> CaughtMessage:  # noqa: ASYNC109 - as in wait_for
+        """Do as ``wait_for``, and let the event loop go on meanwhile."""
+        return await asyncio.to_thread(self.wait_for, timeout=timeout, **wanted)
+
+    def expect_none(
+        self,
+        *,
+        to: Pattern | None = None,
+        from_: Pattern | None = None,
+        subject: Pattern | None = None,
+        text: Pattern | None = None,
+        where: Callable[[CaughtMessage], bool] | None = None,
+        within: float = 0.0,
+    ) -> None:
+        """See that no mail fits but those which were waited for.
+
+        Args:
+            to: As in ``wait_for``, like the others.
+            from_: Likewise.
+            subject: Likewise.
+            text: Likewise.
+            where: Likewise.
+            within: Seconds to wait for one; 0 where the program has sent already.
+
+        Raises:
+            AssertionError: One came.
+        """
+        wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
+        message = self._next(wanted, within)
+        if message is not None:
+            raise AssertionError(f"No {wanted} was expected. {self._what_came()}")
+
+    def clear(self) -> None:
+        """Forget what came."""
+        self._gone(self._server.call(lambda sandbox: sandbox.remove(Selection())).ids)
+
+    # --- failing on purpose -----------------------------------------------------------
+
+    def fail_next(
+        self,
+        *,
+        rcpt: str = "",
+        sender: str = "",
+        at: str = "",
+        code: int = 451,
+        enhanced: str = "",
+        text: str = "",
+        times: int = 1,
+    ) -> None:
+        """Refuse the next command, or message, that fits.
+
+        Args:
+            rcpt: A recipient, or a pattern such as ``*@example.com``; "": any.
+            sender: A sender, likewise.
+            at: Where: "CONNECT", "HELO", "AUTH", "MAIL", "RCPT", "DATA", or "DOT" for the end of
+                the content. Without it, at MAIL where only a sender is given, otherwise at RCPT.
+            code: The reply, from 400 to 599.
+            enhanced: Its enhanced status code, such as "5.1.1".
+            text: What it says.
+            times: How often; 0: until ``stop_failing``.
+
+        Raises:
+            PermanentError: This makes no sense.
+        """
+        usual = "MAIL" if sender and not rcpt else "RCPT"
+        self._add_rule(
+            at or usual,
+            times,
+            code=code,
+            enhanced=enhanced,
+            text=text,
+            recipient=rcpt,
+            sender=sender,
+        )
+
+    def delay(
+        self, seconds: float, *, at: str = "RCPT", rcpt: str = "", sender: str = "", times: int = 0
+    ) -> None:
+        """Wait before replies; the arguments are those of ``fail_next``, and so are the errors."""
+        self._add_rule(at, times, delay=seconds, recipient=rcpt, sender=sender)
+
+    def disconnect(
+        self,
+        *,
+        at: str = "DATA",
+        rcpt: str = "",
+        sender: str = "",
+        times: int = 1,
+        reset: bool = False,
+    ) -> None:
+        """Break the connection; the arguments are those of ``fail_next``, and so are the errors.
+
+        Args:
+            at: Where: at "DATA", within the content; at "DOT", once it is complete.
+            rcpt: A recipient.
+            sender: A sender.
+            times: How often; 0: until ``stop_failing``.
+            reset: Whether by a TCP reset, instead of an orderly end.
+        """
+        end = Break.RESET if reset else Break.CLOSE
+        self._add_rule(at, times, disconnect=end, recipient=rcpt, sender=sender)
+
+    def stop_failing(self) -> None:
+        """Behave again."""
+        self._server.call(lambda sandbox: sandbox.failing.clear())
+
+    def _add_rule(self, at: str, times: int, **fields: Any) -> None:
+        try:
+            stage = SessionStage(at.lower())
+        except ValueError:
+            stages = ", ".join(stage.name for stage in SessionStage)
+            raise PermanentError(f"there is no {at!r} to fail at, but {stages}") from None
+
+        async def add(sandbox: Sandbox) -> None:
+            sandbox.failing.fail_next(stage=stage, count=times, **fields)
+
+        self._server.call(add)
+
+    # --- within -----------------------------------------------------------------------
+
+    async def _listen(self, sandbox: Sandbox) -> None:
+        sandbox.inbox.on_kept(self._kept)
+        sandbox.inbox.on_gone(self._gone)
+
+    def _kept(self, summaries: Sequence[Summary]) -> None:
+        with self._changed:
+            for summary in summaries:
+                self._caught[summary.id] = CaughtMessage(summary, self._reader(summary.id))
+            self._changed.notify_all()
+
+    def _gone(self, messages: Sequence[MessageId]) -> None:
+        with self._changed:
+            for message in messages:
+                self._caught.pop(message, None)
+                self._waited_for.discard(message)
+
+    def _reader(self, message: MessageId) -> Callable[[], bytes]:
+        return lambda: self._server.call(lambda sandbox: sandbox.content(message)) or b""
+
+    def _next(self, wanted: Wanted, timeout: float) -> CaughtMessage | None:
+        """Return the oldest mail that fits and was not waited for, once there is one."""
+        until = time.monotonic() + timeout
+        looked_at: set[MessageId] = set()
+        while True:
+            with self._changed:
+                new = [
+                    (number, message)
+                    for number, message in self._caught.items()
+                    if number not in looked_at and number not in self._waited_for
+                ]
+            # Without the lock: the content of a mail comes from the thread that takes it, too.
+            for number, message in new:
+                if wanted.matches(message):
+                    self._waited_for.add(number)
+                    return message
+                looked_at.add(number)
+            with self._changed:
+                if not (self._caught.keys() - looked_at - self._waited_for):
+                    left = until - time.monotonic()
+                    if left <= 0 or not self._changed.wait(left):
+                        return None
+
+    def _what_came(self) -> str:
+        messages = self.messages
+        if messages:
+            shown = [_line(m, is_new=m.summary.id not in self._waited_for) for m in messages]
+            more = f"\n  and {len(shown) - _LISTED} before" if len(shown) > _LISTED else ""
+            what = f"{_number(len(shown), 'mail')} came:{more}\n" + "\n".join(shown[-_LISTED:])
+        else:
+            what = "No mail came at all."
+        sessions = self._server.call(_sessions_without_mail)[:_SESSIONS]
+        return "\n".join([what, *map(_ending, sessions)])
+
+
+@cache
+def shared_mailbox() -> Mailbox:
+    """Return the mailbox of this process, whose server is started once and stopped at its end."""
+    server = MailServer()
+    server.start()
+    atexit.register(server.stop)
+    return Mailbox(server)
+
+
+async def _sessions_without_mail(sandbox: Sandbox) -> tuple[Transcript, ...]:
+    return sandbox.sessions_without_mail()
+
+
+def _line(message: CaughtMessage, *, is_new: bool) -> str:
+    at = message.caught_at.strftime("%H:%M:%S.%f")[:-3]
+    sender, to = message.envelope_from or "<>", ", ".join(message.envelope_to)
+    seen = "" if is_new else " (waited for before)"
+    return f"  {at} from {sender} to {to}: {message.subject!r}{seen}"
+
+
+def _ending(session: Transcript) -> str:
+    at = datetime.fromtimestamp(session.started_at, UTC).strftime("%H:%M:%S")
+    lines = [f"    {line.direction} {line.text}" for line in _telling(session.lines)]
+    return "\n".join([f"A session at {at} brought no mail:", *lines[:_MOST_LINES]])
+
+
+def _telling(lines: Sequence[Line]) -> list[Line]:
+    """Return what was refused, with what was asked, and what happened; or how it ended."""
+    found: list[Line] = []
+    for before, line in pairwise(lines):
+        if line.direction == "S" and line.text[:1] in _REFUSING:
+            found += [before, line]
+        elif line.direction == "-":
+            found.append(line)
+    return found or [*lines[-_LAST_LINES:]]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
