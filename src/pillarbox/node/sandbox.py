@@ -51,6 +51,7 @@ from pillarbox.sandbox.late_bounces import LateBounces
 from pillarbox.sandbox.logins import build_logins, mechanisms
 from pillarbox.sandbox.projects import Projects, configured_projects
 from pillarbox.sandbox.recording import Book
+from pillarbox.sandbox.release import build_releaser
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.webhooks import Webhooks
 from pillarbox.smtp.address import Mailbox, ReversePath
@@ -143,7 +144,12 @@ class SandboxParts:
             give_back=self._bounces.give_back,
         )
         self._chaos = parse_chaos(own.chaos)
-        self.sandbox.webhooks = Webhooks(self.sandbox, settings.sandbox_webhook)
+        self.sandbox.webhooks = Webhooks(
+            self.sandbox, settings.sandbox_webhook, on_defect=on_defect
+        )
+        self.sandbox.releaser = build_releaser(
+            self.sandbox, settings.sandbox_release, settings.sandbox_forward
+        )
         self.sandbox.judging = Judging(
             self.inbox,
             now=clock.now,
@@ -224,6 +230,8 @@ class SandboxParts:
             smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
         )
         await self.sandbox.webhooks.start()
+        if self.sandbox.releaser is not None:
+            self.sandbox.releaser.start()
         if sockets.http:
             # A sandbox that only catches, as in many tests, need not wait for all of this.
             from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
@@ -236,6 +244,8 @@ class SandboxParts:
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
         await self.sandbox.webhooks.stop()
+        if self.sandbox.releaser is not None:
+            await self.sandbox.releaser.stop()
         await self._bounces.stop()
         if hasattr(self, "_group"):
             await self._group.drain()
