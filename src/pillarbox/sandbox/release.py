@@ -22,10 +22,10 @@ from pillarbox.errors import PermanentError, PillarboxError, TemporaryError
 from pillarbox.inbox.values import Summary
 from pillarbox.net.channel import OpenFailed
 from pillarbox.net.dialer import Dialer
+from pillarbox.net.mail_client import MailClient
 from pillarbox.net.transaction import RecipientOutcome
 from pillarbox.policy.senders import NoSenderPattern, Senders
 from pillarbox.sandbox.matching import fits
-from pillarbox.sandbox.relay_client import RelayClient
 from pillarbox.sandbox.released_mail import needs_utf8, prepare_release, was_released
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import BodyType, Envelope, Recipient
@@ -135,7 +135,7 @@ class Releaser:
         """
         self._sandbox = sandbox
         self.relay = _relay(settings)
-        self._client = RelayClient(self.relay, settings.hello_name, dialer)
+        self._client = MailClient(self.relay, settings.hello_name, dialer)
         self._allowed = _people(settings.recipients, "sandbox_release.recipients")
         self._blocked = _people(settings.blocked, "sandbox_release.blocked")
         self._return_path = _return_path(settings)
@@ -219,9 +219,7 @@ class Releaser:
         try:
             async with self._slots:
                 content = prepare_release(content, now=now)
-                result, said = await self._client.send(
-                    self._envelope(summary, mailboxes, content), content
-                )
+                sent = await self._client.send(self._envelope(summary, mailboxes, content), content)
         except OpenFailed as failed:
             released = replace(
                 released, problem=_why_not_open(failed), conversation=tuple(failed.conversation)
@@ -230,8 +228,8 @@ class Releaser:
             is_permanent = failed.reply is not None and failed.reply.is_permanent
             kind = RelayRefused if is_permanent else RelayUnavailable
             raise kind(released.problem, released) from failed
-        outcomes = tuple(map(_told, mailboxes, result.outcomes))
-        released = replace(released, recipients=outcomes, conversation=tuple(said))
+        outcomes = tuple(map(_told, mailboxes, sent.outcomes))
+        released = replace(released, recipients=outcomes, conversation=tuple(sent.conversation))
         if not any(each.is_accepted for each in outcomes):
             problem = f"The relay {self.relay} says: " + "; ".join(
                 dict.fromkeys(each.reply for each in outcomes)
@@ -239,7 +237,7 @@ class Releaser:
             released = replace(released, problem=problem)
         self._log.append(released)
         if released.problem:
-            may_pass = any(map(_may_pass, result.outcomes))
+            may_pass = any(map(_may_pass, sent.outcomes))
             raise (RelayUnavailable if may_pass else RelayRefused)(released.problem, released)
         return released
 
