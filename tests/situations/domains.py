@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from tests.situations.situation import Healthy, Situation, Told, of_remarks
 
-from pillarbox.checkup.domain_questions import DomainQuestion, ask_domain
+from pillarbox.checkup.domain_questions import DomainQuestion, Extras, ask_domain
 from pillarbox.checkup.domain_rules import DomainReport, judge_domain
 from pillarbox.checkup.remark import Publish
+from pillarbox.checkup.signers import signers_of
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.keyring.publication import zone_strings
 from pillarbox.lab.clock import run_virtual
@@ -28,6 +30,7 @@ _GOOD = {
     "dmarc": ('_dmarc TXT "v=DMARC1; p=reject; rua=mailto:d@org.example"',),
     "ptr": ("1.2.0.192.in-addr.arpa. PTR mx.org.example.",),
 }
+_BIMI = 'default._bimi TXT "v=BIMI1; l=https://org.example/logo.svg"'
 _STS = '_mta-sts TXT "v=STSv1; id=7;"'
 _MANY = " ".join(f"a:a{n}.org.example" for n in range(11))
 _VOID = "a:n1.org.example a:n2.org.example a:n3.org.example"
@@ -40,9 +43,31 @@ def _zone(**changes: Iterable[str]) -> list[str]:
     return [line for part in parts.values() for line in part]
 
 
-def _report(
-    lines: Iterable[str], *, policy: str | FetchFailed | None, selectors: tuple[str, ...]
-) -> DomainReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What is at hand besides the zone."""
+
+    policy: str | FetchFailed | None = None  # the page of MTA-STS, or why there is none
+    selectors: tuple[str, ...] = ()
+    message: bytes | None = None
+    logo: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Logo:
+    """A logo that a record points to."""
+
+    octets: bytes
+
+    async def fetch(self, url: str, *, max_size: int) -> bytes:
+        """Return it."""
+        del url
+        return self.octets[:max_size]
+
+
+def _report(lines: Iterable[str], given: _Given) -> DomainReport:
+    policy = given.policy
+
     async def fetch(_: str) -> Fetched:
         if not isinstance(policy, str):
             raise policy or FetchFailed("there is no page")
@@ -50,9 +75,18 @@ def _report(
 
     async def check() -> DomainReport:
         resolver = ZoneResolver(_text(lines))
-        question = DomainQuestion(domain=_DOMAIN, selectors=selectors, now=_NOW)
+        question = DomainQuestion(
+            domain=_DOMAIN,
+            selectors=given.selectors,
+            signers=None if given.message is None else signers_of(given.message),
+            now=_NOW,
+        )
         fetcher = fetch if policy is not None else None
-        return judge_domain(await ask_domain(question, resolver, resolver.cname, fetcher))
+        extras = Extras(
+            caa=resolver.caa, logos=_Logo(given.logo) if given.logo else None, asks_lists=True
+        )
+        facts = await ask_domain(question, resolver, resolver.cname, fetcher, extras=extras)
+        return judge_domain(facts)
 
     return run_virtual(check())
 
@@ -84,48 +118,52 @@ def _is_replaced(line: str, record: Publish) -> bool:
     return (absolute, kind) == (record.name, record.type) and is_alike
 
 
-def _look(
-    lines: tuple[str, ...],
-    policy: str | FetchFailed | None = None,
-    selectors: tuple[str, ...] = (),
-    *,
-    is_mended: bool = False,
-) -> Told:
+def _look(lines: tuple[str, ...], given: _Given, *, is_mended: bool = False) -> Told:
     """Say what `check domain` says, once what it would have published is."""
-    report = _report(lines, policy=policy, selectors=selectors)
+    report = _report(lines, given)
     if is_mended:
-        after = _mended(lines, report.remarks[0].publish)
-        report = _report(after, policy=policy, selectors=selectors)
+        report = _report(_mended(lines, report.remarks[0].publish), given)
     return of_remarks(report.remarks)
+
+
+def _look_flattened(lines: tuple[str, ...]) -> Told:
+    """Say what is said once the flattened record of the last resort is published."""
+    report = _report(lines, _Given())
+    (flat,) = (one for one in report.remarks if one.code == "PB-SPF-022")
+    kept = [line for line in lines if "v=spf1" not in line or not line.startswith("@ ")]
+    return of_remarks(_report((*kept, *flat.evidence), _Given()).remarks)
 
 
 def _broken(
     name: str,
     cause: str,
     fix: str,
+    given: _Given = _Given(),
     *,
-    policy: str | FetchFailed | None = None,
-    selectors: tuple[str, ...] = (),
     publishes: bool = False,
     mended: dict[str, Iterable[str]] | None = None,
-    mended_policy: str | None = None,
+    mended_given: _Given | None = None,
     **changes: Iterable[str],
 ) -> Situation:
     """Return a situation; what mends it is what was to be published, or ``mended``."""
     lines = tuple(_zone(**changes))
-    look = functools.partial(_look, lines, policy, selectors)
+    look = functools.partial(_look, lines, given)
     if publishes:
         after = functools.partial(look, is_mended=True)
     else:
         whole = tuple(_zone(**(mended or {})))
-        after = functools.partial(_look, whole, mended_policy or policy, selectors)
+        after = functools.partial(_look, whole, mended_given or given)
     return Situation(
         name=name, command="check domain", look=look, cause=cause, fix=fix, mended=after
     )
 
 
-def _healthy(name: str, policy: str | None = None, **changes: Iterable[str]) -> Healthy:
-    look = functools.partial(_look, tuple(_zone(**changes)), policy)
+def _healthy(
+    name: str,
+    given: _Given = _Given(),
+    **changes: Iterable[str],
+) -> Healthy:
+    look = functools.partial(_look, tuple(_zone(**changes)), given)
     return Healthy(name=name, command="check domain", look=look)
 
 
@@ -195,12 +233,14 @@ def _spf() -> Iterator[Situation]:
         "one",
         spf=('@ TXT "v=spf1 mx -all"', '@ TXT "v=spf1 ip4:192.0.2.1 -all"'),
     )
-    yield _broken(
-        "SPF over ten look-ups",
-        "PB-SPF-004",
-        "remove",
-        spf=(f'@ TXT "v=spf1 {_MANY} -all"', "* A 192.0.2.1"),
-        ptr=(),
+    over = tuple(_zone(spf=(f'@ TXT "v=spf1 {_MANY} -all"', "* A 192.0.2.1"), ptr=()))
+    yield Situation(
+        name="SPF over ten look-ups",
+        command="check domain",
+        look=functools.partial(_look, over, _Given()),
+        cause="PB-SPF-004",
+        fix="subdomain",
+        mended=functools.partial(_look_flattened, over),
     )
     yield _broken(
         "SPF with void look-ups",
@@ -240,7 +280,7 @@ def _keys() -> Iterator[Situation]:
         "no DKIM key under the selector",
         "PB-DKIM-011",
         "Publish the key",
-        selectors=("google",),
+        _Given(selectors=("google",)),
         dkim=(),
     )
     yield _broken(
@@ -253,7 +293,7 @@ def _keys() -> Iterator[Situation]:
         "a DKIM key that was revoked",
         "PB-DKIM-013",
         "key",
-        selectors=("google",),
+        _Given(selectors=("google",)),
         dkim=('google._domainkey TXT "v=DKIM1; p="',),
     )
 
@@ -287,8 +327,56 @@ def _policies() -> Iterator[Situation]:
         "PB-BIMI-003",
         "DMARC",
         dmarc=('_dmarc TXT "v=DMARC1; p=none; rua=mailto:d@org.example"',),
-        logo=('default._bimi TXT "v=BIMI1; l=https://org.example/logo.svg"',),
+        logo=(_BIMI,),
     )
+
+
+def _reputation() -> Iterator[Situation]:
+    yield _broken(
+        "an address on a block list",
+        "PB-LIST-003",
+        "check.spamhaus.org",
+        lists=("1.2.0.192.zen.spamhaus.org. A 127.0.0.3",),
+    )
+    yield _broken(
+        "an address that should send through its provider",
+        "PB-LIST-003",
+        "smart host",
+        lists=("1.2.0.192.zen.spamhaus.org. A 127.0.0.10",),
+    )
+    yield _broken(
+        "a domain on a block list",
+        "PB-LIST-004",
+        "stop what sends",
+        lists=("org.example.dbl.spamhaus.org. A 127.0.1.102",),
+    )
+    yield _broken(
+        "a logo with a script in it",
+        "PB-BIMI-002",
+        "SVG Tiny PS",
+        _Given(logo=b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>'),
+        logo=(_BIMI,),
+    )
+    yield _broken(
+        "mail that another domain signs",
+        "PB-DKIM-022",
+        "sign as the domain",
+        _Given(message=_signed("mailer.example")),
+        mended_given=_Given(message=_signed("org.example")),
+    )
+    yield _broken(
+        "mail that nobody signs",
+        "PB-DKIM-021",
+        "sign as the domain",
+        _Given(message=b"From: ann@org.example\r\n\r\nHello\r\n"),
+        mended_given=_Given(message=_signed("org.example")),
+    )
+
+
+def _signed(domain: str) -> bytes:
+    """Return a message that a domain has signed, by the selector of the good zone."""
+    field = f"v=1; a=ed25519-sha256; d={domain}; s=google; h=from; bh={'A' * 43}=; b=AAAA"
+    return f"DKIM-Signature: {field}\r\nFrom: ann@org.example\r\n\r\nHello\r\n".encode()
 
 
 def _transport() -> Iterator[Situation]:
@@ -297,25 +385,25 @@ def _transport() -> Iterator[Situation]:
         "MTA-STS that does not list the exchanger",
         "PB-STS-006",
         "mx: mx.org.example",
-        policy=_POLICY.format("enforce", "mx.other.example"),
+        _Given(policy=_POLICY.format("enforce", "mx.other.example")),
         mended={"sts": (_STS,)},
-        mended_policy=good,
+        mended_given=_Given(policy=good),
         sts=(_STS,),
     )
     yield _broken(
         "MTA-STS without a page",
         "PB-STS-005",
         "https://mta-sts.org.example/",
-        policy=FetchFailed("TLS failed: certificate has expired", is_tls=True),
+        _Given(policy=FetchFailed("TLS failed: certificate has expired", is_tls=True)),
         mended={"sts": (_STS,)},
-        mended_policy=good,
+        mended_given=_Given(policy=good),
         sts=(_STS,),
     )
     yield _broken(
         "two MTA-STS records",
         "PB-STS-002",
         "one record",
-        policy=good,
+        _Given(policy=good),
         publishes=True,
         sts=(_STS, '_mta-sts TXT "v=STSv1; id=8;"'),
     )
@@ -333,6 +421,20 @@ def _transport() -> Iterator[Situation]:
         more=(f"_25._tcp.mx TLSA 3 1 1 {'ab' * 32}",),
     )
     yield _broken(
+        "CAA with a URL for a name",
+        "PB-CAA-004",
+        "letsencrypt.org",
+        publishes=True,
+        caa=('@ CAA 0 issue "https://letsencrypt.org"',),
+    )
+    yield _broken(
+        "CAA that forbids every certificate",
+        "PB-CAA-005",
+        "letsencrypt.org",
+        publishes=True,
+        caa=('@ CAA 0 issue ";"',),
+    )
+    yield _broken(
         "TLSA records of no use",
         "PB-DANE-004",
         "3 1 1",
@@ -345,6 +447,7 @@ BROKEN: tuple[Situation, ...] = (
     *_spf(),
     *_keys(),
     *_policies(),
+    *_reputation(),
     *_transport(),
 )
 HEALTHY: tuple[Healthy, ...] = (
@@ -378,9 +481,18 @@ HEALTHY: tuple[Healthy, ...] = (
     _healthy("old keys revoked by a wildcard", dkim=('*._domainkey TXT "v=DKIM1; p="',)),
     _healthy(
         "MTA-STS and TLS reports",
-        policy=_POLICY.format("enforce", "mx.org.example"),
+        _Given(policy=_POLICY.format("enforce", "mx.org.example")),
         sts=(_STS, '_smtp._tls TXT "v=TLSRPTv1; rua=mailto:t@org.example"'),
     ),
+    _healthy(
+        "block lists that refuse to answer",
+        lists=(
+            "1.2.0.192.zen.spamhaus.org. A 127.255.255.254",
+            "1.2.0.192.bl.spamcop.net. A 127.0.0.2",
+            "1.0.0.127.bl.spamcop.net. A 127.0.0.2",  # lists everything
+        ),
+    ),
+    _healthy("CAA that names an authority", caa=('@ CAA 0 issue "letsencrypt.org"',)),
     _healthy(
         "DANE",
         more=(f"_25._tcp.mx TLSA 3 1 1 {'ab' * 32}", ";! signed org.example"),

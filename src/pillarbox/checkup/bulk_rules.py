@@ -28,14 +28,14 @@ _DECIDING = (
     (Area.SENDERS, "Sending addresses have names that lead back to them"),
 )
 _UNSEEN = (
-    ("From is aligned with the domain of SPF or DKIM", _ALL, "look at a message of the domain"),
-    ("Bulk mail has one-click unsubscribe (RFC 8058)", _ALL, "look at a message of the domain"),
+    ("From is aligned with the domain of SPF or DKIM", _ALL, "pillarbox check message MAIL"),
+    ("Bulk mail has one-click unsubscribe (RFC 8058)", _ALL, "pillarbox check message MAIL"),
     (
         "Less than 0.3 % of the mail is reported as spam",
         "Gmail, Yahoo",
         "Google Postmaster Tools, Yahoo Sender Hub",
     ),
-    ("Mail is sent with TLS", "Gmail", "look at the Received fields of a message"),
+    ("Mail is sent with TLS", "Gmail", "pillarbox check message MAIL"),
 )
 
 

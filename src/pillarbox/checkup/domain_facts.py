@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pillarbox.checkup.list_questions import Listing
+from pillarbox.checkup.signers import Signer
 from pillarbox.checkup.smtp_facts import Probe
 from pillarbox.mailauth import dmarc, mta_sts
 from pillarbox.mailauth.bimi import Bimi
@@ -67,6 +68,7 @@ class DomainFacts:
     hosts: tuple[HostFacts, ...] | None = None  # that of the domain itself where it has no MX
     spf: Survey | None = None
     selectors: tuple[SelectorFacts, ...] | None = None
+    signers: tuple[Signer, ...] | None = None  # of a message at hand; None: there is none
     dmarc: dmarc.Explanation | None = None
     sts: PolicyFacts | None = None
     tls_rpt: Answer[bytes] | None = None

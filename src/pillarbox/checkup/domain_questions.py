@@ -23,6 +23,7 @@ from pillarbox.checkup.domain_facts import (
 from pillarbox.checkup.list_questions import Listing, ask_lists
 from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.selectors import KNOWN_SELECTORS
+from pillarbox.checkup.signers import Signer
 from pillarbox.checkup.smtp_facts import Probe
 from pillarbox.mailauth import bimi, dane, dmarc, mta_sts, spf, tls_rpt
 from pillarbox.mailauth.iprev import check_iprev
@@ -66,6 +67,7 @@ class DomainQuestion:
 
     domain: str  # in A-labels
     selectors: tuple[str, ...] = ()  # of DKIM; without any, those of known providers are tried
+    signers: tuple[Signer, ...] | None = None  # of a message at hand; None: there is none
     addresses: tuple[str, ...] = ()  # that send; without any, what SPF and MX name
     seconds: float = 12.0  # for everything
     now: float = 0.0  # seconds since 1970, for certificates
@@ -104,6 +106,7 @@ async def ask_domain(
     return DomainFacts(
         domain=question.domain,
         at=question.now,
+        signers=question.signers,
         logo_was_fetched=extras.logos is not None,
         asked_caa=extras.caa is not None,
         **found,
@@ -198,13 +201,17 @@ class _Asking:
         return dict(zip(chosen, seen, strict=True))
 
     async def _selectors(self) -> tuple[SelectorFacts, ...]:
-        asked = self.question.selectors
-        known = dict.fromkeys(asked, "") if asked else KNOWN_SELECTORS
-        names = (f"{selector}._domainkey.{self.question.domain}" for selector in known)
+        domain, signers = self.question.domain, self.question.signers or ()
+        asked = [(one.selector, one.domain) for one in signers if one.is_of(domain)]
+        asked += [(selector, domain) for selector in self.question.selectors]
+        wanted = dict.fromkeys(asked, "")
+        if not wanted:
+            wanted = {(selector, domain): name for selector, name in KNOWN_SELECTORS.items()}
+        names = (f"{selector}._domainkey.{owner}" for selector, owner in wanted)
         answers = await asyncio.gather(*map(self.resolver.txt, names))
         return tuple(
             SelectorFacts(selector=selector, provider=provider, answer=answer)
-            for (selector, provider), answer in zip(known.items(), answers, strict=True)
+            for ((selector, _), provider), answer in zip(wanted.items(), answers, strict=True)
         )
 
     async def _sts(self) -> PolicyFacts:

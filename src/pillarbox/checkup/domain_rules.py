@@ -20,6 +20,7 @@ from pillarbox.mailauth.resolver import Outcome
 
 __all__ = ["DomainReport", "judge_domain"]
 
+_OVER_LIMIT = "PB-SPF-004"
 _JUDGES = (
     judge_spf,
     judge_dkim,
@@ -54,9 +55,17 @@ def judge_domain(facts: DomainFacts, *, includer: Includer = lambda _: None) -> 
     # Of a name that does not exist, nothing else is worth saying.
     if facts.mx is None or facts.mx.outcome is not Outcome.NO_SUCH_NAME:
         remarks += [remark for judge in _JUDGES for remark in judge(facts)]
-        if facts.spf is not None:
-            remarks += judge_spf_limit(facts.spf, includer)
     ordered = in_order(tuple(remarks))
+    if facts.spf is not None:
+        ordered = _followed(ordered, _OVER_LIMIT, tuple(judge_spf_limit(facts.spf, includer)))
     return DomainReport(
         facts=facts, remarks=ordered, score=score(ordered), bulk=judge_bulk(ordered)
     )
+
+
+def _followed(
+    remarks: tuple[Remark, ...], code: str, following: tuple[Remark, ...]
+) -> tuple[Remark, ...]:
+    """Return remarks with others right behind that which they explain."""
+    at = next((number for number, one in enumerate(remarks, 1) if one.code == code), len(remarks))
+    return (*remarks[:at], *following, *remarks[at:])

@@ -81,6 +81,7 @@ def _spf_record(surveyed: Survey) -> tuple[Publish, ...]:
 
 def judge_dkim(facts: DomainFacts) -> Iterator[Remark]:
     """Yield what is to be said of DKIM keys, at least one remark."""
+    yield from _signers(facts)
     if facts.sends_nothing:
         yield _pass(Area.DKIM, "PB-DKIM-000", "The domain sends no mail, so it needs no key")
     elif facts.selectors is None:
@@ -93,6 +94,26 @@ def judge_dkim(facts: DomainFacts) -> Iterator[Remark]:
                 yield from _key(selector)
         else:
             yield _no_selector(facts)
+
+
+def _signers(facts: DomainFacts) -> Iterator[Remark]:
+    """Yield what is wrong with who has signed the message at hand."""
+    signers = facts.signers
+    if signers is None or any(one.is_of(facts.domain) for one in signers):
+        return
+    names = ", ".join(dict.fromkeys(one.domain for one in signers))
+    yield Remark(
+        area=Area.DKIM,
+        status=Status.FAIL,
+        code="PB-DKIM-022" if signers else "PB-DKIM-021",
+        what=f"The message is signed by {names}, and not by {facts.domain}"
+        if signers
+        else "The message carries no DKIM signature",
+        why="DMARC cannot pass by DKIM: the signature has to be the author's domain's.",
+        fix="Have the server or service that sends sign as the domain: set up “domain"
+        " authentication” there, and publish the key or CNAME that it gives.",
+        points=10,
+    )
 
 
 def _is_key(selector: SelectorFacts) -> bool:

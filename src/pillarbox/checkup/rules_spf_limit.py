@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pillarbox.checkup.remark import Area, Remark, Status, remarks_of
+from pillarbox.checkup.remark import Area, Publish, Remark, Status, remarks_of
 from pillarbox.keyring.publication import zone_strings
 from pillarbox.mailauth.spf import Saving, Slimming, Survey, slim
 
@@ -34,12 +34,16 @@ def judge_spf_limit(surveyed: Survey, includer: Includer) -> Iterator[Remark]:
         return
     ways = slim(surveyed)
     if ways.removable:
+        saved = sum(one.lookups for one in ways.removable)
+        is_enough = surveyed.lookups - saved <= surveyed.limits.terms
         yield _remark(
             Status.INFO,
             20,
-            "First, what can go from SPF without any loss:"
-            f" {sum(one.lookups for one in ways.removable)} look-ups",
+            f"First, what can go from SPF without any loss: {saved} look-ups"
+            + (", which is enough" if is_enough else ""),
+            fix="Take these terms away.",
             evidence=tuple(_shown(one, one.why) for one in ways.removable),
+            publish=(Publish(surveyed.domain, "TXT", ways.trimmed),),
         )
     movable = [(one, found) for one in ways.includes if (found := includer(one.target))]
     away = [(one, found) for one, found in movable if found.kind != _PEOPLE]

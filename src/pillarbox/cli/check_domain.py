@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import click
 
+from pillarbox.authenticity.logo import PublicLogos
 from pillarbox.checkup.domain_questions import (
     AskAlias,
     Dial,
     DomainQuestion,
+    Extras,
     FetchPolicy,
     ask_domain,
 )
 from pillarbox.checkup.domain_rules import DomainReport, judge_domain
 from pillarbox.checkup.publishing import FORMATS
 from pillarbox.checkup.remark import Area, Status
+from pillarbox.checkup.rules_spf_limit import Service
+from pillarbox.checkup.signers import signers_of
 from pillarbox.checkup.smtp_facts import Probe, Target
 from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
 from pillarbox.cli.check_domain_output import domain_object, print_domain
@@ -35,6 +39,7 @@ from pillarbox.mailauth.evidence import Evidence, RecordingResolver
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.https import Fetched
 from pillarbox.net.tls import TlsContexts
+from pillarbox.reports.digest.senders import known_sender
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.smtp.domain import is_domain
 
@@ -54,16 +59,27 @@ class _Sources:
     aliases: AskAlias
     fetch: FetchPolicy | None
     dial: Dial | None
+    extras: Extras
 
 
 @click.command()
 @click.argument("name", metavar="DOMAIN")
 @click.option("--selector", "-s", "selectors", multiple=True, help="A DKIM selector to look at.")
+@click.option(
+    "--message",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Take the selectors from the signatures of this mail.",
+)
 @click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="An address that sends.")
 @click.option(
     "--sts-policy",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Take this file for the MTA-STS policy, and fetch none.",
+)
+@click.option(
+    "--logo",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Take this file for the logo of BIMI, and fetch none.",
 )
 @click.option(
     "--records",
@@ -79,6 +95,12 @@ class _Sources:
     show_default=True,
     help="Dial the exchangers on port 25 to see their certificates; never with --zone.",
 )
+@click.option(
+    "--lists/--no-lists",
+    default=True,
+    show_default=True,
+    help="Ask block lists about the domain and its sending addresses, a few questions each.",
+)
 @dns_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
@@ -88,10 +110,13 @@ def domain(
     context: Context,
     name: str,
     selectors: tuple[str, ...],
+    message: Path | None,
     addresses: tuple[str, ...],
     sts_policy: Path | None,
+    logo: Path | None,
     form: str,
     connect: bool,  # noqa: FBT001 - click
+    lists: bool,  # noqa: FBT001 - click
     zone: Path | None,
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
@@ -108,8 +133,16 @@ def domain(
       pillarbox check domain example.org --zone new.zone   what if I publish this
     """  # noqa: D301 - click's mark: do not wrap
     question = _question(name, selectors, addresses)
+    if message is not None:
+        question = replace(question, signers=signers_of(message.read_bytes()))
+    given = _Given(
+        policy=_given_policy(sts_policy) if sts_policy is not None else None,
+        logo=_GivenLogo(logo.read_bytes()) if logo is not None else None,
+        is_dialing=connect,
+        asks_lists=lists,
+    )
     with context.errors():
-        sources = _sources(zone, servers, sts_policy, is_dialing=connect)
+        sources = _sources(zone, servers, given)
         is_silent = as_json or quiet
         report, asked, seconds = asyncio.run(_ask(question, sources, is_silent=is_silent))
     if as_json:
@@ -159,24 +192,50 @@ def _question(name: str, selectors: tuple[str, ...], addresses: tuple[str, ...])
     )
 
 
-def _sources(
-    zone: Path | None, servers: tuple[str, ...], sts_policy: Path | None, *, is_dialing: bool
-) -> _Sources:
+@dataclass(frozen=True, slots=True)
+class _GivenLogo:
+    """A logo that was given, whatever the record names."""
+
+    octets: bytes
+
+    async def fetch(self, url: str, *, max_size: int) -> bytes:
+        """Return it."""
+        del url
+        return self.octets[: max_size + 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What the command line gives instead of what would be asked for."""
+
+    policy: FetchPolicy | None
+    logo: _GivenLogo | None
+    is_dialing: bool
+    asks_lists: bool
+
+
+def _sources(zone: Path | None, servers: tuple[str, ...], given: _Given) -> _Sources:
     """Return who is asked.
 
     Raises:
         PermanentError: The zone file cannot be read, or a server is no address.
     """
-    fetch = _given_policy(sts_policy) if sts_policy is not None else None
     if zone is not None:
         published = ZoneResolver.from_file(zone)
-        return _Sources(published, published.cname, fetch, None)
+        # Lists are not in a zone of one's own, unless somebody has put them there to try.
+        extras = Extras(caa=published.caa, logos=given.logo)
+        return _Sources(published, published.cname, given.policy, None, extras)
     # What the resolver says of DNSSEC is shown as its word, and nothing is decided by it.
     network = NetworkResolver(servers=servers, timeout=_DNS_PATIENCE, trust_ad=True)
     cached = CachingResolver(network, SystemClock())
     tls = TlsContexts()
-    fetch = fetch or policy_fetcher(cached, tls.verified)
-    return _Sources(cached, network.cname, fetch, _dial if is_dialing else None)
+    extras = Extras(
+        caa=network.caa,
+        logos=given.logo or PublicLogos(cached, tls.verified),
+        asks_lists=given.asks_lists,
+    )
+    fetch = given.policy or policy_fetcher(cached, tls.verified)
+    return _Sources(cached, network.cname, fetch, _dial if given.is_dialing else None, extras)
 
 
 def _given_policy(file: Path) -> FetchPolicy:
@@ -206,6 +265,13 @@ async def _ask(
             sources.aliases,
             sources.fetch,
             dial=sources.dial,
+            extras=sources.extras,
             on_done=progress.done,
         )
-    return judge_domain(facts), recorded.evidence, loop.time() - begin
+    return judge_domain(facts, includer=_includer), recorded.evidence, loop.time() - begin
+
+
+def _includer(name: str) -> Service | None:
+    """Return whose include a name is."""
+    found = known_sender([name])
+    return Service(found.name, found.kind, found.how) if found is not None else None

@@ -51,7 +51,9 @@ def print_domain(
         if remark.status is Status.PASS and level != "verbose":
             continue
         out.line()
-        print_remark(out, remark, has_evidence=remark.status is not Status.INFO)
+        # Of what is only worth knowing, the evidence matters where something can be done.
+        is_told = remark.status is not Status.INFO or bool(remark.fix) or level == "verbose"
+        print_remark(out, remark, has_evidence=is_told)
     _print_records(out, report.remarks, form)
     _print_bulk(out, report.bulk)
     if level == "verbose":

@@ -44,6 +44,7 @@ class Slimming:
     """The ways to a record within the limit."""
 
     removable: tuple[Saving, ...]  # nothing is lost without them
+    trimmed: str  # the record without those
     includes: tuple[Saving, ...]  # what is left, the dearest first
     flattened: tuple[tuple[str, str], ...]  # names and records; () where it cannot be done
     frozen: tuple[str, ...] = ()  # the terms whose addresses were written down
@@ -53,9 +54,10 @@ class Slimming:
 def slim(found: Survey) -> Slimming:
     """Return the ways, for a record that was surveyed."""
     own = [node for node in found.root.children if not node.is_dead]
-    removable = tuple(_removable(own))
-    gone = {saving.term for saving in removable}
-    left = [node for node in own if node.term not in gone]
+    dropped = list(_removable(own))
+    removable = tuple(saving for _, saving in dropped)
+    gone = {id(node) for node, _ in dropped}
+    left = [node for node in own if id(node) not in gone]
     includes = tuple(
         Saving(node.term, node.target, node.cost)
         for node in sorted(left, key=lambda node: -node.cost)
@@ -64,22 +66,26 @@ def slim(found: Survey) -> Slimming:
     return _flatten(found, left, removable, includes)
 
 
-def _removable(own: list[Node]) -> Iterator[Saving]:
+def _removable(own: list[Node]) -> Iterator[tuple[Node, Saving]]:
     """Yield the terms without which nothing is lost."""
     seen: set[str] = set()
     for node in own:
         key = node.target or node.term
         if node.problem and not node.is_temporary:
-            yield Saving(node.term, node.target, node.cost, node.problem)
+            yield node, _saving(node, node.problem)
         elif node.voids and not node.children:
-            yield Saving(node.term, node.target, node.cost, "it finds nothing")
+            yield node, _saving(node, "it finds nothing")
         elif node.directive is not None and node.directive.name == "ptr":
-            yield Saving(node.term, node.target, node.cost, "receivers pass it over")
+            yield node, _saving(node, "receivers pass it over")
         elif node.children and key in seen:
-            yield Saving(node.term, node.target, node.cost, f"{key} is included elsewhere")
+            yield node, _saving(node, f"{key} is included elsewhere")
         elif node.cost and (rest := _covered(node, own)):
-            yield Saving(node.term, node.target, node.cost, rest)
+            yield node, _saving(node, rest)
         seen |= {each.target for _, each in node.walk() if each.children}
+
+
+def _saving(node: Node, why: str) -> Saving:
+    return Saving(node.term, node.target, node.cost, why)
 
 
 def _covered(node: Node, own: list[Node]) -> str:
@@ -163,6 +169,7 @@ def _flatten(
         lookups = sum(one.cost for one in kept) + len(records) - 1
     return Slimming(
         removable=removable,
+        trimmed=_trimmed(found, left),
         includes=includes,
         flattened=tuple(records) if lookups <= found.limits.terms else (),
         frozen=tuple(frozen),
@@ -190,6 +197,12 @@ def _records(
         (name, " ".join(["v=spf1", *part, "~all"])) for name, part in zip(names, parts, strict=True)
     ]
     return [(found.domain, own), *below]
+
+
+def _trimmed(found: Survey, left: list[Node]) -> str:
+    """Return the record of what is left, in its order."""
+    rest = found.record.unknown if found.record is not None else ()
+    return " ".join(["v=spf1", *(node.term for node in left), *rest])
 
 
 def _is_tail(node: Node) -> bool:
