@@ -109,18 +109,18 @@ def _clients(letter: Letter) -> Iterator[Judged]:
         for use in lacking
         if use not in losses and use.slug not in _NO_LOSS and _share(use) >= _WIDELY
     ]
-    if not lacking:
-        yield _one(Level.OK, 410, "Every client that was tested supports what the HTML uses")
-    elif plainer or not losses:
+    if plainer:
         yield _one(
             Level.NOTE,
             411,
-            f"The HTML uses {plural(len(found.features), 'feature')}; {len(lacking)} of them some "
-            f"client does not know, {len(plainer) or 'none'} every other one",
+            f"Of the {plural(len(found.features), 'feature')} that the HTML uses, half of the clients "
+            f"or more lack {len(plainer)}",
             "There the mail is plainer; the table of clients says where (caniemail.com).",
             "Look whether the mail can be read without them: most are decoration.",
             evidence=tuple(f"{use.title}: {_who(use)}" for use in plainer[:_MOST]),
         )
+    elif not losses:
+        yield _one(Level.OK, 410, "Most clients support all that the HTML uses")
 
 
 def _loss(use: FeatureUse) -> Judged:
