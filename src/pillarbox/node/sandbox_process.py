@@ -15,7 +15,7 @@ from pillarbox.events.event import Sink
 from pillarbox.node.sandbox import OnDefect, SandboxNode
 from pillarbox.node.sandbox_sockets import bind_sandbox
 
-__all__ = ["run_sandbox", "run_until_signal"]
+__all__ = ["run_sandbox"]
 
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -41,11 +41,12 @@ def run_sandbox(
     sockets = bind_sandbox(settings.sandbox, is_alone=True)
 
     async def run() -> None:
+        stopped = _signaled()  # before anybody is told that there is something to stop
         node = SandboxNode(settings, sink=sink, on_defect=on_defect, sockets=sockets)
         await node.start()
         try:
             ready(node)
-            await run_until_signal(node)
+            await _wait_until_over(node, stopped)
         finally:
             await node.stop()
 
@@ -53,12 +54,8 @@ def run_sandbox(
         runner.run(run())
 
 
-async def run_until_signal(node: SandboxNode) -> None:
-    """Wait until a started sandbox is to stop.
-
-    Raises:
-        TemporaryError: Its disk has failed; what is there can be read after a restart.
-    """
+def _signaled() -> asyncio.Future[None]:
+    """Return a future that is done when a signal asks for the end."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
 
@@ -70,6 +67,10 @@ async def run_until_signal(node: SandboxNode) -> None:
 
     for number in _STOPPING:
         loop.add_signal_handler(number, stop)
+    return stopped
+
+
+async def _wait_until_over(node: SandboxNode, stopped: asyncio.Future[None]) -> None:
     failed = asyncio.ensure_future(node.failed())
     try:
         await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)

@@ -14,14 +14,15 @@ __all__ = ["annotated"]
 _CAUGHT: Final = (
     "The message is caught and kept, under this id. From here on the server is responsible for it."
 )
+_WITHOUT_QUIT: Final = (
+    "The client went away without QUIT. Most programs that do this have given up, or crashed."
+)
 _HAPPENINGS: Final = (
     ("TLS: ", "From here on, everything is encrypted; the client begins anew with EHLO."),
     ("logged in", "The client has shown who it is; the user name may choose the project."),
     ("the login", "The client is told only that it failed; this is why."),
-    (
-        "connection ended: lost",
-        "The client went away without QUIT. Most programs that do this have given up, or crashed.",
-    ),
+    ("connection ended: lost", _WITHOUT_QUIT),
+    ("connection ended: end of input", _WITHOUT_QUIT),
     ("connection ended: time-out", "The client said nothing for too long."),
     ("connection ended", "The server ended the connection."),
 )

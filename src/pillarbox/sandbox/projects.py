@@ -20,6 +20,7 @@ from msgspec import Struct
 from pillarbox.config.settings.sandbox import SandboxProjectSettings
 from pillarbox.errors import PermanentError
 from pillarbox.inbox.values import DEFAULT_PROJECT, Cap
+from pillarbox.sandbox.webhook_signature import SecretMalformed, read_secret
 
 __all__ = ["Project", "ProjectRejected", "Projects", "SettingStore", "configured_projects"]
 
@@ -264,20 +265,34 @@ def check(project: Project) -> None:
         )
     if "@" in project.tag or "+" in project.tag:
         raise ProjectRejected("tag", "A tag is the part between + and @, without them.")
-    for field in ("users", "recipient_domains", "sender_domains"):
-        entries: tuple[str, ...] = getattr(project, field)
-        if len(entries) > _MOST_ENTRIES:
-            raise ProjectRejected(field, f"There are more than {_MOST_ENTRIES} entries.")
-    for field in ("recipient_domains", "sender_domains"):
-        for domain in getattr(project, field):
-            if not _DOMAIN.fullmatch(domain):
-                raise ProjectRejected(
-                    field, f'{domain!r} is not a domain: write "example.com" or ".example.com".'
-                )
-    if any(not user for user in project.users):
+    if not all(project.users):
         raise ProjectRejected("users", "A user name is empty.")
     if project.password and not project.users:
         raise ProjectRejected("users", "A password needs users who give it.")
+    for field in ("users", "recipient_domains", "sender_domains"):
+        if len(getattr(project, field)) > _MOST_ENTRIES:
+            raise ProjectRejected(field, f"There are more than {_MOST_ENTRIES} entries.")
+    for field in ("recipient_domains", "sender_domains"):
+        _check_domains(field, getattr(project, field))
+    _check_webhook(project)
+
+
+def _check_domains(field: str, domains: Iterable[str]) -> None:
+    for domain in domains:
+        if not _DOMAIN.fullmatch(domain):
+            raise ProjectRejected(
+                field, f'{domain!r} is not a domain: write "example.com" or ".example.com".'
+            )
+
+
+def _check_webhook(project: Project) -> None:
+    if project.webhook and not project.webhook.startswith(("http://", "https://")):
+        raise ProjectRejected("webhook", "A webhook is a URL that begins with http:// or https://.")
+    if project.webhook_secret:
+        try:
+            read_secret(project.webhook_secret)
+        except SecretMalformed as error:
+            raise ProjectRejected("webhook_secret", str(error)) from error
 
 
 def configured_projects(settings: Mapping[str, SandboxProjectSettings]) -> tuple[Project, ...]:

@@ -1,0 +1,169 @@
+"""``pillarbox sandbox`` as a process: its screen, its options, Mailpit's variables, its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.catching import MAIL, PATIENCE
+
+_QUIET = ("--pop3", "off")
+
+
+@contextmanager
+def started(
+    *options: str, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """Run the command with ``--json`` until it is ready; end it if it has not ended."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MP_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pillarbox", "sandbox", *options, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**clean, **(environ or {})},
+        cwd=folder,
+    )
+    output = process.stdout
+    assert output is not None
+    try:
+        assert select.select([output], [], [], 4 * PATIENCE)[0]
+        line = output.readline()
+        assert line, (process.communicate()[1]).decode()
+        yield process, json.loads(line)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def send(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    with smtplib.SMTP(host, int(port), timeout=PATIENCE) as client:
+        client.sendmail("ann@example.com", "bob@example.org", MAIL)
+
+
+def test_it_says_where_it_is_and_ends_cleanly_on_sigterm() -> None:
+    """With port 0 everything has a port of its own, and SIGTERM ends it with status 0."""
+    anywhere = ("--smtp", "localhost:0", "--smtps", "localhost:0", "--http", "localhost:0")
+    with started(*anywhere, *_QUIET) as (process, shown):
+        send(shown["smtp"][0])
+        assert shown["http"][0].startswith("http://localhost:")
+        assert shown["smtps"]
+        assert shown["pop3"] == []
+        assert Path(shown["certificate"]).exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        assert not Path(shown["certificate"]).exists()
+        _, errors = process.communicate()
+        assert errors == b""
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
+    """The error names the address and the setting, and how to choose another port."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "pillarbox", "sandbox", "--smtp", f"localhost:{port}"],
+            capture_output=True,
+            timeout=4 * PATIENCE,
+            check=False,
+        )
+    text = done.stderr.decode()
+    assert done.returncode == 1
+    assert f"another program listens on 127.0.0.1:{port} (sandbox.smtp)" in text
+    assert "--smtp localhost:0" in text
+    assert "Traceback" not in text
+
+
+def test_the_screen_shows_how_to_begin() -> None:
+    """Without --json a person reads where to send and look, what is kept, and what leaves."""
+    options = ("--max-messages", "7", "--max-age", "2 h", "--label", "mine")
+    command = [sys.executable, "-m", "pillarbox", "sandbox", *options]
+    command += ["--smtp", "localhost:0", "--http", "off", *_QUIET]
+    lines: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        output = process.stdout
+        assert output is not None
+        while not lines or not lines[-1].startswith("It runs until"):
+            lines.append(output.readline().decode())
+            assert lines[-1]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+    text = "".join(lines)
+    for part in ("mine", "in memory", "7 mails", "2 h old", "nothing", "curl smtp://localhost:"):
+        assert part in text, part
+
+
+def test_mailpits_variables_are_understood(tmp_path: Path) -> None:
+    """A compose file for Mailpit works as it is; what nobody knows is told of once."""
+    environ = {
+        "MP_SMTP_BIND_ADDR": "127.0.0.1:0",
+        "MP_UI_BIND_ADDR": "127.0.0.1:0",
+        "MP_POP3_BIND_ADDR": "127.0.0.1:0",
+        "MP_DATABASE": str(tmp_path / "mailpit.db"),
+        "MP_MAX_MESSAGES": "123",
+        "MP_MAX_AGE": "3d",
+        "MP_SMTP_AUTH": "ann:secret bob:x",
+        "MP_LABEL": "from the environment",
+        "MP_WEBROOT": "/mail/",
+        "MP_SMTP_AUTH_ALLOW_INSECURE": "true",
+        "MP_NO_SUCH_THING": "1",
+        "MP_SOMETHING_ELSE": "1",
+    }
+    with started(environ=environ, folder=tmp_path) as (process, shown):
+        assert shown["database"] == str(tmp_path / "mailpit.db")
+        assert (shown["max_messages"], shown["max_age"]) == (123, 3 * 86_400)
+        assert (shown["auth"], shown["label"]) == ("chosen", "from the environment")
+        assert shown["http"][0].endswith("/mail/")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        _, errors = process.communicate()
+    text = errors.decode()
+    assert text.count("PB-CONFIG-090") == 1
+    assert "$MP_NO_SUCH_THING, $MP_SOMETHING_ELSE" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "wins"),
+    [
+        (("--max-messages", "1"), {"MP_MAX_MESSAGES": "2"}, 1),
+        ((), {"MP_MAX_MESSAGES": "2", "PILLARBOX_SANDBOX__MAX_MESSAGES": "3"}, 3),
+        ((), {"MP_MAX_MESSAGES": "2"}, 2),
+        ((), {}, 4),
+    ],
+)
+def test_what_is_nearest_wins(
+    tmp_path: Path, options: tuple[str, ...], environ: dict[str, str], wins: int
+) -> None:
+    """The command line goes before our variables, these before Mailpit's, the file comes last."""
+    (tmp_path / "pillarbox.toml").write_text("[sandbox]\nmax_messages = 4\n")
+    quiet = ("--smtp", "127.0.0.1:0", "--http", "off", *_QUIET)
+    with started(*quiet, *options, environ=environ, folder=tmp_path) as (_, shown):
+        assert shown["max_messages"] == wins
+
+
+def test_a_variable_with_a_wrong_value_is_an_error() -> None:
+    """A number that is none is told of with what it takes, and nothing starts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pillarbox", "sandbox"],
+        env={**os.environ, "MP_MAX_MESSAGES": "many"},
+        capture_output=True,
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"$MP_MAX_MESSAGES takes a whole number" in done.stderr
