@@ -34,37 +34,46 @@ def _cloudflare(records: list[Publish]) -> str:
     return "\n".join(f"{line} ; cf_tags=cf-proxied:false" for line in _bind(records).splitlines())
 
 
+def _sets(records: list[Publish]) -> list[tuple[str, str, list[str]]]:
+    """Return name, type and all values of each set: an upsert replaces the whole of it."""
+    sets: dict[tuple[str, str], list[str]] = {}
+    for one in records:
+        sets.setdefault((one.name, one.type), []).append(one.value)
+    return [(name, kind, values) for (name, kind), values in sets.items()]
+
+
 def _route53(records: list[Publish]) -> str:
     """Return the change batch for ``aws route53 change-resource-record-sets``."""
     changes = [
         {
             "Action": "UPSERT",
             "ResourceRecordSet": {
-                "Name": f"{one.name}.",
-                "Type": one.type,
+                "Name": f"{name}.",
+                "Type": kind,
                 "TTL": _TTL,
-                "ResourceRecords": [{"Value": _quoted(one)}],
+                "ResourceRecords": [{"Value": _quoted(kind, value)} for value in values],
             },
         }
-        for one in records
+        for name, kind, values in _sets(records)
     ]
     return json.dumps({"Changes": changes}, indent=2)
 
 
 def _terraform(records: list[Publish]) -> str:
-    return "\n\n".join(_resource(one) for one in records)
+    return "\n\n".join(_resource(*each) for each in _sets(records))
 
 
-def _resource(one: Publish) -> str:
-    label = re.sub(r"[^A-Za-z0-9]+", "_", f"{one.type}_{one.name}").strip("_").lower()
-    value = _STRING_BREAK.join(_cut(one.value)) if one.type == "TXT" else one.value
+def _resource(name: str, kind: str, values: list[str]) -> str:
+    label = re.sub(r"[^A-Za-z0-9]+", "_", f"{kind}_{name}").strip("_").lower()
+    if kind == "TXT":
+        values = [_STRING_BREAK.join(_cut(value)) for value in values]
     return (
         f'resource "aws_route53_record" "{label}" {{\n'
         "  zone_id = var.zone_id\n"
-        f"  name    = {json.dumps(one.name)}\n"
-        f"  type    = {json.dumps(one.type)}\n"
+        f"  name    = {json.dumps(name)}\n"
+        f"  type    = {json.dumps(kind)}\n"
         f"  ttl     = {_TTL}\n"
-        f"  records = [{json.dumps(value)}]\n"
+        f"  records = {json.dumps(values)}\n"
         "}"
     )
 
@@ -72,10 +81,10 @@ def _resource(one: Publish) -> str:
 _STRING_BREAK: Final = '""'  # how Terraform's Route 53 provider has strings cut
 
 
-def _quoted(one: Publish) -> str:
-    if one.type != "TXT":
-        return one.value
-    return " ".join(json.dumps(part, ensure_ascii=False) for part in _cut(one.value))
+def _quoted(kind: str, value: str) -> str:
+    if kind != "TXT":
+        return value
+    return " ".join(json.dumps(part, ensure_ascii=False) for part in _cut(value))
 
 
 def _cut(value: str) -> list[str]:

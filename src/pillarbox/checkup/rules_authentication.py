@@ -33,6 +33,7 @@ _POINTS: Final = {
     "PB-DMARC-003": 20,
     "PB-DMARC-006": 6,
 }
+_NO_REPORTS: Final = "PB-DMARC-007"
 _UNUSABLE: Final = frozenset({"PB-DKIM-011", "PB-DKIM-013"})
 _KEY_FIX: Final = (
     "Publish the key as the server or provider that signs gives it, whole, cut into strings of"
@@ -178,6 +179,9 @@ def judge_dmarc(facts: DomainFacts) -> Iterator[Remark]:
         if is_unknown or finding.code == "PB-DMARC-002":
             said = replace(finding, what=finding.what.replace("are not sent", "may not be sent"))
             yield replace(_weighed(Area.DMARC, said), status=Status.SKIP, points=0, fix="")
+        elif finding.code == _NO_REPORTS and facts.sends_nothing:
+            # All that reports could tell is who forges: the domain does not need that.
+            yield replace(_weighed(Area.DMARC, finding), status=Status.INFO, points=0)
         else:
             is_of_record = finding.code != "PB-DMARC-008"
             yield _weighed(Area.DMARC, finding, publish if is_of_record else ())

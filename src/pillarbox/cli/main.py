@@ -23,6 +23,7 @@ __all__ = ["cli", "main"]
 _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Try it": {
         "sandbox": ("sandbox", "sandbox"),
+        "send": ("send", "send"),
         "demo": ("demo", "demo"),
     },
     "Find out why mail fails": {
@@ -54,6 +55,7 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "relay": ("relay", "relay"),
     },
     "Set up a domain": {
+        "dns": ("dns_records", "dns"),
         "dkim": ("dkim", "dkim"),
         "spf": ("spf", "spf"),
         "dmarc": ("dmarc", "dmarc"),
