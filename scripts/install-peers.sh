@@ -88,9 +88,11 @@ if [ -e "$peers/usr/sbin/smtpctl" ] && id opensmtpq >/dev/null 2>&1; then
   chgrp opensmtpq "$peers/usr/sbin/smtpctl" && chmod 2555 "$peers/usr/sbin/smtpctl"
 fi
 if command -v npm >/dev/null; then
-  for package in nodemailer oauth2-mock-server; do
+  # The last are clients of Mailpit and MailHog: one asks for Cypress, which nobody needs here, and
+  # one does not say that it needs tslib.
+  for package in nodemailer oauth2-mock-server mailpit-api cypress-mailpit mailhog mailhog-awesome tslib; do
     [ -e "$peers/node/node_modules/$package" ] ||
-      npm install --silent --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 --prefix "$peers/node" "$package" >/dev/null 2>&1 ||
+      npm install --silent --legacy-peer-deps --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 --prefix "$peers/node" "$package" >/dev/null 2>&1 ||
       say "$package is missing"
   done
 fi
@@ -98,5 +100,9 @@ fi
 [ -e "$peers/checkdmarc/bin/checkdmarc" ] ||
   { python3 -m venv "$peers/checkdmarc" && "$peers/checkdmarc/bin/pip" install --quiet checkdmarc; } >/dev/null 2>&1 ||
   say "checkdmarc is missing"
+# Clients of Mailpit and MailHog in Python, which bring tools of their own along.
+[ -e "$peers/mail-clients/bin/python" ] ||
+  { python3 -m venv "$peers/mail-clients" && "$peers/mail-clients/bin/pip" install --quiet mailpit-api-client mailhog; } >/dev/null 2>&1 ||
+  say "mailpit-api-client and mailhog are missing"
 say "done ($peers)"
 exit 0

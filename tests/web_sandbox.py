@@ -62,7 +62,7 @@ class RunningWeb:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Send a request; a body that is no bytes goes out as JSON."""
-        sent = {"Host": f"localhost:{self.port}", **(headers or {})}
+        sent = {"Host": f"localhost:{self.port}", "Accept": "*/*", **(headers or {})}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             sent = {"Content-Type": "application/json", **sent}
@@ -212,6 +212,32 @@ def sandbox_web(
     async def stop() -> None:
         for each in started:
             await each.stop()
+
+    with _running(start, stop):
+        yield running
+
+
+@contextlib.contextmanager
+def whole_sandbox(settings: SandboxSettings | None = None) -> Iterator[RunningSandbox]:
+    """Run a sandbox as ``pillarbox sandbox`` does: with pages and API, on free ports."""
+    running = RunningSandbox(0, FastAPI())
+    chosen = settings or SandboxSettings(smtp=("127.0.0.1:0",), http=("127.0.0.1:0",), pop3=())
+    started: list[SandboxNode] = []
+
+    async def start() -> None:
+        node = SandboxNode(
+            Settings(sandbox=chosen), on_defect=lambda _, error: running.defects.append(error)
+        )
+        await node.start()
+        started.append(node)
+        running.loop = asyncio.get_running_loop()
+        running.sandbox = node.sandbox
+        running.port = int(node.addresses.http[0].rpartition(":")[2])
+        running.smtp_port = int(node.addresses.smtp[0].rpartition(":")[2])
+
+    async def stop() -> None:
+        for node in started:
+            await node.stop()
 
     with _running(start, stop):
         yield running

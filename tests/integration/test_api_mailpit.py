@@ -22,7 +22,7 @@ SUMMARY = [
     "Username", "Tags", "Size", "Attachments", "Snippet",
 ]  # fmt: skip
 MESSAGE = [
-    "ID", "MessageID", "From", "To", "Cc", "Bcc", "ReplyTo", "ReturnPath", "Subject",
+    "ID", "MessageID", "Read", "From", "To", "Cc", "Bcc", "ReplyTo", "ReturnPath", "Subject",
     "ListUnsubscribe", "Date", "Tags", "Username", "Text", "HTML", "Size", "Inline", "Attachments",
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ this point is a defect: it is told to ``on_defect``, and the client gets a probl
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ __all__ = ["OPEN_PATHS", "Duties", "Guard"]
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
 """Answered for any host, anywhere and to anybody: they say nothing but yes or no."""
 
+_SLASHES: Final = re.compile(r"/{2,}")
 _MOST_DIGITS: Final = 18  # of a length
 _LIVE_TYPE: Final = b"text/event-stream"
 _UNMATCHED: Final = "unmatched"
@@ -99,6 +101,8 @@ class Guard:
             Problem: It is refused.
         """
         self._believe_proxies(scope, fields)
+        if "//" in scope["path"]:  # clients put a path behind a base that ends in a slash
+            scope["path"] = _SLASHES.sub("/", scope["path"])
         host = scope["state"]["host"]
         if scope["path"] in OPEN_PATHS:
             scope["root_path"] = ""

@@ -24,7 +24,7 @@ __all__ = ["router"]
 
 router = Router(tags=["MailHog"])
 _MOST = 250  # whole messages in one answer
-_KINDS = {"from": Word.FROM, "to": Word.ADDRESSED, "containing": Word.ANY}
+_KINDS = {"from": Word.FROM, "to": Word.TO, "containing": Word.ANY}
 
 
 class _Smtp(Struct, frozen=True):

@@ -1,12 +1,14 @@
 """What Mailpit's clients send: bodies of any media type, and members in any case of letters.
 
 Mailpit is written in Go, whose JSON decoder takes ``ids`` for ``IDs`` and does not look at the
-media type; clients have come to rely on both.
+media type; clients have come to rely on both. One of them sends forms, of which Mailpit understands
+nothing (and then removes all mail): they are read as they are meant.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from fastapi import Depends, Path, Request
@@ -22,6 +24,7 @@ __all__ = ["Bounds", "TheMail", "TheSummary", "bounds", "read_body"]
 
 _Body = TypeVar("_Body", bound=Struct)
 _MOST: Final = 10_000
+_FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Bounds(Struct, frozen=True):
@@ -46,9 +49,10 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
         Problem: It is not JSON, or not of that kind (400).
     """
     body = await request.body()
-    value = read_json(body) if body.strip() else {}
+    is_form = request.headers.get("content-type", "").startswith(_FORM)
+    value = _read_form(body, kind) if is_form else read_json(body) if body.strip() else {}
     try:
-        return msgspec.convert(_spelled(value, kind), kind)
+        return msgspec.convert(_spelled(value, kind), kind, strict=not is_form)
     except msgspec.ValidationError as error:
         raise Problem(400, str(error)) from None
 
@@ -59,6 +63,15 @@ def _spelled(value: Any, kind: type[Struct]) -> Any:
         return value
     names = {name.lower(): name for name in kind.__struct_encode_fields__}
     return {names.get(key.lower(), key): each for key, each in value.items() if each is not None}
+
+
+def _read_form(body: bytes, kind: type[Struct]) -> dict[str, Any]:
+    """Return the fields of a form; those that ``kind`` has as lists are lists."""
+    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST)
+    lists = {
+        each.encode_name.lower() for each in msgspec.structs.fields(kind) if each.type == list[str]
+    }
+    return {name: value if name.lower() in lists else value[-1] for name, value in fields.items()}
 
 
 def _number(text: str | None, default: int) -> int:

@@ -56,6 +56,7 @@ def show_message(summary: Summary, mail: Mail) -> Shape:
     return {
         "ID": show_id(summary.id),
         "MessageID": summary.message_id,
+        "Read": True,  # as releases of 2023 had it, for a client of then
         **_addressees(summary),
         "ReturnPath": summary.reverse_path,
         "Subject": summary.subject,
