@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.catching import MAIL, PATIENCE
 
 _QUIET = ("--pop3", "off")
@@ -124,10 +123,11 @@ def test_mailpits_variables_are_understood(tmp_path: Path) -> None:
         "MP_NO_SUCH_THING": "1",
         "MP_SOMETHING_ELSE": "1",
     }
-    with started(environ=environ, folder=tmp_path) as (process, shown):
+    options = ("--label", "from the command line")
+    with started(*options, environ=environ, folder=tmp_path) as (process, shown):
         assert shown["database"] == str(tmp_path / "mailpit.db")
         assert (shown["max_messages"], shown["max_age"]) == (123, 3 * 86_400)
-        assert (shown["auth"], shown["label"]) == ("chosen", "from the environment")
+        assert (shown["auth"], shown["label"]) == ("chosen", "from the command line")
         assert shown["http"][0].endswith("/mail/")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
@@ -137,33 +137,21 @@ def test_mailpits_variables_are_understood(tmp_path: Path) -> None:
     assert "$MP_NO_SUCH_THING, $MP_SOMETHING_ELSE" in " ".join(text.split())
 
 
-@pytest.mark.parametrize(
-    ("options", "environ", "wins"),
-    [
-        (("--max-messages", "1"), {"MP_MAX_MESSAGES": "2"}, 1),
-        ((), {"MP_MAX_MESSAGES": "2", "PILLARBOX_SANDBOX__MAX_MESSAGES": "3"}, 3),
-        ((), {"MP_MAX_MESSAGES": "2"}, 2),
-        ((), {}, 4),
-    ],
-)
-def test_what_is_nearest_wins(
-    tmp_path: Path, options: tuple[str, ...], environ: dict[str, str], wins: int
-) -> None:
-    """The command line goes before our variables, these before Mailpit's, the file comes last."""
-    (tmp_path / "pillarbox.toml").write_text("[sandbox]\nmax_messages = 4\n")
-    quiet = ("--smtp", "127.0.0.1:0", "--http", "off", *_QUIET)
-    with started(*quiet, *options, environ=environ, folder=tmp_path) as (_, shown):
-        assert shown["max_messages"] == wins
-
-
-def test_a_variable_with_a_wrong_value_is_an_error() -> None:
-    """A number that is none is told of with what it takes, and nothing starts."""
+def test_the_demonstration_catches_some_mail_and_delivers_one(tmp_path: Path) -> None:
+    """`make run` starts a sandbox with mail to look at, and tells the story of a delivery."""
+    ports = ("--port", "0", "--sandbox-port", "0", "--http-port", "0")
     done = subprocess.run(
-        [sys.executable, "-m", "pillarbox", "sandbox"],
-        env={**os.environ, "MP_MAX_MESSAGES": "many"},
+        [
+            *(sys.executable, "-m", "pillarbox", "demo", "--once", *ports),
+            *("--directory", str(tmp_path / "demo")),
+        ],
         capture_output=True,
-        timeout=4 * PATIENCE,
+        timeout=6 * PATIENCE,
         check=False,
     )
-    assert done.returncode == 1
-    assert b"$MP_MAX_MESSAGES takes a whole number" in done.stderr
+    text = done.stdout.decode()
+    assert done.returncode == 0, done.stderr.decode()
+    assert "The sandbox catches what is sent to localhost:" in text
+    assert "Open  http://localhost:" in text
+    assert "250 2.0.0 OK, queued as" in text
+    assert "delivered bob@example.org" in text

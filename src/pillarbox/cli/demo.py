@@ -1,7 +1,8 @@
-"""``pillarbox demo``: a node on loopback with a small internet behind it, and one message.
+"""``pillarbox demo``: a sandbox, and a node on loopback with a small internet behind it.
 
-Nothing leaves the machine: every domain's mail is delivered to a mail server of the lab, in
-this process, which behaves as the recipient's local part says.
+Nothing leaves the machine: the sandbox keeps what it catches, and every domain's mail that the
+node delivers goes to a mail server of the lab, in this process, which behaves as the
+recipient's local part says.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from rich.text import Text
 
 from pillarbox.cli.access import reach_running
 from pillarbox.cli.context import Context, pass_context
+from pillarbox.cli.demo_mail import demonstration_mail
 from pillarbox.cli.log import tell_story
 from pillarbox.cli.output import Out
+from pillarbox.cli.sandbox_screen import page_url
+from pillarbox.clock import SystemClock
 from pillarbox.config.loader import Loaded, load
 from pillarbox.errors import PermanentError
 from pillarbox.lab.certificate import self_made_context
@@ -28,6 +32,7 @@ from pillarbox.lab.servers import LabServer
 from pillarbox.lab.world import Lab
 from pillarbox.node.node import Node
 from pillarbox.node.process import run_until_signal
+from pillarbox.node.sandbox import SandboxNode
 from pillarbox.policy.queue import FINAL_STATES
 from pillarbox.store.ids import parse_id
 from pillarbox.store.port import Store
@@ -35,7 +40,7 @@ from pillarbox.store.port import Store
 __all__ = ["demo"]
 
 _CONFIGURATION: Final = """\
-# Written by `pillarbox demo`: a node on loopback that delivers into a lab.
+# Written by `pillarbox demo`: a node on loopback that delivers into a lab, and a sandbox.
 [node]
 hostname = "demo.pillarbox.test"
 directory = "{directory}"
@@ -56,6 +61,12 @@ allow_private = true
 
 [queue]
 first_retry = "5 s"
+
+[sandbox]
+smtp = ["localhost:{sandbox_port}"]
+http = ["localhost:{http_port}"]
+pop3 = []
+label = "demo"
 """
 
 # Every name in the world has the same mail exchanger.
@@ -79,7 +90,23 @@ _PATIENCE: Final = 30.0  # seconds to wait for the delivery
 
 
 @click.command()
-@click.option("--port", type=int, default=1025, show_default=True, help="Where to listen; 0: any.")
+@click.option(
+    "--port", type=int, default=2525, show_default=True, help="Where the node listens; 0: any."
+)
+@click.option(
+    "--sandbox-port",
+    type=int,
+    default=1025,
+    show_default=True,
+    help="Where the sandbox catches mail; 0: any.",
+)
+@click.option(
+    "--http-port",
+    type=int,
+    default=8025,
+    show_default=True,
+    help="Where the sandbox's page is; 0: any.",
+)
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -89,20 +116,28 @@ _PATIENCE: Final = 30.0  # seconds to wait for the delivery
 )
 @click.option("--once", is_flag=True, help="End after the story instead of staying up.")
 @pass_context
-def demo(context: Context, port: int, directory: Path, once: bool) -> None:  # noqa: FBT001 - click
-    """Start a node on loopback, send one message through it, and show its story.
+def demo(
+    context: Context,
+    port: int,
+    sandbox_port: int,
+    http_port: int,
+    directory: Path,
+    once: bool,  # noqa: FBT001 - click
+) -> None:
+    """Start the sandbox with some mail in it, and a node that delivers one message.
 
-    Nothing leaves the machine: all mail goes to a mail server of the lab, which does what the
-    recipient's local part says (reject550@, greylist@, slow@, drop-after-dot@, ...).
+    Nothing leaves the machine: the sandbox passes nothing on, and all mail of the node goes to
+    a mail server of the lab, which does what the recipient's local part says (reject550@,
+    greylist@, slow@, drop-after-dot@, ...).
     """
     with context.errors():
-        path = _write_configuration(directory, port)
+        path = _write_configuration(directory, port, sandbox_port, http_port)
         loaded = load(path, os.environ)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_demo(context.out, loaded, once=once))
         except PermanentError as error:
-            if "Address already in use" in str(error):
+            if "Address already in use" in str(error) or "another program" in str(error):
                 raise _PortTaken(str(error)) from None
             raise
 
@@ -110,24 +145,49 @@ def demo(context: Context, port: int, directory: Path, once: bool) -> None:  # n
 class _PortTaken(PermanentError):  # noqa: N818 - reads as what it says
     """Another program listens there."""
 
-    fix = "Choose another port, or any that is free: `pillarbox demo --port 0`."
+    fix = (
+        "Choose other ports, or any that are free: "
+        "`pillarbox demo --port 0 --sandbox-port 0 --http-port 0`."
+    )
 
 
-def _write_configuration(directory: Path, port: int) -> Path:
+def _write_configuration(directory: Path, port: int, sandbox_port: int, http_port: int) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "pillarbox.toml"
-    path.write_text(_CONFIGURATION.format(directory=directory, port=port), encoding="utf-8")
+    text = _CONFIGURATION.format(
+        directory=directory, port=port, sandbox_port=sandbox_port, http_port=http_port
+    )
+    path.write_text(text, encoding="utf-8")
     return path
 
 
 async def _demo(out: Out, loaded: Loaded, *, once: bool) -> None:
+    sandbox = SandboxNode(loaded.settings)
+    await sandbox.start()
+    try:
+        for content in demonstration_mail(SystemClock().now()):
+            await sandbox.sandbox.ingest(content)
+        _show_sandbox(out, sandbox)
+        await _deliver(out, loaded, once=once)
+    finally:
+        await sandbox.stop()
+
+
+async def _deliver(out: Out, loaded: Loaded, *, once: bool) -> None:
     server = LabServer("mx.lab.test", tls=self_made_context("mx.lab.test"))
     async with Lab(zone=_ZONE, servers=[server]) as lab:
         node = Node(loaded.settings, resolver=lab.resolver, dialer=lab.dialer)
         await node.start()
         try:
             host, port = node.receiver.addresses["submission"][0]
-            out.line(Text.assemble("pillarbox listens on ", (f"{host}:{port}", "strong"), "."))
+            out.line(
+                Text.assemble(
+                    ("A node delivers", "strong"),
+                    " what is sent to ",
+                    (f"{host}:{port}", "id"),
+                    ".",
+                )
+            )
             out.line("One message goes through it by SMTP:\n")
             reply = await asyncio.to_thread(_send, host, port)
             out.line(Text.assemble(("  the client was told  ", "quiet"), reply, "\n"))
@@ -168,11 +228,22 @@ def _show_story(out: Out, loaded: Loaded, message: str) -> None:
         tell_story(out, access, message)
 
 
+def _show_sandbox(out: Out, sandbox: SandboxNode) -> None:
+    addresses = sandbox.addresses
+    page = page_url(addresses.http[0], sandbox.settings.sandbox)
+    out.line(
+        Text.assemble(
+            ("The sandbox catches", "strong"), " what is sent to ", (addresses.smtp[0], "id"), "."
+        )
+    )
+    out.line(Text.assemble("It has some mail already. Open  ", (page, "strong"), "\n"))
+
+
 def _show_ways(out: Out, host: str, port: int, loaded: Loaded) -> None:
     config = f"--config {loaded.path}"
     ways = (
         (
-            "Send one by hand",
+            "Have one delivered",
             f"curl smtp://{host}:{port} --mail-from {_SENDER} --mail-rcpt {_RECIPIENT} -T examples/hello.eml",
             f"swaks --server {host}:{port} --from {_SENDER} --to {_RECIPIENT}",
         ),
@@ -192,4 +263,4 @@ def _show_ways(out: Out, host: str, port: int, loaded: Loaded) -> None:
         out.line(Text.assemble("\n", (title, "strong")))
         for command in commands:
             out.line(f"  {command}")
-    out.line("\nThe node stays up until Ctrl-C.")
+    out.line("\nBoth stay up until Ctrl-C.")

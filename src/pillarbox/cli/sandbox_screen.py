@@ -11,7 +11,7 @@ from pillarbox.cli.output import Out, plural, show_age, show_size
 from pillarbox.config.settings import SandboxAuth, SandboxSettings, Settings
 from pillarbox.sandbox.info import Addresses
 
-__all__ = ["describe", "show_screen"]
+__all__ = ["describe", "page_url", "show_screen"]
 
 _LOGIN: Final = {
     SandboxAuth.ANY: "any user name and password, or none",

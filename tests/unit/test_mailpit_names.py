@@ -1,0 +1,93 @@
+"""Mailpit's environment variables as settings of the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pillarbox.config.error import ConfigError
+from pillarbox.config.loader import load
+from pillarbox.config.mailpit import with_mailpit_names
+from pillarbox.config.settings import SandboxAuth, Settings
+
+_MIB = 1024 * 1024
+
+
+def read(environ: dict[str, str], file: Path | None = None) -> tuple[Settings, list[str]]:
+    """Return the settings, and what is told of the variables."""
+    settings, findings = with_mailpit_names(load(file or Path("/dev/null"), environ), environ)
+    return settings, [finding.what for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "setting", "meant"),
+    [
+        ("MP_DATABASE", "/x/mail.db", "database", Path("/x/mail.db")),
+        ("MP_LABEL", "mine", "label", "mine"),
+        ("MP_MAX_MESSAGES", "0", "max_messages", 0),
+        ("MP_MAX_AGE", "36h", "max_age", 36 * 3_600.0),
+        ("MP_MAX_MESSAGE_SIZE", "30", "max_message_size", 30 * _MIB),
+        ("MP_SMTP_BIND_ADDR", "0.0.0.0:1025", "smtp", ("0.0.0.0:1025",)),
+        ("MP_SMTP_BIND_ADDR", ":1025", "smtp", (":1025",)),
+        ("MP_UI_BIND_ADDR", "[::]:8025", "http", ("[::]:8025",)),
+        ("MP_POP3_BIND_ADDR", "0.0.0.0:1110", "pop3", ("0.0.0.0:1110",)),
+        ("MP_WEBROOT", "/mail", "webroot", "/mail"),
+        ("MP_SMTP_AUTH", "a:b c:d,e", "users", ("a:b", "c:d,e")),
+        ("MP_SMTP_AUTH", "a:b", "auth", SandboxAuth.CHOSEN),
+        ("MP_SMTP_AUTH_FILE", "/x/users", "users_file", Path("/x/users")),
+        ("MP_SMTP_AUTH_FILE", "/x/users", "auth", SandboxAuth.CHOSEN),
+        ("MP_SMTP_AUTH_ACCEPT_ANY", "true", "auth", SandboxAuth.ANY),
+        ("MP_SMTP_TLS_CERT", "/x/cert.pem", "certificate", Path("/x/cert.pem")),
+        ("MP_SMTP_TLS_CERT", "sans:localhost", "certificate", None),
+        ("MP_SMTP_REQUIRE_STARTTLS", "1", "require_tls", True),
+        ("MP_UI_AUTH", "a:b c:d", "http_users", ("a:b", "c:d")),
+        ("MP_POP3_AUTH", "a:b", "pop3_users", ("a:b",)),
+        ("MP_TAG", "big=larger:1M, bob=to:bob", "tags", ("big: larger:1M", "bob: to:bob")),
+        ("MP_TAGS_DISABLE", "plus-addresses", "tag_by_address", False),
+        ("MP_TAGS_DISABLE", "plus-addresses", "tag_by_header", True),
+        ("MP_TAGS_USERNAME", "true", "tag_by_user", True),
+        ("MP_LABEL", "", "label", ""),
+    ],
+)
+def test_a_variable_means_the_setting(name: str, value: str, setting: str, meant: Any) -> None:
+    """Each variable that the sandbox has a setting for is that setting."""
+    settings, told = read({name: value})
+    assert getattr(settings.sandbox, setting) == meant
+    assert told == []
+
+
+def test_accepting_any_login_goes_before_chosen_ones() -> None:
+    """MP_SMTP_AUTH_ACCEPT_ANY wins over a list of users, whatever order they come in."""
+    settings, _ = read({"MP_SMTP_AUTH_ACCEPT_ANY": "1", "MP_SMTP_AUTH": "a:b"})
+    assert settings.sandbox.auth is SandboxAuth.ANY
+
+
+def test_ours_goes_before_mailpits_and_that_before_the_file(tmp_path: Path) -> None:
+    """PILLARBOX_... wins over MP_..., which wins over the configuration file."""
+    file = tmp_path / "pillarbox.toml"
+    file.write_text("[sandbox]\nmax_messages = 1\nlabel = 'file'\n")
+    ours = {"PILLARBOX_SANDBOX__MAX_MESSAGES": "3"}
+    assert read({}, file)[0].sandbox.max_messages == 1
+    assert read({"MP_MAX_MESSAGES": "2"}, file)[0].sandbox.max_messages == 2
+    settings, _ = read({"MP_MAX_MESSAGES": "2"} | ours, file)
+    assert settings.sandbox.max_messages == 3
+    assert settings.sandbox.label == "file"
+
+
+def test_what_nobody_knows_is_told_of_in_one_warning() -> None:
+    """Unknown variables never keep the sandbox from starting; those that need nothing are quiet."""
+    _, told = read({"MP_B": "1", "MP_A": "1", "MP_QUIET": "1", "OTHER": "1"})
+    assert told == ["$MP_A, $MP_B: not known here, and ignored."]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MP_MAX_MESSAGES", "many"), ("MP_MAX_AGE", "3 moons"), ("MP_TAGS_USERNAME", "perhaps")],
+)
+def test_a_value_that_cannot_be_is_an_error(name: str, value: str) -> None:
+    """A variable that is known and has no meaning is told of by its name."""
+    with pytest.raises(ConfigError) as refused:
+        read({name: value})
+    assert f"${name} takes" in refused.value.findings[0].what
