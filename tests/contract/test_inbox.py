@@ -306,6 +306,9 @@ def test_tags_are_put_on_and_taken_off(make: MakeInbox) -> None:
         a, b = await keep(inbox, mail(subject="a"), mail(subject="b"))
         assert await inbox.tag(ALL, add=["To do", "TO  DO", "x", " "]) == (a, b)
         assert await inbox.tag(ALL, add=["to do"]) == ()
+        nothing = Selection(query=asked("subject:nothing"))
+        assert await inbox.tag(nothing, add=["new"], remove=["x"]) == ()
+        assert await inbox.set_tags(nothing, ["new"]) == ()
         assert await inbox.tags() == (TagCount("To do", 2), TagCount("x", 2))
         assert await inbox.tag(Selection(ids=frozenset({b})), add=["y"], remove=["X"]) == (b,)
         assert await subjects(inbox, 'tag:"to do" -tag:x') == ["b"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -266,3 +267,11 @@ def test_case_and_accents_do_not_count(text: str, folded: str) -> None:
 def test_words_are_runs_of_letters(text: str, words: list[str]) -> None:
     """Of any script; where a script has no spaces, each character is a word."""
     assert words_of(text) == words
+
+
+def test_the_documentation_has_the_table() -> None:
+    """docs/search.md says of each word of caught mail what the help of the page says."""
+    page = (Path(__file__).parents[2] / "docs/search.md").read_text("utf-8")
+    for row in WORDS:
+        if row.word is Word.ANY or row.word in MAIL_WORDS:
+            assert f"| `{row.example}` | {row.meaning} |" in page

@@ -81,7 +81,7 @@ class Changing:
 
     def _put_tags(self, ids: Sequence[int], tags: Sequence[str]) -> tuple[MessageId, ...]:
         changed: tuple[MessageId, ...] = ()
-        for tag in tags:
+        for tag in tags if ids else ():
             number = number_of_tag(self._database, tag)
             changed += self._changed(CHANGE["put_tag"], (number, carray(ids), number))
         return changed

@@ -22,9 +22,9 @@ _LONGEST_TRANSFER: Final = 86_400.0  # seconds after which nobody is still sendi
 _LISTED, _UNREAD, _NO_TAGS, _NO_MAIL_YET = 0, 0, 0, 0
 
 
-def no_label(_message: KeptMessage, _summary: MailSummary) -> Label:
-    """Put a mail into the default project."""
-    return Label()
+def no_label(_message: KeptMessage, summary: MailSummary) -> Label:
+    """Put a mail into the default project, with the tags that its header asks for."""
+    return Label(tags=summary.tags_header)
 
 
 class Keeping:

@@ -69,7 +69,7 @@ def take_in(message: KeptMessage, found: MailSummary, label: Label) -> Arrived:
     Args:
         message: The mail as it comes through the door.
         found: What is read in its content.
-        label: Its project, and the tags that others give it.
+        label: Its project and its tags.
     """
     envelope = message.envelope
     recipients = tuple(str(recipient.address) for recipient in envelope.recipients)
@@ -94,10 +94,9 @@ def take_in(message: KeptMessage, found: MailSummary, label: Label) -> Arrived:
         session=message.session,
         tls=message.tls,
     )
-    tags = clean_tags((*label.tags, *found.tags_header))
     return Arrived(
         message=message,
-        summary=_summary(message.id, facts, tags=tags, is_read=False),
+        summary=_summary(message.id, facts, tags=clean_tags(label.tags), is_read=False),
         facts=_encode(facts),
         fields=tuple(
             _folded(text) for text in (*_people_texts(facts), facts.subject, facts.message_id)
