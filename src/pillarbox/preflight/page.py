@@ -35,6 +35,11 @@ _MARKUP: Final = re.compile(
     r"|<(/?)([a-z][^\s/>]*+)",
     re.IGNORECASE | re.DOTALL,
 )
+# Inside of <svg> and <math>, all of these hold elements, and nest.
+_FOREIGN: Final = re.compile(r"<(?:svg|math)\b", re.IGNORECASE)
+_FOREIGN_MARKUP: Final = re.compile(
+    r"<!--(?:.*?-->|.*+)|()<(/?)([a-z][^\s/>]*+)", re.IGNORECASE | re.DOTALL
+)
 _VOID: Final = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"]
 )
@@ -126,13 +131,15 @@ class _Scan:
     def __init__(self, source: str) -> None:
         self.source = source
         self._starts: dict[str, list[int]] = {}
+        self._open: Counter[str] = Counter()
         self._depth = self._unclosed = 0
-        for found in _MARKUP.finditer(source):
+        markup = _FOREIGN_MARKUP if _FOREIGN.search(source) else _MARKUP
+        for found in markup.finditer(source):
             text_element, slash, tag = found.groups()
             name = (text_element or tag or "").lower()
             if name and not slash:
                 self._starts.setdefault(name, []).append(found.start())
-            if tag and self._nests_too_deep(name, -1 if slash else 1):
+            if tag and self._nests_too_deep(name, is_end=bool(slash)):
                 self.source = source[: found.start()]
                 break
 
@@ -145,11 +152,15 @@ class _Scan:
             if len(starts) == counts[tag]
         }
 
-    def _nests_too_deep(self, tag: str, step: int) -> bool:
+    def _nests_too_deep(self, tag: str, *, is_end: bool) -> bool:
+        if tag in _VOID or (is_end and not self._open[tag]):
+            return False  # an end tag without its start changes nothing
+        step = -1 if is_end else 1
+        self._open[tag] += step
         if tag in _MAY_STAY_OPEN:
-            self._unclosed = max(self._unclosed + step, 0)
-        elif tag not in _VOID:
-            self._depth = max(self._depth + step, 0)
+            self._unclosed += step
+        else:
+            self._depth += step
         return self._depth > _MAX_DEPTH or self._unclosed > _MAX_UNCLOSED
 
 

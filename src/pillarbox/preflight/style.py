@@ -1,7 +1,8 @@
 """What a style sheet or a style attribute uses, as traces, and the declarations themselves.
 
-Parsed by tinycss2, which never raises and takes linear time. Mails repeat their style
-attributes by the hundred, so what was read of one is remembered.
+Parsed by tinycss2, which takes linear time, and raises nothing as long as brackets do not nest
+deeply: there, and where it is very long, a style is cut. Mails repeat their style attributes
+by the hundred, so what was read of one is remembered.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ __all__ = ["Style", "Trace", "image_trace", "read_attribute", "read_sheet"]
 
 _MAX_SHEET: Final = 128 * 1024  # characters of one sheet that are looked at
 _MAX_ATTRIBUTE: Final = 16 * 1024
+_MAX_DEPTH: Final = 32  # of brackets within each other
+_BRACKET: Final = re.compile(r"[\[({]|[\])}]")
 _COMBINATORS: Final = {
     ">": "selector:child",
     "+": "selector:adjacent-sibling",
@@ -67,7 +70,7 @@ def read_sheet(sheet: str) -> Style:
     """Read the content of a ``<style>``."""
     reader = _Reader()
     # What older clients needed to hide a sheet (CSS Syntax 3 has CDO and CDC at the top level).
-    reader.rules(tinycss2.parse_stylesheet(sheet[:_MAX_SHEET]))
+    reader.rules(tinycss2.parse_stylesheet(_shallow(sheet[:_MAX_SHEET])))
     return reader.result()
 
 
@@ -75,7 +78,7 @@ def read_sheet(sheet: str) -> Style:
 def read_attribute(style: str) -> Style:
     """Read the value of a style attribute."""
     reader = _Reader()
-    reader.contents(tinycss2.parse_blocks_contents(style[:_MAX_ATTRIBUTE]))
+    reader.contents(tinycss2.parse_blocks_contents(_shallow(style[:_MAX_ATTRIBUTE])))
     return reader.result()
 
 
@@ -243,6 +246,16 @@ class _Reader:
 
     def _add(self, name: str, node: Node) -> None:
         self._traces.append(Trace(name, node.source_line))
+
+
+def _shallow(style: str) -> str:
+    """Return a style, cut where its brackets nest deeply."""
+    depth = 0
+    for found in _BRACKET.finditer(style):
+        depth += 1 if found[0] in "[({" else -1 if depth else 0
+        if depth > _MAX_DEPTH:
+            return style[: found.start()]
+    return style
 
 
 def image_trace(url: str) -> str:
