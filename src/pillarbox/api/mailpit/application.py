@@ -58,21 +58,22 @@ async def read_info(sandbox: TheSandbox) -> JSONResponse:
 @router.get("/webui", summary="Settings of the page")
 async def read_settings(sandbox: TheSandbox) -> JSONResponse:
     """Return what Mailpit's page asks when it starts."""
-    info = await sandbox.info()
+    releaser = sandbox.releaser
+    allowed = "" if releaser is None else ", ".join(releaser.patterns)
     return JSONResponse(
         {
-            "Label": info.label,
+            "Label": sandbox.settings.label,
             "MessageRelay": {
-                "Enabled": info.can_release,
-                "SMTPServer": "",
+                "Enabled": releaser is not None,
+                "SMTPServer": "" if releaser is None else str(releaser.relay),
                 "ReturnPath": "",
-                "AllowedRecipients": "",
+                "AllowedRecipients": allowed,
                 "BlockedRecipients": "",
                 "OverrideFrom": "",
                 "PreserveMessageIDs": True,
-                "RecipientAllowlist": "",
+                "RecipientAllowlist": allowed,
             },
-            "SpamAssassin": False,
+            "SpamAssassin": bool(sandbox.settings.rspamd or sandbox.settings.spamassassin),
             "ChaosEnabled": True,
             "DuplicatesIgnored": False,
             "HideDeleteAllButton": False,

@@ -17,6 +17,7 @@ from pillarbox.api.sandbox import (
     releasing,
     tags,
     testing,
+    webhooks,
 )
 from pillarbox.api.sandbox.numbers import readiness, refresher
 from pillarbox.api.serving import serve
@@ -40,6 +41,7 @@ def routers(sandbox: Sandbox) -> list[APIRouter]:
         events.router,
         failures.router,
         projects.router,
+        webhooks.router,
         information.router,
     )
     return [
