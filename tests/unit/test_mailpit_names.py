@@ -64,6 +64,32 @@ def test_accepting_any_login_goes_before_chosen_ones() -> None:
     assert settings.sandbox.auth is SandboxAuth.ANY
 
 
+def test_a_relay_a_webhook_and_chaos_are_understood() -> None:
+    """What Mailpit says in several variables is one relay; its webhook is one of ours."""
+    settings, told = read(
+        {
+            "MP_SMTP_RELAY_HOST": "relay.test",
+            "MP_SMTP_RELAY_PORT": "587",
+            "MP_SMTP_RELAY_STARTTLS": "true",
+            "MP_SMTP_RELAY_AUTH": "plain",
+            "MP_SMTP_RELAY_USERNAME": "ann@x.test",
+            "MP_SMTP_RELAY_PASSWORD": "p@ss:word",
+            "MP_SMTP_RELAY_ALL": "true",
+            "MP_WEBHOOK_URL": "http://localhost:9000/hook",
+            "MP_ENABLE_CHAOS": "true",
+            "MP_CHAOS_TRIGGERS": "Sender:451:50",
+        }
+    )
+    release = settings.sandbox_release
+    assert release.relay == "smtp://ann%40x.test@relay.test:587?tls=require"
+    assert (release.password, release.recipients) == ("p@ss:word", ("*",))
+    assert settings.sandbox_webhook["mailpit"].url == "http://localhost:9000/hook"
+    assert settings.sandbox_forward["mailpit"].search == ""
+    assert settings.sandbox.chaos == "Sender:451:50"
+    assert told == []
+    assert read({"MP_SMTP_RELAY_PORT": "587"})[0].sandbox_release.relay == ""
+
+
 def test_ours_goes_before_mailpits_and_that_before_the_file(tmp_path: Path) -> None:
     """PILLARBOX_... wins over MP_..., which wins over the configuration file."""
     file = tmp_path / "pillarbox.toml"

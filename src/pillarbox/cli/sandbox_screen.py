@@ -102,8 +102,16 @@ def _kept(own: SandboxSettings) -> str:
 
 
 def _leaves(settings: Settings) -> str:
-    del settings
-    return "nothing: no mail is passed on from here"
+    release = settings.sandbox_release
+    if not (release.relay and release.recipients):
+        return "nothing: no mail is passed on from here"
+    allowed = ", ".join(release.recipients)
+    if settings.sandbox_forward:
+        return (
+            f"what is released, and what {plural(len(settings.sandbox_forward), 'rule')} "
+            f"forwards, to {allowed}"
+        )
+    return f"only what somebody releases, to {allowed}"
 
 
 def _show_ways(out: Out, own: SandboxSettings, addresses: Addresses) -> None:

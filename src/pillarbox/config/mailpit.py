@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from pillarbox.config.convert import WrongValue, convert, convert_text
 from pillarbox.config.error import ConfigError
@@ -21,6 +22,7 @@ from pillarbox.findings import Finding, Level
 __all__ = ["with_mailpit_names"]
 
 _PREFIX: Final = "MP_"
+_NAME: Final = "mailpit"  # of tables that variables make
 _MEGABYTE: Final = 1024 * 1024
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
@@ -53,8 +55,10 @@ def with_mailpit_names(
                     values[address] = _converted(address, value)
                 except WrongValue as expected:
                     wrong.append(_wrong(name, expected))
-        elif word not in _ALIASES and word not in _NEEDLESS:
+        elif word not in _ALIASES and word not in _NEEDLESS | _OF_RELAY:
             ignored.append(name)
+    for address, value in _relay(environ).items():
+        values[address] = _converted(address, value)
     if wrong:
         raise ConfigError(wrong)
     settings = _merged(loaded, values)
@@ -73,16 +77,18 @@ def _converted(address: Address, value: object) -> object:
 
 def _merged(loaded: Loaded, values: Mapping[Address, object]) -> Settings:
     settings = loaded.settings
-    sections: dict[str, dict[str, Any]] = {}
+    tables: dict[Address, dict[str, Any]] = {}
     for address, value in values.items():
         if not loaded.origin(address).startswith("$"):  # PILLARBOX_... goes first
-            section, key = address
-            sections.setdefault(section, {})[key] = value
-    changed = {
-        name: dataclasses.replace(getattr(settings, name), **keys)
-        for name, keys in sections.items()
-    }
-    return dataclasses.replace(settings, **changed)
+            tables.setdefault(address[:-1], {})[address[-1]] = value
+    for table, keys in tables.items():
+        section = getattr(settings, table[0])
+        if len(table) == 1:
+            changed = dataclasses.replace(section, **keys)
+        else:  # [sandbox_webhook.NAME]
+            changed = {**section, table[1]: SECTIONS[table[0]].type(**keys)}
+        settings = dataclasses.replace(settings, **{table[0]: changed})
+    return settings
 
 
 def _wrong(name: str, expected: WrongValue) -> Finding:
@@ -166,6 +172,38 @@ def _tags_disabled(text: str) -> Values:
     return values
 
 
+def _webhook(text: str) -> Values:
+    return {("sandbox_webhook", _NAME, "url"): text}
+
+
+def _chaos(text: str) -> Values:
+    return {("sandbox", "chaos"): text}
+
+
+def _relay(environ: Mapping[str, str]) -> Values:
+    """Return the relay that several variables describe together; none without its host."""
+
+    def said(word: str) -> str:
+        return environ.get(f"{_PREFIX}SMTP_RELAY_{word}", "").strip()
+
+    host = said("HOST")
+    if not host:
+        return {}
+    is_implicit = said("TLS").lower() in _TRUE
+    user = f"{quote(said('USERNAME'), safe='')}@" if said("USERNAME") else ""
+    tls = "require" if said("STARTTLS").lower() in _TRUE else "may"
+    port = said("PORT") or "25"
+    url = f"smtps://{user}{host}:{port}" if is_implicit else f"smtp://{user}{host}:{port}?tls={tls}"
+    values: Values = {("sandbox_release", "relay"): url, ("sandbox_release", "recipients"): ["*"]}
+    if said("PASSWORD"):
+        values["sandbox_release", "password"] = said("PASSWORD")
+    if said("RETURN_PATH"):
+        values["sandbox_release", "return_path"] = said("RETURN_PATH")
+    if said("ALL").lower() in _TRUE:
+        values["sandbox_forward", _NAME, "search"] = ""
+    return values
+
+
 _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
     "DATABASE": _own("database"),
     "DATA_FILE": _own("database"),  # its name in older versions
@@ -187,10 +225,21 @@ _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
     "WEBROOT": _own("webroot"),
     "POP3_BIND_ADDR": _bind("pop3"),
     "POP3_AUTH": _users("pop3_users"),
+    "WEBHOOK_URL": _webhook,
+    "CHAOS_TRIGGERS": _chaos,
     "TAG": _tags,
     "TAGS_DISABLE": _tags_disabled,
     "TAGS_USERNAME": _own("tag_by_user"),
 }
+
+# Read together. Lists of allowed recipients are patterns of another kind, and are told of.
+_OF_RELAY: Final = frozenset(
+    f"SMTP_RELAY_{word}"
+    for word in (
+        "ALL", "ALLOW_INSECURE", "AUTH", "HOST", "PASSWORD", "PORT", "RETURN_PATH", "STARTTLS",
+        "TLS", "USERNAME",
+    )
+)  # fmt: skip
 
 # What asks for something that is so anyway, or that has no meaning here, and harms nobody.
 _NEEDLESS: Final = frozenset(
@@ -201,6 +250,7 @@ _NEEDLESS: Final = frozenset(
         "DISABLE_HTTP_COMPRESSION",
         "DISABLE_VERSION_CHECK",
         "DISABLE_WAL",
+        "ENABLE_CHAOS",
         "ENABLE_PROMETHEUS",
         "QUIET",
         "SMTP_AUTH_ALLOW_INSECURE",
