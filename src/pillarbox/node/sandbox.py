@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import ssl
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +43,7 @@ from pillarbox.receive.catching import Catching
 from pillarbox.receive.certificates import certificate_files
 from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.receiver import Receiver
+from pillarbox.receive.tls import server_context
 from pillarbox.sandbox.chaos import parse_chaos, set_chaos
 from pillarbox.sandbox.failing import Failing
 from pillarbox.sandbox.filters import content_filters
@@ -49,10 +52,12 @@ from pillarbox.sandbox.ingest import Ingestion
 from pillarbox.sandbox.judging import Judging
 from pillarbox.sandbox.late_bounces import LateBounces
 from pillarbox.sandbox.logins import build_logins, mechanisms
+from pillarbox.sandbox.pop3.server import Pop3Server
 from pillarbox.sandbox.projects import Projects, configured_projects
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.release import build_releaser
 from pillarbox.sandbox.service import Sandbox
+from pillarbox.sandbox.users import read_users
 from pillarbox.sandbox.webhooks import Webhooks
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.server import ServerOptions
@@ -157,6 +162,8 @@ class SandboxParts:
             tls=TlsContexts().verified,
             filters=content_filters(rspamd=own.rspamd, spamassassin=own.spamassassin),
         )
+        self._pop3_users = read_users(own.pop3_users, "sandbox.pop3_users")
+        self._pop3: Pop3Server | None = None
         self._web: WebServer | None = None
         self.catching: Catching
         self._guards: Guards
@@ -217,7 +224,12 @@ class SandboxParts:
         )
 
     async def serve(
-        self, sockets: SandboxSockets, smtp: tuple[str, ...], smtps: tuple[str, ...]
+        self,
+        sockets: SandboxSockets,
+        smtp: tuple[str, ...],
+        smtps: tuple[str, ...],
+        *,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         """Show what is caught.
 
@@ -225,6 +237,7 @@ class SandboxParts:
             sockets: Where; bound.
             smtp: The addresses at which mail is caught, for people.
             smtps: Those with TLS from the first octet.
+            tls: Returns the context for STLS of POP3; None: it is not offered.
         """
         self.sandbox.addresses = Addresses(
             smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
@@ -232,6 +245,16 @@ class SandboxParts:
         await self.sandbox.webhooks.start()
         if self.sandbox.releaser is not None:
             self.sandbox.releaser.start()
+        if sockets.pop3:
+            self._pop3 = Pop3Server(
+                self.sandbox,
+                sockets.pop3,
+                tls=tls,
+                users=self._pop3_users,
+                may_delete=not self.settings.sandbox.pop3_read_only,
+                on_defect=self._on_defect,
+            )
+            await self._pop3.start()
         if sockets.http:
             # A sandbox that only catches, as in many tests, need not wait for all of this.
             from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
@@ -243,6 +266,8 @@ class SandboxParts:
         """Show no more, and close the inbox; listeners have stopped before. Safe to call twice."""
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
+        if self._pop3 is not None:
+            await self._pop3.stop()
         await self.sandbox.webhooks.stop()
         if self.sandbox.releaser is not None:
             await self.sandbox.releaser.stop()
@@ -307,6 +332,7 @@ class SandboxNode:
             on_defect=self._on_defect,
             resolver=resolver,
         )
+        self._tls: Callable[[], ssl.SSLContext] | None = None
         self._directory: Path | None = None
         self.certificate: Path | None = None
         """PEM file with the certificate that is shown; a client that trusts it can verify it."""
@@ -334,7 +360,9 @@ class SandboxNode:
             await self._parts.open()
             self._receiver = self._make_receiver(sockets)
             self._receiver.start()
-            await self._parts.serve(sockets, addresses(sockets.smtp), addresses(sockets.smtps))
+            await self._parts.serve(
+                sockets, addresses(sockets.smtp), addresses(sockets.smtps), tls=self._tls
+            )
             undo.pop_all()
 
     async def failed(self) -> None:
@@ -377,7 +405,9 @@ class SandboxNode:
             owner={},
         )
         files = certificate_files(settings, _HOSTNAME, self._clock.now())
-        self.certificate = files[0].certificate if files else None
+        if files:
+            self.certificate = files[0].certificate
+            self._tls = partial(server_context, files[0])
         return Receiver(
             settings,
             hostname=_HOSTNAME,

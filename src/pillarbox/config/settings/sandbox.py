@@ -81,6 +81,7 @@ class SandboxSettings:
     pop3_users: tuple[str, ...] = setting(
         'Users of POP3, each as "user:password". Empty: any user and password.', (), secret=True
     )
+    pop3_read_only: bool = setting("Whether mail cannot be deleted by POP3.", False)
     http_users: tuple[str, ...] = setting(
         'Users of the page and the API, each as "user:password". Empty: everybody who can '
         "reach it.",
