@@ -20,7 +20,7 @@ from pillarbox.diagnosis.provider import provider_name
 from pillarbox.diagnosis.reading.text import MAX_OCTETS, read
 from pillarbox.smtp.client_outcome import Stage
 
-__all__ = ["explain"]
+__all__ = ["diagnosis_object", "explain", "print_diagnosis"]
 
 _STAGES: Final = {
     Stage.RESOLVE: "finding the server (DNS)",
@@ -63,12 +63,12 @@ def explain(context: Context, text: tuple[str, ...], *, wants_list: bool, as_jso
         raise click.UsageError("Nothing to explain: give a text, a file, or - for standard input.")
     diagnoses = [diagnose(observation) for observation in read(_octets(" ".join(text)))]
     if as_json:
-        context.out.json({"diagnoses": [_object(diagnosis) for diagnosis in diagnoses]})
+        context.out.json({"diagnoses": [diagnosis_object(diagnosis) for diagnosis in diagnoses]})
     else:
         for number, diagnosis in enumerate(diagnoses):
             if number:
                 context.out.line()
-            _print(context.out, diagnosis)
+            print_diagnosis(context.out, diagnosis)
     if not any(diagnosis.causes for diagnosis in diagnoses):
         if not as_json:
             context.out.error(
@@ -93,7 +93,8 @@ def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _print(out: Out, diagnosis: Diagnosis) -> None:
+def print_diagnosis(out: Out, diagnosis: Diagnosis) -> None:
+    """Write what happened, whose fault it is, and what to do."""
     observation = diagnosis.observation
     if not diagnosis.causes:
         if observation.action == "delivered" and observation.recipient:
@@ -177,7 +178,8 @@ def _list(out: Out, *, as_json: bool) -> None:
     out.table(columns, rows)
 
 
-def _object(diagnosis: Diagnosis) -> dict[str, Any]:
+def diagnosis_object(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return a diagnosis as an object for JSON."""
     observation = diagnosis.observation
     return {
         "recipient": observation.recipient,

@@ -95,8 +95,8 @@ class Mail:
     bcc: tuple[Person, ...]
     date: float | None  # seconds since 1970, as the sender says; None where it is no date
     message_id: str  # without angle brackets
-    text: str | None  # the plain text; None where the mail has none
-    html: str | None  # the page; None where the mail has none
+    text: str | None  # the plain text, lines ending in LF; None where the mail has none
+    html: str | None  # the page, likewise; None where the mail has none
     attachments: tuple[Attachment, ...]  # what is listed below the text
     inlines: tuple[Attachment, ...]  # what is shown within it, such as images
     calendar: tuple[CalendarEvent, ...]
@@ -220,7 +220,7 @@ def _is_html(part: Node) -> bool:
 
 def _as_html(part: Node) -> str:
     if _is_html(part):
-        return part.text
+        return part.text.replace("\r\n", "\n")
     if is_media(part):
         return ""  # listed with the inlines: the page has no name for it
     return f'<div style="white-space: pre-wrap">{markup.escape(part_text(part))}</div>'
