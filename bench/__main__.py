@@ -17,6 +17,7 @@ from tests.loopback import own_address
 from tests.postgres import new_server
 
 from bench.backlog import backlog
+from bench.catching import catching
 from bench.inbox import inbox
 from bench.load import Load, Sink
 from bench.logins import logins
@@ -69,6 +70,7 @@ def _measure(bench: Bench, makers: list[MakeTarget], *, quick: bool) -> list[Row
     rows += mailauth()
     rows += spf()
     rows += inbox()
+    rows += catching(bench, plan)
     rows += _on_postgres(bench, plan)
     rows += bench.latency(makers, plan)
     rows.append(bench.idle(PillarboxTarget))
