@@ -24,6 +24,7 @@ _SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Try it": {
         "sandbox": ("sandbox", "sandbox"),
         "send": ("send", "send"),
+        "readyz": ("ready", "readyz"),
         "demo": ("demo", "demo"),
     },
     "Find out why mail fails": {

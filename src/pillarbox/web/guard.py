@@ -106,8 +106,9 @@ class Guard:
         if "//" in scope["path"]:  # clients put a path behind a base that ends in a slash
             scope["path"] = _SLASHES.sub("/", scope["path"])
         host = scope["state"]["host"]
-        if scope["path"] in OPEN_PATHS:
-            scope["root_path"] = ""
+        root = self._settings.webroot
+        if scope["path"].removeprefix(root) in OPEN_PATHS:
+            scope["root_path"] = root if scope["path"].startswith(f"{root}/") else ""
             return None
         if not is_known_host(host, self._settings.hosts):
             raise Problem(
@@ -230,7 +231,7 @@ class _Answer:
 
     def _count(self, status: int) -> None:
         scope = self._scope
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"].removeprefix(scope.get("root_path", "")) in OPEN_PATHS:
             return
         self._metrics.count(
             route=_template(scope),
