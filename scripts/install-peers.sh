@@ -13,6 +13,7 @@ packages=(
   unbound testssl.sh                              # the validating resolver, a scanner
   rspamd
   dovecot-core libsasl2-modules gsasl libauthen-sasl-perl  # what logs in, and what checks it
+  fetchmail mpop                                  # POP3 clients
   fuse3 libfuse2 util-linux procps                # the lossy file system
   libevent-2.1-7 libdb5.3 libgnutls-dane0 libidn12 libnsl2  # for what is unpacked
 )

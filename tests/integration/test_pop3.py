@@ -1,0 +1,249 @@
+"""POP3 of the sandbox with real clients: Python's poplib and curl."""
+
+from __future__ import annotations
+
+import asyncio
+import poplib
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import uvloop
+
+from pillarbox.config.settings import SandboxProjectSettings, SandboxSettings, Settings
+from pillarbox.node.sandbox import SandboxNode
+
+MAIL = b"From: ann@example.com\r\nTo: bob@example.org\r\nSubject: %d\r\n\r\n.dot\r\nlast\r\n"
+
+Work = Callable[[SandboxNode, int], Awaitable[None]]
+
+
+def run(
+    work: Work,
+    *,
+    count: int = 3,
+    on_uvloop: bool = False,
+    projects: dict[str, SandboxProjectSettings] | None = None,
+    **fields: Any,
+) -> None:
+    """Run some work with a sandbox that holds some mail."""
+
+    async def main() -> None:
+        own = SandboxSettings(smtp=("localhost:0",), http=(), pop3=("localhost:0",), **fields)
+        node = SandboxNode(Settings(sandbox=own, sandbox_project=projects or {}))
+        await node.start()
+        try:
+            for number in range(1, count + 1):
+                await node.sandbox.ingest(MAIL % number)
+            await work(node, int(node.addresses.pop3[0].rpartition(":")[2]))
+        finally:
+            await node.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if on_uvloop else None) as runner:
+        runner.run(main())
+
+
+def opened(port: int, user: str = "any", password: str = "thing") -> poplib.POP3:
+    """Return a client that has logged in."""
+    client = poplib.POP3("localhost", port, timeout=10)
+    try:
+        client.user(user)
+        client.pass_(password)
+    except poplib.error_proto:
+        client.close()
+        raise
+    return client
+
+
+@pytest.mark.parametrize("on_uvloop", [False, True])
+def test_poplib_fetches_and_deletes_over_tls(*, on_uvloop: bool) -> None:
+    """STLS, a login, a mail as it was caught, and what was deleted is gone after QUIT."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        page = await node.sandbox.find()
+        newest = page.summaries[0].id
+        content = await node.sandbox.content(newest)
+
+        def fetch() -> bytes:
+            client = poplib.POP3("localhost", port, timeout=10)
+            client.stls(ssl.create_default_context(cafile=node.certificate))
+            client.user("any")
+            client.pass_("any thing")
+            assert client.stat()[0] == 3
+            lines = client.retr(3)[1]
+            client.dele(3)
+            client.quit()
+            return b"".join(line + b"\r\n" for line in lines)
+
+        assert await asyncio.to_thread(fetch) == content
+        left = await node.sandbox.find()
+        assert newest not in {each.id for each in left.summaries}
+        assert left.total == 2
+
+    run(work, on_uvloop=on_uvloop)
+
+
+def test_a_client_that_just_goes_deletes_nothing() -> None:
+    """Only QUIT deletes (RFC 1939 §6)."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        def mark() -> None:
+            client = opened(port)
+            client.dele(1)
+            client.close()
+
+        await asyncio.to_thread(mark)
+        await asyncio.sleep(0.05)
+        assert (await node.sandbox.find()).total == 3
+
+    run(work)
+
+
+def test_mail_is_numbered_from_the_oldest_and_keeps_its_name() -> None:
+    """What comes in later has a higher number in the next session, and names stay."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        def names() -> list[bytes]:
+            client = opened(port)
+            found = client.uidl()[1]
+            client.quit()
+            return list(found)
+
+        before = await asyncio.to_thread(names)
+        await node.sandbox.ingest(MAIL % 4)
+        after = await asyncio.to_thread(names)
+        assert after[:3] == before
+        assert len(after) == 4
+
+    run(work)
+
+
+def test_a_user_sees_the_project_of_that_name() -> None:
+    """A project has a maildrop of its own, with its password; others see everything."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        await node.sandbox.ingest(MAIL % 9, project="shop")
+
+        def counts() -> list[int]:
+            seen = []
+            for user in ("shop", "till", "anybody"):
+                client = opened(port, user, "secret")
+                seen.append(client.stat()[0])
+                client.quit()
+            return seen
+
+        assert await asyncio.to_thread(counts) == [1, 1, 4]
+        for user in ("shop", "till"):
+            with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
+                await asyncio.to_thread(partial(opened, port, user, "wrong"))
+
+    run(work, projects={"shop": SandboxProjectSettings(users=("till",), password="secret")})
+
+
+def test_chosen_users_have_to_be_right() -> None:
+    """With users in the configuration, nobody else gets in."""
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        (await asyncio.to_thread(partial(opened, port, "ann", "pass:word"))).close()
+        for user, password in (("ann", "x"), ("eve", "pass:word"), ("inbox", "x")):
+            with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
+                await asyncio.to_thread(partial(opened, port, user, password))
+
+    run(work, pop3_users=("ann:pass:word",))
+
+
+def test_mail_can_be_kept_from_being_deleted() -> None:
+    """A mail program that is set up to delete deletes nothing."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        def delete() -> None:
+            client = opened(port)
+            with pytest.raises(poplib.error_proto, match="SYS/PERM"):
+                client.dele(1)
+            client.quit()
+
+        await asyncio.to_thread(delete)
+        assert (await node.sandbox.find()).total == 3
+
+    run(work, pop3_read_only=True)
+
+
+def test_pipelined_commands_are_answered_in_their_order() -> None:
+    """RFC 2449 §6.6: all at once, and one after the other."""
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"USER a\r\nPASS b\r\nRETR 1\r\nRETR 2\r\nQUIT\r\n")
+        said = await reader.read(-1)
+        writer.close()
+        assert said.index(b"Subject: 1") < said.index(b"Subject: 2")
+        assert said.endswith(b"+OK Goodbye\r\n")
+
+    run(work)
+
+
+def test_a_flood_costs_no_room() -> None:
+    """A line without an end is answered once, and the connection ends."""
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        def flood() -> bytes:
+            said = b""
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+                try:
+                    for _ in range(1_000):
+                        sock.sendall(b"x" * 100_000)
+                except OSError:
+                    pass
+                try:
+                    while piece := sock.recv(65_536):
+                        said += piece
+                except OSError:
+                    pass
+            return said
+
+        said = await asyncio.to_thread(flood)
+        assert said.count(b"-ERR") <= 1
+
+    run(work)
+
+
+def test_large_mail_comes_whole() -> None:
+    """Five megabytes, more than any buffer between here and there."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        content = MAIL % 1 + b"".join(b".%07d\r\n" % number for number in range(500_000))
+        message = await node.sandbox.ingest(content)
+        kept = await node.sandbox.content(message)
+
+        def fetch() -> bytes:
+            client = opened(port)
+            lines = client.retr(1)[1]
+            client.quit()
+            return b"".join(line + b"\r\n" for line in lines)
+
+        assert await asyncio.to_thread(fetch) == kept
+
+    run(work, count=0)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_curl_fetches() -> None:
+    """Curl lists and fetches over STLS, logged in by AUTH PLAIN."""
+
+    async def work(node: SandboxNode, port: int) -> None:
+        def curl(path: str) -> str:
+            command = ["curl", "-sS", "--ssl-reqd", "--cacert", str(node.certificate)]
+            command += ["--login-options", "AUTH=PLAIN", "-u", "ann:any thing"]
+            url = f"pop3://localhost:{port}/{path}"
+            done = subprocess.run([*command, url], capture_output=True, timeout=20, check=True)
+            return done.stdout.decode()
+
+        assert len((await asyncio.to_thread(curl, "")).splitlines()) == 3
+        assert "Subject: 2\r\n" in await asyncio.to_thread(curl, "2")
+
+    run(work)
