@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.loopback import own_address
-from tests.peers import require
+from tests.real_rspamd import GTUBE, running_rspamd
 from tests.receiving import Rig, receiving, wait_until
 
 from pillarbox.config.settings import HookSettings, Settings
@@ -20,37 +16,13 @@ from pillarbox.node.judging import Judging
 from pillarbox.policy.recipients import LocalDomains
 
 HOOK = Path(__file__).parents[2] / "examples/hooks/rspamd.py"
-GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 @pytest.fixture
 def rspamd(tmp_path: Path) -> Iterator[str]:
-    """Run rspamd without its rules, which need files and the network; return its URL."""
-    require("rspamd")
-    address = own_address()
-    config = tmp_path / "rspamd.conf"
-    config.write_text(
-        f'options {{ pidfile = "{tmp_path}/pid"; filters = ""; tempdir = "{tmp_path}";\n'
-        '  dns { nameserver = ["127.0.0.1:1"]; timeout = 0.1s; retransmits = 1; } }\n'
-        'logging { type = "console"; }\n'
-        "actions { reject = 15; add_header = 6; greylist = 4; }\n"
-        f'worker "normal" {{ bind_socket = "{address}:11333"; count = 1; }}\n'
-    )
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["rspamd", "-f", "-i", "-c", str(config)], stdout=log, stderr=subprocess.STDOUT
-        )
-        try:
-            end = time.monotonic() + 30
-            while True:
-                with contextlib.suppress(OSError), socket.create_connection((address, 11333), 1):
-                    break
-                assert time.monotonic() < end, (tmp_path / "log").read_text()
-                time.sleep(0.05)
-            yield f"http://{address}:11333"
-        finally:
-            process.terminate()
-            process.wait(10)
+    """Run rspamd; return its URL."""
+    with running_rspamd(tmp_path) as url:
+        yield url
 
 
 def send(rig: Rig, text: str) -> str:

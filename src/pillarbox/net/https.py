@@ -7,6 +7,7 @@ for the host (RFC 9525); without one, nothing is encrypted.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from dataclasses import dataclass
 from typing import Final
@@ -159,10 +160,20 @@ async def exchange(
         words = getattr(error, "verify_message", "") or error.reason or str(error)
         raise FetchFailed(f"TLS with {host} failed: {words}", is_tls=True) from error
     except OSError as error:
-        words = error.strerror or str(error) or "the connection was closed"
-        raise FetchFailed(f"{host} {address}: {words}") from error
+        raise FetchFailed(f"{_place(host, address)}: {_words(error)}") from error
     except (h11.RemoteProtocolError, h11.LocalProtocolError) as error:
         raise FetchFailed(f"{host} does not speak HTTP: {error}") from error
+
+
+def _place(host: str, address: str) -> str:
+    return host if host == address else f"{host} {address}"
+
+
+def _words(error: OSError) -> str:
+    """Return what went wrong; asyncio itself only says which call did."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or "the connection was closed"
 
 
 async def _ask(
