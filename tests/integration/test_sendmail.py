@@ -237,6 +237,35 @@ def test_the_listener_of_the_configuration_is_used(
     assert len(server.messages) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[listener.in]\nkind='sandbox'\nbind=['0.0.0.0:{port}']\n",
+        "[sandbox]\nsmtp=['localhost:{port}']\n",
+    ],
+)
+def test_the_sandbox_of_the_configuration_is_used(
+    sendmail: Sendmail, server: LabServer, tmp_path: Path, text: str
+) -> None:
+    """Where nothing is submitted to, a sandbox that is configured catches the mail."""
+    config = tmp_path / "pillarbox.toml"
+    config.write_text(text.format(port=server.port))
+    del sendmail.environ["PILLARBOX_SENDMAIL"]
+    sendmail.environ["PILLARBOX_CONFIG"] = str(config)
+    assert sendmail("accept@example.net").returncode == 0
+    assert len(server.messages) == 1
+
+
+def test_the_server_can_be_named_as_mailpit_has_it(
+    unreachable: Sendmail, server: LabServer
+) -> None:
+    """-S HOST:PORT goes before the environment; what is no such thing is wrong usage."""
+    assert unreachable("-S", f"127.0.0.1:{server.port}", "-t").returncode == 0
+    assert unreachable("-t", f"--smtp-addr=127.0.0.1:{server.port}").returncode == 0
+    assert len(server.messages) == 2
+    assert unreachable("-S", "x:y", "-t").returncode == 64
+
+
 def test_mailq_lists_the_queue_of_the_configured_node(sendmail: Sendmail, tmp_path: Path) -> None:
     """-bp shows what waits, also on a stopped node, and says where there is no node at all."""
     config = tmp_path / "pillarbox.toml"

@@ -46,6 +46,9 @@ from pillarbox.cli.submission import Server, Submission, parse_url
         ("-v bob", Arguments(["bob"], is_verbose=True)),
         ("-", Arguments(["-"])),
         ("-f", Arguments([], sender="")),
+        ("-S localhost:1025 -t", Arguments([], server="localhost:1025", reads_recipients=True)),
+        ("--smtp-addr=h:1 bob", Arguments(["bob"], server="h:1")),
+        ("--smtp-addr h:1 --from x --tofu bob", Arguments(["x", "bob"], server="h:1")),
     ],
 )
 def test_arguments_are_read_as_programs_write_them(line: str, expected: Arguments) -> None:
@@ -151,6 +154,8 @@ def test_a_message_has_an_author() -> None:
         ("smtp://h:99999", None),
         ("http://h", None),
         ("console://", None),
+        ("sandbox://", Server(host="127.0.0.1", port=1025)),
+        ("sandbox://box:2025", Server(host="box", port=2025)),
         ("", None),
     ],
 )

@@ -13,7 +13,7 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,7 @@ from pillarbox.cli.submission import (
 from pillarbox.config.endpoints import parse_endpoint
 from pillarbox.config.error import ConfigError
 from pillarbox.config.loader import load
-from pillarbox.config.settings import ListenerKind
+from pillarbox.config.settings import ListenerKind, SandboxSettings
 from pillarbox.errors import PillarboxError, TemporaryError
 from pillarbox.events.text import escape
 from pillarbox.message.header import HeaderRefused
@@ -65,6 +65,14 @@ def main() -> None:
 def run(argv: list[str], environ: Mapping[str, str]) -> int:
     """Do what the arguments say; return the exit status."""
     arguments = parse_arguments(argv[0], argv[1:])
+    if arguments.server:
+        environ = {**environ, "PILLARBOX_SENDMAIL": f"smtp://{arguments.server}"}
+        if parse_url(environ["PILLARBOX_SENDMAIL"]) is None:
+            return _fail(_USAGE, f"-S {arguments.server}: write it as HOST:PORT")
+    return _run(arguments, environ)
+
+
+def _run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     if arguments.mode == "p":
         return _list_queue(environ)
     if arguments.mode == "i":
@@ -199,16 +207,26 @@ def _server(environ: Mapping[str, str]) -> Server:
         if (url := environ.get(name)) and (server := parse_url(url)):
             return server
     try:
-        listeners = load(None, environ).settings.listener.values()
+        settings = load(None, environ).settings
     except ConfigError:
         return _DEFAULT  # most users may not read it, and cron still has to send
-    for listener in listeners:
-        for bind in listener.bind if listener.kind is ListenerKind.SUBMISSION else ():
-            endpoint = parse_endpoint(bind)
-            if endpoint is not None and endpoint.port:
-                host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)
-                return Server(host=host, port=endpoint.port)
-    return _DEFAULT
+    for kind in (ListenerKind.SUBMISSION, ListenerKind.SANDBOX):
+        for listener in settings.listener.values():
+            if listener.kind is kind and (server := _first(listener.bind)):
+                return server
+    # Of a file that is there for `pillarbox sandbox`; one that says nothing is a node's.
+    is_sandbox = settings.sandbox != SandboxSettings()
+    return (_first(settings.sandbox.smtp) if is_sandbox else None) or _DEFAULT
+
+
+def _first(binds: Iterable[str]) -> Server | None:
+    """Return the first place where a listener can be reached from here."""
+    for bind in binds:
+        endpoint = parse_endpoint(bind)
+        if endpoint is not None and endpoint.port:
+            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)
+            return Server(host=host, port=endpoint.port)
+    return None
 
 
 def _list_queue(environ: Mapping[str, str]) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["Arguments", "parse_arguments"]
 
-_WITH_VALUE: Final = frozenset("fFrNRVBhXLCOM")  # their value may be the next argument
+_WITH_VALUE: Final = frozenset("fFrNRVBhXLCOMS")  # their value may be the next argument
 _ATTACHED: Final = frozenset("obqdpA")  # their value is the rest of the word
 
 
@@ -32,6 +32,7 @@ class Arguments:
     notify: str = ""  # -N
     ret: str = ""  # -R
     envelope_id: str = ""  # -V
+    server: str = ""  # -S, --smtp-addr: HOST:PORT, as MailHog and Mailpit have it
 
 
 def parse_arguments(program: str, words: Sequence[str]) -> Arguments:
@@ -48,11 +49,19 @@ def parse_arguments(program: str, words: Sequence[str]) -> Arguments:
     for word in rest:
         if word == "--":
             arguments.recipients.extend(rest)
+        elif word.startswith("--"):
+            _read_long(arguments, word, rest)
         elif len(word) > 1 and word.startswith("-"):
             _read_flags(arguments, word[1:], rest)
         else:
             arguments.recipients.append(word)
     return arguments
+
+
+def _read_long(arguments: Arguments, word: str, rest: Iterator[str]) -> None:
+    name, _, value = word[2:].partition("=")
+    if name == "smtp-addr":
+        arguments.server = value or next(rest, "")
 
 
 def _read_flags(arguments: Arguments, flags: str, rest: Iterator[str]) -> None:
@@ -83,6 +92,8 @@ def _take_value(arguments: Arguments, flag: str, value: str) -> None:
         arguments.ret = value
     elif flag == "V":
         arguments.envelope_id = value
+    elif flag == "S":
+        arguments.server = value
 
 
 def _take_attached(arguments: Arguments, flag: str, value: str) -> None:

@@ -21,7 +21,7 @@ __all__ = ["Refused", "Server", "Submission", "Unreachable", "parse_url", "submi
 
 _SECONDS: Final = 300.0
 _STARTTLS_PORT: Final = 587
-_PORTS: Final = {"smtp": 25, "smtps": 465}
+_PORTS: Final = {"smtp": 25, "smtps": 465, "sandbox": 1025}
 _NOT_XTEXT: Final = re.compile(r"[^!-*,-<>-~]")  # RFC 3461 §4
 _TRANSIENT: Final = range(400, 500)
 
@@ -70,20 +70,21 @@ def parse_url(url: str) -> Server | None:
     """Return the server that ``smtp://USER:PASSWORD@HOST:PORT?tls=...`` names, or None.
 
     TLS is required where a password is given or the port is 587; ``smtps`` is TLS from the
-    first octet.
+    first octet; ``sandbox://`` is the sandbox of this machine.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or not parts.hostname:
+    host = parts.hostname or ("127.0.0.1" if parts.scheme == "sandbox" else "")
+    if parts.scheme not in _PORTS or not host:
         return None
     is_strict = bool(parts.password) or port == _STARTTLS_PORT
     asked = parse_qs(parts.query).get("tls", [""])[0]
     usual = "implicit" if parts.scheme == "smtps" else "require" if is_strict else "may"
     return Server(
-        host=parts.hostname,
+        host=host,
         port=port or _PORTS[parts.scheme],
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
