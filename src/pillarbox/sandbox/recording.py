@@ -24,22 +24,23 @@ from pillarbox.events.types import (
     Sink,
     TlsNegotiated,
 )
-from pillarbox.sandbox.transcript import MOST_LINES, Line, Transcript, encode
+from pillarbox.sandbox.transcript import (
+    CONTENT_OCTETS,
+    HEAD,
+    TAIL,
+    Entry,
+    Record,
+    Transcript,
+    encode,
+    transcribe,
+)
 from pillarbox.smtp.reply import Reply
 
 __all__ = ["Book", "Recording"]
 
-_HEAD: Final = 3 * MOST_LINES // 5  # entries of a session that are kept from its beginning
-_TAIL: Final = MOST_LINES - _HEAD  # and from its end
-_CONTENT_LINES: Final = 10  # shown of each content
-_CONTENT_OCTETS: Final = 1_024  # in which these are looked for
-_LINE: Final = 500  # characters
 _MOST_WITHOUT_MAIL: Final = 100  # sessions that brought nothing, kept in memory
 _MOST_FINISHED: Final = 2_000  # sessions that wait to be written; older ones are forgotten
 _QUIET_REASONS: Final = frozenset({"quit"})
-
-_Entry = tuple[float, str, Any]
-"""When, ``C`` ``S`` ``-`` or ``.`` (a content), and what."""
 
 
 class Recording:
@@ -68,8 +69,8 @@ class Recording:
         self.has_mail = False
         self.started_at = now()
         self._now = now
-        self._head: list[_Entry] = []
-        self._tail: deque[_Entry] = deque(maxlen=_TAIL)
+        self._head: list[Entry] = []
+        self._tail: deque[Entry] = deque(maxlen=TAIL)
         self._count = 0
         self._beginning = b""  # of the content that comes in
         self._size = 0
@@ -87,7 +88,7 @@ class Recording:
     def brought(self, octets: bytes) -> None:
         """Hear a piece of a content, of which the beginning is kept."""
         if not self._size:
-            self._beginning = octets[:_CONTENT_OCTETS]
+            self._beginning = octets[:CONTENT_OCTETS]
         self._size += len(octets)
 
     def ended(self) -> None:
@@ -107,61 +108,30 @@ class Recording:
         if reason not in _QUIET_REASONS:
             self._add("-", f"connection ended: {reason}")
 
-    def transcript(self) -> Transcript:
+    def record(self) -> Record:
         """Return what there is so far."""
-        lines: list[Line] = []
-        for at, direction, what in (*self._head, *self._tail):
-            lines += _lines(at, direction, what)
-        kept = len(self._head) + len(self._tail)
-        left_out = self._count - kept
-        if len(lines) > MOST_LINES:
-            left_out += len(lines) - MOST_LINES
-            lines = [*lines[:_HEAD], *lines[len(lines) - _TAIL :]]
-        if left_out:
-            at = lines[_HEAD].at if len(lines) > _HEAD else self.started_at
-            lines.insert(_HEAD, Line(at, "-", f"{left_out} lines are left out here"))
-        return Transcript(
+        entries = (*self._head, *self._tail)
+        return Record(
             session=self.session,
             client=self.client,
             listener=self.listener,
             started_at=self.started_at,
-            lines=tuple(lines),
-            left_out=left_out,
+            # The octets of a reply are put together when it is sent, once for all clients.
+            entries=tuple(
+                (at, direction, what.wire() if direction == "S" else what)
+                for at, direction, what in entries
+            ),
+            left_out=self._count - len(entries),
         )
 
+    def transcript(self) -> Transcript:
+        """Return the same for people."""
+        return transcribe(self.record())
+
     def _add(self, direction: str, what: Any) -> None:
-        entries = self._head if self._count < _HEAD else self._tail
+        entries = self._head if self._count < HEAD else self._tail
         entries.append((self._now(), direction, what))
         self._count += 1
-
-
-def _lines(at: float, direction: str, what: Any) -> list[Line]:
-    if direction == "C":
-        return [Line(at, "C", _shown(what))]
-    if direction == "S":
-        text = what.wire().decode("utf-8", "replace")
-        return [Line(at, "S", line[:_LINE]) for line in text.splitlines()]
-    if direction == ".":
-        return _content_lines(at, *what)
-    return [Line(at, "-", what)]
-
-
-def _content_lines(at: float, beginning: bytes, size: int, is_data: bool) -> list[Line]:  # noqa: FBT001 - an entry's parts
-    shown = beginning.split(b"\r\n", _CONTENT_LINES)
-    rest = len(shown) > _CONTENT_LINES or size > len(beginning)
-    if rest or not shown[-1]:
-        shown.pop()
-    lines = [Line(at, "C", _shown(line)) for line in shown]
-    if rest:
-        lines.append(Line(at, "-", f"... the rest of the content, {size:,} octets in all"))
-    if is_data:
-        lines.append(Line(at, "C", "."))
-    return lines
-
-
-def _shown(octets: bytes) -> str:
-    text = octets[: 4 * _LINE].decode("utf-8", "replace")
-    return text[:_LINE] + "…" if len(text) > _LINE else text
 
 
 class Book:
@@ -211,7 +181,7 @@ class Book:
 
     def finished(self) -> dict[str, bytes]:
         """Return the sessions that wait to be written; ``written`` lets go of them."""
-        return {name: encode(each.transcript()) for name, each in self._finished.items()}
+        return {name: encode(each.record()) for name, each in self._finished.items()}
 
     def written(self, sessions: dict[str, bytes]) -> None:
         """Let go of sessions that have been written."""

@@ -27,7 +27,7 @@ from pillarbox.sandbox.ingest import Ingestion
 from pillarbox.sandbox.projects import Project, ProjectRejected, Projects
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.tagging import Labels, TagRule, clean_tag, read_tag_rules
-from pillarbox.sandbox.transcript import Transcript, decode
+from pillarbox.sandbox.transcript import Transcript, decode, transcribe
 from pillarbox.search.language import parse_query
 from pillarbox.search.query import Query
 from pillarbox.store.port import MessageId
@@ -220,7 +220,7 @@ class Sandbox:
         found = self._book.get(session)
         if found is None:
             kept = await self.inbox.transcript(session)
-            found = None if kept is None else decode(kept)
+            found = None if not kept else transcribe(decode(kept))
         return None if found is None else annotated(found)
 
     def sessions_without_mail(self) -> tuple[Transcript, ...]:
