@@ -161,11 +161,9 @@ def show_moment(at: float) -> str:
 def show_duration(seconds: float) -> str:
     """Return a duration for people in its largest whole unit: ``7 days``, ``90 minutes``."""
     whole = max(int(seconds), 0)
-    for unit, length in _SECONDS:
-        if whole >= length and whole % length == 0 or unit == "second":
-            count = whole // length
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    raise AssertionError  # the last unit always fits
+    unit, length = next((row for row in _SECONDS if whole % row[1] == 0 and whole), _SECONDS[-1])
+    count = whole // length
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _utc(at: float) -> datetime:

@@ -64,17 +64,21 @@ _SNIPPETS: Final = (
         "command",
         "Command line",
         "",
-        "pillarbox send --server HOST:PORT --to ann@example.com --subject Hello\n\n"
-        "swaks --server HOST:PORT --to ann@example.com\n\n"
-        "curl smtp://HOST:PORT --mail-from app@example.com \\\n"
-        "  --mail-rcpt ann@example.com --upload-file mail.eml",
+        (
+            "pillarbox send --server HOST:PORT --to ann@example.com --subject Hello\n\n"
+            "swaks --server HOST:PORT --to ann@example.com\n\n"
+            "curl smtp://HOST:PORT --mail-from app@example.com \\\n"
+            "  --mail-rcpt ann@example.com --upload-file mail.eml"
+        ),
     ),
     (
         "django",
         "Django",
         "settings.py",
-        'EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"\n'
-        'EMAIL_HOST = "HOST"\nEMAIL_PORT = PORT\nEMAIL_USE_TLS = False',
+        (
+            'EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"\n'
+            'EMAIL_HOST = "HOST"\nEMAIL_PORT = PORT\nEMAIL_USE_TLS = False'
+        ),
     ),
     (
         "laravel",
@@ -86,18 +90,22 @@ _SNIPPETS: Final = (
         "node",
         "Node",
         "nodemailer",
-        'import nodemailer from "nodemailer";\n\n'
-        'const mail = nodemailer.createTransport({ host: "HOST", port: PORT, secure: false });\n'
-        "await mail.sendMail({\n"
-        '  from: "app@example.com",\n  to: "ann@example.com",\n'
-        '  subject: "Hello",\n  text: "It works.",\n});',
+        (
+            'import nodemailer from "nodemailer";\n\n'
+            'const mail = nodemailer.createTransport({ host: "HOST", port: PORT, secure: false });\n'
+            "await mail.sendMail({\n"
+            '  from: "app@example.com",\n  to: "ann@example.com",\n'
+            '  subject: "Hello",\n  text: "It works.",\n});'
+        ),
     ),
     (
         "rails",
         "Rails",
         "config/environments/development.rb",
-        "config.action_mailer.delivery_method = :smtp\n"
-        'config.action_mailer.smtp_settings = { address: "HOST", port: PORT }',
+        (
+            "config.action_mailer.delivery_method = :smtp\n"
+            'config.action_mailer.smtp_settings = { address: "HOST", port: PORT }'
+        ),
     ),
     (
         "spring",
@@ -109,26 +117,32 @@ _SNIPPETS: Final = (
         "php",
         "PHP",
         "php.ini",
-        "; Symfony: MAILER_DSN=smtp://HOST:PORT\n"
-        'sendmail_path = "pillarbox-sendmail --server HOST:PORT -t -i"',
+        (
+            "; Symfony: MAILER_DSN=smtp://HOST:PORT\n"
+            'sendmail_path = "pillarbox-sendmail --server HOST:PORT -t -i"'
+        ),
     ),
     (
         "python",
         "Python",
         "smtplib",
-        "import smtplib\nfrom email.message import EmailMessage\n\n"
-        'message = EmailMessage()\nmessage["From"] = "app@example.com"\n'
-        'message["To"] = "ann@example.com"\nmessage["Subject"] = "Hello"\n'
-        'message.set_content("It works.")\n\n'
-        'with smtplib.SMTP("HOST", PORT) as server:\n    server.send_message(message)',
+        (
+            "import smtplib\nfrom email.message import EmailMessage\n\n"
+            'message = EmailMessage()\nmessage["From"] = "app@example.com"\n'
+            'message["To"] = "ann@example.com"\nmessage["Subject"] = "Hello"\n'
+            'message.set_content("It works.")\n\n'
+            'with smtplib.SMTP("HOST", PORT) as server:\n    server.send_message(message)'
+        ),
     ),
     (
         "go",
         "Go",
         "net/smtp",
-        'err := smtp.SendMail("HOST:PORT", nil, "app@example.com",\n'
-        '\t[]string{"ann@example.com"},\n'
-        '\t[]byte("Subject: Hello\\r\\n\\r\\nIt works.\\r\\n"))',
+        (
+            'err := smtp.SendMail("HOST:PORT", nil, "app@example.com",\n'
+            '\t[]string{"ann@example.com"},\n'
+            '\t[]byte("Subject: Hello\\r\\n\\r\\nIt works.\\r\\n"))'
+        ),
     ),
     (
         "compose",

@@ -26,7 +26,20 @@ _METHODS: Final = {
     "PUBLISH": "Published event",
     "COUNTER": "Proposal of another time",
 }
-_MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS: Final = [
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,26 @@ _PLACEHOLDER: Final = "data:image/svg+xml," + quote(
 _PICTURES: Final = frozenset({"src", "background", "poster", "lowsrc"})
 _LINKS: Final = frozenset({"href", "xlink:href"})
 _DROPPED_ATTRIBUTES: Final = frozenset(
-    "action archive attributionsrc cite classid codebase data download dynsrc formaction imagesrcset "
-    "longdesc manifest ping profile rel srcdoc target".split()
+    [
+        "action",
+        "archive",
+        "attributionsrc",
+        "cite",
+        "classid",
+        "codebase",
+        "data",
+        "download",
+        "dynsrc",
+        "formaction",
+        "imagesrcset",
+        "longdesc",
+        "manifest",
+        "ping",
+        "profile",
+        "rel",
+        "srcdoc",
+        "target",
+    ]
 )
 _INVERTED: Final = (
     "<style>html{background:#fff!important;filter:invert(1) hue-rotate(180deg)}"

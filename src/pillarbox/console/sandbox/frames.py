@@ -69,6 +69,7 @@ class _Holding:
                 "content-security-policy": frame_policy(shows_remote=shows_remote),
                 "x-frame-options": "SAMEORIGIN",
                 "referrer-policy": "no-referrer",
+                "x-dns-prefetch-control": "off",  # or browsers ask for the names of links
             },
         )
 
@@ -109,20 +110,16 @@ class _Holding:
     async def leave(self, request: Request) -> Response:
         """The page that shows where a link goes."""
         target = request.query_params.get("to", "")[:_LONGEST_TARGET]
-        try:
-            parts = urlsplit(target)
-            host, scheme = parts.hostname or "", parts.scheme.lower()
-        except ValueError:
-            host, scheme = "", ""
+        scheme, host, user = _named(target)
         return self._pages.page(
             request,
             "sandbox/leave.html",
-            headers={"referrer-policy": "no-referrer"},
+            headers={"referrer-policy": "no-referrer", "x-dns-prefetch-control": "off"},
             target=target,
             host=host,
             can_go=scheme in LEAVABLE,
             is_plain=scheme == "http",
-            user=parts.username if host and "@" in parts.netloc else "",
+            user=user,
         )
 
     async def _mail(self, request: Request, name: str) -> tuple[MessageId, Mail]:
@@ -144,9 +141,19 @@ class _Holding:
         return summary.id
 
 
+def _named(target: str) -> tuple[str, str, str]:
+    """Return the scheme, the host and the user that a link names; "" for what is not there."""
+    try:
+        parts = urlsplit(target)
+        return parts.scheme.lower(), parts.hostname or "", parts.username or ""
+    except ValueError:  # such as a bracket that is not closed
+        return "", "", ""
+
+
 def _save_as(filename: str) -> str:
     """Return a Content-Disposition by which a file is saved under its name (RFC 6266 §4.3)."""
     plain = "".join(
-        one if one.isascii() and one.isprintable() and one not in '"\\%' else "_" for one in filename
+        one if one.isascii() and one.isprintable() and one not in '"\\%' else "_"
+        for one in filename
     )
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

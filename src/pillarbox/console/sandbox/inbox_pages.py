@@ -166,16 +166,16 @@ class _Looking:
             await self._sandbox.mark(Selection(ids=frozenset({message})), is_read=True)
         mail = await make_mail(self._sandbox, message, Place.of(request), view, **given)
         if mail is None:
-            raise Problem(404, "This message is not here: it was deleted, or had to go for the cap.")
+            raise Problem(
+                404, "This message is not here: it was deleted, or had to go for the cap."
+            )
         return mail
 
     async def _checks(self, request: Request, message: MessageId) -> dict[str, Any]:
         follows = request.query_params.get("follow") == "1"
         verifies = request.query_params.get("verify") == "1"
         try:
-            assessment = await self._sandbox.assess(
-                message, follow_links=follows, verify=verifies
-            )
+            assessment = await self._sandbox.assess(message, follow_links=follows, verify=verifies)
         except PillarboxError as error:
             return {"checks_problem": str(error)}
         if assessment is None:

@@ -65,7 +65,9 @@ async def make_listing(
 ) -> Listing:
     """Return the newest mails of a place, or those caught before one of them."""
     try:
-        page = await sandbox.find(place.q or None, project=place.project, limit=limit, before=before)
+        page = await sandbox.find(
+            place.q or None, project=place.project, limit=limit, before=before
+        )
     except QueryError as error:
         suggestion = error.suggestion
         return Listing(place=place, problem=str(error), suggestion=suggestion, open_id=open_id)

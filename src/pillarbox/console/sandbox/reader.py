@@ -124,7 +124,9 @@ async def make_mail(
     shown = await _view(sandbox, summary, mail, view)
     kept = await sandbox.inbox.assessment(message)
     verdict = read_verdict(kept) if kept else None
-    return await asyncio.to_thread(partial(_mail_view, summary, mail, place, view, verdict, {**shown, **given}))
+    return await asyncio.to_thread(
+        partial(_mail_view, summary, mail, place, view, verdict, {**shown, **given})
+    )
 
 
 def _mail_view(
@@ -141,14 +143,6 @@ def _mail_view(
     codes = codes_in(mail)
     followed = [link for link in links if link.kind == "link"]
     text = mail.text or ""
-    counts = {"files": len(files), "links": len(followed)}
-    empty = {
-        "text": not text,
-        "source": mail.html is None,
-        "files": not files and not mail.calendar,
-        "links": not followed and not codes,
-        "session": not summary.session,
-    }
     return MailView(
         id=name,
         place=place,
@@ -162,10 +156,7 @@ def _mail_view(
         codes=codes[:_SHOWN_CODES],
         main_link=_main_link(followed),
         files=files,
-        tabs=tuple(
-            Tab(key, title, f"/{key}" * (key != _FIRST), counts.get(key) or None, empty.get(key, False))
-            for key, title in VIEWS.items()
-        ),
+        tabs=_tabs(summary, mail, files=len(files), links=len(followed), codes=len(codes)),
         verdict=verdict,
         has_html=mail.html is not None,
         text=text[:_LONGEST_TEXT],
@@ -174,6 +165,28 @@ def _mail_view(
         all_codes=codes,
         **_of_mail(mail, view),
         **shown,
+    )
+
+
+def _tabs(summary: Summary, mail: Mail, *, files: int, links: int, codes: int) -> tuple[Tab, ...]:
+    """Return the views, with how much is in them where that is worth to say."""
+    counts = {"files": files, "links": links}
+    empty = {
+        "text": not mail.text,
+        "source": mail.html is None,
+        "files": not files and not mail.calendar,
+        "links": not links and not codes,
+        "session": not summary.session,
+    }
+    return tuple(
+        Tab(
+            key,
+            title,
+            "" if key == _FIRST else f"/{key}",
+            counts.get(key) or None,
+            empty.get(key, False),
+        )
+        for key, title in VIEWS.items()
     )
 
 
@@ -211,7 +224,13 @@ async def _view(sandbox: Sandbox, summary: Summary, mail: Mail, view: str) -> di
 
 def _field(name: str, value: str) -> FieldView:
     explanation = explain_field(name, value)
-    return FieldView(name, value, explanation.what, explanation.standard, tuple((each.label, each.text) for each in explanation.readings))
+    return FieldView(
+        name,
+        value,
+        explanation.what,
+        explanation.standard,
+        tuple((each.label, each.text) for each in explanation.readings),
+    )
 
 
 def _envelope(summary: Summary) -> str:

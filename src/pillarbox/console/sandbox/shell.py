@@ -99,11 +99,8 @@ def tag_entry(name: str, count: int = 0) -> TagEntry:
 async def make_shell(sandbox: Sandbox, place: Place, page: str = "list") -> Shell:
     """Return what stands around a page, as it is now."""
     known = sandbox.projects.all()
-    info, tags, *counts = await asyncio.gather(
-        sandbox.info(),
-        sandbox.tags(place.project),
-        *(sandbox.inbox.counts(project.name) for project in known),
-    )
+    info, tags = await asyncio.gather(sandbox.info(), sandbox.tags(place.project))
+    counts = await asyncio.gather(*(sandbox.inbox.counts(project.name) for project in known))
     return Shell(
         place=place,
         page=page,

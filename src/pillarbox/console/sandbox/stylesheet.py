@@ -45,11 +45,11 @@ def rewrite_style(text: str, picture: Callable[[str], str], *, is_dark: bool) ->
     if "color-scheme" not in text.lower():
         return text
     wanted = "dark" if is_dark else "light"
-    text = _PREFERENCE.sub(
-        lambda found: _ALWAYS if found[1].lower() == wanted else _NEVER, text
-    )
+    text = _PREFERENCE.sub(lambda found: _ALWAYS if found[1].lower() == wanted else _NEVER, text)
     return _SCHEME.sub(
-        lambda found: f"color-scheme: {'dark' if is_dark and 'dark' in found[1].lower() else 'light'}",
+        lambda found: (
+            f"color-scheme: {'dark' if is_dark and 'dark' in found[1].lower() else 'light'}"
+        ),
         text,
     )
 

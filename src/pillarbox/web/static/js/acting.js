@@ -2,7 +2,7 @@
 import { fetchPiece, fill, on, one, root, send } from "./dom.js";
 import { go, open, openId, refreshRail } from "./going.js";
 import { currentRow, makeCurrent, neighbor, openRow, pickNone, picked, place, refreshRows, refreshTop, showRead, takeOut } from "./list.js";
-import { toast } from "./toast.js";
+import { during, toast } from "./toast.js";
 
 /** The mails that an action is about: those picked, else the current one. */
 export function subjects() {
@@ -12,7 +12,11 @@ export function subjects() {
   return openId() ? [openId()] : row ? [row.dataset.id] : [];
 }
 
-async function act(action, fields, then) {
+function act(action, fields, then) {
+  return during(doIt(action, fields, then));
+}
+
+async function doIt(action, fields, then) {
   try {
     const said = await send(action, fields);
     toast(said.said, said.undo);
@@ -110,6 +114,14 @@ on("submit", "form[data-action]", async (event, form) => {
     await refreshRows(ids);
     if (openId() && ids.includes(openId())) go(location.href, { push: false });
   });
+});
+on("submit", "form:has([data-confirm])", async (event, form) => {
+  if (form.dataset.sure) return;
+  event.preventDefault();
+  if (await confirmed("Are you sure?", one("[data-confirm]", form).dataset.confirm, "Remove")) {
+    form.dataset.sure = "yes";
+    form.requestSubmit();
+  }
 });
 on("submit", "#list-head", (event) => event.preventDefault());
 document.addEventListener("undone", async (event) => {

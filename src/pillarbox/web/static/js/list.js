@@ -44,6 +44,7 @@ export function markOpen(id) {
 
 export function showRead(row, isRead) {
   row.classList.toggle("is-unread", !isRead);
+  row.dataset.state = ""; // what the server says of it next is taken
   one(".unread", row).hidden = isRead;
   one(".subject .unseen", row)?.remove();
 }
@@ -147,10 +148,10 @@ function takeIn(fresh, list, { sign }) {
 }
 
 export function replaceRow(known, row) {
+  if (known.dataset.state === row.dataset.state) return;
   one(".pick", row).checked = one(".pick", known).checked;
   linkOf(row).tabIndex = linkOf(known).tabIndex;
   if (linkOf(known).hasAttribute("aria-current")) linkOf(row).setAttribute("aria-current", "true");
-  if (known.outerHTML === row.outerHTML) return;
   const focused = known.contains(document.activeElement);
   known.replaceWith(row);
   if (focused) linkOf(row).focus({ preventScroll: true });
@@ -178,14 +179,22 @@ export async function refreshTop() {
     return unknown.length;
   }
   if (isGap) { offerNew(); return 0; }
-  const before = box.scrollHeight, top = box.scrollTop;
   const wasEmpty = rows().length === 0;
+  const seen = box.scrollTop > 0 ? firstSeen(box) : null;
+  const stood = seen?.getBoundingClientRect().top;
   const count = takeIn(fresh, list, { sign: !wasEmpty });
   if (wasEmpty && more) list.append(more);
-  if (top > 0) box.scrollTop = top + (box.scrollHeight - before);
+  // A row's own place is measured: those out of sight have but an estimated height.
+  const stands = seen && document.getElementById(seen.id)?.getBoundingClientRect().top;
+  if (stands) box.scrollTop += stands - stood;
   list.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
   if (!currentRow()) makeCurrent(rows()[0], { focus: false });
   return count;
+}
+
+function firstSeen(box) {
+  const top = box.getBoundingClientRect().top;
+  return rows().find((row) => row.getBoundingClientRect().bottom > top) ?? null;
 }
 
 function offerNew() {

@@ -61,7 +61,9 @@ let wasCut = false;
 const stream = new EventSource(`${root}/live`);
 stream.addEventListener("hello", () => {
   show("on", "live");
-  if (wasCut && one("#rows")) { merge({ new: 1, updated: [], gone: [], anew: true }); work(); }
+  // What happened while nobody listened, be it between the page and its stream, is asked for.
+  merge({ new: 1, updated: [], gone: [], anew: wasCut });
+  work();
   wasCut = false;
 });
 stream.addEventListener("message", (event) => { merge(JSON.parse(event.data)); work(); });

@@ -3,6 +3,13 @@ import { one, send } from "./dom.js";
 
 const SECONDS = 8;
 let last = null; // what `z` takes back
+let underWay = Promise.resolve(); // what is being done now
+
+/** Remember what is being done: who takes it back at once means that, and not what was before. */
+export function during(work) {
+  underWay = work.catch(() => {});
+  return work;
+}
 
 export function toast(text, undo = null) {
   const place = one("#toasts");
@@ -28,7 +35,9 @@ export function toast(text, undo = null) {
   }
 }
 
-export async function takeBack(undo = last, element = null) {
+export async function takeBack(undo = null, element = null) {
+  await underWay;
+  undo ??= last;
   if (!undo) return toast("There is nothing to undo.");
   if (undo === last) last = null;
   element?.remove();

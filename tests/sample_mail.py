@@ -6,9 +6,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from datetime import UTC, datetime, timedelta
 
 __all__ = ["Sample", "hostile", "many", "samples"]
 
@@ -83,10 +83,17 @@ def picture(width: int, height: int, color: tuple[int, int, int]) -> bytes:
     )
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def confirmation() -> Sample:
@@ -110,7 +117,7 @@ def receipt() -> Sample:
         for name, price in (
             ("Cast-iron skillet, 26 cm", "€ 64.00"),
             ("Linen apron, moss", "€ 38.00"),
-            ("Smoked salt, 2 × 90 g", "€ 13.80"),
+            ("Smoked salt, 2 x 90 g", "€ 13.80"),
             ("Delivery", "€ 4.90"),
             ("<b>Total</b>", "<b>€ 120.70</b>"),
         )
@@ -122,30 +129,58 @@ def receipt() -> Sample:
         '<p class="quiet"><a href="http://localhost:3000/preferences">Preferences</a> · <a href="https://tinderthyme.example/help">Help</a></p>',
         preheader="Order TT-10432: € 120.70",
     )
-    message = _message("Your order TT-10432 is confirmed", "Thank you, Ann. Your total was EUR 120.70.\n", html, X_Tags="orders, receipt")
-    message.add_attachment(b"%PDF-1.7\n" + b"0" * 48_213, maintype="application", subtype="pdf", filename="Invoice TT-10432.pdf")
+    message = _message(
+        "Your order TT-10432 is confirmed",
+        "Thank you, Ann. Your total was EUR 120.70.\n",
+        html,
+        X_Tags="orders, receipt",
+    )
+    message.add_attachment(
+        b"%PDF-1.7\n" + b"0" * 48_213,
+        maintype="application",
+        subtype="pdf",
+        filename="Invoice TT-10432.pdf",
+    )
     return Sample(message)
 
 
 def invitation() -> Sample:
     """An invitation with a calendar part."""
-    calendar = "\r\n".join(
-        ["BEGIN:VCALENDAR", "VERSION:2.0", "METHOD:REQUEST", "BEGIN:VEVENT", "UID:tasting-7@tinderthyme.example",
-         "DTSTART;TZID=Europe/Stockholm:20261204T183000", "DTEND;TZID=Europe/Stockholm:20261204T210000",
-         "SUMMARY:Winter tasting in the test kitchen", "LOCATION:Hantverkargatan 14\\, Stockholm",
-         "ORGANIZER;CN=Mira Sand:mailto:mira@tinderthyme.example",
-         "ATTENDEE;CN=Ann Lindqvist;PARTSTAT=NEEDS-ACTION:mailto:ann.lindqvist@example.com",
-         "DESCRIPTION:Six dishes\\, four wines.", "STATUS:CONFIRMED", "END:VEVENT", "END:VCALENDAR", ""]
-    )  # fmt: skip
+    calendar = """BEGIN:VCALENDAR
+VERSION:2.0
+METHOD:REQUEST
+BEGIN:VEVENT
+UID:tasting-7@tinderthyme.example
+DTSTART;TZID=Europe/Stockholm:20261204T183000
+DTEND;TZID=Europe/Stockholm:20261204T210000
+SUMMARY:Winter tasting in the test kitchen
+LOCATION:Hantverkargatan 14\\, Stockholm
+ORGANIZER;CN=Mira Sand:mailto:mira@tinderthyme.example
+ATTENDEE;CN=Ann Lindqvist;PARTSTAT=NEEDS-ACTION:mailto:ann.lindqvist@example.com
+DESCRIPTION:Six dishes\\, four wines.
+STATUS:CONFIRMED
+END:VEVENT
+END:VCALENDAR
+"""
     message = _message(
         "Invitation: Winter tasting in the test kitchen",
         "Dear Ann,\n\nwe would love to have you at our table on December 4.\n\nMira\n",
         author="Mira Sand <mira@tinderthyme.example>",
         X_Tags="events",
     )
-    message.add_attachment(calendar.encode(), maintype="text", subtype="calendar", filename="invite.ics", params={"method": "REQUEST"})
-    message.add_attachment(picture(640, 420, (196, 96, 60)), maintype="image", subtype="png", filename="table.png")
-    message.add_attachment(b"name,dish\nAnn,vegetarian\n", maintype="text", subtype="csv", filename="guests.csv")
+    message.add_attachment(
+        calendar.encode(),
+        maintype="text",
+        subtype="calendar",
+        filename="invite.ics",
+        params={"method": "REQUEST"},
+    )
+    message.add_attachment(
+        picture(640, 420, (196, 96, 60)), maintype="image", subtype="png", filename="table.png"
+    )
+    message.add_attachment(
+        b"name,dish\nAnn,vegetarian\n", maintype="text", subtype="csv", filename="guests.csv"
+    )
     return Sample(message, sender="mira@tinderthyme.example")
 
 
@@ -168,7 +203,14 @@ def newsletter() -> Sample:
         List_Unsubscribe="<https://tinderthyme.example/u/9a1>",
     )
     part = message.get_payload()[1]
-    part.add_related(picture(960, 360, (148, 160, 92)), maintype="image", subtype="png", cid="<hero@tt>", disposition="inline", filename="hero.png")  # type: ignore[union-attr]
+    part.add_related(
+        picture(960, 360, (148, 160, 92)),
+        maintype="image",
+        subtype="png",
+        cid="<hero@tt>",
+        disposition="inline",
+        filename="hero.png",
+    )  # type: ignore[union-attr]
     return Sample(message, recipients=("readers@example.com",))
 
 
@@ -179,7 +221,13 @@ def alert() -> Sample:
         "largest:\n  18.2 GiB  /var/lib/postgresql\n   6.4 GiB  /var/log/nginx\n\nhttps://status.tinderthyme.example/alerts/7719\n"
     )
     return Sample(
-        _message("[warning] disk /var at 91 % on web-03", text, to="ops@example.com", author="monitor@web-03.tinderthyme.example", X_Tags="ops"),
+        _message(
+            "[warning] disk /var at 91 % on web-03",
+            text,
+            to="ops@example.com",
+            author="monitor@web-03.tinderthyme.example",
+            X_Tags="ops",
+        ),
         sender="root@web-03.tinderthyme.example",
         recipients=("ops@example.com", "oncall@example.net"),
     )
@@ -188,13 +236,69 @@ def alert() -> Sample:
 def others() -> Iterator[Sample]:
     """Short ones that fill the list."""
     reset = "https://tinderthyme.example/reset?token=77ad2c"
-    yield Sample(_message("Reset your password", f"Somebody asked for a new password: {reset}\n", _page(f'<h1>A new password</h1><p>Follow the link within the hour.</p><p><a class="button" href="{reset}">Choose a password</a></p>'), to="jonas@example.org", X_Tags="signup"), recipients=("jonas@example.org",))
-    yield Sample(_message("Your parcel is on its way", "Tracking: https://parcel.example/track/00340434161094\n", to="lena.berg@example.com", X_Tags="orders"), recipients=("lena.berg@example.com",))
-    yield Sample(_message("Välkommen, Åsa! 🌿", "Roligt att du är här.\n", to="Åsa Öberg <asa@example.se>", X_Tags="signup"), recipients=("asa@example.se",))
-    yield Sample(_message("مرحبا بك في المطبخ", "شكرا لانضمامك إلينا.\n", to="samir@example.com"), recipients=("samir@example.com",))
-    yield Sample(_message("Re: Delivery to a locker?", "Hello Kim,\n\nyes, choose it at the last step.\n\n> Can you deliver to a parcel locker?\n", to="Kim <kim@example.net>", author="Support <support@tinderthyme.example>", X_Tags="support"), sender="support@tinderthyme.example", recipients=("kim@example.net",))
-    yield Sample(_message("Payment failed for TT-10398", "We could not charge your card. Please try another one: https://tinderthyme.example/pay/TT-10398\n", to="marco.rossi@example.it", X_Tags="orders"), recipients=("marco.rossi@example.it",))
-    yield Sample(_message("Weekly report: 1,204 orders, 98.2 % on time", "See the attached table.\n", to="team@example.com, boss@example.com", author="Reports <reports@tinderthyme.example>"), recipients=("team@example.com", "boss@example.com"))
+    yield Sample(
+        _message(
+            "Reset your password",
+            f"Somebody asked for a new password: {reset}\n",
+            _page(
+                f'<h1>A new password</h1><p>Follow the link within the hour.</p><p><a class="button" href="{reset}">Choose a password</a></p>'
+            ),
+            to="jonas@example.org",
+            X_Tags="signup",
+        ),
+        recipients=("jonas@example.org",),
+    )
+    yield Sample(
+        _message(
+            "Your parcel is on its way",
+            "Tracking: https://parcel.example/track/00340434161094\n",
+            to="lena.berg@example.com",
+            X_Tags="orders",
+        ),
+        recipients=("lena.berg@example.com",),
+    )
+    yield Sample(
+        _message(
+            "Välkommen, Åsa! 🌿",
+            "Roligt att du är här.\n",
+            to="Åsa Öberg <asa@example.se>",
+            X_Tags="signup",
+        ),
+        recipients=("asa@example.se",),
+    )
+    yield Sample(
+        _message("مرحبا بك في المطبخ", "شكرا لانضمامك إلينا.\n", to="samir@example.com"),
+        recipients=("samir@example.com",),
+    )
+    yield Sample(
+        _message(
+            "Re: Delivery to a locker?",
+            "Hello Kim,\n\nyes, choose it at the last step.\n\n> Can you deliver to a parcel locker?\n",
+            to="Kim <kim@example.net>",
+            author="Support <support@tinderthyme.example>",
+            X_Tags="support",
+        ),
+        sender="support@tinderthyme.example",
+        recipients=("kim@example.net",),
+    )
+    yield Sample(
+        _message(
+            "Payment failed for TT-10398",
+            "We could not charge your card. Please try another one: https://tinderthyme.example/pay/TT-10398\n",
+            to="marco.rossi@example.it",
+            X_Tags="orders",
+        ),
+        recipients=("marco.rossi@example.it",),
+    )
+    yield Sample(
+        _message(
+            "Weekly report: 1,204 orders, 98.2 % on time",
+            "See the attached table.\n",
+            to="team@example.com, boss@example.com",
+            author="Reports <reports@tinderthyme.example>",
+        ),
+        recipients=("team@example.com", "boss@example.com"),
+    )
 
 
 def samples() -> list[Sample]:
@@ -205,7 +309,11 @@ def samples() -> list[Sample]:
 def many(count: int) -> Iterator[EmailMessage]:
     """Yield as many short mails as are wanted."""
     for number in range(count):
-        yield _message(f"Order TT-{20_000 + number} has shipped", f"Parcel {number} is on its way.\n", to=f"customer{number}@example.com")
+        yield _message(
+            f"Order TT-{20_000 + number} has shipped",
+            f"Parcel {number} is on its way.\n",
+            to=f"customer{number}@example.com",
+        )
 
 
 def hostile() -> Sample:
@@ -227,5 +335,10 @@ def hostile() -> Sample:
         author='"<img src=x onerror=alert(1)>" <security@bank.example>',
         X_Tags="<b>urgent</b>",
     )
-    message.add_attachment(b"MZ" + b"\0" * 900, maintype="application", subtype="octet-stream", filename="../../invoice\u202efdp.exe")
+    message.add_attachment(
+        b"MZ" + b"\0" * 900,
+        maintype="application",
+        subtype="octet-stream",
+        filename="../../invoice\u202efdp.exe",
+    )
     return Sample(message, sender="x@evil.example")
