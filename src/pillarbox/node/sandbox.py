@@ -36,6 +36,7 @@ from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.tls import TlsContexts
 from pillarbox.node.adapters import make_resolver
 from pillarbox.node.guarding import make_guards
+from pillarbox.node.sandbox_outward import SandboxOutward
 from pillarbox.node.sandbox_sockets import SandboxSockets, addresses, bind_sandbox
 from pillarbox.policy.queue import QueueKey
 from pillarbox.policy.recipients import LocalDomains
@@ -50,15 +51,10 @@ from pillarbox.sandbox.filters import content_filters
 from pillarbox.sandbox.info import Addresses
 from pillarbox.sandbox.ingest import Ingestion
 from pillarbox.sandbox.judging import Judging
-from pillarbox.sandbox.late_bounces import LateBounces
 from pillarbox.sandbox.logins import build_logins, mechanisms
-from pillarbox.sandbox.pop3.server import Pop3Server
 from pillarbox.sandbox.projects import Projects, configured_projects
 from pillarbox.sandbox.recording import Book
-from pillarbox.sandbox.release import build_releaser
 from pillarbox.sandbox.service import Sandbox
-from pillarbox.sandbox.users import read_users
-from pillarbox.sandbox.webhooks import Webhooks
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.server import ServerOptions
 from pillarbox.store.group import GroupCommit
@@ -139,22 +135,16 @@ class SandboxParts:
             database=database,
             on_defect=on_defect,
         )
-        self._bounces = LateBounces(self.sandbox)
+        self._outward = SandboxOutward(self.sandbox, settings, on_defect)
         self.failing = self.sandbox.failing = Failing(
             self.inbox,
             now=clock.now,
             project_of=self.projects.choose,
             by_address=own.fail_by_address,
             on_change=self.sandbox.rules_changed,
-            give_back=self._bounces.give_back,
+            give_back=self._outward.bounces.give_back,
         )
         self._chaos = parse_chaos(own.chaos)
-        self.sandbox.webhooks = Webhooks(
-            self.sandbox, settings.sandbox_webhook, on_defect=on_defect
-        )
-        self.sandbox.releaser = build_releaser(
-            self.sandbox, settings.sandbox_release, settings.sandbox_forward
-        )
         self.sandbox.judging = Judging(
             self.inbox,
             now=clock.now,
@@ -162,8 +152,6 @@ class SandboxParts:
             tls=TlsContexts().verified,
             filters=content_filters(rspamd=own.rspamd, spamassassin=own.spamassassin),
         )
-        self._pop3_users = read_users(own.pop3_users, "sandbox.pop3_users")
-        self._pop3: Pop3Server | None = None
         self._web: WebServer | None = None
         self.catching: Catching
         self._guards: Guards
@@ -242,19 +230,7 @@ class SandboxParts:
         self.sandbox.addresses = Addresses(
             smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
         )
-        await self.sandbox.webhooks.start()
-        if self.sandbox.releaser is not None:
-            self.sandbox.releaser.start()
-        if sockets.pop3:
-            self._pop3 = Pop3Server(
-                self.sandbox,
-                sockets.pop3,
-                tls=tls,
-                users=self._pop3_users,
-                may_delete=not self.settings.sandbox.pop3_read_only,
-                on_defect=self._on_defect,
-            )
-            await self._pop3.start()
+        await self._outward.start(sockets.pop3, tls)
         if sockets.http:
             # A sandbox that only catches, as in many tests, need not wait for all of this.
             from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
@@ -266,12 +242,7 @@ class SandboxParts:
         """Show no more, and close the inbox; listeners have stopped before. Safe to call twice."""
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
-        if self._pop3 is not None:
-            await self._pop3.stop()
-        await self.sandbox.webhooks.stop()
-        if self.sandbox.releaser is not None:
-            await self.sandbox.releaser.stop()
-        await self._bounces.stop()
+        await self._outward.stop()
         if hasattr(self, "_group"):
             await self._group.drain()
             await self._guards.reserve.stop()

@@ -1,0 +1,77 @@
+"""Everything by which mail, or news of it, gets out of a sandbox again.
+
+Webhooks tell of new mail, POP3 hands it out, the relay releases it to real people, and
+``bounce-later@`` gives it back to where it came from.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from socket import socket
+
+from pillarbox.config.settings import Settings
+from pillarbox.sandbox.late_bounces import LateBounces
+from pillarbox.sandbox.pop3.server import Pop3Server
+from pillarbox.sandbox.release import build_releaser
+from pillarbox.sandbox.service import Sandbox
+from pillarbox.sandbox.users import read_users
+from pillarbox.sandbox.webhooks import Webhooks
+
+__all__ = ["SandboxOutward"]
+
+
+class SandboxOutward:
+    """The ways out of one sandbox."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        settings: Settings,
+        on_defect: Callable[[str, BaseException], None],
+    ) -> None:
+        """Prepare them, and make them known to the sandbox.
+
+        Raises:
+            PermanentError: Something in the configuration cannot be used.
+        """
+        self._sandbox = sandbox
+        self._settings = settings.sandbox
+        self._on_defect = on_defect
+        self._pop3: Pop3Server | None = None
+        self._pop3_users = read_users(self._settings.pop3_users, "sandbox.pop3_users")
+        self.bounces = LateBounces(sandbox)
+        self._webhooks = Webhooks(sandbox, settings.sandbox_webhook, on_defect=on_defect)
+        self._releaser = build_releaser(sandbox, settings.sandbox_release, settings.sandbox_forward)
+        sandbox.webhooks = self._webhooks
+        sandbox.releaser = self._releaser
+
+    async def start(self, pop3: Sequence[socket], tls: Callable[[], ssl.SSLContext] | None) -> None:
+        """Open them.
+
+        Args:
+            pop3: Where POP3 listens; bound.
+            tls: Returns the context for its STLS; None: it is not offered.
+        """
+        await self._webhooks.start()
+        if self._releaser is not None:
+            self._releaser.start()
+        if pop3:
+            self._pop3 = Pop3Server(
+                self._sandbox,
+                pop3,
+                tls=tls,
+                users=self._pop3_users,
+                may_delete=not self._settings.pop3_read_only,
+                on_defect=self._on_defect,
+            )
+            await self._pop3.start()
+
+    async def stop(self) -> None:
+        """Close them. Safe to call twice."""
+        if self._pop3 is not None:
+            await self._pop3.stop()
+        await self._webhooks.stop()
+        if self._releaser is not None:
+            await self._releaser.stop()
+        await self.bounces.stop()
