@@ -78,6 +78,7 @@ from pillarbox.store.port import Fenced, Store
 
 if TYPE_CHECKING:
     from pillarbox.node.node_sandbox import NodeSandbox
+    from pillarbox.sandbox.service import Sandbox
 
 __all__ = ["Log", "Node"]
 
@@ -221,6 +222,11 @@ class Node:
         if self._sandbox is not None:
             await self._sandbox.serve(self.receiver.addresses)
         self.reporting.start(self.door, self.resolver, self._contexts)
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What listeners of the kind ``sandbox`` have caught; None where there are none."""
+        return None if self._sandbox is None else self._sandbox.sandbox
 
     async def run(self) -> str:
         """Wait until somebody asks the node to stop; return the reason."""

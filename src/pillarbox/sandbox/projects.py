@@ -133,9 +133,15 @@ class Projects:
     """All projects."""
 
     def __init__(self, configured: Iterable[Project] = ()) -> None:
-        """Begin with those of the configuration; the default project is always there."""
+        """Begin with those of the configuration; the default project is always there.
+
+        Raises:
+            ProjectRejected: Two of them ask for the same.
+        """
         self._projects = {DEFAULT_PROJECT: Project(name=DEFAULT_PROJECT)}
-        self._projects.update((project.name, project) for project in configured)
+        for project in configured:
+            self._refuse_clashes(project)
+            self._projects[project.name] = project
         self._listeners: list[Callable[[], None]] = []
         self.generation = 0
         """Counts changes, for those who remember something about projects."""
