@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(shell for each in python3 python3.13 python3.12 python3.
 VENV ?= .venv
 BIN := $(VENV)/bin/
 
-.PHONY: help setup run test test-all suites bounces situations check lint types imports shape format bench faults lock clean
+.PHONY: help setup run test test-all suites bounces situations comparison check lint types imports shape format bench faults lock clean
 
 help:                     ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -43,6 +43,9 @@ bounces: $(VENV)/.ready     ## how well `pillarbox explain` reads the replies an
 
 situations: $(VENV)/.ready  ## what `pillarbox check` and `explain` see through, of what can be broken
 	@$(BIN)python -m tests.situations
+
+comparison: $(VENV)/.ready  ## what checkdmarc and testssl.sh say otherwise of the same domains and listeners
+	@$(BIN)python -m tests.comparison
 
 check: lint types imports shape  ## everything that is checked without running it
 

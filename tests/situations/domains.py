@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tests.situations.situation import Healthy, Situation, Told, of_remarks
 
@@ -17,7 +18,7 @@ from pillarbox.keyring.publication import zone_strings
 from pillarbox.lab.clock import run_virtual
 from pillarbox.net.https import Fetched, FetchFailed
 
-__all__ = ["BROKEN", "HEALTHY"]
+__all__ = ["BROKEN", "HEALTHY", "report_of", "zone_text"]
 
 _DOMAIN = "org.example"
 _NOW = 1_800_000_000.0
@@ -498,3 +499,20 @@ HEALTHY: tuple[Healthy, ...] = (
         more=(f"_25._tcp.mx TLSA 3 1 1 {'ab' * 32}", ";! signed org.example"),
     ),
 )
+
+
+def zone_text(one: Situation | Healthy) -> str:
+    """Return the zone file of a situation of this module."""
+    return _text(_lines_of(one))
+
+
+def report_of(one: Situation | Healthy) -> DomainReport:
+    """Return what `check domain` says of a situation of this module, with what is at hand."""
+    look: Any = one.look
+    return _report(_lines_of(one), look.args[1])
+
+
+def _lines_of(one: Situation | Healthy) -> tuple[str, ...]:
+    look: Any = one.look  # each is a functools.partial of _look
+    lines: tuple[str, ...] = look.args[0]
+    return lines
