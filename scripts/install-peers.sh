@@ -11,7 +11,7 @@ peers=/var/cache/pillarbox-peers  # readable by the daemons' own users
 packages=(
   postfix opendkim opendkim-tools swaks libnet-ssleay-perl curl openssl slapd ldap-utils strace faketime libfaketime iptables
   unbound testssl.sh                              # the validating resolver, a scanner
-  rspamd
+  rspamd spamassassin spamd                       # content filters
   dovecot-core libsasl2-modules gsasl libauthen-sasl-perl  # what logs in, and what checks it
   fetchmail mpop                                  # POP3 clients
   fuse3 libfuse2 util-linux procps                # the lossy file system

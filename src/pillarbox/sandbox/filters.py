@@ -135,7 +135,10 @@ class SpamAssassin:
             writer.write(b"REPORT SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(content))
             writer.write(content)
             writer.write_eof()
-            return await reader.read(_MOST)
+            answer = bytearray()
+            while len(answer) < _MOST and (chunk := await reader.read(65_536)):
+                answer += chunk
+            return bytes(answer)
         finally:
             writer.transport.abort()
 
