@@ -31,7 +31,7 @@ _SPAMD_SCORE: Final = re.compile(
     rb"^Spam: *\w+ *; *(-?\d+(?:\.\d+)?) */ *(-?\d+(?:\.\d+)?)", re.MULTILINE
 )
 _SPAMD_RULE: Final = re.compile(
-    r"^[ *]*(-?\d{1,4}\.\d{1,2}) +([A-Z][A-Z0-9_]{1,60}) +(?:\S+: )?([^\r\n]*)", re.MULTILINE
+    r"^[ *]*(-?\d{1,4}(?:\.\d{1,2})?) +([A-Z][A-Z0-9_]{1,60}) +(?:\S+: )?([^\r\n]*)", re.MULTILINE
 )
 
 
@@ -149,7 +149,8 @@ def _spamd_verdict(answer: bytes) -> SpamVerdict:
         return _unasked("SpamAssassin", "Its answer cannot be read.")
     if int(status[1]):
         return _unasked("SpamAssassin", f"It answered {status[2].decode('ascii', 'replace')}.")
-    body = answer.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")
+    # Before the line of hyphens stand words of the mail itself.
+    body = answer.partition(b"\n---- ")[2].decode("utf-8", "replace")
     return SpamVerdict(
         filter="SpamAssassin",
         score=float(score[1]),
