@@ -25,7 +25,10 @@ __all__ = ["CertificateFiles", "certified_names", "expires_at", "self_made_certi
 _LIFETIME: Final = dt.timedelta(days=3650)
 _RENEW_BEFORE: Final = dt.timedelta(days=30)
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
-_LOOPBACK: Final = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+_LOOPBACK: Final[tuple[IPv4Address | IPv6Address, ...]] = (
+    IPv4Address("127.0.0.1"),
+    IPv6Address("::1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def _make(certificate: Path, key: Path, name: str, today: dt.datetime) -> None:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])  # ub-common-name
     names: list[x509.GeneralName] = [x509.DNSName(name)]
     if name == "localhost":
-        names += map(x509.IPAddress, _LOOPBACK)
+        names += [x509.IPAddress(address) for address in _LOOPBACK]
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
