@@ -147,6 +147,7 @@ def test_no_value_makes_an_operation_fail(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_no_value_makes_an_operation_fail_in_many_tries(
     sandbox: RunningSandbox, document: dict[str, Any]
 ) -> None:

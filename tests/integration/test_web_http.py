@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -440,6 +441,24 @@ def test_pipelined_requests_are_answered_in_order(server: RunningWeb) -> None:
     answer = server.say(one % (b"first", b"") + one % (b"second", b"Connection: close\r\n"))
     assert answer.count(b"HTTP/1.1 200") == 2
     assert answer.index(b'"first"') < answer.index(b'"second"')
+
+
+def test_answers_on_a_kept_connection_come_at_once(server: RunningWeb) -> None:
+    """Head and body do not wait for each other (Nagle's algorithm and delayed ACKs: 40 ms)."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    begin = time.monotonic()
+    for _ in range(50):
+        connection.request("GET", "/api/test/echo/a", headers={"Host": "localhost"})
+        assert connection.getresponse().read()
+    assert time.monotonic() - begin < 1.5
+    connection.close()
+
+
+def test_a_head_request_is_a_get_without_a_body(server: RunningWeb) -> None:
+    """As probes send it."""
+    answer = server.ask("HEAD", "/api/test/echo/a")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 10
 
 
 # --- streams -------------------------------------------------------------------------

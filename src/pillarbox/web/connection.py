@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -22,6 +23,7 @@ from pillarbox.web.settings import ConnectionLimits
 
 __all__ = ["Connection"]
 
+_INTERNET: Final = frozenset({socket.AF_INET, socket.AF_INET6})
 _LOGGER: Final = logging.getLogger("pillarbox.web")
 _LOGGER.addHandler(logging.NullHandler())
 _LOGGER.propagate = False  # what clients do wrong is answered and counted, not logged
@@ -51,6 +53,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, unless there are too many."""
         super().connection_made(transport)
+        _send_at_once(transport)
         if len(self.connections) > self._limits.connections:
             self._refuse(503, "There are too many connections; come again.")
             return
@@ -149,3 +152,13 @@ class Connection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _send_at_once(transport: asyncio.Transport) -> None:
+    """Have the body follow the head at once, and not 40 ms later.
+
+    asyncio sees to it for sockets that were made with their protocol by name, and for no others.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in _INTERNET:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
