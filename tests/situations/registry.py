@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.situations import domains, logins, ports, servers
+from tests.situations import deliveries, domains, logins, ports, servers
 from tests.situations.situation import Healthy, Situation
 
 __all__ = ["BROKEN", "HEALTHY"]
@@ -14,10 +14,12 @@ BROKEN: Final[tuple[Situation, ...]] = (
     *servers.BROKEN,
     *ports.BROKEN,
     *logins.BROKEN,
+    *deliveries.BROKEN,
 )
 HEALTHY: Final[tuple[Healthy, ...]] = (
     *domains.HEALTHY,
     *servers.HEALTHY,
     *ports.HEALTHY,
     *logins.HEALTHY,
+    *deliveries.HEALTHY,
 )

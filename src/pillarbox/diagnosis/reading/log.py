@@ -48,6 +48,7 @@ _EXCHANGE_MARKS: Final = ("RecipientStatus", "LED=", "FAIL,", "DSN,", "#550", "#
 _OUR_EVENT: Final = re.compile(
     r"(?:^|\s)((?:recipient|message|session|auth)\.\w{1,40}) (.*)", re.DOTALL
 )
+_UNCERTAIN: Final = "the final dot was sent and no reply came"  # what the event says
 _OUR_VALUE: Final = re.compile(r'(\w{1,30})=(?:"((?>(?:[^"\\]++|\\.)*))"|(\S*+))')
 _COMMANDS: Final = {
     "CONNECT": Stage.CONNECT,
@@ -166,7 +167,10 @@ def _ours(line: str) -> Observation | None:
     if not isinstance(fields, dict) or "." not in name or ("at" not in fields and "=" not in line):
         return None
     told = {key: value for key, value in fields.items() if isinstance(value, str)}
+    is_uncertain = name == "recipient.uncertain"
     text = told.get("reply") or told.get("reason") or told.get("text") or ""
+    if not text and is_uncertain:
+        text = _UNCERTAIN
     if not text:
         return None
     return _observe(
@@ -174,8 +178,10 @@ def _ours(line: str) -> Observation | None:
         by="pillarbox",
         host=told.get("host", ""),
         recipient=told.get("recipient", ""),
-        stage=_stage(told.get("stage", "")),
-        action={"bounced": "failed", "deferred": "delayed"}.get(name.partition(".")[2], ""),
+        stage=Stage.FINAL if is_uncertain else _stage(told.get("stage", "")),
+        action={"bounced": "failed", "deferred": "delayed", "uncertain": "delayed"}.get(
+            name.partition(".")[2], ""
+        ),
     )
 
 
