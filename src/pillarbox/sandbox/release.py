@@ -231,15 +231,20 @@ class Releaser:
         outcomes = tuple(map(_told, mailboxes, sent.outcomes))
         released = replace(released, recipients=outcomes, conversation=tuple(sent.conversation))
         if not any(each.is_accepted for each in outcomes):
-            problem = f"The relay {self.relay} says: " + "; ".join(
-                dict.fromkeys(each.reply for each in outcomes)
-            )
-            released = replace(released, problem=problem)
+            released = replace(released, problem=self._problem(sent.outcomes, outcomes))
         self._log.append(released)
         if released.problem:
             may_pass = any(map(_may_pass, sent.outcomes))
             raise (RelayUnavailable if may_pass else RelayRefused)(released.problem, released)
         return released
+
+    def _problem(
+        self, outcomes: Sequence[RecipientOutcome], told: Sequence[ReleasedRecipient]
+    ) -> str:
+        words = "; ".join(dict.fromkeys(each.reply for each in told))
+        if all(each.is_local for each in outcomes):
+            return f"It cannot be sent to the relay {self.relay} as it is: {words}"
+        return f"The relay {self.relay} says: {words}"
 
     def _envelope(
         self, summary: Summary, mailboxes: tuple[Mailbox, ...], content: bytes
