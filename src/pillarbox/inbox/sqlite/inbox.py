@@ -77,7 +77,7 @@ class SqliteInbox:
         lock = None if self._path == IN_MEMORY else _lock(self._path)
         worker = Worker("inbox")
         try:
-            opened = await worker.run(Opened, self._path, self._undo_for)
+            opened = await worker.run(Opened, self._path, self._undo_for, self._now())
         except BaseException:
             worker.stop()
             if lock is not None:
@@ -87,7 +87,6 @@ class SqliteInbox:
         worker.afterward = opened.keep_up
         opened.keeping.labeler = self._labeler
         self.hold_to(self._caps, self._whole)
-        await self._run(Opened.discard_orphans, self._now())
         self._tidy_soon()
 
     async def close(self) -> None:

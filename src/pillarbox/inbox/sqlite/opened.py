@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from pillarbox.errors import PillarboxError
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.sqlite.changing import Changing
 from pillarbox.inbox.sqlite.conditions import SQL as FIND
 from pillarbox.inbox.sqlite.finding import Finding
@@ -30,18 +30,24 @@ _KEEP_UP: Final = 0.1  # seconds that a job may take longer for what has piled u
 class Opened:
     """What there is while an inbox is open. Made and used in one thread."""
 
-    def __init__(self, path: Path, undo_for: float) -> None:
-        """Open the file, or memory.
+    def __init__(self, path: Path, undo_for: float, now: float) -> None:
+        """Open the file, or memory; forget what was written for mail that was never kept.
 
         Raises:
             PermanentError: The file is damaged, no inbox, or newer than this program.
         """
         self.database = Database(path)
-        self.index = WordIndex(self.database, self._words)
-        self.finding = Finding(self.database, self.index)
-        self.keeping = Keeping(self.database)
-        self.pruning = Pruning(self.database, self.index, undo_for)
-        self.changing = Changing(self.database, self.finding, self.pruning)
+        try:
+            with self.database.reading():
+                self.index = WordIndex(self.database, self._words)
+            self.finding = Finding(self.database, self.index)
+            self.keeping = Keeping(self.database)
+            self.pruning = Pruning(self.database, self.index, undo_for)
+            self.changing = Changing(self.database, self.finding, self.pruning)
+            self.keeping.discard_orphans(now)
+        except PillarboxError as error:
+            self.database.close()
+            raise PermanentError(f"cannot open {path}: {error}") from error
 
     def commit(
         self, messages: Sequence[KeptMessage]
@@ -86,16 +92,12 @@ class Opened:
             return not is_urgent and self.database.give_back(_PAGES_GIVEN_BACK)
         return True
 
-    def discard_orphans(self, now: float) -> None:
-        """Forget what was written for mail that was never kept."""
-        self.keeping.discard_orphans(now)
-
     def _words(self, mail: int) -> Words:
         """Read again the words of a mail that an earlier process has not indexed."""
         with self.database.reading():
-            (facts,) = self.database.execute(FIND["facts"], (mail,)).fetchone()
+            facts: bytes | None = self.database.execute(FIND["facts"], (mail,)).get
             octets = self.finding.octets(mail)
-        return words_kept(facts, summarize(octets))
+        return words_kept(facts or b"", summarize(octets))
 
     def close(self) -> None:
         """Close it; what was put off is done at the next opening."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import Struct, msgpack
+from msgspec import DecodeError, Struct, msgpack
 
-from pillarbox.inbox.values import Label, Person, Summary
+from pillarbox.inbox.values import DEFAULT_PROJECT, Label, Person, Summary
 from pillarbox.message.summary import MailSummary
 from pillarbox.search.folding import fold, fold_words
 from pillarbox.store.port import KeptMessage, MessageId
@@ -44,6 +44,9 @@ class _Facts(Struct, frozen=True, omit_defaults=True):
     tls: str = ""
 
 
+_DAMAGED: Final = _Facts(
+    project=DEFAULT_PROJECT, at=0.0, size=0, subject="(what the list shows of this mail is damaged)"
+)
 _encode: Final = msgpack.Encoder().encode
 _decode: Final = msgpack.Decoder(_Facts).decode
 
@@ -109,10 +112,17 @@ def words_kept(facts: bytes, found: MailSummary) -> Words:
     """Return the words of a mail that is kept already.
 
     Args:
-        facts: What is kept of it.
+        facts: What is kept of it; nothing where that is lost.
         found: What is read in its content.
     """
-    return _words(_decode(facts), found)
+    return _words(_facts(facts), found)
+
+
+def _facts(octets: bytes) -> _Facts:
+    try:
+        return _decode(octets)
+    except (DecodeError, UnicodeDecodeError):
+        return _DAMAGED
 
 
 def _words(facts: _Facts, found: MailSummary) -> Words:
@@ -132,8 +142,8 @@ def _people_texts(facts: _Facts) -> tuple[str, ...]:
 
 
 def read_summary(message: int, is_read: int, facts: bytes, tags: Iterable[str]) -> Summary:
-    """Make what a list shows of a row."""
-    return _summary(MessageId(message), _decode(facts), tags=tuple(tags), is_read=bool(is_read))
+    """Make what a list shows of a row; a damaged one says that it is, among the others."""
+    return _summary(MessageId(message), _facts(facts), tags=tuple(tags), is_read=bool(is_read))
 
 
 def _summary(message: MessageId, facts: _Facts, *, tags: tuple[str, ...], is_read: bool) -> Summary:

@@ -64,7 +64,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
   subject, people, names, body,
   content = '', contentless_delete = 1, tokenize = 'ascii'
 );
-INSERT INTO words (words, rank) VALUES ('hashsize', 4194304);
+INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
 INSERT INTO words (words, rank) VALUES ('automerge', 8);
 INSERT INTO words (words, rank) VALUES ('deletemerge', 50);
 

@@ -13,7 +13,7 @@ import apsw
 
 from pillarbox.errors import PillarboxError
 from pillarbox.inbox.sqlite.connection import IN_MEMORY, connect
-from pillarbox.store.port import StoreFull
+from pillarbox.store.port import BodyDamaged, StoreFull, StoreUnavailable
 from pillarbox.store.sqlite.failures import FailureGuard
 from pillarbox.store.statements import multi_row
 
@@ -57,7 +57,7 @@ class Database:
             PermanentError: What was to be stored cannot be stored at all.
         """
         try:
-            with self.guard.watch(self._connection):
+            with self._watched():
                 self._sync(is_synced=is_synced)
                 self.execute("BEGIN IMMEDIATE")
                 yield
@@ -69,8 +69,16 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Look at something; all statements see the same state, for nobody else writes."""
-        with self.guard.watch(self._connection):
+        with self._watched():
             yield
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            with self.guard.watch(self._connection):
+                yield
+        except UnicodeDecodeError as error:  # every text that was kept is UTF-8
+            raise BodyDamaged(f"{self._path} is damaged: {error}") from error
 
     def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement with one row of placeholders on many rows, in few steps."""
@@ -111,9 +119,10 @@ class Database:
         Returns:
             Whether it did.
         """
-        free: int = self._connection.pragma("freelist_count")
-        total: int = self._connection.pragma("page_count")
-        if self.guard.reason or free <= max(total // 4, _PAGES_KEPT):
+        with self.reading():
+            free: int = self._connection.pragma("freelist_count")
+            total: int = self._connection.pragma("page_count")
+        if free <= max(total // 4, _PAGES_KEPT):
             return False
         with self.transaction(is_synced=False):
             self.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
@@ -123,9 +132,13 @@ class Database:
         """Return how many octets more the file can take; None of memory."""
         if self._path == IN_MEMORY:
             return None
-        disk = os.statvfs(self._path.parent)
-        page: int = self._connection.pragma("page_size")
-        free: int = self._connection.pragma("freelist_count")
+        with self.reading():
+            page: int = self._connection.pragma("page_size")
+            free: int = self._connection.pragma("freelist_count")
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path.parent}: {error}") from error
         return max(disk.f_bavail * disk.f_frsize + (free - self._wal_pages) * page, 0)
 
     def close(self) -> None:
