@@ -79,6 +79,9 @@ faults: $(VENV)/.ready      ## the ledger test at full length: kills, power cuts
 lock: $(VENV)/.ready        ## pin the dependencies anew
 	$(BIN)python -m pip install --quiet uv
 	$(BIN)python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml --output-file requirements.lock
+	@# What the image installs (deploy/Dockerfile), and what builds it: parts of the same.
+	$(BIN)python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --constraint requirements.lock pyproject.toml --output-file deploy/docker/run.lock
+	echo hatchling | $(BIN)python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --constraint requirements.lock - --output-file deploy/docker/build.lock
 
 clean:                    ## remove what was built and what nodes left in var/
 	rm -rf $(VENV) var
