@@ -11,7 +11,7 @@ from tests.peers import PEERS, PORT, Certificate, Peer, Postfix, require_peer, r
 
 from pillarbox.config.settings import SandboxReleaseSettings, SandboxSettings, Settings
 from pillarbox.node.sandbox import SandboxNode
-from pillarbox.sandbox.release import RelayRefused, Released
+from pillarbox.sandbox.release import RelayRefused, RelayUnavailable, Released
 
 MAIL = (
     b"From: Ann <ann@example.com>\r\nTo: bob@example.org\r\nBcc: eve@example.net\r\n"
