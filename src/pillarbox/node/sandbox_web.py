@@ -11,6 +11,8 @@ from pillarbox import __version__
 from pillarbox.api import mailhog, mailpit, sandbox as native
 from pillarbox.config.settings import SandboxSettings
 from pillarbox.console import sandbox as console
+from pillarbox.errors import PermanentError
+from pillarbox.policy.networks import Network, parse_network
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.users import read_users, read_users_file
 from pillarbox.web.application import make_application
@@ -57,7 +59,7 @@ def web_settings(settings: SandboxSettings) -> WebSettings:
     """Return where the application is and who may ask.
 
     Raises:
-        PermanentError: A list of users cannot be used.
+        PermanentError: A list of users, or of networks, cannot be used.
     """
     users = read_users(settings.http_users, "sandbox.http_users")
     if settings.http_users_file is not None:
@@ -66,8 +68,23 @@ def web_settings(settings: SandboxSettings) -> WebSettings:
     return WebSettings(
         webroot=f"/{webroot}" if webroot else "",
         hosts=frozenset({socket.gethostname().lower(), *map(str.lower, settings.allowed_hosts)}),
+        origins=frozenset(each.rstrip("/") for each in settings.allowed_origins),
+        trusted_networks=_networks(settings.trusted_proxies),
         users=users,
         tokens=frozenset({settings.http_token} - {""}),
         title=f"pillarbox sandbox {settings.label}".strip(),
         version=__version__,
     )
+
+
+def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    networks = []
+    for text in texts:
+        network = parse_network(text)
+        if network is None:
+            raise PermanentError(
+                f"sandbox.trusted_proxies: {text!r} is neither an address nor a network such as "
+                "10.0.0.0/8"
+            )
+        networks.append(network)
+    return tuple(networks)

@@ -99,6 +99,16 @@ class SandboxSettings:
         'machine\'s name; "*" for any. Others are turned away (DNS rebinding).',
         (),
     )
+    allowed_origins: tuple[str, ...] = setting(
+        "Pages elsewhere that may change things here and listen to live events, as browsers name "
+        'them: "https://app.example.org". There is no CORS: they cannot read answers.',
+        (),
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        "Addresses and networks of proxies in front of the page, whose Forwarded or X-Forwarded-* "
+        "fields say who asks and by which name.",
+        (),
+    )
     webroot: str = setting('Path below which the page is, behind a proxy: "/mail".', "/")
     chaos: str = setting(
         "Failures by chance, as Mailpit writes them: `Sender:451:5,Recipient:550:10` fails 5 % of "
