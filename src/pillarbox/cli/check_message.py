@@ -171,8 +171,8 @@ async def _authenticate(
     wanted: _Wanted, client: Client, hops: tuple[Hop, ...], resolver: RecordingResolver
 ) -> tuple[AuthenticationFacts | None, tuple[Damage, ...]]:
     """Verify a mail, and say of what fails how it came to that."""
-    # Without a way behind it, the mail has not been sent: a signature may be to come.
-    is_draft = not client.address and not hops
+    # What has not been on the internet has not been sent: a signature may be to come.
+    is_draft = not client.address and all(hop.is_local for hop in hops)
     facts = await verify_content(
         wanted.content, client, resolver, now=SystemClock().now(), is_local=is_draft
     )
@@ -180,15 +180,6 @@ async def _authenticate(
         return None, ()
     damages = await explain_damage(wanted.content, hops, resolver, original=wanted.original)
     methods = [_with_damage(fact, damages) for fact in facts.methods]
-    if not client.address and not is_draft:
-        methods.insert(
-            0,
-            MethodFact(
-                method="spf",
-                result="skipped",
-                reason="No Received field names a client of the internet: say it with --ip.",
-            ),
-        )
     return msgspec.structs.replace(facts, methods=tuple(methods)), damages
 
 

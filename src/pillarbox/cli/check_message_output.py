@@ -37,6 +37,7 @@ _RESULTS: Final = {
     "none": "doubt",
 }
 _MOST_EVIDENCE: Final = 6
+_MOST_FAMILIES: Final = 4
 _SKEWED: Final = -1.0  # seconds
 
 
@@ -126,7 +127,7 @@ def _print_way(out: Out, report: Report) -> None:
 
 def _hop_row(hop: Hop) -> tuple[Text, ...]:
     origin = hop.client_name or hop.client or "-"
-    address = f" [{hop.address}]" if hop.address else ""
+    address = f" [{hop.address}]" if hop.address and hop.address not in origin else ""
     clear = Text("no", "quiet" if hop.is_local else "bad")
     tls = {
         True: Text(hop.protection.version.removeprefix("TLS ") or "yes", "good"),
@@ -194,12 +195,9 @@ def _print_clients(out: Out, assessment: Assessment, *, is_verbose: bool) -> Non
     families: dict[str, list[ClientTally]] = {}
     for tally in tallies:
         families.setdefault(tally.family, []).append(tally)
-    shown = (f"{family} {_range(some)}" for family, some in families.items())
-    text = Text.assemble(
-        ("  clients  ", "quiet"), ", ".join(shown if is_verbose else list(shown)[:6])
-    )
-    text.append(" of what the HTML uses" if is_verbose else " of what the HTML uses, …", "quiet")
-    out.line(text)
+    shown = [f"{family} {_range(some)}" for family, some in families.items()]
+    named = shown if is_verbose else shown[:_MOST_FAMILIES]
+    out.fields([("clients", f"{', '.join(named)} of what the HTML uses")])
 
 
 def _range(tallies: Iterable[ClientTally]) -> str:

@@ -11,6 +11,7 @@ from pillarbox.preflight.style import Trace, image_trace, read_attribute, read_s
 __all__ = ["page_traces"]
 
 _IMAGE_ATTRIBUTES: Final = ("src", "srcset", "poster", "background")
+_NO_IMAGES: Final = frozenset({"script", "video", "audio", "iframe", "embed"})  # have a src as well
 _SCHEMES: Final = ("mailto", "#")
 
 
@@ -37,7 +38,7 @@ def _of_element(element: Element) -> Iterator[Trace]:
         else:
             yield Trace(f"attribute:{name}", line)
     yield from _of_kind(element)
-    if tag != "script":
+    if tag not in _NO_IMAGES:
         for name in _IMAGE_ATTRIBUTES:
             if kind := image_trace(attributes.get(name, "")):
                 yield Trace(kind, line)

@@ -8,7 +8,7 @@ from typing import Final
 from pillarbox.findings import Level
 from pillarbox.preflight.assessment import Aspect, Judged
 from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
-from pillarbox.preflight.hosts import organization
+from pillarbox.preflight.hosts import is_internal, organization
 from pillarbox.preflight.letter import Letter, judged
 
 __all__ = ["RULES"]
@@ -34,7 +34,7 @@ _MISSING: Final = {
         2,
         "The mail has no DKIM signature",
         "It cannot pass DMARC once it is forwarded, and bulk senders must sign.",
-        "Let the server that sends it sign: pillarbox dkim create DOMAIN",
+        "Let the server that sends it sign: pillarbox dkim new DOMAIN",
         10,
     ),
     "dmarc": (
@@ -116,6 +116,8 @@ def _method(one: MethodFact, *, is_counted: bool) -> Iterator[Judged]:
             yield _said(Level.OK, 10, what, one.reason, "", one)
     elif one.result in _SHAKY:
         yield _said(Level.NOTE, 11, f"{name} could not be told{subject}", one.reason, "", one)
+    elif one.result == "none" and one.subject and is_internal(one.subject):
+        return  # there is another finding for an author's domain that does not exist
     elif one.result == "none" and one.method in _MISSING:
         number, what, why, fix, tenths = _MISSING[one.method]
         yield _said(Level.WARNING, number, what + subject, why, fix, one, tenths=tenths)

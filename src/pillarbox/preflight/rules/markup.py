@@ -128,7 +128,7 @@ def _loss(use: FeatureUse) -> Judged:
     return _one(
         Level.WARNING,
         412,
-        f"{use.title} is not supported by {_who(use)}",
+        f"Not supported by {_who(use)}: {use.title}",
         f"There its content or place is lost. {note}".strip(),
         f"Make it work without, and see {use.url}",
         evidence=(f"used {use.count} time{'s' * (use.count > 1)}",),
