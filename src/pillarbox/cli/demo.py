@@ -165,8 +165,7 @@ async def _demo(out: Out, loaded: Loaded, *, once: bool) -> None:
     sandbox = SandboxNode(loaded.settings)
     await sandbox.start()
     try:
-        for content in demonstration_mail(SystemClock().now()):
-            await sandbox.sandbox.ingest(content)
+        await asyncio.to_thread(_fill, sandbox.addresses.smtp[0])
         _show_sandbox(out, sandbox)
         await _deliver(out, loaded, once=once)
     finally:
@@ -210,6 +209,14 @@ async def _wait_until_done(store: Store, message: str) -> None:
                 if states <= FINAL_STATES:
                     return
                 await asyncio.sleep(0.02)
+
+
+def _fill(address: str) -> None:
+    """Send what the sandbox's first page shows."""
+    host, _, port = address.rpartition(":")
+    with smtplib.SMTP(host, int(port), timeout=_PATIENCE) as client:
+        for message in demonstration_mail(SystemClock().now()):
+            client.send_message(message)
 
 
 def _send(host: str, port: int) -> str:

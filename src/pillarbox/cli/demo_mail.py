@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Final
 from zlib import crc32
 
@@ -29,7 +28,7 @@ _BUTTON: Final = (
 )
 
 
-def demonstration_mail(now: float) -> tuple[bytes, ...]:
+def demonstration_mail(now: float) -> tuple[EmailMessage, ...]:
     """Return messages of the kinds that programs send, the last one with mistakes in it.
 
     Args:
@@ -38,7 +37,7 @@ def demonstration_mail(now: float) -> tuple[bytes, ...]:
     right = (_newsletter(), _order(), _code(), _welcome())
     for message in right:
         message["Date"] = format_date(now)
-    return tuple(message.as_bytes(policy=SMTP) for message in (*right, _mistakes()))
+    return (*right, _mistakes())
 
 
 def _message(subject: str, *, author: str, to: str, text: str, tags: str = "") -> EmailMessage:

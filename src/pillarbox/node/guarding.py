@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pillarbox.config.settings import Settings
 from pillarbox.intake.budget import ByteBudget
 from pillarbox.intake.guards import Guards
 from pillarbox.intake.memory import MemoryGuard
@@ -14,21 +15,23 @@ __all__ = ["make_guards"]
 
 
 async def make_guards(
-    disk: Disk, *, directory: Path, reserve: int, max_message_size: int, in_flight: int
+    disk: Disk, settings: Settings, *, directory: Path, max_message_size: int
 ) -> Guards:
     """Return guards that look at the disk from now on; ``reserve.stop`` ends that.
 
     Args:
         disk: Knows what is free.
+        settings: Says what is to be kept free, and what may be in memory.
         directory: On that disk.
-        reserve: Octets to keep free; 0: as much as is right for the disk.
         max_message_size: Octets.
-        in_flight: Octets of contents that may be in memory.
     """
+    reserve = settings.store.reserve
     free = await disk.free_octets()
     if not reserve and free is not None:
         total = shutil.disk_usage(directory).total
         reserve = reserve_for(free=free, disk=total, max_message_size=max_message_size)
     guard = DiskReserve(disk, reserve)
     await guard.start()
-    return Guards(reserve=guard, memory=MemoryGuard(), budget=ByteBudget(in_flight))
+    return Guards(
+        reserve=guard, memory=MemoryGuard(), budget=ByteBudget(settings.limits.bytes_in_flight)
+    )

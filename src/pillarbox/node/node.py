@@ -188,27 +188,13 @@ class Node:
         self.deliverer = self._make_deliverer(queues, domains)
         guards = await make_guards(
             self.store,
+            settings,
             directory=settings.node.directory,
-            reserve=settings.store.reserve,
             max_message_size=settings.intake.max_message_size,
-            in_flight=settings.limits.bytes_in_flight,
         )
         undo.push_async_callback(guards.reserve.stop)
         self.door = self._make_door(queues, guards)
-        self.receiver = Receiver(
-            settings,
-            hostname=self.hostname,
-            domains=domains,
-            door=self.door,
-            clock=self.clock,
-            sink=self.tell,
-            sockets=None if self._bound is None else self._bound.listeners,
-            checks=self._checks_of,
-            access=self.access.control,
-            guesses=self.limiting.guesses,
-            rates=self.limiting.rates,
-            catching=await self._prepare_sandbox(undo),
-        )
+        self.receiver = self._make_receiver(domains, await self._prepare_sandbox(undo))
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
         self._control = self._make_control()
@@ -280,8 +266,7 @@ class Node:
         # Pages and all: a node that catches nothing need not wait for it.
         from pillarbox.node.node_sandbox import NodeSandbox  # noqa: PLC0415
 
-        bound = None if self._bound is None else self._bound.sandbox
-        self._sandbox = NodeSandbox(self, bound)
+        self._sandbox = NodeSandbox(self, self._bound and self._bound.sandbox)
         undo.push_async_callback(self._sandbox.close)
         return await self._sandbox.open()
 
@@ -410,6 +395,22 @@ class Node:
             sink=self.tell,
             on_kept=self.deliverer.offer,
             inspectors=self.judging.inspectors,
+        )
+
+    def _make_receiver(self, domains: LocalDomains, catching: Catching | None) -> Receiver:
+        return Receiver(
+            self.settings,
+            hostname=self.hostname,
+            domains=domains,
+            door=self.door,
+            clock=self.clock,
+            sink=self.tell,
+            sockets=None if self._bound is None else self._bound.listeners,
+            checks=self._checks_of,
+            access=self.access.control,
+            guesses=self.limiting.guesses,
+            rates=self.limiting.rates,
+            catching=catching,
         )
 
     def _make_control(self) -> ControlServer:

@@ -136,22 +136,9 @@ class SandboxParts:
             on_defect=on_defect,
         )
         self._outward = SandboxOutward(self.sandbox, settings, on_defect)
-        self.failing = self.sandbox.failing = Failing(
-            self.inbox,
-            now=clock.now,
-            project_of=self.projects.choose,
-            by_address=own.fail_by_address,
-            on_change=self.sandbox.rules_changed,
-            give_back=self._outward.bounces.give_back,
-        )
         self._chaos = parse_chaos(own.chaos)
-        self.sandbox.judging = Judging(
-            self.inbox,
-            now=clock.now,
-            resolver=resolver or make_resolver(settings, clock),
-            tls=TlsContexts().verified,
-            filters=content_filters(rspamd=own.rspamd, spamassassin=own.spamassassin),
-        )
+        self.failing = self.sandbox.failing = self._make_failing()
+        self.sandbox.judging = self._make_judging(resolver or make_resolver(settings, clock))
         self._web: WebServer | None = None
         self.catching: Catching
         self._guards: Guards
@@ -171,10 +158,9 @@ class SandboxParts:
         self._group = GroupCommit(self.inbox)
         self._guards = await make_guards(
             self.inbox,
+            settings,
             directory=Path() if self._database is None else self._database.parent,
-            reserve=settings.store.reserve,
             max_message_size=own.max_message_size,
-            in_flight=settings.limits.bytes_in_flight,
         )
         intake = IntakeSettings(
             max_message_size=own.max_message_size,
@@ -248,6 +234,26 @@ class SandboxParts:
             await self._guards.reserve.stop()
         await self.sandbox.stop()
         self.access.close()
+
+    def _make_failing(self) -> Failing:
+        return Failing(
+            self.inbox,
+            now=self._clock.now,
+            project_of=self.projects.choose,
+            by_address=self.settings.sandbox.fail_by_address,
+            on_change=self.sandbox.rules_changed,
+            give_back=self._outward.bounces.give_back,
+        )
+
+    def _make_judging(self, resolver: Resolver) -> Judging:
+        own = self.settings.sandbox
+        return Judging(
+            self.inbox,
+            now=self._clock.now,
+            resolver=resolver,
+            tls=TlsContexts().verified,
+            filters=content_filters(rspamd=own.rspamd, spamassassin=own.spamassassin),
+        )
 
     def _options(self, usual: ServerOptions) -> ServerOptions:
         own = self.settings.sandbox
