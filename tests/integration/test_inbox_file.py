@@ -22,6 +22,7 @@ from tests.mail import NOW, kept_message
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.sqlite import SqliteInbox
 from pillarbox.inbox.values import Cap, Selection
+from pillarbox.message.summary import MailSummary, summarize
 from pillarbox.search.query import Query, Term, Word
 from pillarbox.store.port import BodyDamaged, MessageId, StoreFull, StoreUnavailable
 from pillarbox.store.sqlite import SqliteStore
@@ -473,6 +474,17 @@ def test_what_cannot_be_asked_of_caught_mail_is_an_error(term: Term) -> None:
     run(lambda: inbox_at(None), steps)
 
 
+@pytest.mark.parametrize("attack", ["sideways", "mail.id; DROP TABLE mail", "is_listed"])
+def test_an_order_is_one_of_four(attack: str) -> None:
+    """Nothing else gets near the statement."""
+
+    async def steps(inbox: SqliteInbox) -> None:
+        with pytest.raises(PermanentError, match="cannot be asked"):
+            await inbox.find(Query(order=attack))
+
+    run(lambda: inbox_at(None), steps)
+
+
 def test_memory_is_bounded() -> None:
     """However much comes, memory holds what the cap allows, and a bounded rest."""
 
@@ -489,4 +501,24 @@ def test_memory_is_bounded() -> None:
         octets = execute("PRAGMA page_count").get * execute("PRAGMA page_size").get
         assert octets < 32_000_000  # of the 80 that came
 
+    run(lambda: inbox_at(None), steps)
+
+
+def test_a_defect_in_reading_keeps_no_mail_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that pillarbox fails to sum up is kept with the others, and says so in the list."""
+
+    def fail(octets: bytes) -> MailSummary:
+        if b"odd" in octets:
+            raise RecursionError("too deep")
+        return summarize(octets)
+
+    async def steps(inbox: SqliteInbox) -> None:
+        odd, fine = await keep(inbox, mail(subject="odd"), mail(subject="fine"))
+        summary = await inbox.summary(odd)
+        assert summary is not None
+        assert summary.snippet == "(pillarbox cannot read this mail: RecursionError: too deep)"
+        assert b"odd" in (await inbox.content(odd) or b"")
+        assert await inbox.summary(fine) is not None
+
+    monkeypatch.setattr("pillarbox.inbox.sqlite.reading.summarize", fail)
     run(lambda: inbox_at(None), steps)

@@ -17,6 +17,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.inbox.values import Selection
 from pillarbox.search.folding import SHORTEST_BEGINNING, fold, words_of
 from pillarbox.search.query import Query, Term, Word
+from pillarbox.search.words import ORDERS
 from pillarbox.store.ids import parse_id
 from pillarbox.store.port import MessageId
 from pillarbox.store.statements import statements
@@ -103,6 +104,8 @@ def conditions(selection: Selection, *, before: MessageId | None = None) -> Cond
         if term.word is not Word.ANY:
             _add(found, term)
     if query.order:
+        if query.order not in ORDERS:
+            raise PermanentError(f"order:{query.order} cannot be asked of caught mail")
         found.order = query.order
     return found
 

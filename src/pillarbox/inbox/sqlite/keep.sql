@@ -83,13 +83,14 @@ DELETE FROM unindexed WHERE mail IN carray(?);
 -- Mails that wait to be indexed.
 SELECT mail FROM unindexed ORDER BY mail;
 
--- name: find_transcript
--- The number of a session.
-SELECT number FROM transcript WHERE session = ?;
-
 -- name: add_transcript
--- A session of which nothing was kept before.
-INSERT INTO transcript (session, mails, octets) VALUES (?, 0, ?) RETURNING number;
+-- Sessions of which nothing may have been kept before.
+INSERT INTO transcript (session, mails, octets) VALUES (?, ?, ?)
+ON CONFLICT (session) DO NOTHING;
+
+-- name: find_transcripts
+-- The numbers of sessions.
+SELECT session, number FROM transcript WHERE session IN carray(?);
 
 -- name: write_transcript
 -- What happened in a session, as far as it has gone.

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import apsw
+
 from pillarbox.errors import PermanentError
 from pillarbox.inbox.port import Labeler
 from pillarbox.inbox.sqlite.connection import SQL
+from pillarbox.inbox.sqlite.reading import read_content
 from pillarbox.inbox.sqlite.rows import Arrived, take_in
 from pillarbox.inbox.sqlite.transactions import Database
 from pillarbox.inbox.values import Label
-from pillarbox.message.summary import MailSummary, summarize
+from pillarbox.message.summary import MailSummary
 from pillarbox.search.folding import fold
 from pillarbox.store.ids import first_id_at, show_id
 from pillarbox.store.port import KeptMessage, MessageId
@@ -45,7 +48,7 @@ class Keeping:
         found = []
         for message in messages:
             content = self._chunks(message.id) if message.content is None else message.content
-            summary = _summarize(content)
+            summary = read_content(content)
             found.append(take_in(message, summary, self.labeler(message, summary)))
         return found
 
@@ -53,7 +56,7 @@ class Keeping:
         """Write mails; within a transaction."""
         many = self._database.many
         self._projects.clear()  # a transaction that failed may have left what is not there
-        sessions: dict[str, int | None] = {"": None}
+        sessions = self._sessions(arrived.message.session for arrived in mails)
         many(SQL["keep_mail"], [self._row(arrived, sessions) for arrived in mails])
         many(SQL["keep_summary"], [(a.message.id, a.facts) for a in mails])
         many(SQL["keep_field"], [(a.message.id, *a.fields) for a in mails])
@@ -69,21 +72,27 @@ class Keeping:
             [(a.message.id, numbers[tag]) for a in mails for tag in a.summary.tags],
         )
 
-    def _row(self, arrived: Arrived, sessions: dict[str, int | None]) -> tuple[Any, ...]:
+    def _sessions(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the numbers of sessions, which are given one if they have none."""
+        named = tuple({name for name in names if name})
+        if not named:
+            return {}
+        rows = [(name, _NO_MAIL_YET, b"") for name in named]
+        self._database.many(SQL["add_transcript"], rows)
+        found = self._database.execute(SQL["find_transcripts"], (apsw.carray(named),))
+        return dict(found.fetchall())
+
+    def _row(self, arrived: Arrived, sessions: Mapping[str, int]) -> tuple[Any, ...]:
         message, summary = arrived.message, arrived.summary
         project, session = summary.project, message.session
         if project not in self._projects:
             self._projects[project] = self._database.find_or_add(
                 SQL, "project", (project,), (project,)
             )
-        if session not in sessions:
-            sessions[session] = self._database.find_or_add(
-                SQL, "transcript", (session,), (session, b"")
-            )
         return (
             *(message.id, self._projects[project], _LISTED, _UNREAD, message.accepted_at),
             *(message.size, message.checksum, summary.attachments, summary.inlines, _NO_TAGS),
-            sessions[session],
+            sessions.get(session),
         )
 
     # --- large contents ---------------------------------------------------------------
@@ -118,27 +127,6 @@ class Keeping:
         with self._database.transaction(is_synced=False):
             rows = [(session, _NO_MAIL_YET, octets) for session, octets in transcripts.items()]
             self._database.many(SQL["write_transcript"], rows)
-
-
-def _summarize(content: bytes) -> MailSummary:
-    """Read a mail; what a defect of ours cannot read is kept all the same, and says so."""
-    try:
-        return summarize(content)
-    except Exception as defect:  # noqa: BLE001 - whatever it is, the mail can be looked at raw
-        return MailSummary(
-            subject="",
-            author=None,
-            to=(),
-            cc=(),
-            reply_to=(),
-            message_id="",
-            snippet=f"(pillarbox cannot read this mail: {type(defect).__name__}: {defect})"[:250],
-            text="",
-            attachments=0,
-            inlines=0,
-            filenames=(),
-            tags_header=(),
-        )
 
 
 def number_of_tag(database: Database, tag: str) -> int:

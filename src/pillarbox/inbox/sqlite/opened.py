@@ -15,10 +15,10 @@ from pillarbox.inbox.sqlite.finding import Finding
 from pillarbox.inbox.sqlite.index import WordIndex
 from pillarbox.inbox.sqlite.keeping import Keeping
 from pillarbox.inbox.sqlite.pruning import Pruning
+from pillarbox.inbox.sqlite.reading import read_content
 from pillarbox.inbox.sqlite.rows import Words, words_kept
 from pillarbox.inbox.sqlite.transactions import Database
 from pillarbox.inbox.values import Summary
-from pillarbox.message.summary import summarize
 from pillarbox.store.port import KeptMessage, MessageId
 
 __all__ = ["Opened"]
@@ -97,7 +97,7 @@ class Opened:
         with self.database.reading():
             facts: bytes | None = self.database.execute(FIND["facts"], (mail,)).get
             octets = self.finding.octets(mail)
-        return words_kept(facts or b"", summarize(octets))
+        return words_kept(facts or b"", read_content(octets))
 
     def close(self) -> None:
         """Close it; what was put off is done at the next opening."""

@@ -1,0 +1,33 @@
+"""Reading a mail for the list and the index, whatever it is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pillarbox.message.summary import MailSummary, summarize
+
+__all__ = ["read_content"]
+
+_LONGEST: Final = 250  # characters of a snippet
+
+
+def read_content(octets: bytes) -> MailSummary:
+    """Sum up a mail; what a defect of ours cannot read is kept all the same, and says so."""
+    try:
+        return summarize(octets)
+    except Exception as defect:  # noqa: BLE001 - whatever it is, the mail can be looked at raw
+        snippet = f"(pillarbox cannot read this mail: {type(defect).__name__}: {defect})"
+        return MailSummary(
+            subject="",
+            author=None,
+            to=(),
+            cc=(),
+            reply_to=(),
+            message_id="",
+            snippet=snippet[:_LONGEST],
+            text="",
+            attachments=0,
+            inlines=0,
+            filenames=(),
+            tags_header=(),
+        )
