@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, strategies as st
 
 from pillarbox.errors import PermanentError
-from pillarbox.policy.behavior import Break, SessionStage
+from pillarbox.policy.behavior import BEHAVIORS, Break, SessionStage
 from pillarbox.policy.failing import FailingRule, Moment, RuleInvalid, Tally, count
 from pillarbox.sandbox.chaos import Chaos, Trigger, parse_chaos
 from pillarbox.sandbox.failing import read_rule
@@ -189,3 +191,14 @@ def test_chaos_is_read_as_mailpit_writes_it() -> None:
     for wrong in ("Sender", "Sender:451", "Nobody:451:1", "Sender:200:1", "Sender:451:101"):
         with pytest.raises(PermanentError):
             parse_chaos(wrong)
+
+
+def test_the_documentation_has_every_row_and_every_field() -> None:
+    """docs/failing.md is printed from the table, and names each stage and each field."""
+    text = (Path(__file__).parents[2] / "docs" / "failing.md").read_text()
+    for row in BEHAVIORS:
+        assert f"| `{row.form}` | {row.what} |" in text
+    for stage in SessionStage:
+        assert f"| `{stage.value}` |" in text
+    for field in FailingRule.__struct_fields__:
+        assert f"`{field}`" in text or field in {"note", "stage"}
