@@ -459,6 +459,29 @@ def test_a_head_request_is_a_get_without_a_body(server: RunningWeb) -> None:
     answer = server.ask("HEAD", "/api/test/echo/a")
     assert (answer.status, answer.body) == (200, b"")
     assert int(answer.headers["content-length"]) > 10
+    assert server.ask("HEAD", "/api/test/events").body == b""
+    with server.connect() as client:
+        client.sendall(b"HEAD /api/test/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"text/event-stream" in client.recv(4096)
+        client.sendall(
+            b"GET /api/test/echo/next HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        assert b'"next"' in read_all(client)
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "foo", "websocket"])
+def test_another_protocol_is_not_taken_up(server: RunningWeb, protocol: str) -> None:
+    """An upgrade that nobody offers is left alone, and one to a path without a socket refused."""
+    head = (
+        "GET /api/test/echo/a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+        f"Upgrade: {protocol}\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with server.connect() as client:
+        client.sendall(head.encode())
+        answer = client.recv(4096)
+    assert b" 101 " not in answer.partition(b"\r\n")[0]
+    assert (b" 200 " in answer) is (protocol != "websocket")
 
 
 # --- streams -------------------------------------------------------------------------

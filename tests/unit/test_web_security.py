@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
 from pillarbox.web.security import (
     answer_headers,
@@ -122,3 +123,13 @@ def test_every_answer_forbids_a_browser_to_do_anything_with_it() -> None:
     assert fields[b"x-content-type-options"] == b"nosniff"
     assert fields[b"cache-control"] == b"no-store"
     assert b"access-control-allow-origin" not in fields
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_nothing_that_is_sent_breaks_the_check(authority: str, origin: str) -> None:
+    """Whatever stands in Host and Origin, there is an answer, and no name with a dot is let in."""
+    if is_known_host(authority, NONE):
+        host = host_name(authority) or ""
+        assert "." not in host or host.endswith(".localhost") or host[-1].isdigit() or ":" in host
+    if not is_foreign(authority, origin=origin, fetch_site="", origins=NONE):
+        assert authority.lower() in origin.lower()

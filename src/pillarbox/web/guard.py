@@ -72,10 +72,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["request_id"] = f"req_{secrets.token_hex(8)}"
-        if scope.get("method") == "HEAD":  # the server knows, and leaves the body of a GET out
+        is_head = scope.get("method") == "HEAD"
+        if is_head:  # routes answer GET; the body is left out on the way
             scope = {**scope, "method": "GET"}
         fields = _fields(scope)
-        answer = _Answer(scope, send, self._fields, self._duties.metrics)
+        answer = _Answer(scope, send, self._fields, self._duties.metrics, is_head=is_head)
         try:
             early = await self._refuse_or_pass(scope, fields)
             if early is None:
@@ -186,6 +187,8 @@ class _Answer:
         send: Send,
         fields: tuple[tuple[bytes, bytes], ...],
         metrics: WebMetrics,
+        *,
+        is_head: bool,
     ) -> None:
         self.has_begun = False
         self._scope = scope
@@ -193,12 +196,17 @@ class _Answer:
         self._fields = fields
         self._metrics = metrics
         self._is_live = False
+        self._is_head = is_head
+        self._is_ended = False
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         kind = message["type"]
+        if kind == "http.response.body" and self._is_head:
+            await self._end_head(message)
+            return
         if kind in {"http.response.start", "websocket.http.response.start"}:
             self.has_begun = True
             self._complete(message)
@@ -208,6 +216,12 @@ class _Answer:
             self._live(is_live=kind == "websocket.accept")
             self._count(101 if self._is_live else 403)
         await self._send(message)
+
+    async def _end_head(self, message: Message) -> None:
+        """End the answer at its head; a stream would go on for ever."""
+        if not self._is_ended:
+            self._is_ended = True
+            await self._send({**message, "body": b"", "more_body": False})
 
     def finish(self) -> None:
         """Note that nothing more goes out."""
