@@ -68,6 +68,8 @@ def _print_score(out: Out, report: DomainReport, seconds: float) -> None:
     score = report.score
     percent = score.percent
     said = "not tested" if percent is None else f"{percent} of 100"
+    # The points are the score, unless an area counts on neither side.
+    points = "" if score.of in {0, 100} else f"{score.points} of {score.of} points "
     out.line(
         Text.assemble(
             (safe(report.facts.domain), "strong"),
@@ -75,7 +77,7 @@ def _print_score(out: Out, report: DomainReport, seconds: float) -> None:
             (said, "strong"),
             ("   grade ", "quiet"),
             (score.grade, "strong"),
-            (f"   {score.points} of {score.of} points in {seconds:.1f} s", "quiet"),
+            (f"   {points}in {seconds:.1f} s", "quiet"),
         )
     )
     out.line()
