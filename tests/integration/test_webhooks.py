@@ -325,3 +325,22 @@ def test_an_event_stays_below_twenty_kilobytes() -> None:
             await node.stop()
 
     asyncio.run(main())
+
+
+def test_a_secret_that_was_made_up_is_shown_and_one_that_was_given_is_not() -> None:
+    """The page shows only what nobody could know otherwise; it stays the same after a restart."""
+
+    async def made_up(sandbox: Sandbox, webhooks: Webhooks, receiver: Receiver) -> None:
+        (endpoint,) = webhooks.endpoints()
+        await sandbox.ingest(MAIL)
+        (call,) = await receiver.wait_for(1)
+        Webhook(endpoint.secret).verify(call.body, call.fields)
+        kept = await sandbox.inbox.settings("webhook-secrets")
+        assert kept == {"own": endpoint.secret.encode()}
+
+    async def given(_sandbox: Sandbox, webhooks: Webhooks, _receiver: Receiver) -> None:
+        (endpoint,) = webhooks.endpoints()
+        assert not endpoint.secret
+
+    run(made_up, secret="")
+    run(given)

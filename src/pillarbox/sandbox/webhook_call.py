@@ -43,7 +43,7 @@ class Endpoint:
     name: str
     url: str
     keys: tuple[bytes, ...]  # that sign, the present one first
-    secret: str  # as people see it
+    secret: str  # one that was made up here, for people to copy; "" where somebody gave it
     project: str = ""  # "": of every project
     search: str = ""
     timeout: float = 15.0

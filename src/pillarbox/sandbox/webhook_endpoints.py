@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -82,7 +83,7 @@ class WebhookEndpoints:
             name=name,
             url=settings.url,
             keys=tuple(map(read_secret, given)),
-            secret=secret,
+            secret="" if settings.secret else secret,
             project=settings.project,
             search=settings.search,
             timeout=settings.timeout,
@@ -92,15 +93,13 @@ class WebhookEndpoints:
         name = f"project {project.name}"
         secret = project.webhook_secret or self._made_up(name)
         keys: tuple[bytes, ...] = ()
-        try:
+        with contextlib.suppress(SecretMalformed):  # ``call`` says so, in the log
             keys = (read_secret(secret),)
-        except SecretMalformed:
-            secret = ""  # ``call`` says so, in the log
         return Endpoint(
             name=name,
             url=project.webhook,
             keys=keys,
-            secret=secret,
+            secret="" if project.webhook_secret else secret,
             project=project.name,
             is_configured=project.is_configured,
             may_be_private=project.is_configured or self._is_local,

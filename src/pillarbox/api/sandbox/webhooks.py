@@ -105,8 +105,11 @@ async def replay(sandbox: TheSandbox, id: Name) -> DeliveryShown:  # noqa: A002 
     "/{name}/secret", summary="A receiver's secret", responses=problems(_404="No such receiver.")
 )
 async def read_secret(sandbox: TheSandbox, name: Name) -> Secret:
-    """Return what its calls are signed with, to be given to whoever checks them."""
-    return Secret(secret=_find(sandbox, name).secret)
+    """Return the secret that was made up for it, to be given to whoever checks its calls."""
+    secret = _find(sandbox, name).secret
+    if not secret:
+        raise Problem(404, "The secret was given by somebody, and is shown to nobody.")
+    return Secret(secret=secret)
 
 
 @router.post("/{name}/test", summary="Try a receiver", responses=problems(_404="No such receiver."))
