@@ -20,7 +20,7 @@ def main() -> int:
         total = len(domains.AREAS) * len((*domains.BROKEN, *domains.HEALTHY))
         print(f"checkdmarc {total - len(found)}/{total} alike")
     else:
-        print("checkdmarc skipped: scripts/install-checkdmarc.sh installs it")
+        print("checkdmarc skipped: scripts/install-peers.sh installs it")
     if shutil.which("testssl") is None:
         print("testssl.sh skipped: scripts/install-peers.sh installs it")
         return int(bool(unexplained))

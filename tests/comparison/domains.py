@@ -22,7 +22,7 @@ from pillarbox.checkup.remark import Status
 __all__ = ["AREAS", "CHECKDMARC", "EXPLAINED", "Difference", "compare"]
 
 CHECKDMARC: Final = Path("/var/cache/pillarbox-peers/checkdmarc/bin/python")
-"""The interpreter of checkdmarc's own environment (scripts/install-checkdmarc.sh)."""
+"""The interpreter of checkdmarc's own environment (scripts/install-peers.sh)."""
 
 _RUNNER: Final = Path(__file__).with_name("checkdmarc_runner.py")
 AREAS: Final = ("spf", "lookups", "dmarc", "tls-rpt", "bimi", "mx")

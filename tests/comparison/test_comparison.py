@@ -10,7 +10,7 @@ from tests.peers import require
 def test_checkdmarc_says_the_same_or_the_difference_is_explained() -> None:
     """On every zone of the situations: SPF and its look-ups, DMARC, TLS-RPT, BIMI, MX."""
     if not domains.CHECKDMARC.exists():
-        pytest.skip("checkdmarc is not installed (scripts/install-checkdmarc.sh)")
+        pytest.skip("checkdmarc is not installed (scripts/install-peers.sh)")
     found = domains.compare()
     assert [one for one in found if not one.reason] == []
     differing = {(one.situation, one.area) for one in found}
