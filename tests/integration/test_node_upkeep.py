@@ -55,7 +55,7 @@ def test_a_defect_in_the_upkeep_does_not_end_it(
 ) -> None:
     """It is told, and the heart goes on beating; otherwise others would take our mail over."""
     events: list[Event] = []
-    monkeypatch.setattr("pillarbox.node.node._UPKEEP_EVERY", 0.01)
+    monkeypatch.setattr("pillarbox.node.upkeep._EVERY", 0.01)
     beats = itertools.count()
     goes_on = asyncio.Event()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -64,6 +63,7 @@ from pillarbox.node.policy_pages import bind_https
 from pillarbox.node.reports import Reporting
 from pillarbox.node.sandbox_sockets import catches
 from pillarbox.node.steering import Steering
+from pillarbox.node.upkeep import Upkeep
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.policy.ruling import Ruling
@@ -74,7 +74,7 @@ from pillarbox.smtp.envelope import Envelope
 from pillarbox.store.group import GroupCommit
 from pillarbox.store.history import Teller
 from pillarbox.store.ids import IdMaker
-from pillarbox.store.port import Fenced, Store
+from pillarbox.store.port import Store
 
 if TYPE_CHECKING:
     from pillarbox.node.node_sandbox import NodeSandbox
@@ -85,10 +85,7 @@ __all__ = ["Log", "Node"]
 Log = Callable[[Event, bytes | None], None]
 """Takes every event, with its JSON where that has been made already."""
 
-_UPKEEP_EVERY: Final = 5.0  # seconds between two heartbeats
 _SIGNERS: Final = 2  # threads that compute signatures
-_SWEEP_EVERY: Final = 12  # rounds of upkeep between two cleanings
-_DEAD_AFTER: Final = 60.0  # seconds without a heartbeat after which a node's mail is adopted
 
 
 class Node:
@@ -134,7 +131,7 @@ class Node:
         self._bound = bound
         self._stop_reason: asyncio.Future[str] | None = None
         self._envelope_of: EnvelopeOf = Job.envelope
-        self._upkeep: asyncio.Task[None] | None = None
+        self._upkeep: Upkeep | None = None
         self._sandbox: NodeSandbox | None = None  # where a listener catches mail
 
     # --- life ---------------------------------------------------------------------
@@ -155,7 +152,15 @@ class Node:
             undo.push_async_callback(self.store.close)
             await self._start_services(undo)
             undo.pop_all()  # from here on it is ``stop`` that ends them
-        self._upkeep = asyncio.create_task(self._keep_up(), name="node: upkeep")
+        self._upkeep = Upkeep(
+            self.store,
+            self.clock,
+            settings=lambda: self.settings,
+            keys=lambda: self.keys,
+            adopted=lambda: self.deliverer.changed(()),
+            end=self.request_stop,
+            on_defect=self.on_defect,
+        )
         counts = await self.store.count(now=self.clock.now())
         self.tell(
             NodeStarted(
@@ -228,8 +233,7 @@ class Node:
         self.tell(NodeStopping(at=self.clock.now(), reason=reason))
         grace = self.settings.node.shutdown_grace
         if self._upkeep is not None:
-            self._upkeep.cancel()
-            await asyncio.gather(self._upkeep, return_exceptions=True)
+            await self._upkeep.stop()
         await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
         if self._sandbox is not None:
             await self._sandbox.close()
@@ -266,7 +270,16 @@ class Node:
         # Pages and all: a node that catches nothing need not wait for it.
         from pillarbox.node.node_sandbox import NodeSandbox  # noqa: PLC0415
 
-        self._sandbox = NodeSandbox(self, self._bound and self._bound.sandbox)
+        self._sandbox = NodeSandbox(
+            self.settings,
+            hostname=self.hostname,
+            clock=self.clock,
+            sink=self.log,
+            on_defect=self.on_defect,
+            ids=self.ids,
+            resolver=self.resolver,
+            sockets=None if self._bound is None else self._bound.sandbox,
+        )
         undo.push_async_callback(self._sandbox.close)
         return await self._sandbox.open()
 
@@ -445,7 +458,7 @@ class Node:
             hear(event)
 
     def log(self, event: Event) -> None:
-        """Log an event that belongs into no message's history."""
+        """Log an event that belongs into no message's history, as what is caught does."""
         self._log(event, None)
 
     async def _record(self, events: Any) -> None:
@@ -466,35 +479,3 @@ class Node:
     def on_defect(self, where: str, error: BaseException) -> None:
         """Tell of an error that nobody expected."""
         self.tell(defect_found(where, error, at=self.clock.now()))
-
-    # --- upkeep -------------------------------------------------------------------
-
-    async def _keep_up(self) -> None:
-        for turn in itertools.count():
-            if self.store.has_failed:
-                # A failed sync is never tried again: what is in memory may not be on disk.
-                self.request_stop("the store's disk has failed; a restart reads what is there")
-                return
-            try:
-                await self._keep_up_once(is_time_to_sweep=turn % _SWEEP_EVERY == 0)
-            except Fenced as error:
-                self.request_stop(str(error))
-                return
-            except PillarboxError:
-                pass  # the store is down: whoever needs it says so, and the next turn tries again
-            except Exception as error:  # noqa: BLE001 - without a heartbeat others take our mail
-                self.on_defect("upkeep", error)
-            await asyncio.sleep(_UPKEEP_EVERY)
-
-    async def _keep_up_once(self, *, is_time_to_sweep: bool) -> None:
-        now, settings = self.clock.now(), self.settings.store
-        await self.store.heartbeat(now=now)
-        if await self.store.adopt(now=now, dead_after=_DEAD_AFTER):
-            self.deliverer.changed(())
-        if is_time_to_sweep:  # keys are made and changed by the command line
-            self.keys.replace(await make_key_store(self.settings).load())
-            await self.store.notes.sweep(now=now)
-        while is_time_to_sweep and await self.store.sweep(  # noqa: ASYNC110 - a part a call
-            now=now, keep_final=settings.keep_final, keep_journal=settings.keep_journal
-        ):
-            await asyncio.sleep(0)

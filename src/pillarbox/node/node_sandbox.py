@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from pillarbox.clock import Clock
 from pillarbox.config.endpoints import Endpoint
-from pillarbox.config.settings import ListenerKind
-from pillarbox.events.event import Event
-from pillarbox.node.sandbox import SandboxParts
+from pillarbox.config.settings import ListenerKind, Settings
+from pillarbox.events.event import Sink
+from pillarbox.mailauth.resolver import Resolver
+from pillarbox.node.sandbox import OnDefect, SandboxParts
 from pillarbox.node.sandbox_sockets import SandboxSockets, bind_sandbox, shown
 from pillarbox.receive.catching import Catching
-from pillarbox.receive.certificates import has_implicit_tls
+from pillarbox.receive.certificates import certificate_files, has_implicit_tls
+from pillarbox.receive.tls import ServerTls
 from pillarbox.sandbox.service import Sandbox
-
-if TYPE_CHECKING:
-    from pillarbox.node.node import Node
+from pillarbox.store.ids import IdMaker
 
 __all__ = ["NodeSandbox"]
 
@@ -25,24 +27,46 @@ _DATABASE: Final = "sandbox.sqlite"
 class NodeSandbox:
     """The sandbox of a node."""
 
-    def __init__(self, node: Node, sockets: SandboxSockets | None) -> None:
-        """Prepare it; ``sockets`` are bound at the start if there are none.
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hostname: str,
+        clock: Clock,
+        sink: Sink,
+        on_defect: OnDefect,
+        ids: IdMaker,
+        resolver: Resolver,
+        sockets: SandboxSockets | None,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            settings: The configuration of the node.
+            hostname: The node's name.
+            clock: The time.
+            sink: Hears what happens on the listeners.
+            on_defect: Hears of errors that nobody expects.
+            ids: Makes ids, for all mail of the node.
+            resolver: Who answers for DNS.
+            sockets: For pages and POP3, bound; None: they are bound at the start.
 
         Raises:
             PermanentError: Something in the configuration cannot be used.
         """
-        settings = node.settings
-        self._node = node
+        self._settings = settings
+        self._hostname = hostname
+        self._clock = clock
         self._sockets = sockets
         self._parts = SandboxParts(
             settings,
-            hostname=node.hostname,
+            hostname=hostname,
             database=settings.sandbox.database or settings.node.directory / _DATABASE,
-            clock=node.clock,
-            sink=self._log,
-            on_defect=node.on_defect,
-            ids=node.ids,
-            resolver=node.resolver,
+            clock=clock,
+            sink=sink,
+            on_defect=on_defect,
+            ids=ids,
+            resolver=resolver,
         )
 
     @property
@@ -57,7 +81,7 @@ class NodeSandbox:
             PillarboxError: It cannot be opened.
         """
         if self._sockets is None:
-            self._sockets = bind_sandbox(self._node.settings.sandbox, is_alone=False)
+            self._sockets = bind_sandbox(self._settings.sandbox, is_alone=False)
         await self._parts.open()
         return self._parts.catching
 
@@ -65,12 +89,12 @@ class NodeSandbox:
         """Show what is caught; ``listening`` has the addresses of all listeners."""
         plain: list[str] = []
         implicit: list[str] = []
-        for name, each in self._node.settings.listener.items():
+        for name, each in self._settings.listener.items():
             if each.kind is ListenerKind.SANDBOX:
                 found = [str(Endpoint(host, port)) for host, port in listening.get(name, ())]
                 (implicit if has_implicit_tls(each) else plain).extend(found)
         if self._sockets is not None:
-            await self._parts.serve(self._sockets, shown(plain), shown(implicit))
+            await self._parts.serve(self._sockets, shown(plain), shown(implicit), tls=self._tls())
 
     async def close(self) -> None:
         """Show no more, and close the inbox. Safe to call twice."""
@@ -78,6 +102,10 @@ class NodeSandbox:
         if self._sockets is not None:
             self._sockets.close()
 
-    def _log(self, event: Event) -> None:
-        # Not into the history: what is caught is no mail of the queue.
-        self._node.log(event)
+    def _tls(self) -> Callable[[], ssl.SSLContext] | None:
+        """Return who gives out the context of POP3; None where there is no certificate."""
+        files = certificate_files(self._settings, self._hostname, self._clock.now())
+        if not files:
+            return None
+        contexts = ServerTls(files)
+        return lambda: contexts.context(self._clock.monotonic())
