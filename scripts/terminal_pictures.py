@@ -98,6 +98,11 @@ SCENES = (
     ),
     Scene("reports-dmarc", f"pillarbox reports dmarc {EXAMPLES}/dmarc --offline"),
     Scene("reports-tls", f"pillarbox reports tls {EXAMPLES}/tls.json"),
+    Scene(
+        "check-message",
+        f"pillarbox check message {EXAMPLES}/list.eml --zone {EXAMPLES}/list.zone "
+        "--ip 198.51.100.20 --helo lists.example --from growers-bounces@lists.example",
+    ),
     Scene("check-domain", f"pillarbox check domain example.org --zone {EXAMPLES}/example.org.zone"),
 )
 

@@ -57,7 +57,7 @@ def test_a_footer_is_found() -> None:
 
     assert (found.body_changed, found.header_changed) == (True, False)
     assert found.how == (
-        "The body was changed: 4 lines were appended to it: “_____ food mailing list https://lists.example/”.",
+        "The body was changed: 4 lines were appended to it: “___ food mailing list https://lists.example/”.",
     )
     assert found.where == (
         "lists.example still saw it pass: it was broken there or by mx.reader.example."

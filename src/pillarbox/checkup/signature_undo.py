@@ -34,6 +34,7 @@ _TAG: Final = re.compile(
     rb"|(?:external|extern|spam|suspected spam|caution)\s*[:|-])\s*)"
 )
 _ENCODED_TAG: Final = re.compile(rb"(?i)\s*(=\?[^?\s]+\?[bq]\?[^?\s]*\?=)\s+")
+_RULES: Final = re.compile(r"([_=*-])\1{3,}")  # lines that are drawn with characters
 _DELIMITER: Final = b"\r\n--"
 
 
@@ -127,7 +128,7 @@ def _lines(octets: bytes) -> str:
 
 
 def _shown(octets: bytes) -> str:
-    words = " ".join(octets[:2_000].decode("utf-8", "replace").split())
+    words = _RULES.sub(r"\1\1\1", " ".join(octets[:2_000].decode("utf-8", "replace").split()))
     return f"“{words[:_SHOWN]}{'…' if len(words) > _SHOWN else ''}”"
 
 

@@ -44,6 +44,10 @@ _SANDBOX: Final = "http://localhost:8025"
 _RAW: Final = "api/sandbox/v1/messages"
 _PATIENCE: Final = 10.0  # seconds for the sandbox
 _MOST: Final = 100 * 1024 * 1024  # octets of a mail
+_FIX: Final = (
+    "If a server of yours changed it, let it do so before the mail is signed. A list or forwarder of "
+    "others should change nothing, or write itself into From; its ARC seal says what it saw."
+)
 _ADDRESS_IN_PATH: Final = re.compile(rb"<([^<>]*)>")
 
 
@@ -189,7 +193,10 @@ def _with_damage(fact: MethodFact, damages: tuple[Damage, ...]) -> MethodFact:
     for damage in damages:
         if fact.subject == f"{damage.domain} ({damage.selector})":
             return msgspec.structs.replace(
-                fact, reason=damage.sentence, evidence=(*damage.differences, *fact.evidence)
+                fact,
+                reason=damage.sentence,
+                fix=_FIX,
+                evidence=(*damage.differences, *fact.evidence),
             )
     return fact
 

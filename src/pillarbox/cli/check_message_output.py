@@ -76,18 +76,26 @@ def print_message(out: Out, report: Report, *, level: str) -> None:
     _print_way(out, report)
     _print_authentication(out, report)
     _print_clients(out, assessment, is_verbose=is_verbose)
-    for one in assessment.findings:
-        if one.finding.level is Level.OK and not is_verbose:
-            continue
-        if one.aspect is Aspect.AUTHENTICATION and one.finding.level <= Level.NOTE:
-            continue  # the table above has said it
-        out.line()
-        _print_finding(out, one, is_verbose=is_verbose)
+    _print_findings(out, assessment, is_verbose=is_verbose)
     if is_verbose and report.asked:
         out.line()
         out.line(Text("DNS answers", style="quiet"))
         for answer in report.asked:
             out.line(f"  {safe(str(answer))}  ({answer.seconds * 1000:.0f} ms)")
+
+
+def _print_findings(out: Out, assessment: Assessment, *, is_verbose: bool) -> None:
+    was_blamed = True
+    for one in assessment.findings:
+        level = one.finding.level
+        if level is Level.OK and not is_verbose:
+            continue
+        if one.aspect is Aspect.AUTHENTICATION and level <= Level.NOTE:
+            continue  # the table above has said it
+        if was_blamed or is_verbose:  # notes have one line each, and stand together
+            out.line()
+        was_blamed = level >= Level.WARNING
+        _print_finding(out, one, is_verbose=is_verbose)
 
 
 def _print_head(out: Out, report: Report) -> None:
@@ -183,8 +191,16 @@ def _method_row(method: MethodFact) -> tuple[Text, ...]:
         Text(f"  {name}"),
         Text(shown, _RESULTS.get(method.result, "quiet")),
         Text(safe(method.subject)),
-        Text(safe(f"{aligned[method.is_aligned]}{method.reason}".strip()), "quiet"),
+        Text(
+            safe(f"{aligned[method.is_aligned]}{_first_sentence(method.reason)}".strip()), "quiet"
+        ),
     )
+
+
+def _first_sentence(text: str) -> str:
+    """Return what fits into a table; the finding has all of it."""
+    end = text.find(". ")
+    return text if end < 0 else text[: end + 1]
 
 
 def _print_clients(out: Out, assessment: Assessment, *, is_verbose: bool) -> None:

@@ -16,7 +16,8 @@ class MethodFact(Struct, frozen=True, kw_only=True):
     method: str  # "spf", "dkim", "dmarc", "arc", "iprev"
     result: str  # "pass", "fail", "none", "temperror" …; "skipped" where it cannot be told
     subject: str = ""  # the domain, address or selector that it is about
-    reason: str = ""  # one sentence
+    reason: str = ""  # a sentence or two
+    fix: str = ""  # what to do about it; "" for what is always to be done
     is_aligned: bool | None = None  # with the author's domain; None: not a matter of it
     evidence: tuple[str, ...] = ()
 

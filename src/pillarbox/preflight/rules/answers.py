@@ -19,6 +19,7 @@ _FIRST_REFUSAL: Final = 400
 _MOST: Final = 5
 _MOST_RULES: Final = 10
 _PASSED: Final = "pass"
+_SHORT: Final = 60  # characters of a reason that stand in the finding itself
 _MOST_EVIDENCE: Final = 12
 _SHAKY: Final = frozenset({"temperror", "neutral", "policy", "skipped"})
 _FAILURES: Final = frozenset({"fail", "permerror"})
@@ -124,9 +125,12 @@ def _method(one: MethodFact, *, is_counted: bool) -> Iterator[Judged]:
     elif one.result != "none" and one.method in _FAILED:
         number, what, why, fix, tenths = _FAILED[one.method]
         level = Level.NOTE if is_counted or not tenths else Level.ERROR
-        said = one.reason.rstrip(".") or one.result
-        taken = 0 if is_counted else tenths
-        yield _said(level, number, f"{what}{subject}: {said}", why, fix, one, tenths=taken)
+        said, taken = one.reason.rstrip(".") or one.result, 0 if is_counted else tenths
+        if len(said) <= _SHORT:
+            what = f"{what}{subject}: {said}"
+        else:
+            what, why = what + subject, f"{said[0].upper()}{said[1:]}. {why}"
+        yield _said(level, number, what, why, one.fix or fix, one, tenths=taken)
 
 
 def _said(
