@@ -35,7 +35,7 @@ def connect(path: Path) -> apsw.Connection:
         if path != IN_MEMORY:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(
-            str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=200
+            str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=600
         )
     except (apsw.Error, OSError) as error:
         raise PermanentError(f"cannot open {path}: {error}") from error

@@ -82,13 +82,9 @@ class Database:
 
     def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement with one row of placeholders on many rows, in few steps."""
-        begin, size = 0, _MOST_ROWS
-        while begin < len(rows):
-            while size > len(rows) - begin:
-                size //= 2
-            bindings = tuple(chain.from_iterable(rows[begin : begin + size]))
-            self.execute(multi_row(statement, size), bindings)
-            begin += size
+        for begin in range(0, len(rows), _MOST_ROWS):
+            some = rows[begin : begin + _MOST_ROWS]
+            self.execute(multi_row(statement, len(some)), tuple(chain.from_iterable(some)))
 
     def column(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Return the first column of all rows."""
