@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import smtplib
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -91,8 +92,15 @@ class Console:
 
 
 @contextmanager
-def running_console(settings: SandboxSettings | None = None) -> Iterator[Console]:
-    """Run a sandbox with pages in a thread of its own."""
+def running_console(
+    settings: SandboxSettings | None = None, **sections: Any
+) -> Iterator[Console]:
+    """Run a sandbox with pages in a thread of its own.
+
+    Args:
+        settings: Of the sandbox.
+        **sections: Further sections of the configuration, such as ``sandbox_release``.
+    """
     chosen = settings or SandboxSettings(smtp=("localhost:0",), http=("localhost:0",), pop3=())
     defects: list[BaseException] = []
     ready = threading.Event()
@@ -101,7 +109,7 @@ def running_console(settings: SandboxSettings | None = None) -> Iterator[Console
 
     async def serve() -> None:
         node = SandboxNode(
-            Settings(sandbox=chosen), on_defect=lambda _, error: defects.append(error)
+            Settings(sandbox=chosen, **sections), on_defect=lambda _, error: defects.append(error)
         )
         await node.start()
         stop = asyncio.Event()
@@ -182,8 +190,6 @@ class Visit:
 
 
 def _json(values: tuple[str, ...]) -> str:
-    import json
-
     return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -236,15 +242,10 @@ def visiting(
     try:
         yield visit
     finally:
-        try:
+        with suppress(Error):  # the browser may have gone before
             context.close()
-        except Error:  # the browser has gone before
-            pass
 
 
 def launch(playwright: Playwright) -> Browser:
     """Start the machine's Chromium."""
     return playwright.chromium.launch(executable_path=str(Path(CHROMIUM)), args=_ARGUMENTS)
-
-
-Check = Callable[[Visit], None]

@@ -6,9 +6,8 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
 
-from playwright.sync_api import Browser, sync_playwright  # noqa: E402
-
-from tests.console_rig import CHROMIUM, Console, Visit, launch, running_console, visiting  # noqa: E402
+from playwright.sync_api import Browser, sync_playwright
+from tests.console_rig import CHROMIUM, Console, Visit, launch, running_console, visiting
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Browser
-
 from tests.console_rig import Console, Visit, visiting
 from tests.sample_mail import hostile, invitation, newsletter, samples
 

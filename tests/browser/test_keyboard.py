@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from playwright.sync_api import expect
-
 from tests.console_rig import Console, Visit
 
 
@@ -13,7 +12,7 @@ def _three(console: Console, visit: Visit) -> None:
 
 
 def test_moving_and_opening(console: Console, visit: Visit) -> None:
-    """j and k move, Enter and o open, Escape goes back to the list."""
+    """The keys j and k move, Enter and o open, Escape goes back to the list."""
     _three(console, visit)
     keys = visit.page.keyboard
     keys.press("j")
@@ -39,7 +38,7 @@ def test_arrow_keys_and_enter(console: Console, visit: Visit) -> None:
 
 
 def test_selecting_deleting_and_undoing(console: Console, visit: Visit) -> None:
-    """x selects, # deletes what is selected, z brings it back."""
+    """The key x selects, # deletes what is selected, z brings it back."""
     _three(console, visit)
     keys = visit.page.keyboard
     keys.press("j")
@@ -54,7 +53,7 @@ def test_selecting_deleting_and_undoing(console: Console, visit: Visit) -> None:
 
 
 def test_marking_as_unread(console: Console, visit: Visit) -> None:
-    """u turns the read state of the current mail."""
+    """The key u turns the read state of the current mail."""
     _three(console, visit)
     visit.page.keyboard.press("j")
     visit.page.keyboard.press("u")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from playwright.sync_api import expect
-
 from tests.console_rig import Console, Visit
 from tests.sample_mail import many
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 from playwright.sync_api import Browser, expect
-
-from pillarbox.config.settings import SandboxSettings
 from tests.console_rig import Console, Visit, running_console, visiting
 from tests.sample_mail import receipt
+
+from pillarbox.config.settings import SandboxSettings
 
 
 def test_the_connect_page_gives_lines_to_paste(console: Console, visit: Visit) -> None:
@@ -22,7 +22,7 @@ def test_the_connect_page_gives_lines_to_paste(console: Console, visit: Visit) -
     )
 
 
-def test_a_rule_is_made_changed_and_removed(console: Console, visit: Visit) -> None:
+def test_a_rule_is_made_changed_and_removed(visit: Visit) -> None:
     """Failing on purpose is set up on the page, and the rule says in words what it does."""
     visit.go("/rules")
     visit.page.get_by_label("Say the code").fill("451")
@@ -40,7 +40,7 @@ def test_a_rule_is_made_changed_and_removed(console: Console, visit: Visit) -> N
     expect(visit.page.get_by_text("There are no rules.")).to_be_visible()
 
 
-def test_a_rule_that_makes_no_sense_is_explained(console: Console, visit: Visit) -> None:
+def test_a_rule_that_makes_no_sense_is_explained(visit: Visit) -> None:
     """What is wrong is said in a sentence, and what was typed stays."""
     visit.go("/rules")
     visit.page.get_by_label("Note").fill("does nothing")
@@ -50,7 +50,7 @@ def test_a_rule_that_makes_no_sense_is_explained(console: Console, visit: Visit)
     visit.complaints[:] = [one for one in visit.complaints if "422" not in one]
 
 
-def test_addresses_that_fail_are_turned_off(console: Console, visit: Visit) -> None:
+def test_addresses_that_fail_are_turned_off(visit: Visit) -> None:
     """Addresses such as 550@ can be had as ordinary ones."""
     visit.go("/rules")
     expect(visit.page.locator("main table")).to_contain_text("greylist")
@@ -81,7 +81,7 @@ def test_a_project_is_made_and_takes_its_mail(console: Console, visit: Visit) ->
     expect(card).to_have_count(0)
 
 
-def test_a_name_that_no_project_can_have_is_explained(console: Console, visit: Visit) -> None:
+def test_a_name_that_no_project_can_have_is_explained(visit: Visit) -> None:
     """The sentence of the refusal stands above the form."""
     visit.go("/projects")
     visit.page.get_by_label("Name", exact=True).fill("No Spaces")
@@ -90,7 +90,7 @@ def test_a_name_that_no_project_can_have_is_explained(console: Console, visit: V
     visit.complaints[:] = [one for one in visit.complaints if "422" not in one]
 
 
-def test_the_webhook_page_says_that_nobody_is_told(console: Console, visit: Visit) -> None:
+def test_the_webhook_page_says_that_nobody_is_told(visit: Visit) -> None:
     """Without a receiver the page says how to name one."""
     visit.go("/webhooks")
     expect(visit.page.get_by_text("Nobody is told yet.")).to_be_visible()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import expect
-
 from tests.console_rig import Console, Visit
 from tests.sample_mail import alert, confirmation, invitation, newsletter, receipt
 
@@ -48,7 +47,8 @@ def test_widths_and_colors_of_the_frame(console: Console, visit: Visit) -> None:
     assert frame.locator("body").evaluate(background) == "rgb(244, 241, 234)"
     visit.page.locator("button[data-width=phone]").click()
     box = visit.page.locator("#stage iframe").bounding_box()
-    assert box is not None and round(box["width"]) in {375, 377}
+    assert box
+    assert round(box["width"]) in {375, 377}
     visit.page.locator("button[data-scheme=dark]").click()
     expect(visit.page.locator("#stage iframe")).to_have_attribute("src", re.compile("scheme=dark"))
     frame.get_by_role("heading", name="Confirm your address").wait_for()

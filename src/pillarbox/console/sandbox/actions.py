@@ -81,9 +81,14 @@ class _Acting:
         recipients = form.words("recipients")
         if not recipients:
             raise Problem(422, "Name an address to release it to.")
+        said: list[str] = []
         for message in sorted(form.ids()):
-            await self._sandbox.release(message, recipients)
-        return _said(request, f"Released to {', '.join(recipients)}")
+            released = await self._sandbox.release(message, recipients)
+            said += [
+                f"{'Released to' if one.is_accepted else 'Not taken for'} {one.address}: {one.reply}"
+                for one in released.recipients
+            ]
+        return _said(request, "; ".join(said))
 
     async def _selection(self, form: Form) -> Selection:
         """Return which mails are meant: those named, or all of a search when it says so."""

@@ -31,6 +31,7 @@ LEAVABLE: Final = frozenset({"http", "https", "mailto", "tel"})
 
 _LONGEST: Final = 4 * 1024 * 1024  # characters of HTML
 _MOST_INLINE: Final = 32 * 1024 * 1024  # octets of inline images, each use counted
+_MOST_ROUNDS: Final = 4
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*+):", re.IGNORECASE)
 # Browsers leave these out of a URL before they look at it (URL Standard, "basic URL parser").
 _DROPPED: Final = re.compile(r"[\t\n\r]|^[\x00-\x20]+|[\x00-\x20]+$")
@@ -116,16 +117,30 @@ def frame(
     """
     source = mail.html or ""
     kept = shallow(source[:_LONGEST])
-    parser = LexborHTMLParser(kept)
     framing = _Framing(mail, root, scheme, shows_remote=shows_remote)
-    framing.rewrite(parser)
+    html = _stable(framing, kept)
     doctype = _DOCTYPE.match(kept)
-    html = (parser.html or "").removeprefix("<!DOCTYPE html>")
     if doctype:
         html = doctype[1] + html  # with its own words: they decide how browsers measure boxes
     if scheme is Scheme.INVERTED:
         html += _INVERTED
     return Framed(html, framing.remote, len(kept) < len(source))
+
+
+def _stable(framing: _Framing, source: str) -> str:
+    """Rewrite until what a browser will read is what was looked at.
+
+    Some markup becomes another tree when it is written down and read again (mutation XSS).
+    """
+    html = source
+    for _ in range(_MOST_ROUNDS):
+        parser = LexborHTMLParser(html)
+        framing.rewrite(parser)
+        html = (parser.html or "").removeprefix("<!DOCTYPE html>")
+        again = (LexborHTMLParser(html).html or "").removeprefix("<!DOCTYPE html>")
+        if again == html:
+            break
+    return html
 
 
 class _Framing:
@@ -134,7 +149,7 @@ class _Framing:
     def __init__(self, mail: Mail, root: str, scheme: Scheme, *, shows_remote: bool) -> None:
         self.remote = 0
         self._mail = mail
-        self._root = root
+        self._leaving = f"{root}/leave?to="
         self._is_dark = scheme is Scheme.DARK
         self._shows_remote = shows_remote
         self._budget = _MOST_INLINE
@@ -157,16 +172,16 @@ class _Framing:
             return
         if node.tag == "meta" and (attributes.get("name") or "").lower() == "color-scheme":
             node.attrs["content"] = "dark" if self._is_dark else "light"
-        is_link = node.tag in {"a", "area"}
-        for name, value in attributes.items():
-            self._attribute(node, name, value or "", is_link=is_link)
+        for name in attributes:
+            if name.lower().startswith("on") or name.lower() in _DROPPED_ATTRIBUTES:
+                del node.attrs[name]
+        for name, value in node.attributes.items():
+            self._attribute(node, name, value or "")
 
-    def _attribute(self, node: LexborNode, name: str, value: str, *, is_link: bool) -> None:
+    def _attribute(self, node: LexborNode, name: str, value: str) -> None:
         low = name.lower()
-        if low.startswith("on") or low in _DROPPED_ATTRIBUTES:
-            del node.attrs[name]
-        elif low in _LINKS:
-            self._link(node, name, value, is_link=is_link)
+        if low in _LINKS:
+            self._link(node, name, value)
         elif low in _PICTURES:
             node.attrs[name] = self._picture(value, _PLACEHOLDER)
         elif low == "srcset":
@@ -174,30 +189,34 @@ class _Framing:
         elif low in {"style", "media"}:
             node.attrs[name] = self._style(value)
 
-    def _link(self, node: LexborNode, name: str, value: str, *, is_link: bool) -> None:
+    def _link(self, node: LexborNode, name: str, value: str) -> None:
         target = _DROPPED.sub("", value)
         if target.startswith("#"):
             return
+        if target.startswith(self._leaving) and node.tag in {"a", "area"}:  # of an earlier round
+            self._lead(node, target)
+            return
         del node.attrs[name]
-        if not is_link:
+        if node.tag not in {"a", "area"}:
             if node.tag in {"image", "feimage"}:
                 node.attrs[name] = self._picture(value, _PLACEHOLDER)
             return
         scheme = _SCHEME.match(target)
         if scheme and scheme[1].lower() in LEAVABLE:
             # One attribute leads everywhere: SVG's own is the older spelling of it.
-            node.attrs["href"] = f"{self._root}/leave?to={quote(target, safe='')}"
-            node.attrs["target"] = "_blank"
-            node.attrs["rel"] = "noopener noreferrer"
+            self._lead(node, f"{self._leaving}{quote(target, safe='')}")
             if "title" not in node.attributes:
                 node.attrs["title"] = target
 
+    def _lead(self, node: LexborNode, path: str) -> None:
+        node.attrs["href"] = path
+        node.attrs["target"] = "_blank"
+        node.attrs["rel"] = "noopener noreferrer"
+
     def _set(self, node: LexborNode, name: str, value: str) -> None:
-        """A list of pictures for different screens: all of them, or the one in ``src``."""
-        if "http" in value.lower() and not self._shows_remote:
-            self.remote += node.tag == "source"
-            del node.attrs[name]
-        elif "cid:" in value.lower():
+        """Keep a list of pictures for different screens only where remote ones are shown."""
+        if not self._shows_remote:
+            self.remote += node.tag == "source" and "//" in value
             del node.attrs[name]
 
     def _style(self, text: str) -> str:

@@ -8,6 +8,7 @@ link of a mail goes before anybody goes there.
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -30,6 +31,7 @@ __all__ = ["router"]
 
 _LATEST: Final = "latest"
 _LONGEST_TARGET: Final = 16_000  # characters of a link
+_SLASHES: Final = re.compile(r"^(https?):[/\\]*+", re.IGNORECASE)
 _NO_HTML: Final = "<!doctype html><title>No HTML</title><p>This mail has no HTML part."
 
 
@@ -144,7 +146,8 @@ class _Holding:
 def _named(target: str) -> tuple[str, str, str]:
     """Return the scheme, the host and the user that a link names; "" for what is not there."""
     try:
-        parts = urlsplit(target)
+        # Browsers take "http:x", "http:/x" and "http:\\x" for "http://x" (URL Standard).
+        parts = urlsplit(_SLASHES.sub(r"\1://", target))
         return parts.scheme.lower(), parts.hostname or "", parts.username or ""
     except ValueError:  # such as a bracket that is not closed
         return "", "", ""

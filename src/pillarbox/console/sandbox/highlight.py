@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 __all__ = ["LONGEST", "Piece", "html_pieces", "message_pieces"]
@@ -49,7 +50,7 @@ def message_pieces(text: str) -> list[Piece]:
 
 def _html(source: str) -> Iterator[Piece]:
     position = 0
-    for found in _MARKUP.finditer(source):
+    for found in islice(_MARKUP.finditer(source), _MOST_PIECES):
         yield "", source[position : found.start()]
         position = found.end()
         if found["tag"] is None:

@@ -12,11 +12,13 @@ from typing import Final
 
 __all__ = ["rewrite_style"]
 
+# Each of these takes what is not closed to the end, so that nothing is looked at twice.
 _URL: Final = re.compile(
-    r"url\(\s*+(?:\"([^\"\n]*+)\"|'([^'\n]*+)'|([^\"')][^)]*+|))\s*+\)", re.IGNORECASE
+    r"url\(\s*+(?:\"([^\"\n]*+)\"?|'([^'\n]*+)'?|([^\"')][^)]*+|))\s*+\)?", re.IGNORECASE
 )
 _IMPORT: Final = re.compile(
-    r"@import\b\s*+(?:url\((?:\"[^\"]*+\"|'[^']*+'|[^)]*+)\)|\"[^\"]*+\"|'[^']*+')?[^;{}]*+;?",
+    r"@import\b\s*+(?:url\((?:\"[^\"]*+\"?|'[^']*+'?|[^)]*+)\)?|\"[^\"]*+\"?|'[^']*+'?)?"
+    r"[^;{}]*+;?",
     re.IGNORECASE,
 )
 _FONT_FACE: Final = re.compile(r"@font-face\s*+\{[^}]*+\}?", re.IGNORECASE)
