@@ -351,6 +351,21 @@ def test_one_signature_that_passes_is_enough() -> None:
     assert assess_octets(mail(), facts).score.points == 10
 
 
+def test_a_mail_that_was_forwarded_as_it_is_is_not_blamed_for_spf() -> None:
+    """Where DMARC passes by DKIM, the forwarder's address says nothing against the mail."""
+    facts = Facts(
+        authentication=AuthenticationFacts(
+            methods=(
+                MethodFact(method="spf", result="fail"),
+                MethodFact(method="dkim", result="pass", is_aligned=True),
+                MethodFact(method="dmarc", result="pass"),
+            )
+        )
+    )
+
+    assert assess_octets(mail(), facts).score.points == 10
+
+
 def test_answers_of_links_are_told_apart() -> None:
     """A dead link is an error; one that turns programs away, or that we do not ask, is none."""
     facts = Facts(

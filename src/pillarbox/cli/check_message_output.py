@@ -254,7 +254,7 @@ def _print_finding(out: Out, one: Judged, *, is_verbose: bool) -> None:
 
 def message_object(report: Report, *, with_dns: bool) -> dict[str, Any]:
     """Return a report as an object for JSON."""
-    mail, assessment = report.mail, report.assessment
+    mail, assessment, client = report.mail, report.assessment, report.client
     author = mail.from_[0] if mail.from_ else None
     return {
         "target": report.name,
@@ -272,35 +272,16 @@ def message_object(report: Report, *, with_dns: bool) -> dict[str, Any]:
             "size": mail.size,
             "attachments": len(mail.attachments),
         },
-        "hops": [msgspec.to_builtins(hop) for hop in report.hops],
+        "hops": msgspec.to_builtins(report.hops),
         "client": {
-            "address": report.client.address,
-            "helo": report.client.helo,
-            "reverse_path": str(report.client.reverse_path or ""),
+            "address": client.address,
+            "helo": client.helo,
+            "reverse_path": str(client.reverse_path or ""),
             "from_fields": report.is_client_guessed,
         },
         "authentication": msgspec.to_builtins(assessment.authentication),
-        "damages": [
-            {
-                "domain": one.domain,
-                "selector": one.selector,
-                "body_changed": one.body_changed,
-                "header_changed": one.header_changed,
-                "how": list(one.how),
-                "where": one.where,
-                "differences": list(one.differences),
-            }
-            for one in report.damages
-        ],
-        "findings": [
-            {
-                "aspect": one.aspect.value,
-                **finding_object(one.finding),
-                "points": one.tenths / 10,
-                "lines": list(one.lines),
-            }
-            for one in assessment.findings
-        ],
+        "damages": list(map(_damage_object, report.damages)),
+        "findings": list(map(_finding_object, assessment.findings)),
         "clients": [
             {**msgspec.to_builtins(one), "percent": one.percent}
             for one in assessment.clients.clients
@@ -310,14 +291,36 @@ def message_object(report: Report, *, with_dns: bool) -> dict[str, Any]:
         ],
         "links": msgspec.to_builtins(assessment.links),
         "spam": msgspec.to_builtins(assessment.spam),
-        "dns": [
-            {
-                "name": one.name,
-                "type": one.type,
-                "outcome": one.outcome.value,
-                "records": list(one.records),
-                "seconds": round(one.seconds, 4),
-            }
-            for one in (report.asked if with_dns else ())
-        ],
+        "dns": list(map(_answer_object, report.asked)) if with_dns else [],
+    }
+
+
+def _damage_object(one: Damage) -> dict[str, Any]:
+    return {
+        "domain": one.domain,
+        "selector": one.selector,
+        "body_changed": one.body_changed,
+        "header_changed": one.header_changed,
+        "how": list(one.how),
+        "where": one.where,
+        "differences": list(one.differences),
+    }
+
+
+def _finding_object(one: Judged) -> dict[str, Any]:
+    return {
+        "aspect": one.aspect.value,
+        **finding_object(one.finding),
+        "points": one.tenths / 10,
+        "lines": list(one.lines),
+    }
+
+
+def _answer_object(one: Evidence) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "type": one.type,
+        "outcome": one.outcome.value,
+        "records": list(one.records),
+        "seconds": round(one.seconds, 4),
     }

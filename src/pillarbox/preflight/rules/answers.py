@@ -89,10 +89,10 @@ def _authentication(letter: Letter) -> Iterator[Judged]:
     facts = letter.facts.authentication
     if facts is None:
         return
+    passed = {one.method for one in facts.methods if _passes(one)}
     # RFC 6376 §6.1: what counts is whether any signature passes; and a failure counts once.
-    counted = (
-        {"dkim"} if any(_passes(one) for one in facts.methods if one.method == "dkim") else set()
-    )
+    # Where DMARC passes, SPF is known to have failed at a forwarder (RFC 9989 §1).
+    counted = {"dkim"} & passed | ({"spf"} if "dmarc" in passed else set())
     for one in facts.methods:
         yield from _method(one, is_counted=one.method in counted)
         if one.method == "dkim" and one.result in _FAILURES:
