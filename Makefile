@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(shell for each in python3 python3.13 python3.12 python3.
 VENV ?= .venv
 BIN := $(VENV)/bin/
 
-.PHONY: help setup run test test-all suites bounces situations comparison check lint types imports shape format bench faults lock clean
+.PHONY: help setup run test test-all suites bounces situations comparison check lint types imports shape format screenshots bench faults lock clean
 
 help:                     ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -69,6 +69,9 @@ format: $(VENV)/.ready      ## rewrite files in place
 
 pictures: $(VENV)/.ready    ## draw what the commands print (docs/terminal), to be looked at
 	$(BIN)python scripts/terminal_pictures.py
+
+screenshots: $(VENV)/.ready ## take a picture of every page and state (docs/screenshots; needs chromium)
+	@PYTHONPATH=. $(BIN)python scripts/screenshots.py
 
 bench: $(VENV)/.ready       ## measure pillarbox and, where installed, Postfix (QUICK=1: five minutes)
 	$(BIN)python -m bench $(if $(QUICK),--quick)

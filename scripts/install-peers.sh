@@ -15,6 +15,8 @@ packages=(
   dovecot-core libsasl2-modules gsasl libauthen-sasl-perl  # what logs in, and what checks it
   fetchmail mpop                                  # POP3 clients
   fuse3 libfuse2 util-linux procps                # the lossy file system
+  chromium pngquant                               # the browser that walks the pages, and its pictures
+  fonts-liberation fonts-noto-core fonts-noto-color-emoji  # what mail is written in
   libevent-2.1-7 libdb5.3 libgnutls-dane0 libidn12 libnsl2  # for what is unpacked
 )
 users=(Debian-exim opensmtpd opensmtpq)
