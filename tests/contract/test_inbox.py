@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from pathlib import Path
 
@@ -172,6 +173,23 @@ def test_what_cannot_be_written_in_utf8_is_kept_all_the_same(make: MakeInbox) ->
             await keep(inbox, kept_message(content=content))
         assert (await inbox.counts()).total == 5
         assert len(await subjects(inbox, "odd")) == 3
+
+    run(make, steps)
+
+
+def test_a_listener_that_fails_refuses_no_mail(make: MakeInbox) -> None:
+    """What was kept was kept, whatever those who are told of it do; the others are told."""
+
+    async def steps(inbox: SqliteInbox) -> None:
+        defects: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: defects.append(context["exception"])
+        )
+        inbox.on_kept(lambda kept: kept[9])  # type: ignore[arg-type, return-value]
+        listener = Listener(inbox)
+        await keep(inbox, mail())
+        assert len(listener.kept) == 1
+        assert [type(defect) for defect in defects] == [IndexError]
 
     run(make, steps)
 

@@ -137,12 +137,9 @@ class SqliteInbox:
             return
         kept, gone = await self._run(Opened.commit, batch.keep)
         self._tidy_soon()
-        pushed = frozenset(gone)
-        new = tuple(summary for summary in kept if summary.id not in pushed)
-        if new:
-            for listener in self._kept_listeners:
-                listener(new)
-        self._tell_gone([mail for mail in gone if mail not in {summary.id for summary in kept}])
+        pushed, here = frozenset(gone), frozenset(summary.id for summary in kept)
+        _tell(self._kept_listeners, tuple(each for each in kept if each.id not in pushed))
+        _tell(self._gone_listeners, tuple(mail for mail in gone if mail not in here))
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
         """Write one chunk of a large content, before its message is kept."""
@@ -219,7 +216,7 @@ class SqliteInbox:
     async def restore(self, undo: str) -> tuple[MessageId, ...]:
         """Bring back what was removed; return what came back."""
         back, gone = await self._run(lambda opened: opened.changing.restore(undo))
-        self._tell_gone(gone)
+        _tell(self._gone_listeners, gone)
         return back
 
     async def keep_transcripts(self, transcripts: Mapping[str, bytes]) -> None:
@@ -238,7 +235,7 @@ class SqliteInbox:
         """Do what time demands, a bounded amount; return what went, of which listeners know."""
         gone = await self._run(lambda opened: opened.pruning.sweep(now))
         self._tidy_soon()
-        self._tell_gone(gone)
+        _tell(self._gone_listeners, gone)
         return tuple(gone)
 
     # --- projects ---------------------------------------------------------------------
@@ -286,10 +283,15 @@ class SqliteInbox:
         finally:
             self._tidying = None
 
-    def _tell_gone(self, gone: Sequence[MessageId]) -> None:
-        if gone:
-            for listener in self._gone_listeners:
-                listener(gone)
+
+def _tell(listeners: Sequence[Callable[[Sequence[_T]], None]], what: Sequence[_T]) -> None:
+    """Tell all who listen, if there is anything; what one does wrong is no failure of the inbox."""
+    for listener in listeners if what else ():
+        try:
+            listener(what)
+        except Exception as defect:  # noqa: BLE001 - the mail is kept, and its sender must hear so
+            context = {"message": "a listener of the inbox", "exception": defect}
+            asyncio.get_running_loop().call_exception_handler(context)
 
 
 def _lock(path: Path) -> FileLock:
