@@ -40,6 +40,7 @@ __all__ = [
     "DsnCreated",
     "Event",
     "EventsDropped",
+    "FailureChosen",
     "ListenerStarted",
     "LoginsSprayed",
     "MessageAccepted",
@@ -225,6 +226,15 @@ class CommandRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     session: str
     command: str  # the verb, or the escaped start of what was sent instead of one
     reply: str
+
+
+class FailureChosen(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sandbox.failure"):
+    """A listener of a sandbox fails on purpose."""
+
+    session: str
+    stage: str  # where it was decided: connect, helo, ..., rcpt, data, dot
+    what: str  # such as "waits 5 s, says 451 4.3.0 ..., closes the connection"
+    why: str  # the rule, or that the address asks for it
 
 
 class AuthAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.accepted"):

@@ -67,6 +67,29 @@ class Behavior:
     bounces: bool = False  # accepts, then sends a DSN back
     why: str = ""  # for people who look on: the rule that asks for it
 
+    def __str__(self) -> str:
+        """Say what it does, for people who look on."""
+        at = _LATER.get(self.stage, "")
+        does = [
+            f"waits {self.delay:g} s" if self.delay else "",
+            f"says {self.reply}" if self.reply else "",
+            _ENDS[self.ends_by],
+            "" if self.keeps_message or self.reply or self.ends_by is not Break.NONE
+            else "throws the message away",
+            "gives the message back later" if self.bounces else "",
+        ]  # fmt: skip
+        return at + (", ".join(filter(None, does)) or "accepts")
+
+
+_LATER: Final = {
+    SessionStage.DATA: "at the content: ",
+    SessionStage.DOT: "at the final dot: ",
+}
+_ENDS: Final = {
+    Break.NONE: "",
+    Break.CLOSE: "closes the connection",
+    Break.RESET: "resets the connection",
+}
 
 ACCEPT: Final = Behavior()
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from pillarbox.events.types import FailureChosen
 from pillarbox.intake.draft import Kept
 from pillarbox.policy.behavior import ACCEPT, Behavior, Break, Endings, SessionStage
 from pillarbox.policy.failing import Moment
@@ -33,6 +34,8 @@ from pillarbox.smtp.events import (
 from pillarbox.smtp.reply import Reply
 
 __all__ = ["FailingConversation", "converse"]
+
+_BY_ADDRESS: Final = "as the address asks"
 
 
 def converse(service: Service, line: Line) -> Conversation:
@@ -58,7 +61,7 @@ class FailingConversation(Conversation):
 
     def open(self, greet: Callable[..., None]) -> None:
         """Greet the client, late or with a refusal, or break the connection instead."""
-        behavior = self._failing.at(self._moment(SessionStage.CONNECT)) or ACCEPT
+        behavior = self._asked(self._moment(SessionStage.CONNECT))
         if not behavior.delay:
             self._greet(greet, behavior)
             return
@@ -98,7 +101,7 @@ class FailingConversation(Conversation):
         self._endings.clear()
         self._bouncing.clear()
         sender = str(event.reverse_path or "")
-        behavior = self._failing.at(self._moment(SessionStage.MAIL, sender=sender)) or ACCEPT
+        behavior = self._asked(self._moment(SessionStage.MAIL, sender=sender))
         refuse = partial(self._refuse_mail, event, rule=_why(behavior))
         self._obey(behavior, refuse, partial(super()._mail, event))
 
@@ -107,7 +110,7 @@ class FailingConversation(Conversation):
         moment = self._moment(
             SessionStage.RCPT, sender=str(self._sender or ""), recipients=(address,)
         )
-        behavior = self._failing.at(moment) or ACCEPT
+        behavior = self._asked(moment)
         is_later = behavior.stage is not SessionStage.RCPT
         now = ACCEPT if is_later else behavior
 
@@ -173,6 +176,20 @@ class FailingConversation(Conversation):
         known.setdefault("identity", self._login.identity)
         return Moment(stage=stage, session=self._line.id, client=self._line.client, **known)
 
+    def _asked(self, moment: Moment) -> Behavior:
+        behavior = self._failing.at(moment) or ACCEPT
+        if behavior is not ACCEPT:
+            self._service.sink(
+                FailureChosen(
+                    at=self._service.clock.now(),
+                    session=self._line.id,
+                    stage=moment.stage.value,
+                    what=str(behavior),
+                    why=behavior.why or _BY_ADDRESS,
+                )
+            )
+        return behavior
+
     def _of_message(self, stage: SessionStage, event: ContentStarted | MessageEnded) -> Behavior:
         envelope = event.envelope
         moment = self._moment(
@@ -180,12 +197,12 @@ class FailingConversation(Conversation):
             sender=str(envelope.reverse_path or ""),
             recipients=tuple(str(each.address) for each in envelope.recipients),
         )
-        return self._failing.at(moment) or ACCEPT
+        return self._asked(moment)
 
     def _try(
         self, stage: SessionStage, command: str, decide: Callable[[], None], **known: Any
     ) -> None:
-        behavior = self._failing.at(self._moment(stage, **known)) or ACCEPT
+        behavior = self._asked(self._moment(stage, **known))
         self._obey(behavior, partial(self._refuse, command=command), decide)
 
     def _obey(
@@ -238,4 +255,4 @@ class FailingConversation(Conversation):
 
 def _why(behavior: Behavior) -> str:
     """Return what the operator is told, as the reason for a failure."""
-    return f"failing on purpose: {behavior.why or 'as the address asks'}"
+    return f"failing on purpose: {behavior.why or _BY_ADDRESS}"

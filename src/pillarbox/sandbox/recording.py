@@ -17,6 +17,7 @@ from pillarbox.events.types import (
     AuthRefused,
     ConnectionClosed,
     Event,
+    FailureChosen,
     MessageAccepted,
     MessageRefused,
     RecipientRefused,
@@ -218,6 +219,9 @@ class Book:
         who = f" of {event.identity}" if event.identity else ""
         self._note(event.session, f"the login{who} was refused: {event.reason}")
 
+    def _failing(self, event: FailureChosen) -> None:
+        self._note(event.session, f"on purpose, {event.why}: {event.what}")
+
     def _note(self, session: str, text: str) -> None:
         recording = self._running.get(session)
         if recording is not None:
@@ -243,5 +247,6 @@ class Book:
         TlsNegotiated: _tls,
         AuthAccepted: _logged_in,
         AuthRefused: _not_logged_in,
+        FailureChosen: _failing,
         ConnectionClosed: _closed,
     }
