@@ -40,6 +40,22 @@ _ITEM: Final = re.compile(
 )
 # Names before a colon that are part of what people paste, and so are text.
 _PASTED: Final = frozenset({"aw", "cid", "fw", "fwd", "mailto", "re", "tel", "urn"})
+# What other programs call our words.
+_ELSEWHERE: Final = {
+    "bigger": "larger",
+    "date": "after",
+    "label": "tag",
+    "msgid": "message-id",
+    "newer": "after",
+    "older": "before",
+    "recipient": "to",
+    "sender": "from",
+    "since": "after",
+    "size": "larger",
+    "sort": "order",
+    "title": "subject",
+    "until": "before",
+}
 _NAMES: Final = {word.value: word for word in Word if word is not Word.ANY}
 _ORDER: Final = "order"
 
@@ -132,7 +148,8 @@ def _word(name: str, words: AbstractSet[Word]) -> Word:
     if word is not None and word in words:
         return word
     known = [*(word.value for word in words), _ORDER]
-    closest = _closest(name, known)
+    meant = _ELSEWHERE.get(name.lower(), "")
+    closest = meant if meant in known else _closest(name, known)
     why = (
         f'There is no word "{name}:".' if word is None else f'"{name}:" asks of mail that was sent.'
     )
