@@ -21,6 +21,8 @@ _HAPPENINGS: Final = (
     ("TLS: ", "From here on, everything is encrypted; the client begins anew with EHLO."),
     ("logged in", "The client has shown who it is; the user name may choose the project."),
     ("the login", "The client is told only that it failed; this is why."),
+    ("on purpose", "The sandbox was told to behave so, to show what the client makes of it."),
+    ("connection ended: failing on purpose", "This end is what was asked for, and no accident."),
     ("connection ended: lost", _WITHOUT_QUIT),
     ("connection ended: end of input", _WITHOUT_QUIT),
     ("connection ended: time-out", "The client said nothing for too long."),

@@ -145,14 +145,15 @@ class Releaser:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._log: deque[Released] = deque(maxlen=_REMEMBERED)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_on = False
+        self._is_on = self._listens = False
 
     # --- life ------------------------------------------------------------------------
 
     def start(self) -> None:
         """Go by the rules from now on."""
-        if self._forwards and not self._is_on:
+        if self._forwards and not self._listens:
             self._sandbox.inbox.on_kept(self._kept)
+            self._listens = True
         self._is_on = True
 
     async def stop(self) -> None:

@@ -101,7 +101,7 @@ class Webhooks:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._disabled: set[tuple[str, str]] = set()
-        self._is_on = False
+        self._is_on = self._listens = False
         self.given_up = 0
         """Deliveries that were not tried to the end because too many waited."""
 
@@ -110,9 +110,9 @@ class Webhooks:
     async def start(self) -> None:
         """Tell of what is caught from now on."""
         await self._endpoints.load()
-        if not self._is_on:
+        if not self._listens:
             self._sandbox.inbox.on_kept(self._kept)
-            self._is_on = True
+        self._listens = self._is_on = True
 
     async def stop(self) -> None:
         """Tell nobody any more. Safe to call twice."""
