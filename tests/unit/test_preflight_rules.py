@@ -140,6 +140,7 @@ _FOUND = [
     ("307", _link("http://8.8.8.8/x")),
     ("308", _link("https://acme-shop.com@evil.net/")),
     ("309", _link("https://staging.acme-shop.com/x")),
+    ("309", _link("https://a1b2.ngrok-free.app/x")),
     ("310", _link("https://example.com/x")),
     ("311", _link("http://acme-shop.com/x")),
     ("312", _link("acme-app://open")),
@@ -212,6 +213,7 @@ def test_a_rule_finds_what_it_is_for(number: str, octets: bytes) -> None:
         mail(more="List-Unsubscribe: <mailto:u@acme-shop.com>, <https://acme-shop.com/u>\r\n"
                   "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
         mail(f"{_WORDS}{_PNG}"),
+        mail(f'{_WORDS}<a href="https://dev.to/acme">blog</a>'),
         mail(f'{_WORDS}<a href="mailto:help@acme-shop.com">Write to us</a>'),
         mail(f'{_WORDS}<a href="https://click.acme-shop.com/1">www.acme-shop.com</a>'),
         mail(f'{_WORDS}<a href="https://acme-shop.com/file">invoice.pdf</a>'),

@@ -32,7 +32,9 @@ _HOME: Final = ".home.arpa"
 _EXAMPLE: Final = re.compile(r"(?:.*\.)?example(?:\.(?:com|net|org))?")
 _DEVELOPMENT: Final = re.compile(
     r"(?:.*[.-])?(?:staging|stage|dev|develop|development|qa|uat|preprod|sandbox|testing)[.-].*"
-    r"|.*\.(?:ngrok\.io|ngrok\.app|ngrok-free\.app|loca\.lt|localtest\.me|lvh\.me|nip\.io|sslip\.io)"
+)
+_TUNNEL: Final = re.compile(
+    r".*\.(?:ngrok\.io|ngrok\.app|ngrok-free\.app|loca\.lt|localtest\.me|lvh\.me|nip\.io|sslip\.io)"
 )
 SHORTENERS: Final = frozenset(
     [
@@ -78,9 +80,19 @@ def is_example(host: str) -> bool:
     return _EXAMPLE.fullmatch(host.rstrip(".").lower()) is not None
 
 
-def is_development(host: str) -> bool:
-    """Say whether a name looks like that of a machine where something is tried out."""
-    return _DEVELOPMENT.fullmatch(host.rstrip(".").lower()) is not None
+def is_development(host: str, owner: str) -> bool:
+    """Say whether a name looks like that of a machine where its owner tries something out.
+
+    Only the owner's own names tell: ``dev.to`` and ``dev.azure.com`` are for everybody.
+
+    Args:
+        host: The name.
+        owner: A domain of whom the name would have to be.
+    """
+    name = host.rstrip(".").lower()
+    if _TUNNEL.fullmatch(name):
+        return True
+    return organization(name) == organization(owner) and _DEVELOPMENT.fullmatch(name) is not None
 
 
 def organization(host: str) -> str:

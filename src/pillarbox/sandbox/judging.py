@@ -89,11 +89,12 @@ class Judging:
         summary = await self._inbox.summary(message)
         if content is None or summary is None:
             return None
-        mail = read_mail(content)
+        is_large = len(content) > _LARGE
+        mail = await asyncio.to_thread(read_mail, content) if is_large else read_mail(content)
         facts = await self._gather(
             mail, content, summary, kept, follow_links=follow_links, verify=verify
         )
-        if len(content) > _LARGE:
+        if is_large:
             found = await asyncio.to_thread(assess, mail, content, facts)
         else:
             found = assess(mail, content, facts)

@@ -199,8 +199,9 @@ def _with_user(letter: Letter) -> Iterator[Judged]:
 
 def _not_public(letter: Letter) -> Iterator[Judged]:
     of_web = [one for one in _of_web(letter) if not is_internal(one.host)]
+    author = letter.mail.from_[0].address.rpartition("@")[2] if letter.mail.from_ else ""
     yield from _say(
-        [one for one in of_web if is_development(one.host)],
+        [one for one in of_web if is_development(one.host, author)],
         Level.WARNING,
         309,
         "looks like one of a machine for development",
