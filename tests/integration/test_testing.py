@@ -214,6 +214,8 @@ def test_a_message_is_there_when_the_client_has_been_told(mail: Mailbox) -> None
     (attachment,) = message.attachments
     assert (attachment.filename, attachment.content) == ("a b.pdf", b"%PDF")
     assert message.raw.startswith(b"Received: ")
+    assert "C rcpt TO:<hidden@example.com>" in message.conversation
+    assert any(line.startswith("S 250 2.0.0") for line in message.conversation)
 
 
 def test_a_mail_is_waited_for_once(mail: Mailbox) -> None:

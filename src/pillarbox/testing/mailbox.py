@@ -251,7 +251,7 @@ class Mailbox:
     def _kept(self, summaries: Sequence[Summary]) -> None:
         with self._changed:
             for summary in summaries:
-                self._caught[summary.id] = CaughtMessage(summary, self._reader(summary.id))
+                self._caught[summary.id] = self._message(summary)
             self._changed.notify_all()
 
     def _gone(self, messages: Sequence[MessageId]) -> None:
@@ -260,8 +260,17 @@ class Mailbox:
                 self._caught.pop(message, None)
                 self._waited_for.discard(message)
 
-    def _reader(self, message: MessageId) -> Callable[[], bytes]:
-        return lambda: self._server.call(lambda sandbox: sandbox.content(message)) or b""
+    def _message(self, summary: Summary) -> CaughtMessage:
+        call = self._server.call
+
+        def read() -> bytes:
+            return call(lambda sandbox: sandbox.content(summary.id)) or b""
+
+        def recall() -> list[str]:
+            session = call(lambda sandbox: sandbox.transcript(summary.session))
+            return _shown(session.lines) if session else []
+
+        return CaughtMessage(summary, read, recall)
 
     def _next(self, wanted: Wanted, timeout: float) -> CaughtMessage | None:
         """Return the oldest mail that fits and was not waited for, once there is one."""
@@ -320,8 +329,12 @@ def _line(message: CaughtMessage, *, is_new: bool) -> str:
 
 def _ending(session: Transcript) -> str:
     at = datetime.fromtimestamp(session.started_at, UTC).strftime("%H:%M:%S")
-    lines = [f"    {line.direction} {line.text}" for line in _telling(session.lines)]
-    return "\n".join([f"A session at {at} brought no mail:", *lines[:_MOST_LINES]])
+    lines = _shown(_telling(session.lines)[:_MOST_LINES])
+    return "\n    ".join([f"A session at {at} brought no mail:", *lines])
+
+
+def _shown(lines: Sequence[Line]) -> list[str]:
+    return [f"{line.direction} {line.text}" for line in lines]
 
 
 def _telling(lines: Sequence[Line]) -> list[Line]:

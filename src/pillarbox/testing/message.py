@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
@@ -48,15 +48,19 @@ class Headers(Mapping[str, str]):
 class CaughtMessage:
     """A mail, and what the server knows of how it came."""
 
-    def __init__(self, summary: Summary, read: Callable[[], bytes]) -> None:
+    def __init__(
+        self, summary: Summary, read: Callable[[], bytes], recall: Callable[[], Sequence[str]]
+    ) -> None:
         """Show a mail.
 
         Args:
             summary: What the list shows of it.
             read: Returns its octets, when they are wanted.
+            recall: Returns the lines of the session that brought it.
         """
         self._summary = summary
         self._read = read
+        self._recall = recall
 
     def __repr__(self) -> str:
         sender = self.envelope_from or "<>"
@@ -94,6 +98,11 @@ class CaughtMessage:
     def caught_at(self) -> datetime:
         """When it came."""
         return datetime.fromtimestamp(self._summary.at, UTC)
+
+    @property
+    def conversation(self) -> tuple[str, ...]:
+        """The session that brought it, line by line: "C" said by the client, "S" by the server."""
+        return tuple(self._recall())
 
     @property
     def summary(self) -> Summary:
