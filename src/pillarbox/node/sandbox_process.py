@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,7 @@ from pillarbox.node.sandbox_sockets import bind_sandbox
 
 __all__ = ["run_sandbox"]
 
+_PRIVATE: Final = 0o077  # nobody else may read what was caught
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -38,6 +40,7 @@ def run_sandbox(
     Raises:
         PillarboxError: It cannot start, or cannot go on, and why.
     """
+    os.umask(_PRIVATE)
     sockets = bind_sandbox(settings.sandbox, is_alone=True)
 
     async def run() -> None:
