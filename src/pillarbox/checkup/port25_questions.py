@@ -143,4 +143,4 @@ async def _leave(wire: Wire, greeting: Reply | None) -> None:
     if greeting is not None:
         with suppress(OSError):
             await wire.say("QUIT")
-    wire.close()
+    await wire.close()

@@ -63,7 +63,7 @@ async def ask_for_relay(
         async with asyncio.timeout(seconds):
             for shot in shots:
                 await asking.fire(shot)
-    asking.close()
+    await asking.close()
     return RelayFacts(
         target=target,
         asked=asking.asked,
@@ -91,10 +91,10 @@ class _Asking:
         self.unclear = 0
         self.taken: list[RelayShot] = []
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the session."""
         if self._wire is not None:
-            self._wire.close()
+            await self._wire.close()
             self._wire = None
 
     async def fire(self, shot: RelayShot) -> None:
@@ -114,7 +114,7 @@ class _Asking:
         except (EOFError, StageFailed, ConnectionError):
             code = _CLOSING
         if code == _CLOSING:
-            self.close()
+            await self.close()
         return code
 
     async def _code_of(self, shot: RelayShot) -> int:

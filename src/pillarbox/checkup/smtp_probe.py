@@ -139,7 +139,7 @@ class _Attempt:
             pass  # it is in the steps
         finally:
             if self._wire is not None:
-                self._wire.close()
+                await self._wire.close()
 
     def seen(self, expected: Mode) -> Probe:
         """Return what was seen."""

@@ -108,6 +108,7 @@ async def is_answered(address: str, port: int, seconds: float) -> bool:
     except OSError:  # a time-out is one of them
         return False
     writer.transport.abort()
+    await asyncio.sleep(0)  # the loop lets go of the socket in its next turn
     return True
 
 

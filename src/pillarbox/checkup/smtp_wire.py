@@ -133,9 +133,10 @@ class Wire:
         await self.say(command)
         return await self.hear()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the connection at once."""
         self.writer.transport.abort()
+        await asyncio.sleep(0)  # the loop lets go of the socket in its next turn
 
     def _note(self, mark: str, text: str) -> None:
         if len(self.lines) < _MAX_LINES:

@@ -64,7 +64,7 @@ async def _speaks(
     try:
         return await _shakes_hands(wire, mode, hello, version, name)
     finally:
-        wire.close()
+        await wire.close()
 
 
 async def _shakes_hands(

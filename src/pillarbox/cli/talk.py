@@ -255,7 +255,7 @@ class _Talking:
         except TalkEnded as error:
             return _Ending(TEMPORARY, str(error))
         finally:
-            session.wire.close()
+            await session.wire.close()
 
     async def _connect(self) -> Wire:
         """Connect to the first address that answers.
