@@ -9,11 +9,15 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-__all__ = ["Group", "Operation", "Parameter", "Reference", "read_reference"]
+__all__ = ["Group", "Operation", "Parameter", "Reference", "Text", "read_reference"]
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _SAMPLE: Final = {"id": "latest", "number": "2", "part": "2", "name": "inbox", "tag": "welcome"}
 _DEEPEST: Final = 6
+
+
+Text = tuple[tuple[str, bool], ...]
+"""Words, and whether they are code: the document has them in backticks."""
 
 
 class Parameter(Struct, frozen=True):
@@ -22,7 +26,7 @@ class Parameter(Struct, frozen=True):
     name: str
     where: str  # "path", "query", "header", "body"
     type: str
-    what: str
+    what: Text
     is_required: bool
 
 
@@ -33,10 +37,10 @@ class Operation(Struct, frozen=True):
     method: str
     path: str
     summary: str
-    what: str
+    what: tuple[Text, ...]  # paragraphs
     parameters: tuple[Parameter, ...]
     answer: tuple[Parameter, ...]
-    problems: tuple[tuple[str, str], ...]
+    problems: tuple[tuple[str, Text], ...]
     example: str  # a curl command
 
 
@@ -99,11 +103,11 @@ class _Reader:
             method=method.upper(),
             path=path,
             summary=given.get("summary", ""),
-            what=given.get("description", ""),
+            what=tuple(_marked(each) for each in given.get("description", "").split("\n\n")),
             parameters=tuple(parameters),
             answer=() if schema is None else tuple(self._members(schema, "answer")),
             problems=tuple(
-                (code, each.get("description", ""))
+                (code, _marked(each.get("description", "")))
                 for code, each in answers.items()
                 if code[0] in "45"
             ),
@@ -115,7 +119,7 @@ class _Reader:
             given["name"],
             given["in"],
             self._type(given.get("schema", {})),
-            given.get("description", ""),
+            _marked(given.get("description", "")),
             bool(given.get("required", False)),
         )
 
@@ -126,7 +130,7 @@ class _Reader:
         required = set(schema.get("required", ()))
         for name, member in schema.get("properties", {}).items():
             what = member.get("description") or self._resolved(member).get("description", "")
-            yield Parameter(name, where, self._type(member), what, name in required)
+            yield Parameter(name, where, self._type(member), _marked(what), name in required)
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         name = schema.get("$ref", "").rpartition("/")[2]
@@ -138,7 +142,8 @@ class _Reader:
             return str(schema["$ref"].rpartition("/")[2])
         choices = schema.get("anyOf")
         if choices:
-            return " or ".join(self._type(each) for each in choices)
+            # Null is the same as nothing given, and needs no word.
+            return " or ".join(self._type(each) for each in choices if each != {"type": "null"})
         if schema.get("type") == "array":
             return f"list of {self._type(schema.get('items', {}))}"
         if "enum" in schema:
@@ -178,6 +183,11 @@ class _Reader:
         return {"string": "text", "integer": 1, "number": 1.0, "boolean": True}.get(
             schema.get("type", ""), schema.get("default", "text")
         )
+
+
+def _marked(text: str) -> Text:
+    words = text.replace("\n", " ").split("`")
+    return tuple((word, bool(number % 2)) for number, word in enumerate(words) if word)
 
 
 def _json_schema(holder: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ sandbox travels with the request: ``serve`` puts it there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query as InQuery
@@ -44,13 +44,26 @@ LATEST: Final = "latest"
 _CLOCK: Final = SystemClock()
 
 
-def serve(sandbox: Sandbox, parts: Iterable[APIRouter], *, prefix: str = "") -> APIRouter:
-    """Return one router of all parts, whose requests know ``sandbox``."""
+def serve(
+    sandbox: Sandbox,
+    parts: Iterable[APIRouter],
+    *,
+    prefix: str = "",
+    responses: dict[int | str, dict[str, Any]] | None = None,
+) -> APIRouter:
+    """Return one router of all parts, whose requests know ``sandbox``.
+
+    Args:
+        sandbox: Whom they ask.
+        parts: The routes.
+        prefix: Of all paths.
+        responses: What the document says that all of them may answer.
+    """
 
     async def provide(connection: HTTPConnection) -> None:
         connection.state.sandbox = sandbox
 
-    whole = Router(prefix=prefix, dependencies=[Depends(provide)])
+    whole = Router(prefix=prefix, dependencies=[Depends(provide)], responses=responses)
     for part in parts:
         whole.include_router(part)
     return whole
@@ -68,7 +81,6 @@ InProject = Annotated[
     InQuery(
         description="Only in this project; mail of another one is not found.",
         max_length=63,
-        examples=["inbox"],
     ),
 ]
 

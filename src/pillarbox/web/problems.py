@@ -20,7 +20,15 @@ from starlette.responses import Response
 
 from pillarbox.errors import PillarboxError, TemporaryError
 
-__all__ = ["Fault", "Problem", "Renderer", "problem_of", "problem_response", "request_id"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Fault",
+    "Problem",
+    "Renderer",
+    "problem_of",
+    "problem_response",
+    "request_id",
+]
 
 MEDIA_TYPE: Final = "application/problem+json"
 _CODES: Final = {

@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from pillarbox.api.mailhog import messages
-from pillarbox.api.mailpit import plain_problem
+from pillarbox.api.mailpit import LINES, plain_problem
 from pillarbox.api.serving import serve
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.web.problems import Renderer
@@ -22,4 +22,4 @@ RENDERERS: Final[dict[str, Renderer]] = {"/api/v2": plain_problem}
 
 def routers(sandbox: Sandbox) -> list[APIRouter]:
     """Return the API."""
-    return [serve(sandbox, (messages.router,))]
+    return [serve(sandbox, (messages.router,), responses=LINES)]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pillarbox.api.checksums import off_the_loop
 from pillarbox.api.downloads import content_disposition, download
 from pillarbox.api.mailhog.shapes import show_message, show_messages
-from pillarbox.api.mailpit.reading import TheMail, TheSummary, bounds, read_body
+from pillarbox.api.mailpit.reading import TheMail, TheSummary, asks, bounds, describes, read_body
 from pillarbox.api.serving import TheSandbox
 from pillarbox.inbox.values import Selection, Summary
 from pillarbox.sandbox.service import Sandbox
@@ -31,13 +31,13 @@ class _Smtp(Struct, frozen=True):
     email: str = ""
 
 
-@router.get("/api/v2/messages", summary="List messages")
+@router.get("/api/v2/messages", summary="List messages", openapi_extra=asks("start", "limit"))
 async def list_messages(request: Request, sandbox: TheSandbox) -> JSONResponse:
     """Return messages, newest first; takes `start` and `limit`."""
     return await _list(request, sandbox, None)
 
 
-@router.get("/api/v2/search", summary="Search messages")
+@router.get("/api/v2/search", summary="Search messages", openapi_extra=asks("start", "limit"))
 async def search(
     request: Request, sandbox: TheSandbox, kind: str = "containing", query: str = ""
 ) -> JSONResponse:
@@ -83,7 +83,12 @@ async def read_part(mail: TheMail, part: int) -> Response:
     return download(content, filename=parts[part].filename, media_type=parts[part].media_type)
 
 
-@router.post("/api/v1/messages/{id}/release", summary="Release", response_class=Response)
+@router.post(
+    "/api/v1/messages/{id}/release",
+    summary="Release",
+    response_class=Response,
+    openapi_extra=describes(_Smtp),
+)
 async def release(request: Request, sandbox: TheSandbox, summary: TheSummary) -> Response:
     """Send a message to `email` by our relay; a host that the client names is not used."""
     body = await read_body(request, _Smtp)

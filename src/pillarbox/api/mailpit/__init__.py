@@ -6,7 +6,7 @@ alone: ``http://localhost:8025/in/shop``.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -19,7 +19,7 @@ from pillarbox.sandbox.service import Sandbox
 from pillarbox.web.problems import Problem, Renderer
 from pillarbox.web.routing import Router
 
-__all__ = ["IN_PROJECT", "PREFIX", "RENDERERS", "routers"]
+__all__ = ["IN_PROJECT", "LINES", "PREFIX", "RENDERERS", "plain_problem", "routers"]
 
 PREFIX: Final = "/api/v1"
 IN_PROJECT: Final = "/in/{project}"
@@ -30,6 +30,11 @@ _PARTS: Final = (
     application.router,
     message.router,
 )
+LINES: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"description": "A line of text that says why.", "content": {"text/plain": {}}}
+}
+"""How the document describes errors of Mailpit's and MailHog's interfaces."""
+
 _KEPT_STATUS: Final = frozenset({401, 403, 405, 408, 413, 421, 429, 500, 503})
 
 
@@ -37,7 +42,7 @@ def routers(sandbox: Sandbox) -> list[APIRouter]:
     """Return the API, over all projects and in one of them."""
     found: list[APIRouter] = []
     for place in ("", IN_PROJECT):
-        api = Router(prefix=PREFIX, include_in_schema=not place)
+        api = Router(prefix=PREFIX, include_in_schema=not place, responses=LINES)
         for part in _PARTS:
             api.include_router(part)
         found.append(serve(sandbox, (api, events.router), prefix=place))

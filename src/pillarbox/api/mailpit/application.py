@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from msgspec import Struct, to_builtins
 
-from pillarbox.api.mailpit.reading import read_body
+from pillarbox.api.mailpit.reading import describes, read_body
 from pillarbox.api.serving import TheSandbox
 from pillarbox.sandbox.chaos import Chaos, Trigger, chaos_of, set_chaos
 from pillarbox.sandbox.failing import Failing
@@ -87,7 +87,7 @@ async def read_chaos(sandbox: TheSandbox) -> JSONResponse:
     return JSONResponse(_show(sandbox.failing))
 
 
-@router.put("/chaos", summary="Set the chaos triggers")
+@router.put("/chaos", summary="Set the chaos triggers", openapi_extra=describes(_Triggers))
 async def put_chaos(request: Request, sandbox: TheSandbox) -> JSONResponse:
     """Set how often senders, recipients and logins fail; what is left out does not."""
     body = await read_body(request, _Triggers)

@@ -12,7 +12,7 @@ from pillarbox.api.checksums import off_the_loop
 from pillarbox.api.downloads import SHOWN_TYPES, content_disposition, download
 from pillarbox.api.mailpit.checks import show_html_check, show_link_check, show_spam_check
 from pillarbox.api.mailpit.placeholder import placeholder
-from pillarbox.api.mailpit.reading import TheMail, TheSummary, read_body
+from pillarbox.api.mailpit.reading import TheMail, TheSummary, asks, describes, read_body
 from pillarbox.api.mailpit.shapes import show_headers, show_message
 from pillarbox.api.sandbox.judging import read_session as read_native_session
 from pillarbox.api.sandbox.shapes import show_links
@@ -51,7 +51,12 @@ async def read_headers(mail: TheMail) -> JSONResponse:
     return JSONResponse(show_headers(mail.fields))
 
 
-@router.get("/raw", summary="Its source", response_class=PlainTextResponse)
+@router.get(
+    "/raw",
+    summary="Its source",
+    openapi_extra=asks("dl"),
+    response_class=PlainTextResponse,
+)
 async def read_raw(request: Request, sandbox: TheSandbox, summary: TheSummary) -> Response:
     """Return the source as text; with `dl=1` as a file."""
     content = await sandbox.content(summary.id)
@@ -100,7 +105,7 @@ async def check_html(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) ->
     return JSONResponse(show_html_check(assessment.clients))
 
 
-@router.get("/link-check", summary="Whether its links answer")
+@router.get("/link-check", summary="Whether its links answer", openapi_extra=asks("follow"))
 async def check_links(request: Request, sandbox: TheSandbox, summary: TheSummary) -> JSONResponse:
     """Ask for the links of a message, at public addresses only."""
     assessment = await sandbox.assess(summary.id, follow_links=True)
@@ -119,7 +124,12 @@ async def check_spam(sandbox: TheSandbox, summary: TheSummary) -> JSONResponse:
     return JSONResponse(show_spam_check(assessment.spam[0]))
 
 
-@router.post("/release", summary="Release a message", response_class=PlainTextResponse)
+@router.post(
+    "/release",
+    summary="Release a message",
+    openapi_extra=describes(_Release),
+    response_class=PlainTextResponse,
+)
 async def release(request: Request, sandbox: TheSandbox, summary: TheSummary) -> str:
     """Send a message to real people by the relay, where one is configured."""
     body = await read_body(request, _Release)

@@ -8,7 +8,7 @@ from fastapi import Path, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from msgspec import Struct, field
 
-from pillarbox.api.mailpit.reading import bounds, read_body
+from pillarbox.api.mailpit.reading import asks, bounds, describes, read_body
 from pillarbox.api.mailpit.shapes import show_messages
 from pillarbox.api.sandbox.selecting import LONGEST_SEARCH
 from pillarbox.api.serving import TheSandbox, message_ids, read_search
@@ -46,19 +46,28 @@ class _Name(Struct, frozen=True, rename="pascal"):
     name: str = ""
 
 
-@router.get("/messages", summary="List messages")
+@router.get("/messages", summary="List messages", openapi_extra=asks("start", "limit"))
 async def list_messages(request: Request, sandbox: TheSandbox) -> JSONResponse:
     """Return messages, newest first; takes `start` and `limit`."""
     return await _list(request, sandbox, None)
 
 
-@router.get("/search", summary="Search messages")
+@router.get(
+    "/search",
+    summary="Search messages",
+    openapi_extra=asks("query", "start", "limit", "tz"),
+)
 async def search(request: Request, sandbox: TheSandbox) -> JSONResponse:
     """Return what `query` finds; takes `start`, `limit` and `tz`."""
     return await _list(request, sandbox, _search(request))
 
 
-@router.put("/messages", summary="Set read status", response_class=PlainTextResponse)
+@router.put(
+    "/messages",
+    summary="Set read status",
+    openapi_extra=describes(_ReadState),
+    response_class=PlainTextResponse,
+)
 @takes_body(8 * MIB)
 async def set_read_status(request: Request, sandbox: TheSandbox) -> str:
     """Mark messages by `IDs` or `Search` as `Read` or not; without either, all."""
@@ -74,7 +83,12 @@ async def set_read_status(request: Request, sandbox: TheSandbox) -> str:
     return _OK
 
 
-@router.delete("/messages", summary="Delete messages", response_class=PlainTextResponse)
+@router.delete(
+    "/messages",
+    summary="Delete messages",
+    openapi_extra=describes(_Chosen),
+    response_class=PlainTextResponse,
+)
 @takes_body(8 * MIB)
 async def delete_messages(request: Request, sandbox: TheSandbox) -> str:
     """Delete messages by `IDs`; without them, all."""
@@ -85,7 +99,12 @@ async def delete_messages(request: Request, sandbox: TheSandbox) -> str:
     return _OK if "accept" in request.headers else ""
 
 
-@router.delete("/search", summary="Delete by search", response_class=PlainTextResponse)
+@router.delete(
+    "/search",
+    summary="Delete by search",
+    openapi_extra=asks("query", "tz"),
+    response_class=PlainTextResponse,
+)
 async def delete_search(request: Request, sandbox: TheSandbox) -> str:
     """Delete what `query` finds."""
     await sandbox.remove(Selection(query=_search(request), project=_project(request)))
@@ -98,7 +117,9 @@ async def list_tags(request: Request, sandbox: TheSandbox) -> JSONResponse:
     return JSONResponse([each.tag for each in await sandbox.tags(_project(request))])
 
 
-@router.put("/tags", summary="Set tags", response_class=PlainTextResponse)
+@router.put(
+    "/tags", summary="Set tags", openapi_extra=describes(_Tagging), response_class=PlainTextResponse
+)
 @takes_body(8 * MIB)
 async def set_tags(request: Request, sandbox: TheSandbox) -> str:
     """Give messages by `IDs` these `Tags` and no others."""
@@ -108,7 +129,12 @@ async def set_tags(request: Request, sandbox: TheSandbox) -> str:
     return _OK
 
 
-@router.put("/tags/{tag:path}", summary="Rename a tag", response_class=PlainTextResponse)
+@router.put(
+    "/tags/{tag:path}",
+    summary="Rename a tag",
+    openapi_extra=describes(_Name),
+    response_class=PlainTextResponse,
+)
 async def rename_tag(request: Request, sandbox: TheSandbox, tag: TheTag) -> str:
     """Give a tag another `Name`."""
     body = await read_body(request, _Name)

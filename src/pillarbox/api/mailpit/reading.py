@@ -20,10 +20,18 @@ from pillarbox.message.mail import Mail
 from pillarbox.web.problems import Problem
 from pillarbox.web.routing import read_json
 
-__all__ = ["Bounds", "TheMail", "TheSummary", "bounds", "read_body"]
+__all__ = ["Bounds", "TheMail", "TheSummary", "asks", "bounds", "describes", "read_body"]
 
 _Body = TypeVar("_Body", bound=Struct)
 _MOST: Final = 10_000
+_ASKED: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "query": ({"type": "string", "examples": ["subject:welcome"]}, "In the search language."),
+    "start": ({"type": "integer", "default": 0}, "Leave out so many."),
+    "limit": ({"type": "integer", "default": 50}, "At most so many."),
+    "tz": ({"type": "string"}, "Time zone of `before:` and `after:`, such as Pacific/Auckland."),
+    "dl": ({"type": "string"}, "`1` for a file to save."),
+    "follow": ({"type": "boolean"}, "Whether a redirect counts as its end."),
+}
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -40,6 +48,35 @@ def bounds(request: Request) -> Bounds:
         start=_number(request.query_params.get("start"), 0),
         limit=min(_number(request.query_params.get("limit"), 50), _MOST),
     )
+
+
+def asks(*names: str) -> dict[str, Any]:
+    """Return what the OpenAPI document says of values that are read from the query."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": schema, "description": what}
+            for name, (schema, what) in _ASKED.items()
+            if name in names
+        ]
+    }
+
+
+def describes(kind: type[Struct]) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a body that ``read_body`` reads."""
+    schema = msgspec.json.schema(kind)
+    named = schema.pop("$defs", {})
+
+    def resolved(part: Any) -> Any:
+        if isinstance(part, list):
+            return [resolved(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return resolved(named[part["$ref"].rpartition("/")[2]])
+        # Titles and descriptions are of our classes, and nothing to clients.
+        return {name: resolved(each) for name, each in part.items() if name != "title"}
+
+    return {"requestBody": {"content": {"application/json": {"schema": resolved(schema)}}}}
 
 
 async def read_body(request: Request, kind: type[_Body]) -> _Body:

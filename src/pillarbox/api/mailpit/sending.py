@@ -14,7 +14,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from msgspec import Struct, field
 
-from pillarbox.api.mailpit.reading import read_body
+from pillarbox.api.mailpit.reading import describes, read_body
 from pillarbox.api.serving import TheSandbox
 from pillarbox.store.ids import show_id
 from pillarbox.web.problems import Problem
@@ -96,7 +96,7 @@ class _Message(
     attachments: list[_File] = field(default_factory=list)
 
 
-@router.post("/send", summary="Send a message")
+@router.post("/send", summary="Send a message", openapi_extra=describes(_Message))
 @takes_body(_LARGEST)
 async def send(request: Request, sandbox: TheSandbox) -> JSONResponse:
     """Take a message in as if it had come by SMTP."""

@@ -20,6 +20,7 @@ from pillarbox.api.sandbox import (
     webhooks,
 )
 from pillarbox.api.sandbox.numbers import readiness, refresher
+from pillarbox.api.sandbox.problems import VALUE_PROBLEMS
 from pillarbox.api.serving import serve
 from pillarbox.sandbox.service import Sandbox
 
@@ -45,7 +46,7 @@ def routers(sandbox: Sandbox) -> list[APIRouter]:
         information.router,
     )
     return [
-        serve(sandbox, parts, prefix=PREFIX),
+        serve(sandbox, parts, prefix=PREFIX, responses=VALUE_PROBLEMS),
         health.router(readiness(sandbox), refresher(sandbox)),
         documentation.router(),
     ]

@@ -42,7 +42,9 @@ class Removed(BaseModel):
 class State(BaseModel):
     """What to change of a mail. What is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"is_read": True, "tags": ["done"]}]}
+    )
 
     is_read: bool | None = None
     tags: list[str] | None = Field(None, max_length=100)

@@ -28,7 +28,12 @@ Stage = Literal["connect", "helo", "starttls", "auth", "mail", "rcpt", "data", "
 class RuleFields(BaseModel):
     """When to fail, how, and how often. It says `code`, waits, and breaks the connection."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"stage": "rcpt", "recipient": "*@example.com", "code": 451, "count": 2}]
+        },
+    )
 
     stage: Stage = "rcpt"
     project: str = Field("", max_length=63, description="Empty: in every project.")

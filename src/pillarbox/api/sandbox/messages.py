@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pillarbox.api.sandbox import models as m
 from pillarbox.api.sandbox.problems import SEARCH_PROBLEMS
-from pillarbox.api.sandbox.selecting import MOST_IDS, Search, Selected, selected
+from pillarbox.api.sandbox.selecting import LONGEST_SEARCH, MOST_IDS, Search, Selected, selected
 from pillarbox.api.sandbox.shapes import show_list
 from pillarbox.api.serving import InProject, TheSandbox, read_id, read_search
 from pillarbox.inbox.values import Selection
@@ -26,6 +26,11 @@ _PAGE: Final = 1_000
 
 class Changes(Selected):
     """What to change of which mails. What is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"query": "is:unread", "is_read": True}]},
+    )
 
     is_read: bool | None = None
     tags: list[str] | None = Field(None, max_length=100, description="These, and no others.")
@@ -97,7 +102,12 @@ async def remove_messages(
         list[str] | None, InQuery(max_length=MOST_IDS, description="These mails.")
     ] = None,
     query: Annotated[
-        str | None, InQuery(max_length=1_000, description="Mails that a search finds.")
+        str | None,
+        InQuery(
+            max_length=LONGEST_SEARCH,
+            description="Mails that a search finds.",
+            examples=["subject:welcome"],
+        ),
     ] = None,
     all: Annotated[bool, InQuery(description="All mails (of the project).")] = False,  # noqa: A002, FBT002 - as it stands in a URL
     project: InProject = None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pillarbox.api.sandbox.models import ProblemDocument
+from pillarbox.web.problems import MEDIA_TYPE
 
-__all__ = ["MAIL_PROBLEMS", "SEARCH_PROBLEMS", "problems"]
+__all__ = ["MAIL_PROBLEMS", "SEARCH_PROBLEMS", "VALUE_PROBLEMS", "problems"]
 
 
 def problems(**descriptions: str) -> dict[int | str, dict[str, Any]]:
@@ -14,12 +15,12 @@ def problems(**descriptions: str) -> dict[int | str, dict[str, Any]]:
     return {
         int(status.lstrip("_")): {
             "description": description,
-            "model": ProblemDocument,
-            "content": {"application/problem+json": {}},
+            "content": {MEDIA_TYPE: {"schema": ProblemDocument.model_json_schema()}},
         }
         for status, description in descriptions.items()
     }
 
 
+VALUE_PROBLEMS: Final = problems(_422="A value makes no sense; `errors` says which.")
 SEARCH_PROBLEMS: Final = problems(_422="The search has a word that is not known.")
 MAIL_PROBLEMS: Final = problems(_404="There is no such mail (in this project).")

@@ -37,7 +37,10 @@ class CapShown(BaseModel):
 class ProjectSettings(BaseModel):
     """What mail a project takes, and how much of it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"users": ["shop"], "cap": {"messages": 1000}}]},
+    )
 
     title: str = Field("", max_length=200)
     users: list[str] = Field([], max_length=1_000, description="Whose mail comes here.")

@@ -42,7 +42,12 @@ class Expectation(BaseModel):
 class Assertions(BaseModel):
     """What should be true of a header."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"headers": [{"name": "Subject", "equals": "Welcome"}]}],
+        },
+    )
 
     headers: list[Expectation] = Field(min_length=1, max_length=100)
 
