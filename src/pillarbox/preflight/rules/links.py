@@ -290,7 +290,8 @@ def _say(
     tenths: int = 0,
 ) -> Iterator[Judged]:
     """Say one thing of all that it holds for."""
-    different = list({one.url: one for one in found}.values())
+    # Of the same address in HTML and text, the one whose line is known.
+    different = list({one.url: one for one in reversed(found)}.values())[::-1]
     if not different:
         return
     noun = "image" if all(one.kind == "resource" for one in different) else "link"
@@ -305,7 +306,7 @@ def _say(
         fix,
         tenths=tenths,
         evidence=tuple(one.shown for one in different[:_MOST]),
-        lines=tuple(one.line for one in different),
+        lines=tuple(one.line for one in found),
     )
 
 
