@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Final
@@ -130,22 +131,28 @@ def read_all(octets: bytes) -> None:
 
 
 def spent(octets: bytes) -> float:
-    """Return the least CPU seconds of three tries."""
+    """Return the least CPU seconds of two tries."""
     tries = []
-    for _ in range(3):
-        began = time.process_time()
-        read_all(octets)
-        tries.append(time.process_time() - began)
+    gc.disable()  # what it costs depends on all else that is in memory
+    try:
+        for _ in range(2):
+            began = time.process_time()
+            read_all(octets)
+            tries.append(time.process_time() - began)
+    finally:
+        gc.enable()
     return min(tries)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_reading_takes_linear_time(name: str) -> None:
     """A mebibyte takes under a second (F07), and twice as much at most two and a half times as long."""
-    half = spent(HOSTILE[name](MEBIBYTE // 8))
-    whole = spent(HOSTILE[name](MEBIBYTE // 4))
-    assert whole < 0.25 + 0.15  # the machine has others to serve
-    assert whole < 2.5 * max(half, 0.04)
+    for _ in range(4):  # the machine has others to serve, and they come and go
+        half = spent(HOSTILE[name](MEBIBYTE // 8))
+        whole = spent(HOSTILE[name](MEBIBYTE // 4))
+        if whole < min(0.25, 2.5 * max(half, 0.02)):
+            return
+    pytest.fail(f"{whole:.3f} s for a quarter of a mebibyte, {half:.3f} s for half as much")
 
 
 @given(st.binary(max_size=400))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 
 import pytest
 
@@ -167,6 +168,43 @@ def test_images_that_the_page_shows_are_inline() -> None:
     logo = seen.by_content_id("logo@1")
     assert logo is not None
     assert logo.content == b"A"
+
+
+def test_the_root_of_related_parts_may_stand_behind() -> None:
+    """RFC 2387: ``start`` names the part that the others belong to."""
+    seen = mail(
+        'Content-Type: multipart/related; boundary=b; start="<page>"',
+        f"--b\nContent-Type: image/png\nContent-ID: <a>\n\nA\n--b\nContent-ID: <page>\n{HTML}\n--b--\n",
+    )
+    assert seen.html == "<p>page</p>"
+    assert [each.content_id for each in seen.attachments] == ["a"]
+
+
+def test_a_page_says_what_it_is_written_in() -> None:
+    """Without a charset parameter, the page's own word counts."""
+    page = b'<html><meta http-equiv=Content-Type content="text/html; charset=koi8-r">'
+    seen = mail("Content-Type: text/html", page + b"\xf0\xd2\xc9\xd7\xc5\xd4")
+    assert seen.html is not None
+    assert seen.html.endswith("Привет")
+
+
+def test_alternatives_for_other_readers_are_no_files() -> None:
+    """AMP is neither shown nor attached; it stands in the tree."""
+    seen = multipart("alternative", TEXT, "Content-Type: text/x-amp-html\n\n<html amp4email>", HTML)
+    assert (seen.text, seen.html, seen.attachments) == ("plain", "<p>page</p>", ())
+    assert len(list(seen.tree.walk())) == 4
+
+
+def test_archives_are_never_unpacked() -> None:
+    """F08: what is packed stays packed: ten megabytes of nothing are a few octets."""
+    packed = gzip.compress(bytes(10_000_000))
+    encoded = base64.encodebytes(packed).decode()
+    seen = multipart(
+        "mixed",
+        TEXT,
+        f"Content-Type: application/gzip\nContent-Transfer-Encoding: base64\n\n{encoded}",
+    )
+    assert seen.attachments[0].content == packed
 
 
 def test_flowed_text_is_joined() -> None:

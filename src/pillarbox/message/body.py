@@ -18,6 +18,8 @@ from pillarbox.message.tree import Node
 
 __all__ = ["Body", "is_media", "is_within_text", "outside_text", "referred_ids", "select_body"]
 
+# Alternatives for readers of another kind; nobody takes them for files.
+_FOR_OTHERS: Final = frozenset({"text/x-amp-html", "text/watch-html"})
 _REFERENCE: Final = re.compile(r"""cid:([^\s"'<>)\\]{1,400})""", re.IGNORECASE)
 
 
@@ -97,6 +99,7 @@ class _Views:
         text: list[Node] | None,
         html: list[Node] | None,
         *,
+        first: int = 0,
         in_alternative: bool = False,
     ) -> None:
         """Sort the parts of one multipart; how deep it goes is bounded by the tree's limits.
@@ -106,6 +109,7 @@ class _Views:
             kind: The multipart's subtype.
             text: The view without HTML; None where the parts have no place in it.
             html: The view with HTML; None likewise.
+            first: The place of the part that the others belong to, if they are related.
             in_alternative: Whether an outer multipart is an alternative.
         """
         before = len(text or ()), len(html or ())
@@ -114,11 +118,14 @@ class _Views:
                 inner = part.media_type[10:]
                 self.sort(
                     part.children, inner, text, html,
+                    first=_first(part),
                     in_alternative=in_alternative or inner == "alternative",
                 )  # fmt: skip
             elif part.media_type.startswith("multipart/") and part.body_start >= part.end:
                 continue  # a multipart of nothing
-            elif not _is_shown(part, kind, is_first=place == 0):
+            elif kind == "alternative" and part.media_type in _FOR_OTHERS:
+                continue
+            elif not _is_shown(part, kind, is_first=place == first):
                 self.attached.append(part)
             elif kind == "alternative":
                 self._choose(part, text, html)
@@ -142,6 +149,13 @@ class _Views:
                 view.append(part)
         if (text is None or html is None) and is_media(part):
             self.attached.append(part)
+
+
+def _first(multipart: Node) -> int:
+    """Return the place of the part that the others belong to (RFC 2387 §3.2)."""
+    wanted = multipart.parameters.get("start", "").strip("<> ")
+    places = (n for n, part in enumerate(multipart.children) if part.content_id == wanted)
+    return next(places, 0) if wanted else 0
 
 
 def _is_shown(part: Node, kind: str, *, is_first: bool) -> bool:

@@ -9,6 +9,7 @@ Contents are decoded when they are asked for. RFC 2045, RFC 2046 §5, RFC 2183, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,11 @@ _DEFAULT_TYPE: Final = "text/plain"  # RFC 2045 §5.2
 _MESSAGES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
 _MAX_UNPACKED: Final = 2  # messages encoded as a whole, within each other
 _SHOWN: Final = 40
+# A page may say itself what it is written in; browsers look at so many octets for it.
+_META: Final = re.compile(
+    rb"<meta[ \t\r\n][^<>]*?charset[ \t]*+=[ \t]*+[\"']?([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE
+)
+_META_WITHIN: Final = 1_024
 _NO_PARAMETERS: Final[dict[str, str]] = {}
 _NO_DISPOSITION: Final[tuple[str, dict[str, str]]] = ("", {})
 _HEADER_LIMITS: Final = HeaderLimits(1024 * 1024, max_fields=5_000, max_field_size=512 * 1024)
@@ -109,7 +115,11 @@ class Node(Struct, frozen=True, gc=False):
 
     def text_of(self, content: bytes) -> str:
         """Return a content (or its beginning) in the part's character set as text."""
-        return decode_octets(content, self.charset)
+        label = self.charset
+        if not label and self.media_type == "text/html":
+            found = _META.search(content, 0, _META_WITHIN)
+            label = found[1].decode("ascii") if found else ""
+        return decode_octets(content, label)
 
     def walk(self) -> Iterator[Node]:
         """Give this part and all that are within it, in the order of their numbers."""
