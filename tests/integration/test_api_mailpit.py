@@ -147,6 +147,11 @@ def test_bodies_are_read_as_go_reads_them(sandbox: RunningSandbox) -> None:
     body = json.dumps({"ids": [one], "read": True}).encode()
     assert sandbox.ask("PUT", f"{API}/messages", body, plain).text == "ok"
     assert sandbox.get(f"{API}/messages").json["unread"] == 1
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl -d says of JSON
+    assert sandbox.ask("PUT", f"{API}/messages", b' {"Read": false}', form).text == "ok"
+    assert sandbox.get(f"{API}/messages").json["unread"] == 2
+    sandbox.ask("PUT", f"{API}/messages", f"ids={one}&Read=true".encode(), form)
+    assert sandbox.get(f"{API}/messages").json["unread"] == 1
     sandbox.ask("PUT", f"{API}/messages", {"Read": False})
     assert sandbox.get(f"{API}/messages").json["unread"] == 2
     sandbox.ask("PUT", f"{API}/messages", {"Read": True, "Search": "to:bo"})

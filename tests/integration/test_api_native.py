@@ -338,6 +338,7 @@ def test_probes_and_numbers_answer(sandbox: RunningSandbox) -> None:
         "mailpit_messages 1.0",
         "mailpit_smtp_accepted_total",
         "pillarbox_build_info{",
+        'pillarbox_smtp_messages_total{listener="sandbox",result="caught"}',
         "pillarbox_http_requests_total{",
     ):
         assert name in text, name

@@ -86,7 +86,8 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
         Problem: It is not JSON, or not of that kind (400).
     """
     body = await request.body()
-    is_form = request.headers.get("content-type", "").startswith(_FORM)
+    # curl -d says that JSON is a form.
+    is_form = _FORM in request.headers.get("content-type", "") and body.lstrip()[:1] not in b"{["
     value = _read_form(body, kind) if is_form else read_json(body) if body.strip() else {}
     try:
         return msgspec.convert(_spelled(value, kind), kind, strict=not is_form)

@@ -62,18 +62,24 @@ def refresher(sandbox: Sandbox) -> Callable[[Request], Awaitable[None]]:
 
 
 def _ours(info: Info) -> Iterator[Metric]:
-    yield _gauge("pillarbox_sandbox_messages", "Mails in the inbox.", info.counts.total)
-    yield _gauge("pillarbox_sandbox_unread_messages", "Of these, unread.", info.counts.unread)
-    yield _gauge("pillarbox_storage_bytes", "Octets of the mails kept.", info.counts.octets)
-    yield _counter("pillarbox_sandbox_caught", "Mails caught.", info.statistics.caught)
-    yield _counter(
-        "pillarbox_sandbox_refused", "Mails and recipients refused.", info.statistics.refused
+    done, counts = info.statistics, info.counts
+    yield _gauge("pillarbox_sandbox_messages", "Mails in the inbox.", counts.total)
+    yield _gauge("pillarbox_sandbox_unread_messages", "Of these, unread.", counts.unread)
+    yield _gauge("pillarbox_storage_bytes", "Octets of the mails kept.", counts.octets)
+    came = CounterMetricFamily(
+        "pillarbox_smtp_messages", "What came by SMTP.", labels=["listener", "result"]
     )
-    yield _counter("pillarbox_sandbox_removed", "Mails removed.", info.statistics.removed)
-    yield _counter(
-        "pillarbox_sandbox_pruned", "Mails that went for a bound.", info.statistics.pruned
+    came.add_metric(["sandbox", "caught"], done.caught)
+    came.add_metric(["sandbox", "refused"], done.refused)
+    yield came
+    went = CounterMetricFamily(
+        "pillarbox_sandbox_removed", "Mails that are gone.", labels=["reason"]
     )
+    went.add_metric(["removed"], done.removed)
+    went.add_metric(["pruned"], done.pruned)
+    yield went
     yield _gauge("pillarbox_uptime_seconds", "Seconds since the start.", info.uptime)
+    yield _gauge("pillarbox_process_resident_bytes", "Memory of the process.", info.memory)
     build = GaugeMetricFamily("pillarbox_build_info", "The release.", labels=["version"])
     build.add_metric([info.version], 1)
     yield build
