@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.situations import deliveries, domains, logins, ports, servers
+from tests.situations import deliveries, domains, logins, mails, ports, servers
 from tests.situations.situation import Healthy, Situation
 
 __all__ = ["BROKEN", "HEALTHY"]
@@ -15,6 +15,7 @@ BROKEN: Final[tuple[Situation, ...]] = (
     *ports.BROKEN,
     *logins.BROKEN,
     *deliveries.BROKEN,
+    *mails.BROKEN,
 )
 HEALTHY: Final[tuple[Healthy, ...]] = (
     *domains.HEALTHY,
@@ -22,4 +23,5 @@ HEALTHY: Final[tuple[Healthy, ...]] = (
     *ports.HEALTHY,
     *logins.HEALTHY,
     *deliveries.HEALTHY,
+    *mails.HEALTHY,
 )

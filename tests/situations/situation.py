@@ -31,6 +31,7 @@ class Situation:
     look: Callable[[], Told]
     cause: str  # what has to be said first
     fix: str  # a word of a fix that works
+    said: str = ""  # what has to be in the words of the cause, where its code covers several
     mended: Callable[[], Told] | None = None  # the same situation, once that fix is made
     is_slow: bool = field(default=False)  # left out of the short form
 
@@ -39,6 +40,8 @@ class Situation:
         told = self.look()
         if told.cause != self.cause:
             return f"{told.cause or 'nothing'} ({told.words}) and not {self.cause}; {told.blamed}"
+        if self.said.casefold() not in told.words.casefold():
+            return f"it does not say {self.said!r}: {told.words!r}"
         if self.fix.casefold() not in told.fix.casefold():
             return f"the fix does not say {self.fix!r}: {told.fix!r}"
         if self.mended is None:

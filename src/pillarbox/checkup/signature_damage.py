@@ -46,6 +46,7 @@ class Damage:
     how: tuple[str, ...]  # each a sentence, of what was done
     differences: tuple[str, ...]  # from the original, where it was given
     where: str  # a sentence: between which servers; "" where nobody says
+    may_be_another_key: bool = False  # that signed: no change of the header is found
 
     @property
     def sentence(self) -> str:
@@ -112,13 +113,14 @@ class _One:
         header_changed = bool(keys) and not fits(digest)
         if not (body_changed or header_changed):
             return None
-        how = []
+        how, may_be_another_key = [], False
         if body_changed:
             done = undo_body(self.content, self.header.size, signature)
             how.append(f"The body was changed: {done}." if done else "The body was changed.")
         if header_changed:
             done = undo_header(self.header, signature, self.line, fits)
             how.append(f"The header was changed: {done}." if done else self._header_unknown())
+            may_be_another_key = not done
         return Damage(
             domain=signature.domain,
             selector=signature.selector,
@@ -127,6 +129,7 @@ class _One:
             how=(*how, *self._conversions()),
             differences=() if original is None else tuple(self._differences(original)),
             where=self._where(hops),
+            may_be_another_key=may_be_another_key,
         )
 
     def _header_unknown(self) -> str:

@@ -44,6 +44,10 @@ _SANDBOX: Final = "http://localhost:8025"
 _RAW: Final = "api/sandbox/v1/messages"
 _PATIENCE: Final = 10.0  # seconds for the sandbox
 _MOST: Final = 100 * 1024 * 1024  # octets of a mail
+_KEY_FIX: Final = (
+    "Compare the published key with the one that signs, and publish that one (pillarbox dkim dns "
+    "shows those of pillarbox)."
+)
 _FIX: Final = (
     "If a server of yours changed it, let it do so before the mail is signed. A list or forwarder of "
     "others should change nothing, or write itself into From; its ARC seal says what it saw."
@@ -195,7 +199,7 @@ def _with_damage(fact: MethodFact, damages: tuple[Damage, ...]) -> MethodFact:
             return msgspec.structs.replace(
                 fact,
                 reason=damage.sentence,
-                fix=_FIX,
+                fix=f"{_KEY_FIX} {_FIX}" if damage.may_be_another_key else _FIX,
                 evidence=(*damage.differences, *fact.evidence),
             )
     return fact
