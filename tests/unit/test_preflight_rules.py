@@ -24,7 +24,7 @@ from pillarbox.preflight import (
 
 _ROOT = Path(__file__).parents[2]
 _WORDS = f"<p>{WORDS}</p>"
-_PNG = '<img src="https://acme-shop.com/a.png" width="10" height="10" alt="a">'
+_PNG = '<img src="https://acme-shop.com/a.png" width="600" height="300" alt="a">'
 
 
 def _without(name: str) -> bytes:
@@ -220,6 +220,8 @@ def test_a_rule_finds_what_it_is_for(number: str, octets: bytes) -> None:
         mail(f"{_WORDS}<p>100% of {{all}} 50% [sic] is null and void, undefined behavior</p>"),
         mail(f"{_WORDS}<p style='color:#fff;background:#fff;display:none'>preview</p>"),
         mail(text=f"{WORDS} https://acme-shop.com/%E2%9C%93%AB%CD?a=%7B%7D"),
+        mail("<p>Yes</p><img src='https://acme-shop.com/smile.png' alt=':)' width='16' height='16'>"),
+        mail(more="Precedence: bulk\r\nAuto-Submitted: auto-replied\r\n"),
         mail(attached=("invoice.pdf", "application/pdf", b"%PDF-1.7")),
         mail(attached=("a.b.report.v2.xlsx", "application/vnd.ms-excel", b"PK\x03\x04\x14\x00\x00")),
         mail(more="Received: from app ([127.0.0.1]) by localhost with ESMTP id 1;\r\n"

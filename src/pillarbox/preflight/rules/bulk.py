@@ -39,6 +39,8 @@ _SHOWN: Final = 120
 def why_bulk(letter: Letter) -> str:
     """Return what shows that a mail goes to many, "" if nothing does."""
     header = letter.header
+    if b"auto-submitted" in header or letter.mail.tree.media_type == "multipart/report":
+        return ""  # an answer of a program to one
     for name in _MARKS:
         if name in header:
             return f"it has {name.decode().title()}"

@@ -17,8 +17,10 @@ __all__ = ["RULES"]
 
 _LEAST_WORDS: Final = 15  # beside images
 _MOST: Final = 5
-_NUMBER: Final = re.compile(r"\s*(\d+)")
+_NUMBER: Final = re.compile(r"\s*(\d{1,5})(?!\d|\s*%)")  # pixels, and no part of the whole
 _TINY: Final = 2  # pixels
+_ICON: Final = 32
+_UNKNOWN: Final = 100_000
 
 
 def _alternatives(letter: Letter) -> Iterator[Judged]:
@@ -95,7 +97,7 @@ def _missing_parts(letter: Letter) -> Iterator[Judged]:
 
 def _only_images(letter: Letter) -> Iterator[Judged]:
     page = letter.page
-    pictures = _pictures(page)
+    pictures = [one for one in _pictures(page) if _size(one) > _ICON]
     if page is None or not pictures:
         return
     words = len(page.text.split())
@@ -135,14 +137,19 @@ def _pictures(page: Page | None) -> list[Element]:
 
 
 def _is_tiny(image: Element) -> bool:
+    return _size(image) <= _TINY
+
+
+def _size(image: Element) -> int:
+    """Return the larger of width and height, as far as they are said; a large number if not."""
     style = dict(_styles(image))
     sizes = [
         int(found[1])
         for name in ("width", "height")
         for found in (_NUMBER.match(image.get(name) or ""), _NUMBER.match(style.get(name, "")))
-        if found is not None and len(found[1]) < 6  # noqa: PLR2004 - more is no size
+        if found is not None
     ]
-    return bool(sizes) and max(sizes) <= _TINY
+    return max(sizes, default=_UNKNOWN)
 
 
 def _is_hidden(image: Element) -> bool:
