@@ -26,6 +26,7 @@ class Receiver:
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     delay: float = 0.0
+    text: bytes = b"answer"
     most_at_once: int = 0
     _now: int = 0
     _server: asyncio.Server | None = None
@@ -86,7 +87,7 @@ class Receiver:
         status, said = self.answers.pop(0) if self.answers else (200, {})
         answer = [*said.items(), ("connection", "close")]
         writer.write(http.send(h11.Response(status_code=status, headers=answer)) or b"")
-        writer.write(http.send(h11.Data(data=b"answer")) or b"")
+        writer.write(http.send(h11.Data(data=self.text)) or b"")
         writer.write(http.send(h11.EndOfMessage()) or b"")
         writer.close()
         del self._open[task]

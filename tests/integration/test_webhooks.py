@@ -23,7 +23,7 @@ from pillarbox.node.sandbox import SandboxNode
 from pillarbox.sandbox import webhooks as webhooks_module
 from pillarbox.sandbox.projects import Project
 from pillarbox.sandbox.service import Sandbox
-from pillarbox.sandbox.webhook_call import received_event
+from pillarbox.sandbox.webhook_call import Endpoint, call, received_event
 from pillarbox.sandbox.webhook_signature import make_secret
 from pillarbox.sandbox.webhooks import Webhooks
 from pillarbox.store.ids import parse_id
@@ -344,3 +344,39 @@ def test_a_secret_that_was_made_up_is_shown_and_one_that_was_given_is_not() -> N
 
     run(made_up, secret="")
     run(given)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.1", "0", "0x7f000001", "2130706433", "localhost", "localhost."),
+        *("[::1]", "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"),
+        *("[fc00::1]", "[fe80::1]", "10.0.0.1", "100.64.0.1", "169.254.169.254", "192.168.1.1"),
+        *("[2001:0:7f00:1::]", "198.18.0.1", "240.0.0.1", "224.0.0.1", "[fec0::1]"),
+    ],
+)
+def test_no_way_to_write_an_address_leads_inside(host: str) -> None:
+    """The SSRF set of others' advisories: refused before anything is dialed."""
+    endpoint = Endpoint(
+        name="x", url=f"http://{host}:9/", keys=(bytes(32),), secret="", may_be_private=False
+    )
+    answer = asyncio.run(call(endpoint, name="msg_1", body=b"{}", now=1.0))
+    assert answer.status is None
+    assert answer.is_final
+    assert "inside" in answer.problem or "address" in answer.problem or "name" in answer.problem
+
+
+def test_an_endless_answer_is_not_read() -> None:
+    """64 KiB of an answer are read, and of these a little is kept."""
+
+    async def main() -> None:
+        async with Receiver(text=b"x" * 1_000_000) as receiver:
+            endpoint = Endpoint(name="x", url=receiver.url, keys=(bytes(32),), secret="")
+            answer = await call(endpoint, name="msg_1", body=b"{}", now=1.0)
+            assert "more than 65536 octets" in answer.problem
+        async with Receiver(text=b"x" * 60_000) as receiver:
+            endpoint = Endpoint(name="x", url=receiver.url, keys=(bytes(32),), secret="")
+            answer = await call(endpoint, name="msg_1", body=b"{}", now=1.0)
+            assert (answer.status, len(answer.text)) == (200, 2_000)
+
+    asyncio.run(main())
