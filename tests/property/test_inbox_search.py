@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import unicodedata
 from dataclasses import dataclass
 from zlib import crc32
@@ -13,6 +14,7 @@ from tests.inboxes import inbox_at, keep, mail
 from tests.mail import NOW
 
 from pillarbox.inbox.values import Selection
+from pillarbox.search.folding import words_of
 from pillarbox.search.language import QueryError, parse_query
 from pillarbox.search.query import Query, Term, Word
 from pillarbox.store.port import MessageId
@@ -280,6 +282,31 @@ def test_whatever_is_typed_is_understood_or_told(text: str) -> None:
         try:
             await keep(inbox, mail(subject=text.replace("\r", "").replace("\n", "")[:20] or "x"))
             await inbox.find(query)
+        finally:
+            await inbox.close()
+
+    asyncio.run(main())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=40).filter(lambda text: bool(words_of(text))))
+def test_every_word_of_a_text_finds_it(text: str) -> None:
+    """The index cuts a text of any script into the words that a query is cut into."""
+
+    async def main() -> None:
+        inbox = inbox_at(None)
+        await inbox.open()
+        try:
+            encoded = base64.b64encode(text.encode()).decode()
+            kept = mail(text=encoded, fields="Content-Transfer-Encoding: base64\r\n", to="b@x.org")
+            await keep(inbox, kept)
+            found = words_of(text)
+            for number, word in enumerate(found):
+                for value in (word, word[:2], " ".join(found[number : number + 3])):
+                    for is_phrase in (False, True):
+                        query = Query((Term(Word.ANY, value, is_phrase=is_phrase),))
+                        if not is_phrase or value != word[:2] or value == word:
+                            assert (await inbox.find(query)).total == 1, (value, is_phrase)
         finally:
             await inbox.close()
 
