@@ -20,6 +20,7 @@ import yaml
 
 from pillarbox.cli.main import cli
 from pillarbox.config.loader import load
+from pillarbox.config.mailpit import with_mailpit_names
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -81,10 +82,11 @@ def copied() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for each in of("COPY"):
         *sources, target = each.words
-        if each.stage == 0:
+        if not sources[0].startswith("--from"):
             for source in sources:
                 is_folder = (ROOT / source).is_dir()
-                found[target if is_folder else f"{target}/{Path(source).name}"] = ROOT / source
+                is_whole = is_folder or not target.endswith("/")
+                found[target if is_whole else f"{target}/{Path(source).name}"] = ROOT / source
     return found
 
 
@@ -104,6 +106,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Return the names in the wheel that the builder would make of what is copied."""
     folder = tmp_path_factory.mktemp("build")
     for target, source in copied().items():
+        if target.startswith("/"):  # of the second stage
+            continue
         place = folder / target
         if source.is_dir():
             shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
@@ -154,7 +158,7 @@ def test_the_entry_point_is_a_script_of_the_package(wheel: set[str]) -> None:
 
 def test_the_second_stage_takes_what_the_first_has_made() -> None:
     """The folder that is taken over was made there, and PATH leads into it."""
-    (taken,) = [each for each in of("COPY") if each.stage == 1]
+    (taken,) = [each for each in of("COPY") if each.words[0].startswith("--from")]
     stage, source, target = taken.words
     assert stage == "--from=build"
     assert of("FROM")[0].words[-1] == "build"
@@ -192,14 +196,21 @@ def test_every_package_is_pinned_as_in_the_lock_of_the_project() -> None:
     assert wanted <= set(pinned)
 
 
-def test_the_settings_of_the_image_are_settings() -> None:
-    """What ENV says is read by the configuration, reaches beyond loopback, and is exposed."""
-    settings = load(None, {"HOME": "/nonexistent", **environment()}).settings.sandbox
+def test_the_sandbox_of_the_image_reaches_beyond_loopback() -> None:
+    """The image's own file is found where it is put, and its ports are exposed; Mailpit's names win."""
+    place = {str(source): target for target, source in copied().items()}
+    file = DEPLOY / "docker" / "sandbox.toml"
+    assert place[str(file)] == "/etc/pillarbox/pillarbox.toml"
+    environ = {"HOME": "/nonexistent", **environment()}
+    loaded = load(file, environ)
     exposed = {word for each in of("EXPOSE") for word in each.words}
-    for bind in (*settings.smtp, *settings.http, *settings.pop3):
+    sandbox = loaded.settings.sandbox
+    for bind in (*sandbox.smtp, *sandbox.http, *sandbox.pop3):
         host, _, port = bind.rpartition(":")
         assert host == "0.0.0.0"
         assert port in exposed
+    settings, _ = with_mailpit_names(loaded, {**environ, "MP_SMTP_BIND_ADDR": "0.0.0.0:2500"})
+    assert settings.sandbox.smtp == ("0.0.0.0:2500",)
 
 
 def services() -> list[tuple[str, str, dict[str, Any]]]:

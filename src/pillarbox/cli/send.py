@@ -299,9 +299,18 @@ def _sandbox(context: Context) -> _Target:
     except ConfigError:
         pass  # another command's errors; a test mail can go without
     else:
-        smtp = next(iter(settings.smtp), smtp)
-        page = next(iter(settings.http), "")
+        smtp = _from_here(settings.smtp, smtp)
+        page = _from_here(settings.http, "")
     return _Target(server=parse_mail_url(f"smtp://{smtp}"), page=f"http://{page}" if page else "")
+
+
+def _from_here(binds: tuple[str, ...], usual: str) -> str:
+    """Return how the first of some listeners is reached from this machine."""
+    first = next(iter(binds), usual)
+    for everywhere in ("0.0.0.0:", "[::]:", ":"):
+        if first.startswith(everywhere):
+            return f"localhost:{first.removeprefix(everywhere)}"
+    return first
 
 
 def _password(given: _Given, server: MailUrl) -> str:
