@@ -97,6 +97,10 @@ def test_json_has_everything() -> None:
     assert found["score"] == 8.0
     assert found["arithmetic"] == "10 - 2 (PB-MAIL-005) = 8"
     assert found["deductions"][0]["points"] == 2.0
+    assert [part["media_type"] for part in found["parts"]][:2] == [
+        "multipart/alternative",
+        "text/plain",
+    ]
     assert [hop["server"] for hop in found["hops"]] == ["mx.reader.net"]
     assert {one["method"]: one["result"] for one in found["authentication"]}["spf"] == "pass"
     assert found["damages"][0]["body_changed"] is True

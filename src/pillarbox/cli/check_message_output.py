@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from pillarbox.findings import Level
 from pillarbox.mailauth.evidence import Evidence
 from pillarbox.mailauth.verification import Client
 from pillarbox.message.mail import Mail
+from pillarbox.message.tree import Node
 from pillarbox.preflight import Aspect, Assessment, ClientTally, Judged, MethodFact
 from pillarbox.preflight.route import Hop
 from pillarbox.preflight.rules.way import show_span
@@ -38,6 +40,8 @@ _RESULTS: Final = {
 }
 _MOST_EVIDENCE: Final = 6
 _MOST_FAMILIES: Final = 4
+_MOST_PARTS: Final = 12
+_ALL_PARTS: Final = 1_000
 _SKEWED: Final = -1.0  # seconds
 
 
@@ -72,7 +76,7 @@ def print_message(out: Out, report: Report, *, level: str) -> None:
                 out.line(f"{word}  {one.finding.code}  {safe(one.finding.what)}")
         return
     is_verbose = level == "verbose"
-    _print_head(out, report)
+    _print_head(out, report, most_parts=_ALL_PARTS if is_verbose else _MOST_PARTS)
     _print_way(out, report)
     _print_authentication(out, report)
     _print_clients(out, assessment, is_verbose=is_verbose)
@@ -98,7 +102,7 @@ def _print_findings(out: Out, assessment: Assessment, *, is_verbose: bool) -> No
         _print_finding(out, one, is_verbose=is_verbose)
 
 
-def _print_head(out: Out, report: Report) -> None:
+def _print_head(out: Out, report: Report, *, most_parts: int) -> None:
     mail, score = report.mail, report.assessment.score
     author = mail.from_[0] if mail.from_ else None
     out.line(
@@ -110,12 +114,41 @@ def _print_head(out: Out, report: Report) -> None:
         )
     )
     out.line()
-    rows = [
+    rows: list[tuple[str, str | Text]] = [
         ("subject", safe(mail.subject) or "(none)"),
         ("from", safe(f"{author.name} <{author.address}>".strip()) if author else "(none)"),
         ("score", score.arithmetic),
+        *_part_rows(mail.tree, most_parts),
     ]
     out.fields(rows)
+
+
+def _part_rows(root: Node, most: int) -> Iterator[tuple[str, Text]]:
+    """Yield the MIME tree, where there is more than one part."""
+    parts = list(islice(_parts(root), most + 1))
+    if len(parts) == 1:
+        return
+    for node, depth in parts[:most]:
+        yield "parts" if node is root else "", Text(f"{'  ' * depth}{safe(_part(node))}")
+    if len(parts) > most:
+        yield "", Text("…", "quiet")
+
+
+def _parts(root: Node) -> Iterator[tuple[Node, int]]:
+    """Yield each part with its depth, the outer ones first."""
+    waiting = [(root, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        waiting += [(child, depth + 1) for child in reversed(node.children)]
+
+
+def _part(node: Node) -> str:
+    if node.children:
+        return node.media_type
+    charset = f", {node.charset}" if node.charset else ""
+    name = f", {node.filename}" if node.filename else ""
+    return f"{node.media_type}, {show_size(node.size)}, {node.encoding}{charset}{name}"
 
 
 def _print_way(out: Out, report: Report) -> None:
@@ -272,6 +305,7 @@ def message_object(report: Report, *, with_dns: bool) -> dict[str, Any]:
             "size": mail.size,
             "attachments": len(mail.attachments),
         },
+        "parts": [_part_object(node, depth) for node, depth in _parts(mail.tree)],
         "hops": msgspec.to_builtins(report.hops),
         "client": {
             "address": client.address,
@@ -292,6 +326,18 @@ def message_object(report: Report, *, with_dns: bool) -> dict[str, Any]:
         "links": msgspec.to_builtins(assessment.links),
         "spam": msgspec.to_builtins(assessment.spam),
         "dns": list(map(_answer_object, report.asked)) if with_dns else [],
+    }
+
+
+def _part_object(node: Node, depth: int) -> dict[str, Any]:
+    return {
+        "number": node.number,
+        "depth": depth,
+        "media_type": node.media_type,
+        "encoding": node.encoding,
+        "charset": node.charset,
+        "filename": node.filename,
+        "size": node.size,
     }
 
 
