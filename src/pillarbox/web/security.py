@@ -27,7 +27,8 @@ __all__ = [
 ]
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOCAL_SUFFIX: Final = ".localhost"
+_PRIVATE_SUFFIXES: Final = (".localhost", ".test", ".internal", ".svc")
+"""Names that are in no public DNS (RFC 6761 §6, ICANN's private-use TLD, Kubernetes)."""
 _NOT_CROSS_SITE: Final = frozenset({"", "same-origin", "none"})
 
 
@@ -85,13 +86,14 @@ def host_name(authority: str) -> str | None:
 def is_known_host(authority: str, hosts: frozenset[str]) -> bool:
     """Whether a request for this ``Host`` is meant for us.
 
-    Addresses are, because nobody can point an address elsewhere; so are localhost and names
-    without a dot, which nobody can register (a container asks for ``http://pillarbox:8025``).
+    Addresses are, because nobody can point an address elsewhere; so are localhost, names that
+    public DNS does not have, and names without a dot, which nobody can register (a container
+    asks for ``http://pillarbox:8025``).
     """
     host = host_name(authority)
     if host is None:
         return False
-    if "*" in hosts or host in hosts or host == "localhost" or host.endswith(_LOCAL_SUFFIX):
+    if "*" in hosts or host in hosts or host == "localhost" or host.endswith(_PRIVATE_SUFFIXES):
         return True
     return _is_address(host) or "." not in host
 

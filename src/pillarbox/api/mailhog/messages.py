@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from msgspec import Struct
 
+from pillarbox.api.answers import json_answer
 from pillarbox.api.checksums import off_the_loop
 from pillarbox.api.downloads import content_disposition, download
 from pillarbox.api.mailhog.shapes import show_message, show_messages
@@ -32,7 +32,7 @@ class _Smtp(Struct, frozen=True):
 
 
 @router.get("/api/v2/messages", summary="List messages", openapi_extra=asks("start", "limit"))
-async def list_messages(request: Request, sandbox: TheSandbox) -> JSONResponse:
+async def list_messages(request: Request, sandbox: TheSandbox) -> Response:
     """Return messages, newest first; takes `start` and `limit`."""
     return await _list(request, sandbox, None)
 
@@ -40,7 +40,7 @@ async def list_messages(request: Request, sandbox: TheSandbox) -> JSONResponse:
 @router.get("/api/v2/search", summary="Search messages", openapi_extra=asks("start", "limit"))
 async def search(
     request: Request, sandbox: TheSandbox, kind: str = "containing", query: str = ""
-) -> JSONResponse:
+) -> Response:
     """Return messages whose sender (`from`), recipient (`to`) or content says `query`."""
     word = _KINDS.get(kind)
     if word is None:
@@ -49,10 +49,10 @@ async def search(
 
 
 @router.get("/api/v1/messages/{id}", summary="Read a message")
-async def read_message(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) -> JSONResponse:
+async def read_message(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) -> Response:
     """Return a message as it came."""
     content = await sandbox.content(summary.id) or b""
-    return JSONResponse(await off_the_loop(mail, lambda: show_message(summary, mail, content)))
+    return json_answer(await off_the_loop(mail, lambda: show_message(summary, mail, content)))
 
 
 @router.delete("/api/v1/messages/{id}", summary="Delete a message", response_class=Response)
@@ -96,11 +96,11 @@ async def release(request: Request, sandbox: TheSandbox, summary: TheSummary) ->
     return Response()
 
 
-async def _list(request: Request, sandbox: Sandbox, query: Query | None) -> JSONResponse:
+async def _list(request: Request, sandbox: Sandbox, query: Query | None) -> Response:
     part = bounds(request)
     page = await sandbox.find(query, start=part.start, limit=min(part.limit, _MOST))
     items = [item for summary in page.summaries if (item := await _item(sandbox, summary))]
-    return JSONResponse(show_messages(items, total=page.total, start=part.start))
+    return json_answer(show_messages(items, total=page.total, start=part.start))
 
 
 async def _item(sandbox: Sandbox, summary: Summary) -> dict[str, Any] | None:

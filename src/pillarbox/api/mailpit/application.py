@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi import Request, Response
 from msgspec import Struct, to_builtins
 
+from pillarbox.api.answers import json_answer
 from pillarbox.api.mailpit.reading import describes, read_body
 from pillarbox.api.serving import TheSandbox
 from pillarbox.sandbox.chaos import Chaos, Trigger, chaos_of, set_chaos
@@ -29,11 +29,11 @@ class _Triggers(Struct, frozen=True, rename="pascal"):
 
 
 @router.get("/info", summary="About the server")
-async def read_info(sandbox: TheSandbox) -> JSONResponse:
+async def read_info(sandbox: TheSandbox) -> Response:
     """Return totals, and what has happened since the start."""
     info = await sandbox.info()
     tags = await sandbox.tags()
-    return JSONResponse(
+    return json_answer(
         {
             "Version": info.version,
             "LatestVersion": "disabled",  # nobody is asked: nothing leaves the machine
@@ -56,11 +56,11 @@ async def read_info(sandbox: TheSandbox) -> JSONResponse:
 
 
 @router.get("/webui", summary="Settings of the page")
-async def read_settings(sandbox: TheSandbox) -> JSONResponse:
+async def read_settings(sandbox: TheSandbox) -> Response:
     """Return what Mailpit's page asks when it starts."""
     releaser = sandbox.releaser
     allowed = "" if releaser is None else ", ".join(releaser.patterns)
-    return JSONResponse(
+    return json_answer(
         {
             "Label": sandbox.settings.label,
             "MessageRelay": {
@@ -82,13 +82,13 @@ async def read_settings(sandbox: TheSandbox) -> JSONResponse:
 
 
 @router.get("/chaos", summary="Read the chaos triggers")
-async def read_chaos(sandbox: TheSandbox) -> JSONResponse:
+async def read_chaos(sandbox: TheSandbox) -> Response:
     """Return how often senders, recipients and logins fail."""
-    return JSONResponse(_show(sandbox.failing))
+    return json_answer(_show(sandbox.failing))
 
 
 @router.put("/chaos", summary="Set the chaos triggers", openapi_extra=describes(_Triggers))
-async def put_chaos(request: Request, sandbox: TheSandbox) -> JSONResponse:
+async def put_chaos(request: Request, sandbox: TheSandbox) -> Response:
     """Set how often senders, recipients and logins fail; what is left out does not."""
     body = await read_body(request, _Triggers)
     await set_chaos(
@@ -99,7 +99,7 @@ async def put_chaos(request: Request, sandbox: TheSandbox) -> JSONResponse:
             authentication=_trigger(body.authentication),
         ),
     )
-    return JSONResponse(_show(sandbox.failing))
+    return json_answer(_show(sandbox.failing))
 
 
 def _trigger(given: _Trigger) -> Trigger:

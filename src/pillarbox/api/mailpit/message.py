@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import Path, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from msgspec import Struct, field
 
+from pillarbox.api.answers import json_answer
 from pillarbox.api.checksums import off_the_loop
 from pillarbox.api.downloads import SHOWN_TYPES, content_disposition, download
 from pillarbox.api.mailpit.checks import show_html_check, show_link_check, show_spam_check
@@ -37,18 +38,18 @@ class _Release(Struct, frozen=True, rename="pascal"):
 
 
 @router.get("", summary="Read a message")
-async def read_message(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) -> JSONResponse:
+async def read_message(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) -> Response:
     """Return a message, and mark it as read."""
     if not summary.is_read:
         await sandbox.mark(Selection(ids=frozenset({summary.id})), is_read=True)
     shape: dict[str, Any] = await off_the_loop(mail, lambda: show_message(summary, mail))
-    return JSONResponse(shape)
+    return json_answer(shape)
 
 
 @router.get("/headers", summary="Its headers")
-async def read_headers(mail: TheMail) -> JSONResponse:
+async def read_headers(mail: TheMail) -> Response:
     """Return the values of each field."""
-    return JSONResponse(show_headers(mail.fields))
+    return json_answer(show_headers(mail.fields))
 
 
 @router.get(
@@ -95,33 +96,33 @@ async def read_thumbnail(mail: TheMail, part: PartId) -> Response:
 
 
 @router.get("/html-check", summary="How clients show it")
-async def check_html(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) -> JSONResponse:
+async def check_html(sandbox: TheSandbox, summary: TheSummary, mail: TheMail) -> Response:
     """Return which features of the HTML mail clients do not know."""
     if not mail.html:
         raise Problem(400, "message does not contain HTML")
     assessment = await sandbox.assess(summary.id)
     if assessment is None:
         raise Problem(404, "message not found")
-    return JSONResponse(show_html_check(assessment.clients))
+    return json_answer(show_html_check(assessment.clients))
 
 
 @router.get("/link-check", summary="Whether its links answer", openapi_extra=asks("follow"))
-async def check_links(request: Request, sandbox: TheSandbox, summary: TheSummary) -> JSONResponse:
+async def check_links(request: Request, sandbox: TheSandbox, summary: TheSummary) -> Response:
     """Ask for the links of a message, at public addresses only."""
     assessment = await sandbox.assess(summary.id, follow_links=True)
     if assessment is None:
         raise Problem(404, "message not found")
     follows = request.query_params.get("follow") in {"true", "1"}
-    return JSONResponse(show_link_check(assessment.links or (), follows=follows))
+    return json_answer(show_link_check(assessment.links or (), follows=follows))
 
 
 @router.get("/sa-check", summary="What SpamAssassin says")
-async def check_spam(sandbox: TheSandbox, summary: TheSummary) -> JSONResponse:
+async def check_spam(sandbox: TheSandbox, summary: TheSummary) -> Response:
     """Return the verdict of the content filter that is configured."""
     assessment = await sandbox.assess(summary.id)
     if assessment is None or not assessment.spam:
         raise Problem(400, "no content filter is configured")
-    return JSONResponse(show_spam_check(assessment.spam[0]))
+    return json_answer(show_spam_check(assessment.spam[0]))
 
 
 @router.post(
@@ -140,22 +141,22 @@ async def release(request: Request, sandbox: TheSandbox, summary: TheSummary) ->
 
 
 @router.get("/links", summary="Its links (not in Mailpit)")
-async def read_links(mail: TheMail) -> JSONResponse:
+async def read_links(mail: TheMail) -> Response:
     """Return all links."""
     links = await off_the_loop(mail, lambda: show_links(mail))
-    return JSONResponse({"Links": [{"URL": link.url, "Text": link.text} for link in links]})
+    return json_answer({"Links": [{"URL": link.url, "Text": link.text} for link in links]})
 
 
 @router.get("/codes", summary="Its one-time codes (not in Mailpit)")
-async def read_codes(mail: TheMail) -> JSONResponse:
+async def read_codes(mail: TheMail) -> Response:
     """Return what looks like a one-time code, the likeliest first."""
-    return JSONResponse({"Codes": await off_the_loop(mail, lambda: list(codes_in(mail)))})
+    return json_answer({"Codes": await off_the_loop(mail, lambda: list(codes_in(mail)))})
 
 
 @router.get("/session", summary="How it came (not in Mailpit)")
-async def read_session(sandbox: TheSandbox, summary: TheSummary) -> JSONResponse:
+async def read_session(sandbox: TheSandbox, summary: TheSummary) -> Response:
     """Return the SMTP session that brought it, in the shape of the native API."""
-    return JSONResponse((await read_native_session(sandbox, summary)).model_dump())
+    return json_answer((await read_native_session(sandbox, summary)).model_dump())
 
 
 def _node(tree: Node, part: str) -> Node:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import Path, Request, Response
+from fastapi.responses import PlainTextResponse
 from msgspec import Struct, field
 
+from pillarbox.api.answers import json_answer
 from pillarbox.api.mailpit.reading import asks, bounds, describes, read_body
 from pillarbox.api.mailpit.shapes import show_messages
 from pillarbox.api.sandbox.selecting import LONGEST_SEARCH
@@ -47,7 +48,7 @@ class _Name(Struct, frozen=True, rename="pascal"):
 
 
 @router.get("/messages", summary="List messages", openapi_extra=asks("start", "limit"))
-async def list_messages(request: Request, sandbox: TheSandbox) -> JSONResponse:
+async def list_messages(request: Request, sandbox: TheSandbox) -> Response:
     """Return messages, newest first; takes `start` and `limit`."""
     return await _list(request, sandbox, None)
 
@@ -57,7 +58,7 @@ async def list_messages(request: Request, sandbox: TheSandbox) -> JSONResponse:
     summary="Search messages",
     openapi_extra=asks("query", "start", "limit", "tz"),
 )
-async def search(request: Request, sandbox: TheSandbox) -> JSONResponse:
+async def search(request: Request, sandbox: TheSandbox) -> Response:
     """Return what `query` finds; takes `start`, `limit` and `tz`."""
     return await _list(request, sandbox, _search(request))
 
@@ -112,9 +113,9 @@ async def delete_search(request: Request, sandbox: TheSandbox) -> str:
 
 
 @router.get("/tags", summary="List tags")
-async def list_tags(request: Request, sandbox: TheSandbox) -> JSONResponse:
+async def list_tags(request: Request, sandbox: TheSandbox) -> Response:
     """Return the tags in use."""
-    return JSONResponse([each.tag for each in await sandbox.tags(_project(request))])
+    return json_answer([each.tag for each in await sandbox.tags(_project(request))])
 
 
 @router.put(
@@ -151,7 +152,7 @@ async def delete_tag(sandbox: TheSandbox, tag: TheTag) -> str:
     return _OK
 
 
-async def _list(request: Request, sandbox: Sandbox, query: Query | None) -> JSONResponse:
+async def _list(request: Request, sandbox: Sandbox, query: Query | None) -> Response:
     part = bounds(request)
     project = _project(request)
     page = await sandbox.find(query, project=project, start=part.start, limit=part.limit)
@@ -161,7 +162,7 @@ async def _list(request: Request, sandbox: Sandbox, query: Query | None) -> JSON
         tags=await sandbox.tags(project),
         start=part.start,
     )
-    return JSONResponse(shape)
+    return json_answer(shape)
 
 
 def _search(request: Request) -> Query:

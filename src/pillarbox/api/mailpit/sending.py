@@ -10,10 +10,10 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from typing import Final
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi import Request, Response
 from msgspec import Struct, field
 
+from pillarbox.api.answers import json_answer
 from pillarbox.api.mailpit.reading import describes, read_body
 from pillarbox.api.serving import TheSandbox
 from pillarbox.store.ids import show_id
@@ -98,7 +98,7 @@ class _Message(
 
 @router.post("/send", summary="Send a message", openapi_extra=describes(_Message))
 @takes_body(_LARGEST)
-async def send(request: Request, sandbox: TheSandbox) -> JSONResponse:
+async def send(request: Request, sandbox: TheSandbox) -> Response:
     """Take a message in as if it had come by SMTP."""
     body = await read_body(request, _Message)
     recipients = [person.email for person in (*body.to, *body.cc)] + body.bcc
@@ -108,7 +108,7 @@ async def send(request: Request, sandbox: TheSandbox) -> JSONResponse:
         recipients=recipients,
         project=request.path_params.get("project"),
     )
-    return JSONResponse({"ID": show_id(message)})
+    return json_answer({"ID": show_id(message)})
 
 
 def _compose(body: _Message) -> bytes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi import Request, Response
 
+from pillarbox.api.answers import json_answer
 from pillarbox.api.checksums import off_the_loop
 from pillarbox.api.mailpit.shapes import show_message
 from pillarbox.api.sandbox.testing import LONGEST_WAIT, wait_for_message
@@ -23,7 +23,7 @@ async def wait(
     sandbox: TheSandbox,
     query: str = "",
     timeout: float = 10.0,  # noqa: ASYNC109 - it is what callers mean
-) -> JSONResponse:
+) -> Response:
     """Return the newest message that a search finds, as soon as there is one; else 408."""
     summary = await wait_for_message(
         request,
@@ -35,4 +35,4 @@ async def wait(
     mail = await sandbox.mail(summary.id)
     if mail is None:
         raise Problem(404, "message not found")
-    return JSONResponse(await off_the_loop(mail, lambda: show_message(summary, mail)))
+    return json_answer(await off_the_loop(mail, lambda: show_message(summary, mail)))
