@@ -14,6 +14,7 @@ from pillarbox.config.check.policy import POLICY_CHECKS
 from pillarbox.config.check.receiving import RECEIVING_CHECKS
 from pillarbox.config.check.reports import REPORT_CHECKS
 from pillarbox.config.check.sandbox import SANDBOX_CHECKS
+from pillarbox.config.check.sandbox_outward import SANDBOX_OUTWARD_CHECKS
 from pillarbox.config.check.sending import SENDING_CHECKS
 from pillarbox.config.check.signing import SIGNING_CHECKS
 from pillarbox.config.check.sources import SOURCE_CHECKS
@@ -31,6 +32,7 @@ def check(loaded: Loaded) -> tuple[Finding, ...]:
         *ABUSE_CHECKS,
         *SENDING_CHECKS,
         *SANDBOX_CHECKS,
+        *SANDBOX_OUTWARD_CHECKS,
         *SIGNING_CHECKS,
         *REPORT_CHECKS,
         *LOGIN_CHECKS,
