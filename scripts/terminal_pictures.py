@@ -6,6 +6,7 @@ asked of the network. Run it again after a change: `make pictures`, and look at 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import select
@@ -14,6 +15,9 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -22,10 +26,15 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.logins import LabLogins
+from pillarbox.lab.servers import LabServer
+
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "terminal"
 EXAMPLES = Path("examples") / "pictures"
 WIDTH = 104
+PORT = 25252  # of a lab server that stands there while scenes are drawn
 PATIENCE = 60.0  # seconds for one command
 
 LIGHT = TerminalTheme(
@@ -84,6 +93,7 @@ class Scene:
     name: str
     shown: str  # as a person would type it
     arguments: tuple[str, ...] = ()  # where that differs
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 SCENES = (
@@ -104,6 +114,23 @@ SCENES = (
         "--ip 198.51.100.20 --helo lists.example --from growers-bounces@lists.example",
     ),
     Scene("check-domain", f"pillarbox check domain example.org --zone {EXAMPLES}/example.org.zone"),
+    Scene(
+        "check-smtp",
+        f"pillarbox check smtp localhost:{PORT} --from ann@example.org --to greylist@lab.test",
+    ),
+    Scene(
+        "check-login",
+        f"pillarbox check login localhost:{PORT} -u ann --password-env SMTP_PASSWORD"
+        " --any-certificate",
+        environment=(("SMTP_PASSWORD", "good words "),),
+    ),
+    Scene(
+        "check-port25",
+        f"pillarbox check port25 --server 127.0.0.1:9 --server 127.0.0.2:9 --compare localhost:{PORT}"
+        " --provider hetzner --smarthost smtp.sendgrid.net:2525",
+    ),
+    Scene("talk", f"pillarbox talk localhost:{PORT} --script {EXAMPLES}/greeting.talk"),
+    Scene("dns-records", "pillarbox dns records example.org --ip 192.0.2.25"),
 )
 
 
@@ -111,14 +138,36 @@ def main() -> int:
     """Draw all scenes, or those that are named."""
     wanted = set(sys.argv[1:])
     TARGET.mkdir(parents=True, exist_ok=True)
-    for scene in SCENES:
-        if wanted and scene.name not in wanted:
-            continue
-        printed = run(scene)
-        for name, theme in (("light", LIGHT), ("dark", DARK)):
-            (TARGET / f"{scene.name}-{name}.svg").write_text(draw(scene, printed, theme), "utf-8")
-        print(f"{scene.name}: {printed.count(chr(10))} lines")
+    with lab_server():
+        for scene in SCENES:
+            if wanted and scene.name not in wanted:
+                continue
+            printed = run(scene)
+            for name, theme in (("light", LIGHT), ("dark", DARK)):
+                picture = draw(scene, printed, theme)
+                (TARGET / f"{scene.name}-{name}.svg").write_text(picture, "utf-8")
+            print(f"{scene.name}: {printed.count(chr(10))} lines")
     return 0
+
+
+@contextmanager
+def lab_server() -> Iterator[None]:
+    """Run a mail server of the lab, with one user, while the block lasts."""
+    server = LabServer(
+        "mx.lab.test",
+        tls=self_made_context("mx.lab.test"),
+        logins=LabLogins({"ann": "good words"}),
+    )
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", PORT), loop).result()
+    try:
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
 
 
 def run(scene: Scene) -> str:
@@ -132,6 +181,7 @@ def run(scene: Scene) -> str:
             "TERM": "xterm-256color",
             "HOME": home,
             "LANG": "C.UTF-8",
+            **dict(scene.environment),
         }
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "pillarbox"), *arguments],

@@ -107,6 +107,8 @@ async def _exchangers(receivers: tuple[str, ...], resolver: Resolver) -> list[tu
 
 async def _address(host: str, resolver: Resolver) -> str:
     """Return the first address of a host, "" without one."""
+    if host == "localhost":  # RFC 6761 §6.3: DNS is not asked
+        return "127.0.0.1"
     try:
         return str(ip_address(host))
     except ValueError:

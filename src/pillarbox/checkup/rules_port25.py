@@ -212,7 +212,12 @@ def _way_round(port: int | None) -> str:
 
 
 def _shown(attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
-    return tuple(f"{one.target.host} {one.target}: {_outcome(one)}" for one in attempts)
+    return tuple(f"{_named(one)}: {_outcome(one)}" for one in attempts)
+
+
+def _named(one: Attempt) -> str:
+    host, where = one.target.host, str(one.target)
+    return where if host == one.target.address else f"{host} {where}"
 
 
 def _outcome(one: Attempt) -> str:

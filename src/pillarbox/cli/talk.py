@@ -63,15 +63,21 @@ class _Show:
             self.transcript.flush()
         if self.is_silent:
             return
-        note = Text(f"    {safe(line.note)}", "quiet") if line.note else None
         shown = Text.assemble(
             (f"{_MARKS[line.direction]} ", "quiet"), (safe(line.text), _STYLES[line.direction])
         )
-        if note is not None and line.direction == "C" and not self.hides_notes:
-            self.out.line(note)
-        self.out.line(shown)
-        if note is not None and line.direction != "C" and not self.hides_notes:
-            self.out.line(note)
+        if line.direction == "C":
+            if not self.hides_notes:
+                self.out.line()
+                self._note(line.note)
+            self.out.line(shown)
+        else:
+            self.out.line(shown)
+            self._note(line.note)
+
+    def _note(self, text: str) -> None:
+        if text and not self.hides_notes:
+            self.out.fields([("", Text(safe(text), "quiet"))])
 
     def advise(self, lines: tuple[str, ...]) -> None:
         """Say what is usually said next."""
