@@ -2,7 +2,7 @@
 
 ``.venv/bin/python scripts/caniemail.py CHECKOUT`` reads a checkout of hteumeuleu/caniemail (MIT) and writes
 ``src/pillarbox/preflight/clients/caniemail.json`` and its license beside it. Of several tested
-versions of a client, the newest counts; clients that were tested with few features are left out.
+versions of a client, the last counts; clients that were tested with few features are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import yaml
 _TARGET: Final = Path(__file__).parent.parent / "src/pillarbox/preflight/clients"
 _FRONT_MATTER: Final = re.compile(r"---\n(.*?)\n---", re.DOTALL)
 _LEAST_TESTED: Final = 200  # features of a client that is taken in
-_NUMBER: Final = re.compile(r"(\d+)")
 _NOT_OF_HTML: Final = {"amp", "bimi"}  # they are no features of an HTML part
 _NOTE_LENGTH: Final = 300
 _PLATFORMS: Final = {
@@ -101,8 +100,8 @@ def _feature(slug: str, feature: dict[str, Any], clients: list[tuple[str, str]])
     support, notes = "", {}
     for family, platform in clients:
         versions = feature["stats"].get(family, {}).get(platform, {})
-        newest = max(versions, key=_natural, default=None)
-        value = str(versions[newest]).split() if newest is not None else ["u"]
+        # They stand in the order of the tests; their names (2019, 2023-01, 16.80) have no order.
+        value = str([*versions.values()][-1]).split() if versions else ["u"]
         letter = value[0].lower()
         if letter not in "yanu":
             raise SystemExit(f"{slug}: {value}")
@@ -117,13 +116,6 @@ def _feature(slug: str, feature: dict[str, Any], clients: list[tuple[str, str]])
         "support": support,
         **({"notes": [[text, *who] for text, who in notes.items()]} if notes else {}),
     }
-
-
-def _natural(version: object) -> list[tuple[int, str]]:
-    """Return what versions sort by: their numbers as numbers."""
-    return [
-        (int(part), "") if part.isdigit() else (0, part) for part in _NUMBER.split(str(version))
-    ]
 
 
 def _short(text: str) -> str:

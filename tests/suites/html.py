@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import yaml
 from tests.preflight_mail import assess_octets, mail
 from tests.suites.registry import Case, Suite
 
@@ -17,6 +18,8 @@ from pillarbox.preflight.clients.support import features, used_features
 from pillarbox.preflight.page import read_page
 
 __all__ = ["SUITES"]
+
+_WORDS: Final = {"y": "yes", "a": "partly", "n": "no", "u": "unknown"}
 
 _TEST: Final = re.compile(r'^test_url: *"/(tests/[^"]+)"', re.MULTILINE)
 # What the templates have on purpose: marks to fill in, and a way to unsubscribe that needs fields.
@@ -33,6 +36,24 @@ def _features(folder: Path) -> Iterator[Case]:
 def _is_found(slug: str, page: Path) -> str:
     used = used_features(read_page(page.read_text(encoding="utf-8", errors="replace")))
     return "" if slug in used else f"{page.name} does not show it"
+
+
+def _facts(folder: Path) -> Iterator[Case]:
+    for slug in features():
+        yield Case(slug, partial(_is_as_tested, slug, folder / "_features" / f"{slug}.md"))
+
+
+def _is_as_tested(slug: str, page: Path) -> str:
+    """Compare with the last test of each client, as the site's own page has it."""
+    front = page.read_text(encoding="utf-8").split("\n---", 1)[0].removeprefix("---\n")
+    tested = yaml.safe_load(front.replace("\t", "    "))["stats"]
+    wrong = [
+        name
+        for name, said in features()[slug].support.items()
+        if (versions := tested.get(name.partition(".")[0], {}).get(name.partition(".")[2]))
+        and _WORDS[str([*versions.values()][-1])[0].lower()] != said.value
+    ]
+    return ", ".join(wrong)
 
 
 def _templates(folder: Path) -> Iterator[Case]:
@@ -60,5 +81,6 @@ SUITES: Final[tuple[Suite, ...]] = (
             "image-apng": "An animated PNG cannot be told from another by its address.",
         },
     ),
+    Suite("caniemail/facts", _facts),
     Suite("html-templates/calm", _templates),
 )
