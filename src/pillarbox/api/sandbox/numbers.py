@@ -40,6 +40,8 @@ def readiness(sandbox: Sandbox) -> Readiness:
     """Return what says whether mail can be kept."""
 
     async def is_ready() -> str:
+        if sandbox.inbox.has_failed:
+            return "Mail cannot be kept just now."
         info = await sandbox.info()  # asks the inbox
         return "" if info.addresses.smtp or info.addresses.smtps else "No SMTP listener is bound."
 
