@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from pillarbox import __version__
 from pillarbox.findings import Finding, Level
 from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
 
@@ -180,13 +181,13 @@ class Assessment(Struct, frozen=True, kw_only=True):
 
 
 class _Kept(Struct, frozen=True):
-    """How an assessment is written; another edition of the rules is judged anew."""
+    """How an assessment is written; what another release wrote is judged anew."""
 
-    edition: int
+    edition: str
     assessment: Assessment
 
 
-_EDITION: Final = 1
+_EDITION: Final = __version__  # the rules change with it
 _DECODER: Final = msgspec.json.Decoder(_Kept)
 
 
@@ -207,7 +208,7 @@ def to_json(assessment: Assessment) -> bytes:
 
 
 def from_json(kept: bytes) -> Assessment | None:
-    """Read what ``to_json`` wrote; None where it is of another edition."""
+    """Read what ``to_json`` wrote; None where another release wrote it."""
     try:
         read = _DECODER.decode(kept)
     except msgspec.DecodeError:
