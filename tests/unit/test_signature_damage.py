@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from tests.authentic_mail import signed, zone
@@ -155,3 +156,16 @@ def test_nobody_is_blamed_where_nobody_says_anything() -> None:
     content = signed("example.net", _SENT).replace(b"where?", b"when?")
 
     assert one(content).where == ""
+
+
+def test_a_hostile_message_costs_little() -> None:
+    """A thousand fields and a hundred thousand lines are tried within bounds."""
+    was = signed("example.net", _SENT)
+    many = was.replace(b"Subject: Lunch", b"Subject: [a] Dinner\r\n" * 400 + b"Subject: [a] Dinner")
+    content = many + b"line\r\n" * 100_000
+
+    begin = time.perf_counter()
+    found = one(content)
+
+    assert (found.body_changed, found.header_changed) == (True, True)
+    assert time.perf_counter() - begin < 10

@@ -31,7 +31,7 @@ __all__ = ["Damage", "explain_damage"]
 _FIELD: Final = b"dkim-signature"
 _RESULTS: Final = frozenset({b"authentication-results", b"arc-authentication-results"})
 _MAX_DIFFERENCES: Final = 8
-_MAX_LINES: Final = 3_000  # of each body that are compared
+_MAX_LINES: Final = 1_500  # of each body that are compared
 _SHOWN: Final = 100
 
 

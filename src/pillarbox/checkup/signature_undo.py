@@ -27,6 +27,8 @@ Fits = Callable[[bytes], bool]
 
 _MAX_BODY: Final = 4 * 1024 * 1024  # octets that are tried upon
 _MAX_LINES: Final = 50_000
+_MAX_TAGS: Final = 6  # ways to undo a tag of the subject that are tried
+_MAX_ADDED: Final = 60  # fields that are taken for added, each in turn
 _MAX_BANNER: Final = 60  # lines at the top
 _SHOWN: Final = 70
 _TAG: Final = re.compile(
@@ -158,6 +160,7 @@ def undo_header(header: Header, signature: Signature, line: bytes, fits: Fits) -
         for place, name in enumerate(names)
         if name in signed
     ]
+    tags, added = tags[:_MAX_TAGS], added[:_MAX_ADDED]
     pairs = [(one, other) for one in tags for other in added if one[1] != other[1]]
     for changes in (*((one,) for one in (*tags, *added)), *pairs):
         earlier_lines = lines.copy()
