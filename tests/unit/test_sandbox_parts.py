@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -14,6 +15,7 @@ from pillarbox.config.settings import SandboxSettings, Settings
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import ConnectionClosed, MessageAccepted
 from pillarbox.node.sandbox_sockets import PortTaken, bind_sandbox, shown
+from pillarbox.node.sandbox_web import web_settings
 from pillarbox.sandbox.changes import Change, ChangeKind, Changes
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.tagging import clean_tag, read_tag_rules
@@ -110,6 +112,28 @@ def test_addresses_are_shown_as_people_write_them() -> None:
         "[::1]:2",
         "0.0.0.0:3",
     )
+
+
+def test_who_may_look_is_taken_over_by_the_pages(tmp_path: Path) -> None:
+    """Users of the settings and of a file, the token, names and the path reach the web server."""
+    file = tmp_path / "users"
+    file.write_text("bob:from-file\n")
+    own = SandboxSettings(
+        http_users=("ann:secret",),
+        http_users_file=file,
+        http_token="t0ken",
+        allowed_hosts=("Mail.Internal",),
+        webroot="mail/",
+        label="mine",
+    )
+    web = web_settings(own)
+    assert web.users == {"ann": "secret", "bob": "from-file"}
+    assert web.tokens == {"t0ken"}
+    assert "mail.internal" in web.hosts
+    assert (web.webroot, web.title) == ("/mail", "pillarbox sandbox mine")
+    usual = web_settings(SandboxSettings())
+    assert (usual.webroot, usual.users, usual.tokens) == ("", {}, frozenset())
+    assert usual.is_open
 
 
 # --- users and labels ---------------------------------------------------------------

@@ -27,6 +27,7 @@ from pillarbox.config.settings import (
     Settings,
     TlsSettings,
 )
+from pillarbox.errors import PermanentError
 from pillarbox.events.event import Event, Sink
 from pillarbox.inbox.sqlite import SqliteInbox
 from pillarbox.intake.door import Door
@@ -45,7 +46,7 @@ from pillarbox.receive.certificates import certificate_files
 from pillarbox.receive.guesses import Guesses
 from pillarbox.receive.receiver import Receiver
 from pillarbox.receive.tls import server_context
-from pillarbox.sandbox.chaos import parse_chaos, set_chaos
+from pillarbox.sandbox.chaos import Chaos, parse_chaos, set_chaos
 from pillarbox.sandbox.failing import Failing
 from pillarbox.sandbox.filters import content_filters
 from pillarbox.sandbox.info import Addresses
@@ -136,7 +137,7 @@ class SandboxParts:
             on_defect=on_defect,
         )
         self._outward = SandboxOutward(self.sandbox, settings, on_defect)
-        self._chaos = parse_chaos(own.chaos)
+        self._chaos = _read_chaos(own.chaos)
         self.failing = self.sandbox.failing = self._make_failing()
         self.sandbox.judging = self._make_judging(resolver or make_resolver(settings, clock))
         self._web: WebServer | None = None
@@ -395,6 +396,13 @@ class SandboxNode:
             sockets={name: each for name, each in bound.items() if each},
             catching=self._parts.catching,
         )
+
+
+def _read_chaos(text: str) -> Chaos:
+    try:
+        return parse_chaos(text)
+    except PermanentError as error:
+        raise PermanentError(f"sandbox.chaos: {error}") from error
 
 
 def _nowhere(sender: ReversePath, recipient: Mailbox) -> QueueKey:
