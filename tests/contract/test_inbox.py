@@ -302,6 +302,23 @@ def test_an_id_finds_its_mail(make: MakeInbox) -> None:
 # --- changing ----------------------------------------------------------------------------
 
 
+def test_a_selection_names_its_mails(make: MakeInbox) -> None:
+    """Of some ids, those that a search finds; nothing selected is everything."""
+
+    async def steps(inbox: SqliteInbox) -> None:
+        one, two, three = await keep(
+            inbox, mail(subject="red"), mail(subject="blue"), mail(subject="red")
+        )
+        red = asked("subject:red")
+        assert await inbox.matching(ALL) == {one, two, three}
+        assert await inbox.matching(Selection(query=red)) == {one, three}
+        found = await inbox.matching(Selection(ids=frozenset({two, three}), query=red))
+        assert found == {three}
+        assert await inbox.matching(Selection(ids=frozenset())) == frozenset()
+
+    run(make, steps)
+
+
 def test_marks_say_what_changed(make: MakeInbox) -> None:
     """Only mails that were otherwise change."""
 

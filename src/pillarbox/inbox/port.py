@@ -87,6 +87,10 @@ class Inbox(Protocol):
         """
         ...
 
+    async def matching(self, selection: Selection) -> frozenset[MessageId]:
+        """Return which mails a selection means."""
+        ...
+
     async def summary(self, message: MessageId) -> Summary | None:
         """Return one mail's row."""
         ...

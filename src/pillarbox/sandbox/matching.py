@@ -1,33 +1,35 @@
-"""Whether one mail is among those that a search finds, for rules that act on new mail."""
+"""Which of the mails that were just caught a rule is about: by project, and by a search."""
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+from collections.abc import Sequence
 
 from pillarbox.inbox.port import Inbox
-from pillarbox.inbox.values import Summary
-from pillarbox.search.query import Query, Term, Word
-from pillarbox.store.ids import show_id
+from pillarbox.inbox.values import Selection, Summary
+from pillarbox.search.query import Query
 
-__all__ = ["fits"]
+__all__ = ["matching"]
 
 
-async def fits(inbox: Inbox, summary: Summary, query: Query | None, project: str = "") -> bool:
-    """Say whether a mail is one of those that a rule is about.
+async def matching(
+    inbox: Inbox, summaries: Sequence[Summary], query: Query | None, project: str = ""
+) -> tuple[Summary, ...]:
+    """Return those of some mails that a rule is about, in their order.
+
+    The inbox is asked once for all of them: thousands may be caught in a second.
 
     Args:
-        inbox: Where it is kept.
-        summary: The mail.
-        query: What it has to match; None: anything.
-        project: Where it has to be; "": anywhere.
+        inbox: Where they are kept.
+        summaries: The mails.
+        query: What they have to match; None: anything.
+        project: Where they have to be; "": anywhere.
 
     Raises:
         StoreUnavailable: The inbox fails.
     """
-    if project and summary.project != project:
-        return False
-    if query is None or not query.terms:
-        return True
-    this = Term(Word.ID, show_id(summary.id))
-    page = await inbox.find(replace(query, terms=(*query.terms, this)), limit=1)
-    return bool(page.summaries)
+    chosen = tuple(each for each in summaries if not project or each.project == project)
+    if not chosen or query is None or not query.terms:
+        return chosen
+    ids = frozenset(each.id for each in chosen)
+    found = await inbox.matching(Selection(ids=ids, query=query))
+    return tuple(each for each in chosen if each.id in found)

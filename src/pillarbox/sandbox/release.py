@@ -8,6 +8,7 @@ released before is never released by a rule, so that no loop can come about.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
@@ -25,12 +26,12 @@ from pillarbox.net.dialer import Dialer
 from pillarbox.net.mail_client import MailClient
 from pillarbox.net.transaction import RecipientOutcome
 from pillarbox.policy.senders import NoSenderPattern, Senders
-from pillarbox.sandbox.matching import fits
+from pillarbox.sandbox.matching import matching
 from pillarbox.sandbox.released_mail import needs_utf8, prepare_release, was_released
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import BodyType, Envelope, Recipient
 from pillarbox.smtp.path import parse_mailbox
-from pillarbox.store.port import MessageId
+from pillarbox.store.port import MessageId, StoreUnavailable
 
 if TYPE_CHECKING:
     from pillarbox.sandbox.service import Sandbox
@@ -266,23 +267,29 @@ class Releaser:
     # --- rules -----------------------------------------------------------------------
 
     def _kept(self, summaries: Sequence[Summary]) -> None:
-        if not self._is_on:
-            return
-        for summary in summaries:
-            if len(self._tasks) < _MOST_WAITING:
-                self._run(self._forward(summary))
-            else:
-                problem = f"{_MOST_WAITING} mails wait to be forwarded already"
-                self._note(summary, rule="(any)", problem=problem)
-
-    async def _forward(self, summary: Summary) -> None:
-        try:
+        if self._is_on:
             for name, rule in self._forwards.items():
-                query = self._sandbox.query(rule.search) if rule.search else None
-                if await fits(self._sandbox.inbox, summary, query, rule.project):
-                    await self._forward_by(name, rule, summary)
+                self._run(self._choose(name, rule, summaries))
+
+    async def _choose(
+        self, name: str, rule: SandboxForwardSettings, summaries: Sequence[Summary]
+    ) -> None:
+        """Begin to forward those mails that a rule is about."""
+        query = self._sandbox.query(rule.search) if rule.search else None
+        with contextlib.suppress(StoreUnavailable):  # whoever brings mail hears of that
+            inbox = self._sandbox.inbox
+            for summary in await matching(inbox, summaries, query, rule.project):
+                if len(self._tasks) < _MOST_WAITING:
+                    self._run(self._forward(name, rule, summary))
+                else:
+                    problem = f"{_MOST_WAITING} mails wait to be forwarded already"
+                    self._note(summary, rule=name, problem=problem)
+
+    async def _forward(self, name: str, rule: SandboxForwardSettings, summary: Summary) -> None:
+        try:
+            await self._forward_by(name, rule, summary)
         except PillarboxError as error:
-            self._note(summary, rule="(any)", problem=str(error))
+            self._note(summary, rule=name, problem=str(error))
 
     async def _forward_by(self, name: str, rule: SandboxForwardSettings, summary: Summary) -> None:
         named = rule.recipients or summary.recipients

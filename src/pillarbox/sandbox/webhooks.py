@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from pillarbox.config.settings import SandboxWebhookSettings
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.values import Summary
-from pillarbox.sandbox.matching import fits
+from pillarbox.sandbox.matching import matching
 from pillarbox.sandbox.webhook_call import (
     Answer,
     Endpoint,
@@ -170,18 +170,19 @@ class Webhooks:
     def _kept(self, summaries: Sequence[Summary]) -> None:
         endpoints = self._endpoints.all() if self._is_on else ()
         for endpoint in endpoints:
-            if self.is_disabled(endpoint):
-                continue
-            for summary in summaries:
-                if not endpoint.project or endpoint.project == summary.project:
-                    delivery = self._begin(endpoint, received_event(summary), summary)
-                    self._run(delivery.id, self._deliver(endpoint, delivery, summary))
+            if not self.is_disabled(endpoint):
+                name = f"choice {next(self._numbers)}"
+                self._run(name, self._choose(endpoint, summaries))
 
-    async def _deliver(self, endpoint: Endpoint, delivery: Delivery, summary: Summary) -> None:
+    async def _choose(self, endpoint: Endpoint, summaries: Sequence[Summary]) -> None:
+        """Begin to tell a receiver of those mails that it is to be told of."""
         query = self._endpoints.query(endpoint)
-        if query is not None and not await fits(self._sandbox.inbox, summary, query):
-            self._forget(delivery.id)
-            return
+        inbox = self._sandbox.inbox
+        for summary in await matching(inbox, summaries, query, endpoint.project):
+            delivery = self._begin(endpoint, received_event(summary), summary)
+            self._run(delivery.id, self._deliver(endpoint, delivery))
+
+    async def _deliver(self, endpoint: Endpoint, delivery: Delivery) -> None:
         for wait in (*_WAITS, None):
             delivery, answer = await self._try(endpoint, delivery)
             if not answer.problem or answer.is_final or wait is None:

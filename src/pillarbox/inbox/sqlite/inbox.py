@@ -164,6 +164,11 @@ class SqliteInbox:
         selection = Selection(query=query, project=project)
         return await self._run(lambda opened: opened.finding.page(selection, limit, start, before))
 
+    async def matching(self, selection: Selection) -> frozenset[MessageId]:
+        """Return which mails a selection means."""
+        ids = await self._run(lambda opened: opened.finding.ids(selection))
+        return frozenset(map(MessageId, ids))
+
     async def summary(self, message: MessageId) -> Summary | None:
         """Return one mail's row."""
         return await self._run(lambda opened: opened.finding.summary(message))
