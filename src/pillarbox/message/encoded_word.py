@@ -20,6 +20,7 @@ __all__ = ["decode_text", "one_line"]
 # it is looked for by itself, so that a value full of beginnings costs no more than others.
 _BEGINNING: Final = re.compile(rb"=\?([^?\s\x00-\x1f]{1,64}+)\?([bBqQ])\?")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029]+")
+_MARKED: Final = (b"utf-16", b"utf-32")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
@@ -83,7 +84,10 @@ def _next_word(value: bytes, position: int) -> tuple[int, int, bytes, bytes] | N
 
 
 def _text(run: list[bytes], charset: bytes) -> str:
-    return decode_octets(b"".join(run), charset.decode("ascii", "replace")) if run else ""
+    label = charset.decode("ascii", "replace")
+    # Where each word begins with a mark of its order of octets, none is split.
+    whole = run if charset.startswith(_MARKED) else (b"".join(run),)
+    return "".join(decode_octets(octets, label) for octets in whole)
 
 
 def _from_q(text: bytes) -> bytes:

@@ -9,6 +9,7 @@ is raised; time is linear, and a list is cut at a bound. RFC 5322 §3.4, RFC 653
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -77,24 +78,34 @@ def _salvage(text: str) -> tuple[Person, ...]:
     people: list[Person] = []
     for found in _ELEMENT.finditer(text):
         group = _GROUP.match(found[0])
-        element = found[0][group.end() if group else 0 :].strip()
-        if element:
-            people.append(_person(element))
+        people.extend(_in_element(found[0][group.end() if group else 0 :]))
         if len(people) >= MAX_PEOPLE:
             break
-    return tuple(people)
+    return tuple(people[:MAX_PEOPLE])
 
 
-def _person(element: str) -> Person:
-    angle = _ANGLE.search(element)
-    if angle is not None:
-        name = (element[: angle.start()] + element[angle.end() :]).strip()
-        return Person(one_line(angle[1].strip()), _decoded(_unquoted(name).strip("() ")))
-    bare = _BARE.search(element)
-    if bare is None:
-        return Person("", _decoded(_unquoted(element)))
-    rest = (element[: bare.start()] + element[bare.end() :]).strip(" \t()")
-    return Person(one_line(bare[0]), _decoded(_unquoted(rest)))
+def _in_element(element: str) -> Iterator[Person]:
+    """Give the people between two commas; a broken comma may leave several."""
+    position = 0
+    person: Person | None = None
+    for angle in _ANGLE.finditer(element):
+        if person is not None:
+            yield person
+        name = element[position : angle.start()].strip()
+        person = Person(one_line(angle[1].strip()), _decoded(_unquoted(name).strip("() ")))
+        position = angle.end()
+    rest = element[position:].strip()
+    if person is not None and not person.name and "@" not in rest:
+        yield Person(person.address, _decoded(_unquoted(rest).strip("() ")))
+        return
+    if person is not None:
+        yield person
+    bare = _BARE.search(rest)
+    if bare is not None:
+        name = (rest[: bare.start()] + rest[bare.end() :]).strip(" \t()")
+        yield Person(one_line(bare[0]), _decoded(_unquoted(name)).strip(" ,"))
+    elif rest and person is None:
+        yield Person("", _decoded(_unquoted(rest)))
 
 
 def _unquoted(name: str) -> str:
