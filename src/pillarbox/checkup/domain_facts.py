@@ -76,7 +76,8 @@ class DomainFacts:
     logo_was_fetched: bool = False
     caa: Answer[CaaRecord] | None = None  # of the closest name with such records
     asked_caa: bool = False
-    listings: tuple[Listing, ...] | None = None  # None: lists were not asked, or not in time
+    asked_lists: bool = False
+    listings: tuple[Listing, ...] | None = None  # of block lists
     senders: tuple[Sender, ...] | None = None
     probes: dict[str, Probe] | None = None  # of exchangers on port 25, by name; None: not dialed
     at: float = 0.0  # seconds since 1970

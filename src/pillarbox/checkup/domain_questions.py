@@ -31,7 +31,7 @@ from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, Outcome, Re
 from pillarbox.mailauth.spf import Result, Survey
 from pillarbox.net.https import Fetched, FetchFailed
 
-__all__ = ["AskAlias", "Dial", "DomainQuestion", "Extras", "FetchPolicy", "ask_domain"]
+__all__ = ["AskAlias", "AskCaa", "Dial", "DomainQuestion", "Extras", "FetchPolicy", "ask_domain"]
 
 _MAX_HOSTS: Final = 10
 _MAX_SENDERS: Final = 8
@@ -109,6 +109,7 @@ async def ask_domain(
         signers=question.signers,
         logo_was_fetched=extras.logos is not None,
         asked_caa=extras.caa is not None,
+        asked_lists=extras.asks_lists,
         **found,
     )
 

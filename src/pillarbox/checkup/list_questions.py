@@ -37,7 +37,7 @@ class Listing:
 
 
 async def ask_lists(
-    addresses: Iterable[str], domain: str, resolver: Resolver
+    addresses: Iterable[str], domain: str, resolver: Resolver, *, seconds: float = 8.0
 ) -> tuple[Listing, ...]:
     """Return what all lists say.
 
@@ -45,29 +45,41 @@ async def ask_lists(
         addresses: Those that send; public ones only.
         domain: The domain itself.
         resolver: Asks DNS.
+        seconds: For each list; what it has not said by then is not known.
     """
     given = tuple(addresses)[:_MOST]
     answers = await asyncio.gather(
         *(
-            _ask_list(one, given if one.of == "addresses" else (domain,), resolver)
+            _ask_list(one, given if one.of == "addresses" else (domain,), resolver, seconds)
             for one in block_lists()
         )
     )
     return tuple(listing for found in answers for listing in found)
 
 
-async def _ask_list(one: BlockList, subjects: tuple[str, ...], resolver: Resolver) -> list[Listing]:
+async def _ask_list(
+    one: BlockList, subjects: tuple[str, ...], resolver: Resolver, seconds: float
+) -> list[Listing]:
     found: list[Listing] = []
-    for number, subject in enumerate(subjects):
-        if number:
-            await asyncio.sleep(_PAUSE)
-        listing = await _ask(one, subject, resolver)
-        if listing.codes and await _lists_everything(one, resolver):
-            listing = Listing(list=one, subject=subject, refusal="it lists everything, so nothing")
-        found.append(listing)
-        if listing.refusal:
-            break
+    try:
+        async with asyncio.timeout(seconds):
+            for subject in subjects:
+                if found:
+                    await asyncio.sleep(_PAUSE)
+                found.append(await _listing(one, subject, resolver))
+                if found[-1].refusal:
+                    break
+    except TimeoutError:
+        rest = subjects[len(found)]
+        found.append(Listing(list=one, subject=rest, refusal="no answer in time"))
     return found
+
+
+async def _listing(one: BlockList, subject: str, resolver: Resolver) -> Listing:
+    listing = await _ask(one, subject, resolver)
+    if listing.codes and await _lists_everything(one, resolver):
+        return Listing(list=one, subject=subject, refusal="it lists everything, so nothing")
+    return listing
 
 
 async def _ask(one: BlockList, subject: str, resolver: Resolver) -> Listing:

@@ -16,7 +16,10 @@ _POLICY = "PBL"
 
 def judge_lists(facts: DomainFacts) -> Iterator[Remark]:
     """Yield what lists say, nothing where they were not asked."""
+    if not facts.asked_lists:
+        return
     if facts.listings is None:
+        yield _remark(Status.SKIP, 1, "Block lists could not be asked: no answer in time")
         return
     for listing in facts.listings:
         if listing.codes:

@@ -13,6 +13,7 @@ import click
 from pillarbox.authenticity.logo import PublicLogos
 from pillarbox.checkup.domain_questions import (
     AskAlias,
+    AskCaa,
     Dial,
     DomainQuestion,
     Extras,
@@ -36,7 +37,7 @@ from pillarbox.dns.cache import CachingResolver
 from pillarbox.dns.network import NetworkResolver
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.mailauth.evidence import Evidence, RecordingResolver
-from pillarbox.mailauth.resolver import Resolver
+from pillarbox.mailauth.resolver import Answer, CaaRecord, Resolver
 from pillarbox.net.https import Fetched
 from pillarbox.net.tls import TlsContexts
 from pillarbox.reports.digest.senders import known_sender
@@ -59,6 +60,7 @@ class _Sources:
     aliases: AskAlias
     fetch: FetchPolicy | None
     dial: Dial | None
+    caa: AskCaa
     extras: Extras
 
 
@@ -223,19 +225,19 @@ def _sources(zone: Path | None, servers: tuple[str, ...], given: _Given) -> _Sou
     if zone is not None:
         published = ZoneResolver.from_file(zone)
         # Lists are not in a zone of one's own, unless somebody has put them there to try.
-        extras = Extras(caa=published.caa, logos=given.logo)
-        return _Sources(published, published.cname, given.policy, None, extras)
+        extras = Extras(logos=given.logo)
+        return _Sources(published, published.cname, given.policy, None, published.caa, extras)
     # What the resolver says of DNSSEC is shown as its word, and nothing is decided by it.
     network = NetworkResolver(servers=servers, timeout=_DNS_PATIENCE, trust_ad=True)
     cached = CachingResolver(network, SystemClock())
     tls = TlsContexts()
     extras = Extras(
-        caa=network.caa,
         logos=given.logo or PublicLogos(cached, tls.verified),
         asks_lists=given.asks_lists,
     )
     fetch = given.policy or policy_fetcher(cached, tls.verified)
-    return _Sources(cached, network.cname, fetch, _dial if given.is_dialing else None, extras)
+    dial = _dial if given.is_dialing else None
+    return _Sources(cached, network.cname, fetch, dial, network.caa, extras)
 
 
 def _given_policy(file: Path) -> FetchPolicy:
@@ -258,14 +260,22 @@ async def _ask(
     loop = asyncio.get_running_loop()
     begin = loop.time()
     recorded = RecordingResolver(sources.resolver, loop.time)
+
+    async def alias(name: str) -> Answer[str]:
+        return await recorded.recorded(sources.aliases(name))
+
+    async def caa(name: str) -> Answer[CaaRecord]:
+        return await recorded.recorded(sources.caa(name))
+
+    extras = replace(sources.extras, caa=caa)
     with Progress(is_silent=is_silent) as progress:
         facts = await ask_domain(
             question,
             recorded,
-            sources.aliases,
+            alias,
             sources.fetch,
             dial=sources.dial,
-            extras=sources.extras,
+            extras=extras,
             on_done=progress.done,
         )
     return judge_domain(facts, includer=_includer), recorded.evidence, loop.time() - begin

@@ -53,33 +53,34 @@ class RecordingResolver:
 
     async def mx(self, name: str) -> Answer[MxRecord]:
         """Return the mail exchangers of a domain, sorted by preference."""
-        return await self._recorded(self._resolver.mx(name))
+        return await self.recorded(self._resolver.mx(name))
 
     async def addresses(self, name: str) -> Answer[str]:
         """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
-        return await self._recorded(self._resolver.addresses(name))
+        return await self.recorded(self._resolver.addresses(name))
 
     async def a(self, name: str) -> Answer[str]:
         """Return the IPv4 addresses of a host alone."""
-        return await self._recorded(self._resolver.a(name))
+        return await self.recorded(self._resolver.a(name))
 
     async def aaaa(self, name: str) -> Answer[str]:
         """Return the IPv6 addresses of a host alone."""
-        return await self._recorded(self._resolver.aaaa(name))
+        return await self.recorded(self._resolver.aaaa(name))
 
     async def txt(self, name: str) -> Answer[bytes]:
         """Return the TXT records of a name, each with its strings joined."""
-        return await self._recorded(self._resolver.txt(name))
+        return await self.recorded(self._resolver.txt(name))
 
     async def ptr(self, address: str) -> Answer[str]:
         """Return the host names of an IP address, in lower case without the last dot."""
-        return await self._recorded(self._resolver.ptr(address))
+        return await self.recorded(self._resolver.ptr(address))
 
     async def tlsa(self, name: str) -> Answer[TlsaRecord]:
         """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
-        return await self._recorded(self._resolver.tlsa(name))
+        return await self.recorded(self._resolver.tlsa(name))
 
-    async def _recorded(self, asked: Awaitable[Answer[Record]]) -> Answer[Record]:
+    async def recorded(self, asked: Awaitable[Answer[Record]]) -> Answer[Record]:
+        """Return an answer, and keep it: also one that was asked for elsewhere."""
         begin = self._monotonic()
         answer = await asked
         if len(self.evidence) < _MAX_EVIDENCE:
