@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
 
+import uvloop
 from fastapi import APIRouter, FastAPI
 
 from pillarbox.api import mailhog, mailpit, sandbox as native
@@ -27,6 +28,7 @@ from pillarbox.web.settings import ConnectionLimits, WebSettings
 
 PREFIX = native.PREFIX
 _PATIENCE = 20.0
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def web(
     settings: WebSettings | None = None,
     renderers: Mapping[str, Renderer] | None = None,
     limits: ConnectionLimits | None = None,
+    new_loop: NewLoop = uvloop.new_event_loop,
 ) -> Iterator[RunningWeb]:
     """Run an application of these routers."""
     listener = _listener()
@@ -171,7 +174,7 @@ def web(
         routers=routers, settings=settings, renderers=renderers, on_defect=defects.append
     )
     server = WebServer(application, [listener], limits=limits)
-    with _running(server.start, server.stop):
+    with _running(server.start, server.stop, new_loop):
         yield RunningWeb(listener.getsockname()[1], application, defects)
 
 
@@ -244,9 +247,13 @@ def whole_sandbox(settings: SandboxSettings | None = None) -> Iterator[RunningSa
 
 
 @contextlib.contextmanager
-def _running(start: Callable[[], Any], stop: Callable[[], Any]) -> Iterator[None]:
+def _running(
+    start: Callable[[], Any],
+    stop: Callable[[], Any],
+    new_loop: NewLoop = uvloop.new_event_loop,
+) -> Iterator[None]:
     """Run something in a loop of its own, beside the test."""
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

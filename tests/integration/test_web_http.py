@@ -12,6 +12,7 @@ from ipaddress import ip_network
 
 import psutil
 import pytest
+import uvloop
 from fastapi import Request, Response, WebSocket
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
@@ -97,10 +98,12 @@ async def talk(socket: WebSocket) -> None:
     await socket.close()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningWeb]:
+@pytest.fixture(scope="module", params=[uvloop.new_event_loop, asyncio.new_event_loop])
+def server(request: pytest.FixtureRequest) -> Iterator[RunningWeb]:
     limits = ConnectionLimits(head_patience=SLOW, idle=1, linger=SLOW, stalled=SLOW)
-    with web(ROUTES, settings=WebSettings(body_patience=SLOW), limits=limits) as running:
+    with web(
+        ROUTES, settings=WebSettings(body_patience=SLOW), limits=limits, new_loop=request.param
+    ) as running:
         yield running
 
 
