@@ -133,10 +133,12 @@ class _Scan:
         self._starts: dict[str, list[int]] = {}
         self._open: Counter[str] = Counter()
         self._depth = self._unclosed = 0
+        self.has_comments = False
         markup = _FOREIGN_MARKUP if _FOREIGN.search(source) else _MARKUP
         for found in markup.finditer(source):
             text_element, slash, tag = found.groups()
             name = (text_element or tag or "").lower()
+            self.has_comments = self.has_comments or not name
             if name and not slash:
                 self._starts.setdefault(name, []).append(found.start())
             if tag and self._nests_too_deep(name, is_end=bool(slash)):
@@ -173,7 +175,7 @@ def read_page(html: str) -> Page:
     """Read an HTML part."""
     scan = _Scan(html[:MAX_HTML].replace("\x00", "\ufffd"))
     tree = LexborHTMLParser(scan.source)
-    nodes, text, has_comments = _walk(tree)
+    nodes, text = _walk(tree)
     lines = scan.lines(Counter(node.tag or "" for node in nodes))
     elements = tuple(_element(node, lines) for node in nodes)
     by_tag: dict[str, list[Element]] = {}
@@ -188,28 +190,25 @@ def read_page(html: str) -> Page:
             (element.line, sheet)
             for element, sheet in zip(by_tag.get("style", ()), sheets, strict=True)
         ),
-        has_comments=has_comments,
+        has_comments=scan.has_comments,
         has_doctype=scan.source.lstrip("\ufeff \t\r\n")[:9].lower() == "<!doctype",
         is_cut=len(scan.source) < len(html),
         by_tag={tag: tuple(some) for tag, some in by_tag.items()},
     )
 
 
-def _walk(tree: LexborHTMLParser) -> tuple[list[LexborNode], str, bool]:
-    """Return the elements in their order, the text that is shown, and whether there are comments."""
+def _walk(tree: LexborHTMLParser) -> tuple[list[LexborNode], str]:
+    """Return the elements in their order, and the text that is shown."""
     nodes: list[LexborNode] = []
     shown: list[str] = []
     left = _MAX_TEXT
-    has_comments = False
     if tree.root is None:
-        return nodes, "", False
+        return nodes, ""
     for node in tree.root.traverse(include_text=True):
         if node.is_element_node:
             nodes.append(node)
             if node.tag in _BLOCKS:
                 shown.append("\n")
-        elif node.is_comment_node:
-            has_comments = True
         elif left > 0 and node.is_text_node:
             parent = node.parent
             if parent is None or parent.tag not in _SILENT:
@@ -217,7 +216,7 @@ def _walk(tree: LexborHTMLParser) -> tuple[list[LexborNode], str, bool]:
                 shown.append(piece[:left].replace("\n", " "))
                 left -= len(piece)
     text = _LINE_ENDS.sub("\n", _BLANKS.sub(" ", "".join(shown)))
-    return nodes, text.strip(), has_comments
+    return nodes, text.strip()
 
 
 def _element(node: LexborNode, lines: dict[str, Iterator[int]]) -> Element:

@@ -47,7 +47,7 @@ _COMBINATORS: Final = {
 _LIKE_ELEMENTS: Final = frozenset({"before", "after", "first-line", "first-letter"})
 _MEDIA_RATIO: Final = re.compile(r"(?:-webkit-)?(?:min-|max-)?device-pixel-ratio")
 _VENDOR: Final = re.compile(r"-(?:webkit|moz|ms|o)-")
-_IMAGE: Final = re.compile(r"\.([a-z0-9]{2,5})(?:$|[?#&])", re.IGNORECASE)
+_IMAGE: Final = re.compile(r"\.([a-z0-9]{2,5})(?:$|[?#&,\s])", re.IGNORECASE)
 
 
 class Trace(NamedTuple):

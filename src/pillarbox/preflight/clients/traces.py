@@ -12,6 +12,7 @@ __all__ = ["page_traces"]
 
 _IMAGE_ATTRIBUTES: Final = ("src", "srcset", "poster", "background")
 _NO_IMAGES: Final = frozenset({"script", "video", "audio", "iframe", "embed"})  # have a src as well
+_IMPLIED: Final = frozenset({"html", "head", "body", "tbody"})  # browsers put them where they miss
 _SCHEMES: Final = ("mailto", "#")
 
 
@@ -30,7 +31,8 @@ def page_traces(page: Page) -> Iterator[Trace]:
 
 def _of_element(element: Element) -> Iterator[Trace]:
     line, tag, attributes = element.line, element.tag, element.attributes
-    yield Trace(f"element:{tag}", line)
+    if line or tag not in _IMPLIED:
+        yield Trace(f"element:{tag}", line)
     for name, value in attributes.items():
         if name == "style":
             for trace in read_attribute(value).traces:
