@@ -69,7 +69,7 @@ __all__ = ["OnDefect", "SandboxNode", "SandboxParts"]
 OnDefect = Callable[[str, BaseException], None]
 
 _HOSTNAME: Final = "localhost"
-_BANNER: Final = "ESMTP pillarbox sandbox: mail is caught here and goes nowhere"
+_BANNER: Final = "ESMTP pillarbox sandbox: mail is caught here"
 _SMTP: Final = "sandbox"
 _SMTPS: Final = "sandbox-tls"
 # A sandbox has one user, who tests: what protects a server from strangers would only puzzle.
@@ -141,9 +141,9 @@ class SandboxParts:
         self.failing = self.sandbox.failing = self._make_failing()
         self.sandbox.judging = self._make_judging(resolver or make_resolver(settings, clock))
         self._web: WebServer | None = None
+        self._writing: tuple[GroupCommit, Guards] | None = None  # while the door is open
         self.catching: Catching
-        self._guards: Guards
-        self._group: GroupCommit
+        """The other end of the listeners; there once the inbox is open."""
 
     async def open(self) -> None:
         """Open the inbox and its door.
@@ -156,13 +156,14 @@ class SandboxParts:
         await self.failing.load()
         if own.chaos:
             await set_chaos(self.failing, self._chaos)
-        self._group = GroupCommit(self.inbox)
-        self._guards = await make_guards(
+        group = GroupCommit(self.inbox)
+        guards = await make_guards(
             self.inbox,
             settings,
             directory=Path() if self._database is None else self._database.parent,
             max_message_size=own.max_message_size,
         )
+        self._writing = group, guards
         intake = IntakeSettings(
             max_message_size=own.max_message_size,
             max_hops=settings.intake.max_hops,
@@ -171,12 +172,12 @@ class SandboxParts:
         )
         door = Door(
             store=self.inbox,
-            group=self._group,
+            group=group,
             ids=self._ids,
             clock=self._clock,
             stamper=Stamper(intake, self._hostname),
             queue_for=_nowhere,
-            guards=self._guards,
+            guards=guards,
             sink=self.book.hear,
             on_kept=_noted,
         )
@@ -230,9 +231,11 @@ class SandboxParts:
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
         await self._outward.stop()
-        if hasattr(self, "_group"):
-            await self._group.drain()
-            await self._guards.reserve.stop()
+        if self._writing is not None:
+            group, guards = self._writing
+            self._writing = None
+            await group.drain()
+            await guards.reserve.stop()
         await self.sandbox.stop()
         self.access.close()
 
