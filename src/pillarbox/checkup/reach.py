@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import Final
 
-__all__ = ["kind_of"]
+__all__ = ["is_address", "kind_of"]
 
 _NOT_PUBLIC: Final = {
     "loopback": ("127.0.0.0/8", "::1/128", "0.0.0.0/8", "::/128"),
@@ -23,3 +23,12 @@ def kind_of(address: str) -> str:
     ip = ip_address(address)
     mapped = getattr(ip, "ipv4_mapped", None)
     return next((kind for network, kind in _NETWORKS if (mapped or ip) in network), "")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, and no name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from pillarbox.findings import Finding, Level
 
 __all__ = [
+    "BLAMED",
     "Area",
     "Publish",
     "Remark",
@@ -28,6 +29,10 @@ class Status(Enum):
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
+
+
+BLAMED: Final = frozenset({Status.FAIL, Status.WARN})
+"""What somebody has to put right."""
 
 
 class Area(Enum):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pillarbox.checkup.login_facts import LoginFacts, LoginTry
-from pillarbox.checkup.remark import Area, Remark, Status, remarks_of
+from pillarbox.checkup.remark import BLAMED, Area, Remark, Status, remarks_of
 from pillarbox.diagnosis.entry import Entry
 from pillarbox.diagnosis.explain import explain
 from pillarbox.diagnosis.observation import Observation, Source
@@ -18,7 +18,6 @@ from pillarbox.smtp.sasl.registry import MECHANISMS, Secret
 __all__ = ["LoginReport", "judge_login"]
 
 _remark = remarks_of(Area.SERVER, "PB-LOGIN")
-_BLAMED = frozenset({Status.FAIL, Status.WARN})
 _EMPTY = 10  # the number of the hint that there is no secret
 _WRONG = "wrong-password"  # the class of causes that lie in the credential
 
@@ -54,7 +53,7 @@ def _remarks(facts: LoginFacts) -> Iterator[Remark]:
 
 def _unfit(facts: LoginFacts) -> Iterator[Remark]:
     """Yield why there is no port to show a password to: what the server's own check says."""
-    blamed = [one for one in facts.server.remarks if one.status in _BLAMED]
+    blamed = [one for one in facts.server.remarks if one.status in BLAMED]
     rest = [one for one in facts.server.remarks if one.status is Status.SKIP]
     yield from blamed or rest
     yield _remark(
@@ -100,7 +99,7 @@ def _untried(facts: LoginFacts) -> Iterator[Remark]:
 
 
 def _no_login(facts: LoginFacts, shown: tuple[str, ...]) -> Iterator[Remark]:
-    yield from (one for one in facts.server.remarks if one.status in _BLAMED)
+    yield from (one for one in facts.server.remarks if one.status in BLAMED)
     yield _remark(
         Status.FAIL,
         3,

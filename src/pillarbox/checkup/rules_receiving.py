@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from pillarbox.checkup.domain_facts import DomainFacts, HostFacts
-from pillarbox.checkup.reach import kind_of
+from pillarbox.checkup.reach import is_address, kind_of
 from pillarbox.checkup.remark import Area, Publish, Remark, Status, remarks_of
 from pillarbox.mailauth.resolver import Answer, Outcome
 
@@ -131,7 +130,7 @@ def _host(host: HostFacts) -> Iterator[Remark]:
             (f"{name} CNAME {host.alias.records[0]}",),
             points=8,
         )
-    if _is_address(name):
+    if is_address(name):
         yield _remark(
             Status.FAIL,
             9,
@@ -169,14 +168,6 @@ def _may_be_reached(host: HostFacts) -> bool:
     if host.addresses.outcome is Outcome.UNAVAILABLE:
         return True
     return any(not kind_of(address) for address in host.addresses.records)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _count(number: int, noun: str, ending: str = "s") -> str:

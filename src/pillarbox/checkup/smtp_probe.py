@@ -11,13 +11,13 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from pillarbox.checkup.reach import is_address
 from pillarbox.checkup.smtp_facts import (
     Certificate,
     Failure,
@@ -88,7 +88,7 @@ async def probe(target: Target, options: ProbeOptions) -> Probe:
             seen.mode,
             options.hello,
             known=seen.tls_version,
-            name=None if _is_address(target.host) else target.host,
+            name=None if is_address(target.host) else target.host,
             deadline=deadline,
         )
         seen = replace(seen, tls_versions=versions)
@@ -218,7 +218,7 @@ class _Attempt:
             return read_extensions(heard.reply)
 
     async def _secure(self, wire: Wire) -> None:
-        name = None if _is_address(self.target.host) else self.target.host
+        name = None if is_address(self.target.host) else self.target.host
         async with self._stage(Stage.TLS, self.options.patience.tls):
             context = _strict(self.options.authorities) if self.is_strict else _lenient()
             await wire.secure(context, name)
@@ -325,7 +325,7 @@ def _certificate(chain: tuple[bytes, ...], host: str, problem: str) -> Certifica
     own = shown[0]
     return Certificate(
         names=names_of(own),
-        fits=_is_address(host) or names_match(own, (host,)),
+        fits=is_address(host) or names_match(own, (host,)),
         issuer=_issuer(own),
         not_before=own.not_valid_before_utc.timestamp(),
         not_after=own.not_valid_after_utc.timestamp(),
@@ -341,11 +341,3 @@ def _issuer(certificate: x509.Certificate) -> str:
         for attribute in certificate.issuer.get_attributes_for_oid(kind):
             return str(attribute.value)
     return "nobody named"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -22,7 +22,7 @@ from pillarbox.checkup.domain_questions import (
 )
 from pillarbox.checkup.domain_rules import DomainReport, judge_domain
 from pillarbox.checkup.publishing import FORMATS
-from pillarbox.checkup.remark import Area, Status
+from pillarbox.checkup.remark import BLAMED, Area, Status
 from pillarbox.checkup.rules_spf_limit import Service
 from pillarbox.checkup.signers import signers_of
 from pillarbox.checkup.smtp_facts import Probe, Target
@@ -163,7 +163,7 @@ def domain(
 
 def _exit(report: DomainReport) -> None:
     statuses = {remark.status for remark in report.remarks}
-    if statuses & {Status.FAIL, Status.WARN}:
+    if statuses & BLAMED:
         raise click.exceptions.Exit(FAILED)
     if any(one.status is Status.SKIP and one.area in _ESSENTIAL for one in report.remarks):
         raise click.exceptions.Exit(TEMPORARY)

@@ -11,15 +11,13 @@ from rich.text import Text
 from pillarbox.checkup.bulk_rules import Rule
 from pillarbox.checkup.domain_rules import DomainReport
 from pillarbox.checkup.publishing import written
-from pillarbox.checkup.remark import Area, Publish, Remark, Status
+from pillarbox.checkup.remark import BLAMED, Area, Publish, Remark, Status
 from pillarbox.checkup.score import AreaScore
 from pillarbox.cli.check_output import STATUS_STYLES, WORDS, print_remark, remark_object
 from pillarbox.cli.output import Out, safe
 from pillarbox.mailauth.evidence import Evidence
 
 __all__ = ["domain_object", "print_domain"]
-
-_BLAMED: Final = frozenset({Status.FAIL, Status.WARN})
 
 
 def print_domain(
@@ -43,7 +41,7 @@ def print_domain(
     """
     if level == "quiet":
         for remark in report.remarks:
-            if remark.status in _BLAMED:
+            if remark.status in BLAMED:
                 out.line(f"{WORDS[remark.status]}  {remark.code}  {safe(remark.what)}")
         return
     _print_score(out, report, seconds)
@@ -99,7 +97,7 @@ def _area_row(area: AreaScore, remarks: tuple[Remark, ...]) -> tuple[Text, Text,
         return _row(area.area, "-", Text("not tested", "quiet"), own[0].what)
     words = ", ".join(f"-{points} {code}" for code, points in area.deductions)
     passed = next((remark.what for remark in own if remark.status is Status.PASS), "")
-    status = worst if worst in _BLAMED else Status.PASS
+    status = worst if worst in BLAMED else Status.PASS
     shown = Text(WORDS[status], STATUS_STYLES[status])
     return _row(area.area, f"{area.points} of {area.of}", shown, words or passed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.table import Column
@@ -12,26 +12,20 @@ from rich.text import Text
 
 from pillarbox.checkup.login_facts import LoginTry
 from pillarbox.checkup.login_questions import LoginQuestion, ask_login
-from pillarbox.checkup.remark import Status
+from pillarbox.checkup.remark import BLAMED
 from pillarbox.checkup.rules_login import LoginReport, judge_login
-from pillarbox.checkup.smtp_facts import Mode
 from pillarbox.cli.check_output import WORDS, Progress, print_remark, remark_object
 from pillarbox.cli.check_smtp_output import print_session
-from pillarbox.cli.check_target import read_host, read_port, split_host
+from pillarbox.cli.check_target import TLS_MODES, read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import dns_options
+from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.given_secret import read_secret
 from pillarbox.cli.output import Out, safe
 from pillarbox.clock import SystemClock
-from pillarbox.dns.network import NetworkResolver
-from pillarbox.dns.zone import ZoneResolver
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.smtp.sasl.registry import MECHANISMS
 
 __all__ = ["login"]
-
-_DNS_PATIENCE: Final = 1.5  # seconds for each of three tries
-_MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 
 
 @click.command()
@@ -57,7 +51,7 @@ _MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 )
 @click.option(
     "--tls",
-    type=click.Choice(list(_MODES)),
+    type=click.Choice(list(TLS_MODES)),
     help="How TLS begins; otherwise by the port: 465 from the start, others STARTTLS.",
 )
 @click.option(
@@ -111,13 +105,13 @@ def login(
         user=user,
         mechanisms=tuple(name.upper() for name in mechanisms),
         authorities=authorities,
-        expected=_MODES.get(tls or ""),
+        expected=TLS_MODES.get(tls or ""),
         takes_any_certificate=any_certificate,
         now=SystemClock().now(),
         **given,
     )
     with context.errors():
-        resolver = _resolver(zone, servers)
+        resolver = brisk_resolver(zone, servers)
         report = asyncio.run(_ask(question, resolver, is_silent=as_json or quiet))
     if as_json:
         context.out.json(_object(report))
@@ -138,16 +132,10 @@ def _secret(
 
 def _exit(report: LoginReport) -> None:
     statuses = {remark.status for remark in report.remarks}
-    if statuses & {Status.FAIL, Status.WARN}:
+    if statuses & BLAMED:
         raise click.exceptions.Exit(FAILED)
     if not report.works:
         raise click.exceptions.Exit(TEMPORARY)
-
-
-def _resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
-    if zone is not None:
-        return ZoneResolver.from_file(zone)
-    return NetworkResolver(servers=servers, timeout=_DNS_PATIENCE)
 
 
 async def _ask(question: LoginQuestion, resolver: Resolver, *, is_silent: bool) -> LoginReport:
@@ -159,7 +147,7 @@ async def _ask(question: LoginQuestion, resolver: Resolver, *, is_silent: bool) 
 def _print(out: Out, report: LoginReport, *, level: str) -> None:
     if level == "quiet":
         for remark in report.remarks:
-            if remark.status in {Status.FAIL, Status.WARN}:
+            if remark.status in BLAMED:
                 out.line(f"{WORDS[remark.status]}  {remark.code}  {safe(remark.what)}")
         return
     facts = report.facts

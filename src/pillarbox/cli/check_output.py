@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.remark import Remark, Status
+from pillarbox.checkup.remark import BLAMED, Remark, Status
 from pillarbox.cli.output import Out, safe
 
 __all__ = ["STATUS_STYLES", "WORDS", "Progress", "print_remark", "remark_object"]
@@ -65,7 +65,7 @@ class Progress:
 
 def print_remark(out: Out, remark: Remark, *, has_evidence: bool = True) -> None:
     """Write a remark: the fact on one line, its reason, remedy and evidence below."""
-    is_blamed = remark.status in {Status.FAIL, Status.WARN}
+    is_blamed = remark.status in BLAMED
     style = STATUS_STYLES[remark.status]
     head = Text(safe(remark.what), "strong" if is_blamed else "")
     if remark.points:

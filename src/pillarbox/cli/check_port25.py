@@ -18,15 +18,12 @@ from pillarbox.checkup.rules_port25 import Port25Report, Verdict, judge_port25
 from pillarbox.cli.check_output import WORDS, Progress, print_remark, remark_object
 from pillarbox.cli.check_target import split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import dns_options
+from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.output import Out, safe
-from pillarbox.dns.network import NetworkResolver
-from pillarbox.dns.zone import ZoneResolver
 from pillarbox.mailauth.resolver import Resolver
 
 __all__ = ["port25"]
 
-_DNS_PATIENCE: Final = 1.5  # seconds for each of three tries
 _IMPLICIT: Final = 465
 _SUBMISSION: Final = 587
 _CONFIGURATION: Final = """\
@@ -91,7 +88,7 @@ def port25(
         hosting=_hosting(provider),
     )
     with context.errors():
-        resolver = _resolver(zone, servers)
+        resolver = brisk_resolver(zone, servers)
         report = asyncio.run(_ask(question, resolver, is_silent=as_json or quiet))
     if as_json:
         context.out.json(_object(report, smarthost))
@@ -111,12 +108,6 @@ def _hosting(provider: str | None) -> Hosting | None:
     if provider is None:
         return this_machine()
     return next(one for one in hostings() if one.id == provider)
-
-
-def _resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
-    if zone is not None:
-        return ZoneResolver.from_file(zone)
-    return NetworkResolver(servers=servers, timeout=_DNS_PATIENCE)
 
 
 async def _ask(question: Port25Question, resolver: Resolver, *, is_silent: bool) -> Port25Report:

@@ -10,19 +10,17 @@ from typing import Final
 import click
 
 from pillarbox.checkup.relay_questions import ask_for_relay, is_own
-from pillarbox.checkup.remark import Status
-from pillarbox.checkup.smtp_facts import Mode, RelayFacts, ServerFacts
+from pillarbox.checkup.remark import BLAMED, Status
+from pillarbox.checkup.smtp_facts import RelayFacts, ServerFacts
 from pillarbox.checkup.smtp_probe import ProbeOptions
 from pillarbox.checkup.smtp_questions import CONTROL, ServerQuestion, ask_server
 from pillarbox.checkup.smtp_rules import ServerReport, judge_server
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.check_smtp_output import print_server, server_object
-from pillarbox.cli.check_target import read_host, read_port, split_host
+from pillarbox.cli.check_target import TLS_MODES, read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import dns_options
+from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.clock import SystemClock
-from pillarbox.dns.network import NetworkResolver
-from pillarbox.dns.zone import ZoneResolver
 from pillarbox.errors import PermanentError
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.smtp.address import ascii_domain
@@ -31,9 +29,7 @@ from pillarbox.smtp.path import parse_mailbox
 
 __all__ = ["smtp"]
 
-_DNS_PATIENCE: Final = 1.5  # seconds for each of three tries
 _MAX_PORTS: Final = 12
-_MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class _Asking:
 @click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Say RCPT with it.")
 @click.option(
     "--tls",
-    type=click.Choice(["implicit", "starttls"]),
+    type=click.Choice(list(TLS_MODES)),
     help="How TLS has to begin; otherwise by the port: 465 from the start, others STARTTLS.",
 )
 @click.option("--hello", default="check.invalid", show_default=True, help="The name in EHLO.")
@@ -105,14 +101,14 @@ def smtp(
         sender=sender or "",
         recipients=recipients,
         authorities=authorities,
-        expected=_MODES.get(tls or ""),
+        expected=TLS_MODES.get(tls or ""),
         lists_versions=True,
     )
     if own_domain is not None and not is_domain(ascii_domain(own_domain)):
         raise click.BadParameter(f"{own_domain!a} is no domain", param_hint="--relay-forms")
     asking = _Asking(question, options, own_domain or "")
     with context.errors():
-        resolver = _resolver(zone, servers)
+        resolver = brisk_resolver(zone, servers)
         report, seconds = asyncio.run(_ask(asking, resolver, is_silent=as_json or quiet))
     if as_json:
         context.out.json(server_object(report))
@@ -123,7 +119,7 @@ def smtp(
 
 
 def _exit(report: ServerReport) -> None:
-    if any(remark.status in {Status.FAIL, Status.WARN} for remark in report.remarks):
+    if any(remark.status in BLAMED for remark in report.remarks):
         raise click.exceptions.Exit(FAILED)
     if report.port is None:
         is_open = all(remark.status is Status.SKIP for remark in report.remarks)
@@ -159,12 +155,6 @@ def _check_envelope(sender: str | None, recipients: tuple[str, ...]) -> None:
             parse_mailbox(address)
         except PermanentError as error:
             raise click.BadParameter(str(error), param_hint="--from, --to") from None
-
-
-def _resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
-    if zone is not None:
-        return ZoneResolver.from_file(zone)
-    return NetworkResolver(servers=servers, timeout=_DNS_PATIENCE)
 
 
 async def _ask(

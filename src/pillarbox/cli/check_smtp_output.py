@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.remark import Status
+from pillarbox.checkup.remark import BLAMED
 from pillarbox.checkup.rules_server import shown_version
 from pillarbox.checkup.smtp_facts import Certificate, Failure, Mode, Probe, Stage
 from pillarbox.checkup.smtp_rules import ServerReport
@@ -29,7 +29,7 @@ def print_server(out: Out, report: ServerReport, *, seconds: float, level: str) 
     """
     if level == "quiet":
         for remark in report.remarks:
-            if remark.status in {Status.FAIL, Status.WARN}:
+            if remark.status in BLAMED:
                 out.line(f"{WORDS[remark.status]}  {remark.code}  {safe(remark.what)}")
         return
     facts = report.facts

@@ -18,14 +18,12 @@ from pillarbox.checkup.smtp_wire import Wire, failure_of
 from pillarbox.checkup.talk_completion import next_lines
 from pillarbox.checkup.talk_session import TalkEnded, TalkLine, TalkSession, TalkTerms, Unexpected
 from pillarbox.checkup.talk_steps import MARKS, Step, parse_step
-from pillarbox.cli.check_target import split_target
+from pillarbox.cli.check_target import TLS_MODES, split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import dns_options
+from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.output import Out, safe
 from pillarbox.cli.talk_input import Prompt
 from pillarbox.clock import Clock, SystemClock
-from pillarbox.dns.network import NetworkResolver
-from pillarbox.dns.zone import ZoneResolver
 from pillarbox.errors import PermanentError
 from pillarbox.events.text import show_time
 from pillarbox.mailauth.resolver import Resolver
@@ -36,7 +34,6 @@ __all__ = ["talk"]
 _PORT: Final = 25
 _IMPLICIT: Final = 465
 _CONNECT: Final = 15.0  # seconds
-_MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
 _MARKS: Final = {"C": ">", "S": "<", "-": "*"}
 _STYLES: Final = {"C": "strong", "S": "", "-": "doubt"}
 
@@ -99,7 +96,7 @@ class _Show:
 )
 @click.option(
     "--tls",
-    type=click.Choice(list(_MODES)),
+    type=click.Choice(list(TLS_MODES)),
     help="How TLS begins; otherwise by the port: 465 from the start, others by STARTTLS.",
 )
 @click.option(
@@ -161,7 +158,7 @@ def talk(
     terms = TalkTerms(
         host=host,
         port=port,
-        mode=_MODES.get(tls or "", Mode.IMPLICIT if port == _IMPLICIT else Mode.PLAIN),
+        mode=TLS_MODES.get(tls or "", Mode.IMPLICIT if port == _IMPLICIT else Mode.PLAIN),
         hello=hello,
         context=contexts.opportunistic() if any_certificate else contexts.verified(authorities),
         patience=patience,
@@ -171,7 +168,7 @@ def talk(
     steps = _steps(script) if is_script else None
     with context.errors(), _written(transcript) as file:
         show = _Show(context.out, as_json or (quiet and is_script), quiet, file, SystemClock())
-        talking = _Talking(terms, show, prompt, _resolver(zone, servers))
+        talking = _Talking(terms, show, prompt, brisk_resolver(zone, servers))
         ending = asyncio.run(talking.run(steps))
     if as_json:
         said = {"target": host, "port": port, "problem": ending.problem, "lines": show.lines}
@@ -232,10 +229,6 @@ def _read_file(name: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise PermanentError(f"{name}: {error.strerror}") from None
-
-
-def _resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
-    return ZoneResolver.from_file(zone) if zone else NetworkResolver(servers=servers)
 
 
 @dataclass(slots=True)
