@@ -12,7 +12,18 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from tests.web_sandbox import PREFIX, RunningSandbox, make_message, sandbox_web
+from fastapi import Request
+from tests.web_sandbox import (
+    PREFIX,
+    RunningSandbox,
+    make_message,
+    sandbox_web,
+    web,
+    whole_sandbox,
+)
+
+from pillarbox.config.settings import SandboxSettings
+from pillarbox.web.routing import Router
 
 
 @pytest.fixture(scope="module")
@@ -415,3 +426,65 @@ def test_bad_values_are_refused_with_the_field(sandbox: RunningSandbox) -> None:
         assert sandbox.get(f"{PREFIX}/messages/{shown}").status in {404, 422}, shown
     assert sandbox.ask("PATCH", f"{PREFIX}/messages", {"all": True, "color": "red"}).status == 422
     assert not sandbox.defects
+
+
+def test_a_mail_is_judged(sandbox: RunningSandbox) -> None:
+    """Findings say what, why and how to mend it; the score is their sum; nobody is asked outside."""
+    shown = sandbox.send(html="<p>Hello {{name}}<marquee>x</marquee>", subject="Hi")
+    report = sandbox.get(f"{PREFIX}/messages/{shown}/findings").json
+    assert 0 <= report["score"] <= 10
+    assert report["arithmetic"].startswith("10")
+    assert report["links"] is None
+    findings = report["findings"]
+    assert {"error", "warning", "note"} & {finding["level"] for finding in findings}
+    bad = [finding for finding in findings if finding["level"] in {"error", "warning"}]
+    assert all(f["code"] and f["what"] and f["aspect"] for f in bad)
+    assert report["clients"]
+    checked = sandbox.get(f"/api/v1/message/{shown}/html-check").json
+    assert list(checked) == ["Warnings", "Platforms", "Total"]
+    assert {result["Support"] for w in checked["Warnings"] for result in w["Results"]} <= {
+        "yes",
+        "partial",
+        "no",
+    }
+
+
+def test_nothing_leaves_unless_a_relay_is_configured(sandbox: RunningSandbox) -> None:
+    """Releasing says what is missing, and the list says that it is off."""
+    shown = sandbox.send()
+    assert sandbox.get(f"{PREFIX}/releases").json["is_on"] is False
+    body = {"recipients": ["real@example.com"]}
+    answer = sandbox.ask("POST", f"{PREFIX}/messages/{shown}/release", body)
+    assert answer.status == 422
+    assert "relay" in answer.json["detail"].lower()
+
+
+def test_a_webhook_is_listed_tried_and_told_of_mail() -> None:
+    """The receiver of a project gets a test and new mail, and each delivery can be looked at."""
+    got: list[dict[str, object]] = []
+    receiver = Router()
+
+    @receiver.post("/hook")
+    async def hook(request: Request) -> dict[str, str]:
+        got.append(await request.json())
+        return {"thanks": "yes"}
+
+    settings = SandboxSettings(smtp=("127.0.0.1:0",), http=("127.0.0.1:0",), pop3=())
+    with web(receiver) as there, whole_sandbox(settings) as sandbox:
+        url = f"{there.base}/hook"
+        sandbox.ask("PUT", f"{PREFIX}/projects/shop", {"users": ["shop"], "webhook": url})
+        (listed,) = sandbox.get(f"{PREFIX}/webhooks").json
+        assert (listed["url"], listed["project"], listed["is_disabled"]) == (url, "shop", False)
+        tried = sandbox.ask("POST", f"{PREFIX}/webhooks/{quote(listed['name'])}/test").json
+        assert (tried["status"], tried["problem"]) == (200, "")
+        shown = sandbox.send_message(make_message(), user="shop")
+        deadline = time.monotonic() + 10
+        while len(got) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        deliveries = sandbox.get(f"{PREFIX}/webhooks/deliveries").json
+        assert [each["message"] for each in deliveries] == [shown, None]
+        again = sandbox.ask("POST", f"{PREFIX}/webhooks/deliveries/{deliveries[0]['id']}/replay")
+        assert again.json["status"] == 200
+        assert sandbox.ask("POST", f"{PREFIX}/webhooks/nobody/test").status == 404
+        assert sandbox.get(f"{PREFIX}/webhooks/nobody/secret").status == 404
+    assert len(got) == 3

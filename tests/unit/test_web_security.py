@@ -86,6 +86,8 @@ def test_a_host_is_read_without_port_and_brackets() -> None:
         (None, "same-site", True),
         ("http://localhost:8025", "", False),
         ("https://localhost:8025", "", False),  # a proxy speaks TLS for us
+        ("https://mail.example.org", "same-origin", False),  # a proxy asks by another name
+        ("http://localhost:3000", "same-site", True),
         ("http://localhost:3000", "", True),  # another program here
         ("http://evil.example", "", True),
         ("null", "", True),  # a sandboxed frame, such as that of a mail

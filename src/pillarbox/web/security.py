@@ -29,7 +29,7 @@ __all__ = [
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PRIVATE_SUFFIXES: Final = (".localhost", ".test", ".internal", ".svc")
 """Names that are in no public DNS (RFC 6761 §6, ICANN's private-use TLD, Kubernetes)."""
-_NOT_CROSS_SITE: Final = frozenset({"", "same-origin", "none"})
+_NOT_CROSS_SITE: Final = frozenset({"", "none"})
 
 
 def content_policy(**directives: str) -> str:
@@ -109,6 +109,10 @@ def is_foreign(
         fetch_site: ``Sec-Fetch-Site``, "" where there is none.
         origins: Pages elsewhere that may.
     """
+    # What a browser says here no page can write. It also tells a page of ours from others where a
+    # proxy asks us by another name than the browser asked for.
+    if fetch_site == "same-origin":
+        return False
     if origin is None:
         return fetch_site not in _NOT_CROSS_SITE
     if origin in origins:
