@@ -24,7 +24,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 
 setup: $(VENV)/.ready       ## build the environment (.venv) from nothing
 
-run: $(VENV)/.ready         ## start a node on loopback, send one message through it, show its story
+run: $(VENV)/.ready         ## start the sandbox with some mail in it, and a node that delivers a message
 	@$(BIN)python -m pillarbox demo
 
 test: $(VENV)/.ready        ## the suite, with short forms of the long tests
