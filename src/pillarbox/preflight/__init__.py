@@ -18,8 +18,6 @@ from pillarbox.preflight.assessment import (
     Judged,
     Score,
     Support,
-    from_json,
-    to_json,
 )
 from pillarbox.preflight.facts import (
     AuthenticationFacts,
@@ -30,6 +28,7 @@ from pillarbox.preflight.facts import (
     SpamVerdict,
 )
 from pillarbox.preflight.judge import assess
+from pillarbox.preflight.kept import from_json, to_json
 from pillarbox.preflight.letter import web_links
 
 __all__ = [

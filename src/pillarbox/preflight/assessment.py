@@ -1,6 +1,6 @@
 """What is thought of a mail: findings by aspect, a score with its arithmetic, and client support.
 
-An assessment is a value that goes into JSON and back, so that it can be kept beside the mail.
+An assessment is a value; ``preflight.kept`` writes it down, so that it can be kept beside the mail.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
-from pillarbox import __version__
 from pillarbox.findings import Finding, Level
 from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
 
@@ -26,9 +24,7 @@ __all__ = [
     "Judged",
     "Score",
     "Support",
-    "from_json",
     "make_score",
-    "to_json",
 ]
 
 _FULL: Final = 100  # tenths of a point
@@ -180,17 +176,6 @@ class Assessment(Struct, frozen=True, kw_only=True):
         return sum(one.finding.level is level for one in self.findings)
 
 
-class _Kept(Struct, frozen=True):
-    """How an assessment is written; what another release wrote is judged anew."""
-
-    edition: str
-    assessment: Assessment
-
-
-_EDITION: Final = __version__  # the rules change with it
-_DECODER: Final = msgspec.json.Decoder(_Kept)
-
-
 def make_score(findings: Iterable[Judged]) -> Score:
     """Return what findings come to; they take off what they say, and never below 0."""
     left, rows = _FULL, []
@@ -200,17 +185,3 @@ def make_score(findings: Iterable[Judged]) -> Score:
             rows.append(Deduction(judged.finding.code, judged.finding.what, taken))
             left -= taken
     return Score(tuple(rows))
-
-
-def to_json(assessment: Assessment) -> bytes:
-    """Write an assessment down, to be kept."""
-    return msgspec.json.encode(_Kept(_EDITION, assessment))
-
-
-def from_json(kept: bytes) -> Assessment | None:
-    """Read what ``to_json`` wrote; None where another release wrote it."""
-    try:
-        read = _DECODER.decode(kept)
-    except msgspec.DecodeError:
-        return None
-    return read.assessment if read.edition == _EDITION else None

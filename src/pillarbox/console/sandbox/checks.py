@@ -13,9 +13,9 @@ from pillarbox.preflight.assessment import (
     FeatureUse,
     Judged,
     Support,
-    from_json,
 )
 from pillarbox.preflight.facts import LinkAnswer, MethodFact, SpamVerdict
+from pillarbox.preflight.kept import from_json
 
 __all__ = ["ChecksView", "Verdict", "checks_view", "read_verdict", "verdict_of"]
 
