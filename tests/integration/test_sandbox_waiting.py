@@ -91,6 +91,23 @@ def test_a_wait_that_brings_nothing_ends_in_time() -> None:
     with_sandbox(test)
 
 
+def test_mail_that_does_not_match_prolongs_no_wait() -> None:
+    """However much else comes in, a wait is over when its time is."""
+
+    async def test(running: Running) -> None:
+        async def keep_sending() -> None:
+            while True:
+                await running.sandbox.ingest(MAIL)
+
+        sending = asyncio.create_task(keep_sending())
+        async with asyncio.timeout(5):
+            assert await running.sandbox.wait_for("subject:never", timeout=0.2) is None
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    with_sandbox(test)
+
+
 def test_a_tag_or_a_mark_ends_a_wait_as_well() -> None:
     """What matches only after a change is found then."""
 

@@ -207,19 +207,30 @@ class Sandbox:
         deadline = loop.time() + timeout
         # Who subscribes before looking misses nothing in between.
         async with self.changes.subscribe() as changes:
-            while True:
+            found = await self.latest(asked, project=project)
+            while found is None or (after is not None and found.id <= after):
                 looked_at = loop.time()
-                found = await self.latest(asked, project=project)
-                if found is not None and (after is None or found.id > after):
-                    return found
                 if looked_at >= deadline:
                     return None
-                with contextlib.suppress(TimeoutError):  # then it looks once more
+                happened: tuple[Change, ...] = ()
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(deadline):
-                        await anext(changes)
+                        happened = (await anext(changes),)
                         # Under load many who wait must not look at each of many commits.
                         await asyncio.sleep(looked_at + _BETWEEN_LOOKS - loop.time())
-                changes.take()  # all of it is looked at at once
+                happened += changes.take()
+                found = await self._newest_of(happened, asked, project) if happened else None
+            return found
+
+    async def _newest_of(
+        self, changes: Sequence[Change], query: Query | None, project: str | None
+    ) -> Summary | None:
+        """Return the newest mail that matches among those that changes are about."""
+        if not all(change.ids for change in changes):  # they may be about any
+            return await self.latest(query, project=project)
+        ids = frozenset(message for change in changes for message in change.ids)
+        found = await self.inbox.matching(Selection(ids=ids, query=query, project=project))
+        return await self.inbox.summary(max(found)) if found else None
 
     async def transcript(self, session: str) -> Transcript | None:
         """Return the SMTP session that brought a mail (``Summary.session``), with notes."""
