@@ -343,6 +343,22 @@ def test_a_long_filename_keeps_its_ending() -> None:
     assert 100 < len(found.filename.encode()) <= 150
 
 
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("Content-Type: application/pdf; name=a.pdf\n\nx", "a.pdf"),
+        ("Content-Type: application/pdf\n\nx", "part-3.pdf"),
+        ("Content-Type: image/x-unknown\n\nx", "part-3.bin"),
+        ("Content-Type: text/x-log\nContent-Disposition: attachment\n\nx", "part-3.txt"),
+        ("Content-Type: message/rfc822\n\nSubject: =?utf-8?q?a/b=3A_=C3=A4?=\n\nx", "a_b_ ä.eml"),
+        ("Content-Type: message/rfc822\n\n\nx", "part-3.eml"),
+    ],
+)
+def test_each_attachment_can_be_saved(part: str, name: str) -> None:
+    """What has no name gets one by its kind, and an attached mail by its subject."""
+    assert [each.saved_as for each in multipart("mixed", TEXT, part).attachments] == [name]
+
+
 def test_what_a_name_hides_is_shown() -> None:
     """The shown name is the sender's, with a mark for each character that hides something."""
     seen = multipart(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["safe_filename", "shown_filename"]
+__all__ = ["made_up_filename", "safe_filename", "shown_filename"]
 
 _MAX_OCTETS: Final = 150
 _MAX_ENDING: Final = 20
@@ -21,10 +21,28 @@ _HIDDEN: Final = (
 )
 _INVISIBLE: Final = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_HIDDEN}]")
 _RESERVED: Final = re.compile(r'[<>:"|?*%;`$\\/]+')
+_SLASHES: Final = re.compile(r"[\\/]+")
 _BLANKS: Final = re.compile(r"\s+")
 _DEVICE: Final = re.compile(
     r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(?:\.|$)", re.IGNORECASE
 )
+
+# What programs know the usual kinds by; of the others, their first half may be enough.
+_ENDINGS: Final = {
+    "message/rfc822": ".eml", "message/global": ".eml", "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt", "message/feedback-report": ".txt",
+    "text/html": ".html", "text/calendar": ".ics", "text/csv": ".csv", "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf", "text/xml": ".xml", "text/rfc822-headers": ".txt", "text": ".txt",
+    "image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp",
+    "image/svg+xml": ".svg", "image/tiff": ".tif", "image/bmp": ".bmp", "image/avif": ".avif",
+    "audio/mpeg": ".mp3", "audio/ogg": ".ogg", "audio/wav": ".wav", "video/mp4": ".mp4",
+    "application/pdf": ".pdf", "application/zip": ".zip", "application/gzip": ".gz",
+    "application/json": ".json", "application/xml": ".xml", "application/ics": ".ics",
+    "application/pgp-signature": ".asc", "application/pgp-keys": ".asc",
+    "application/pkcs7-signature": ".p7s", "application/pkcs7-mime": ".p7m",
+    "application/x-pkcs7-signature": ".p7s", "application/x-pkcs7-mime": ".p7m",
+    "application/ms-tnef": ".dat", "application/msword": ".doc",
+}  # fmt: skip
 
 
 def safe_filename(name: str) -> str:
@@ -40,6 +58,19 @@ def safe_filename(name: str) -> str:
     if _DEVICE.match(name):
         name = f"_{name}"
     return _cut(name)
+
+
+def made_up_filename(number: int, media_type: str, title: str = "") -> str:
+    """Return a name for a part that has none.
+
+    Args:
+        number: Of the part.
+        media_type: In lower case.
+        title: What it is called, such as the subject of an attached mail.
+    """
+    ending = _ENDINGS.get(media_type) or _ENDINGS.get(media_type.partition("/")[0], ".bin")
+    stem = safe_filename(_SLASHES.sub("_", title)) or f"part-{number}"
+    return _cut(stem + ending)
 
 
 def shown_filename(name: str) -> str:

@@ -24,7 +24,7 @@ from pillarbox.message.body import (
 from pillarbox.message.calendar import CalendarEvent, read_calendar
 from pillarbox.message.dates import read_date
 from pillarbox.message.encoded_word import decode_text
-from pillarbox.message.filename import safe_filename, shown_filename
+from pillarbox.message.filename import made_up_filename, safe_filename, shown_filename
 from pillarbox.message.flowed import join_flowed
 from pillarbox.message.header import Header
 from pillarbox.message.identification import read_message_id
@@ -68,6 +68,15 @@ class Attachment:
     disposition: str  # "attachment", "inline", ... or ""
     content_id: str  # without angle brackets; "" without one
     node: Node = field(repr=False)
+
+    @property
+    def saved_as(self) -> str:
+        """A name to save it by: the sender's, made safe, or one that is made up."""
+        if self.filename:
+            return self.filename
+        # What is attached and has parts is a message: it is called by its subject.
+        subjects = [part.header.get(b"subject") or b"" for part in self.node.children[:1]]
+        return made_up_filename(self.number, self.media_type, decode_text(b"".join(subjects)))
 
     @property
     def content(self) -> bytes:
