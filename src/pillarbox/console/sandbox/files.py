@@ -88,7 +88,7 @@ def events_of(mail: Mail) -> tuple[EventView, ...]:
 
 def _file(name: str, each: Attachment, budget: int, *, is_inline: bool) -> FileView:
     path = f"/mail/{name}/part/{each.number}"
-    saved = each.filename or f"part-{each.number}"
+    saved = each.saved_as
     dot = each.filename.rfind(".")
     suffix = each.filename[dot + 1 :] if dot >= 0 else each.media_type.partition("/")[2]
     return FileView(

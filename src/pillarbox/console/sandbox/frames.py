@@ -102,7 +102,7 @@ class _Holding:
         if request.query_params.get("show") == "1" and part.media_type in PICTURES:
             return Response(content, media_type=part.media_type)
         attachment = mail.attachment(number)
-        saved = (attachment.filename if attachment else "") or f"part-{number}"
+        saved = attachment.saved_as if attachment else f"part-{number}"
         return Response(
             content,
             media_type="application/octet-stream",
