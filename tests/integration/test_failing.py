@@ -175,6 +175,25 @@ def test_the_lab_and_the_sandbox_do_the_same(names: tuple[str, ...], tmp_path: P
     assert in_sandbox == in_lab
 
 
+def test_an_empty_content_is_broken_off_as_well(tmp_path: Path) -> None:
+    """drop-in-data@ takes no message, even one without an octet."""
+
+    async def run() -> None:
+        server = LabServer("mx.example.org")
+        await server.start()
+        rig = await sandbox(tmp_path, failing())
+        for port in (server.port, rig.address()[1]):
+            (outcome,) = await send(port, "drop-in-data", content=b"")
+            assert outcome.reply is None
+        assert not server.messages
+        assert not rig.kept
+        await server.stop()
+        await rig.receiver.stop(0.0)
+        await rig.door.guards.reserve.stop()
+
+    run_virtual(run())
+
+
 def run_rules(
     directory: Path, work: Callable[[Rig, Failing], Awaitable[None]], **options: Any
 ) -> None:

@@ -297,11 +297,18 @@ class _Session(asyncio.Protocol):
 
     def _content_received(self, event: ContentReceived) -> None:
         self._content += event.data
+        self._breaks_off()
+
+    def _breaks_off(self) -> bool:
+        """Break the connection if that is to happen within the content."""
         ending = self._endings.in_content()
         if ending is not None:
             self._break(ending.ends_by)
+        return ending is not None
 
     def _message_ended(self, event: MessageEnded) -> None:
+        if self._breaks_off():  # a content may be empty
+            return
         ending = self._endings.at_the_dot()
         self._after(ending.delay, lambda: self._finish(ending, event.envelope))
 

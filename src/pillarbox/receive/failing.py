@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -126,20 +127,26 @@ class FailingConversation(Conversation):
         behavior = self._of_message(SessionStage.DATA, event)
         decide = partial(super()._content_started, event)
         if behavior.reply is None and behavior.ends_by is not Break.NONE:
-            self._endings.add(behavior)  # within the content
-            decide()
-            return
+            self._endings.add(behavior)  # it breaks within the content
+            behavior = replace(ACCEPT, delay=behavior.delay)
         self._obey(behavior, partial(self._refuse, command="DATA"), decide)
 
     def _content_received(self, event: ContentReceived) -> None:
+        if not self._breaks_off():
+            super()._content_received(event)
+
+    def _breaks_off(self) -> bool:
+        """Break the connection if that is to happen within the content."""
         ending = self._endings.in_content()
         if ending is None:
-            super()._content_received(event)
-            return
+            return False
         self._abort_content()  # the rest may have come in already
         self._break(ending)
+        return True
 
     def _message_ended(self, event: MessageEnded) -> None:
+        if self._breaks_off():  # a content may be empty
+            return
         extra = self._of_message(SessionStage.DOT, event)
         others = () if extra is ACCEPT else (extra,)
         self._ending = self._endings.at_the_dot(others)
