@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -14,11 +15,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.lab_thread import lab_server_in_thread
+from tests.scripted_server import Talk
+from tests.situations.serving import serving
 
+from pillarbox.checkup.smtp_facts import Mode
+from pillarbox.checkup.smtp_wire import Wire
+from pillarbox.checkup.talk_session import TalkSession, TalkTerms
+from pillarbox.checkup.talk_steps import Raw
 from pillarbox.cli.main import cli
 from pillarbox.lab.certificate import self_made_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import LabServer
+from pillarbox.net.tls import TlsContexts
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +131,38 @@ def test_nobody_there_exits_with_75() -> None:
     result = CliRunner().invoke(cli, ["talk", "127.0.0.1:1"], input="QUIT\n")
     assert result.exit_code == 75
     assert "refused" in result.output
+
+
+def test_a_server_that_never_stops_talking_is_not_listened_to_forever() -> None:
+    """So many replies to some octets, and no more."""
+    heard: list[str] = []
+
+    async def babbles(talk: Talk) -> None:
+        await talk.say("220 mx.test")
+        await talk.hear()
+        while True:
+            await talk.say("250 and more")
+            await asyncio.sleep(0)  # who talks forever still lets others run
+
+    async def run() -> None:
+        async with serving(babbles) as port:
+            wire = await Wire.open("127.0.0.1", port, [])
+            terms = TalkTerms(
+                host="mx.test",
+                port=port,
+                mode=Mode.PLAIN,
+                hello="me.example",
+                context=TlsContexts().opportunistic(),
+                read_file=str.encode,
+                ask_secret=str,
+            )
+            session = TalkSession(wire, terms, lambda line: heard.append(line.text))
+            await session.begin()
+            await session.do(Raw(b"NOOP\r\n"))
+            await wire.close()
+
+    asyncio.run(run())
+    assert heard.count("250 and more") == 50
 
 
 @pytest.mark.parametrize("script", ["/nonsense", "< twohundred"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pillarbox.checkup.remark import Remark, Status
 
@@ -33,7 +33,6 @@ class Situation:
     fix: str  # a word of a fix that works
     said: str = ""  # what has to be in the words of the cause, where its code covers several
     mended: Callable[[], Told] | None = None  # the same situation, once that fix is made
-    is_slow: bool = field(default=False)  # left out of the short form
 
     def verdict(self) -> str:
         """Return what is wrong with what is said, "" if nothing is."""
@@ -57,7 +56,6 @@ class Healthy:
     name: str
     command: str
     look: Callable[[], Told]
-    is_slow: bool = field(default=False)
 
     def verdict(self) -> str:
         """Return what is blamed, "" if nothing is."""

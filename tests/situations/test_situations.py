@@ -9,13 +9,7 @@ from tests.situations.situation import Healthy, Situation
 ALL = (*BROKEN, *HEALTHY)
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        pytest.param(one, marks=[pytest.mark.slow] if one.is_slow else [], id=one.name)
-        for one in ALL
-    ],
-)
+@pytest.mark.parametrize("one", [pytest.param(one, id=f"{one.command}: {one.name}") for one in ALL])
 def test_a_situation_is_seen_through(one: Situation | Healthy) -> None:
     """The right first cause, with a fix that works; nothing where nothing is wrong."""
     assert not one.verdict()

@@ -50,6 +50,7 @@ __all__ = ["TalkEnded", "TalkLine", "TalkSession", "TalkTerms", "Unexpected"]
 _HIDDEN: Final = "****"
 _FIRST: Final = 2.0  # seconds for a reply to octets that may be no whole command
 _MORE: Final = 0.3  # seconds in which further replies may come
+_MOST_REPLIES: Final = 50  # to octets: a server could go on forever
 _CHALLENGE: Final = 334
 _GO_ON: Final = 354
 _READY: Final = 220
@@ -201,12 +202,12 @@ class TalkSession:
         if self._where is Where.CHALLENGED:
             await self._hear("AUTH")
             return
-        patience = _FIRST
+        heard = 0
         with suppress(TimeoutError):  # octets may be several commands, or less than one
-            while True:
-                await self._hear("", patience=patience)
-                patience = _MORE
-        if patience is _FIRST:
+            while heard < _MOST_REPLIES:
+                await self._hear("", patience=_MORE if heard else _FIRST)
+                heard += 1
+        if not heard:
             self._happened("no reply so far")
 
     # --- TLS and login ---------------------------------------------------------------

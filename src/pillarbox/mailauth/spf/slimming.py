@@ -69,6 +69,7 @@ def slim(found: Survey) -> Slimming:
 def _removable(own: list[Node]) -> Iterator[tuple[Node, Saving]]:
     """Yield the terms without which nothing is lost."""
     seen: set[str] = set()
+    fixed = [one for other in own if not other.cost for one in _networks(other) or ()]
     for node in own:
         key = node.target or node.term
         if node.problem and not node.is_temporary:
@@ -79,7 +80,7 @@ def _removable(own: list[Node]) -> Iterator[tuple[Node, Saving]]:
             yield node, _saving(node, "receivers pass it over")
         elif node.children and key in seen:
             yield node, _saving(node, f"{key} is included elsewhere")
-        elif node.cost and (rest := _covered(node, own)):
+        elif node.cost and (rest := _covered(node, fixed)):
             yield node, _saving(node, rest)
         seen |= {each.target for _, each in node.walk() if each.children}
 
@@ -88,12 +89,11 @@ def _saving(node: Node, why: str) -> Saving:
     return Saving(node.term, node.target, node.cost, why)
 
 
-def _covered(node: Node, own: list[Node]) -> str:
+def _covered(node: Node, fixed: list[_Network]) -> str:
     """Return by what all addresses of a term are listed as well, "" if they are not."""
     if node.children:
         return ""
     networks = _networks(node)
-    fixed = [one for other in own if not other.cost for one in _networks(other) or ()]
     if not networks or not all(any(_within(one, wide) for wide in fixed) for one in networks):
         return ""
     return "its addresses stand in the record already"
