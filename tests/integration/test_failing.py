@@ -51,6 +51,8 @@ EXAMPLES = {
     "discard": ["discard"],
     "bounce-later": ["bounce-later", "bouncelater"],
 }
+# The client here neither logs in nor secures the session; see test_sandbox_failing.py.
+NOT_REACHED = {SessionStage.AUTH, SessionStage.STARTTLS}
 NAMES = [name for names in EXAMPLES.values() for name in names]
 
 
@@ -254,13 +256,11 @@ def test_a_session_can_fail_before_it_begins(
 
 
 @pytest.mark.parametrize("how", [Break.CLOSE, Break.RESET])
-@pytest.mark.parametrize("stage", list(SessionStage))
+@pytest.mark.parametrize("stage", [stage for stage in SessionStage if stage not in NOT_REACHED])
 def test_a_rule_breaks_the_connection_at_its_stage(
     stage: SessionStage, how: Break, tmp_path: Path
 ) -> None:
     """Without a word; at the dot the message has been kept, before it nothing."""
-    if stage in {SessionStage.AUTH, SessionStage.STARTTLS}:
-        pytest.skip("the client neither logs in nor secures the session here")
 
     async def work(rig: Rig, rules: Failing) -> None:
         rules.fail_next(stage=stage, disconnect=how)
