@@ -311,3 +311,20 @@ def test_every_word_of_a_text_finds_it(text: str) -> None:
             await inbox.close()
 
     asyncio.run(main())
+
+
+_LATIN_TEXTS = st.text(
+    st.one_of(
+        st.characters(max_codepoint=0xFF),
+        st.sampled_from(
+            "\u034f\u200b\u200c\u200d\u2013\u2014\u2018\u2019\u201c\u201d\u2026\u2022\u20ac"
+        ),
+    ),
+    max_size=40,
+)
+
+
+@given(_LATIN_TEXTS)
+def test_latin_text_takes_no_other_way_than_all(text: str) -> None:
+    """The short way for Western text cuts it into the same words as the long way for any."""
+    assert [*words_of(text), "東"] == words_of(f"{text} 東")

@@ -22,11 +22,12 @@ _SPACELESS: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_ALONE: Final = re.compile(f"[{_SPACELESS}]")
-# What stands between words. Everything else is part of one: letters, digits, vowel signs, emoji.
+_SPACELESS_RUN: Final = re.compile(f"[{_SPACELESS}]+")
+# What stands between words and is not ASCII. Everything else is part of one: letters, digits,
+# vowel signs, emoji.
 _BETWEEN: Final = re.compile(
-    r"[\x00-/:-@\[-`{-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u0589\u05be\u05c0"
-    r"\u05c3\u05f3\u05f4\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965\u2000-\u206f\u2e00-\u2e7f"
+    r"[\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u0589\u05be\u05c0"
+    r"\u05c3\u05f3\u05f4\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965\u2000-\u206f\u20a0-\u20cf\u2e00-\u2e7f"
     r"\u3000-\u3004\u3008-\u3020\u3030\u303d-\u303f\u30fb\ufe10-\ufe1f\ufe30-\ufe6f]"
 )
 # Accents and points, and what is there only for the look: soft hyphens, joiners.
@@ -39,16 +40,15 @@ _WORD: Final = re.compile(r"[0-9a-z\u0080-\U0010ffff]+")
 
 def fold(text: str) -> str:
     """Return a text in small letters, without accents, with single spaces."""
-    if text.isascii():
-        return " ".join(text.lower().split())
-    return " ".join(_plain(text).split())
+    return " ".join((text.lower() if text.isascii() else _to_plain(text)).split())
 
 
 def fold_words(text: str) -> str:
     """Return a text for the full-text index: folded, its words apart in ASCII."""
     if text.isascii():
         return text.lower()
-    return _ALONE.sub(r" \g<0> ", _BETWEEN.sub(" ", _plain(text)))
+    western = _western_words(text)
+    return _to_words(text) if western is None else western
 
 
 def words_of(text: str) -> list[str]:
@@ -56,7 +56,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(fold_words(text))
 
 
-def _plain(text: str) -> str:
+def _to_plain(text: str) -> str:
     """Take case and accents off: decomposed, folded, and decomposed again, for folding composes.
 
     What is no character in UTF-8 becomes a question mark.
@@ -64,3 +64,37 @@ def _plain(text: str) -> str:
     text = text.encode("utf-8", "replace").decode()
     folded = unicodedata.normalize("NFKD", text).casefold()
     return _MARKS.sub("", unicodedata.normalize("NFKD", folded))
+
+
+def _to_words(text: str) -> str:
+    return _SPACELESS_RUN.sub(_one_by_one, _BETWEEN.sub(" ", _to_plain(text)))
+
+
+def _one_by_one(found: re.Match[str]) -> str:
+    return f" {' '.join(found[0])} "
+
+
+# Most mail that is not ASCII is all but Latin-1, and is spared the long way: what the long way
+# makes of each character stands in a table.
+_REPLACED: Final = tuple(
+    (character, _to_words(character))
+    for character in (
+        "\xad\xb5\xbc\xbd\xbe\xdf"  # not one character of Latin-1 when folded
+        "\u034f\u200b\u200c\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2022\u2026\u20ac"
+    )
+)
+_LATIN: Final = bytes(
+    ord(folded) if len(folded := _to_words(chr(code))) == 1 and folded <= "\xff" else ord(" ")
+    for code in range(256)
+)
+
+
+def _western_words(text: str) -> str | None:
+    """Do the same for a text that is Latin-1 but for the usual punctuation; None if it is not."""
+    for character, folded in _REPLACED:
+        text = text.replace(character, folded)
+    try:
+        octets = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+    return octets.translate(_LATIN).decode("latin-1")
