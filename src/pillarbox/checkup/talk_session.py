@@ -180,6 +180,8 @@ class TalkSession:
             self.is_over = True
 
     async def _pipeline(self, lines: tuple[str, ...]) -> None:
+        if not self._offered.pipelining:
+            self._happened("the server does not offer PIPELINING, and may not understand this")
         for line in lines:
             self.on_line(TalkLine("C", line, self._reader.said(line)))
         await self._send("".join(f"{line}\r\n" for line in lines).encode())

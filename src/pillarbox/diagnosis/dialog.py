@@ -142,6 +142,9 @@ _EXTENSIONS: Final = {
     "DSN": "The client can say when it wants to hear what became of a message (RFC 3461).",
     "ENHANCEDSTATUSCODES": "Replies have a second, finer code such as 5.1.1 (RFC 2034).",
     "REQUIRETLS": "A message can ask for TLS all the way (RFC 8689).",
+    "HELP": "The server tells its commands (RFC 5321).",
+    "VRFY": "The server may tell whether an address exists (RFC 5321).",
+    "ETRN": "A server that was away can ask for the mail that waits for it (RFC 1985).",
     "LIMITS": "How much is taken in one session (RFC 9422).",
 }
 _TAKEN: Final = (
@@ -175,6 +178,7 @@ class DialogReader:
         self._verb = ""  # of the last command
         self._is_content = False
         self._is_greeting = True
+        self._has_named = False  # whether the reply to EHLO has begun: its first line is a name
 
     def said(self, text: str) -> str:
         """Return what the client's next line does."""
@@ -188,6 +192,7 @@ class DialogReader:
         if verb == "****":
             return _ANSWER
         self._verb = verb
+        self._has_named = False
         if verb == "AUTH":
             mechanism = words[1].upper() if len(words) > 1 else ""
             return _AUTH.get(mechanism.removesuffix("-PLUS"), "The client logs in.")
@@ -208,8 +213,10 @@ class DialogReader:
         if is_greeting and code == "220":
             return "The server greets: it says its name, and that it is ready."
         if self._verb == "EHLO" and code == "250":
-            extension = _EXTENSIONS.get(found["text"].partition(" ")[0].upper())
-            return extension or "The server says its name; each further line is what it can do."
+            has_named, self._has_named = self._has_named, True
+            if not has_named:
+                return "The server says its name; each further line is what it can do."
+            return _EXTENSIONS.get(found["text"].partition(" ")[0].upper(), "")
         if self._verb == "STARTTLS" and code == "220":
             return "The server agrees; the TLS handshake begins."
         if code == "354":
