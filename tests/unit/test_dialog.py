@@ -1,0 +1,59 @@
+"""What each line of an SMTP session is said to mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from pillarbox.diagnosis.dialog import DialogReader, explain_reply
+
+
+def notes(*lines: str) -> list[str]:
+    """Return the notes of a session; ``>`` stands before what the client says."""
+    reader = DialogReader("It is taken.")
+    return [
+        reader.said(line[2:]) if line.startswith("> ") else reader.replied(line) for line in lines
+    ]
+
+
+def test_a_session_is_told_line_by_line() -> None:
+    """What a line means depends on those before it."""
+    told = notes(
+        "220 mx.example ESMTP",
+        "> EHLO me.example",
+        "250-mx.example",
+        "250-STARTTLS",
+        "250-XUNKNOWN",
+        "250 SIZE 1000",
+        "> MAIL FROM:<>",
+        "250 2.1.0 ok",
+        "> DATA",
+        "354 go",
+        "> Subject: DATA",
+        "> .",
+        "250 2.0.0 queued",
+        "> QUIT",
+    )
+    assert told[0].startswith("The server greets")
+    assert told[2].startswith("The server says its name")
+    assert "RFC 3207" in told[3]
+    assert told[4] == ""
+    assert "largest message" in told[5]
+    assert "nobody is to be told" in told[6]
+    assert told[10] == ""
+    assert "complete" in told[11]
+    assert told[12] == "It is taken."
+    assert "goodbye" in told[13]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("550 5.1.1 nobody", "the mailbox is not there"),
+        ("452 4.2.2 full", "the mailbox is full"),
+        ("599 odd", "Refused for good"),
+        ("what", ""),
+    ],
+)
+def test_a_reply_is_told_by_its_codes(reply: str, words: str) -> None:
+    """The code says what, the enhanced code what about; nonsense says nothing."""
+    assert words in explain_reply(reply)
