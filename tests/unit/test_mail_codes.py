@@ -39,6 +39,7 @@ MAILS = [
     (None, "Your invoice 20261121 of 2026 over 1234.50 EUR. Call 18005551234."),
     (None, "We met in 2019 at 1600 Amphitheatre Parkway."),
     (None, "Nothing to see here."),
+    (None, "Delivered to ZIP code 94105. Postcode: 10115 Berlin. Error code 5001."),
     (None, "Visit https://example.org/verify?code=123456&x=1"),
 ]
 

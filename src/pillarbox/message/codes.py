@@ -25,7 +25,9 @@ _NEAR_LINES: Final = 3
 
 # In one word or as the end of one, for German and its like put words together.
 _WORDS: Final = re.compile(
-    r"code\b|codes\b|\bcodi\b|passcode|\bpin\b|\bpins\b|\botp\b|\btan\b|\bmfa\b|\b2fa\b|one[- ]time|verif|"
+    # No code in this sense: of letters and places, of goods, of programs.
+    r"(?<!zip )(?<!zip-)(?<!zip)(?<!post)(?<!postal )(?<!area )(?<!country )(?<!bar)(?<!bar )(?<!qr )"
+    r"(?<!qr-)(?<!source )(?<!status )(?<!error )(?<!en)(?<!de)codes?\b|\bcodi\b|passcode|\bpin\b|\bpins\b|\botp\b|\btan\b|\bmfa\b|\b2fa\b|one[- ]time|verif|"
     r"\btoken|authenticat|security key|passwor[dt]|passphrase|"
     r"bestätigung|einmal|sicherheits|kennwort|freischalt|zugangs|"
     r"vérification|confirmation|mot de passe|usage unique|"
