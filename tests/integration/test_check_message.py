@@ -137,6 +137,17 @@ def test_the_client_may_be_named() -> None:
     assert run("sent.eml", "--ip", "8.8.8.8", "--from", "no address").exit_code == 2
 
 
+def test_silent_dns_is_no_fault_of_the_mail() -> None:
+    """What could not be told costs nothing, and the exit status says that it is not sure."""
+    Path("zone").write_text(f";! fail example.net\n;! fail in-addr.arpa\n{ZONE}")
+
+    result = run("good.eml")
+
+    assert result.exit_code == 75, result.output
+    assert "10 of 10" in result.output
+    assert "temperror" in result.output
+
+
 def test_verbose_shows_what_is_fine_and_what_dns_said() -> None:
     """Each answer of DNS, and each finding that is in order."""
     result = run("good.eml", "--verbose")

@@ -17,9 +17,10 @@ import msgspec
 from pillarbox.checkup.signature_damage import Damage, explain_damage
 from pillarbox.cli.check_message_output import Report, message_object, print_message
 from pillarbox.cli.check_output import Progress
-from pillarbox.cli.context import FAILED, Context, pass_context
-from pillarbox.cli.dns import dns_options, open_resolver
+from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
+from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.clock import SystemClock
+from pillarbox.dns.cache import CachingResolver
 from pillarbox.errors import PermanentError
 from pillarbox.findings import Level
 from pillarbox.mailauth.evidence import RecordingResolver
@@ -109,7 +110,8 @@ def message(
 
     The mail is a file, - for standard input, or the id of one in a running sandbox. Who brought
     it is read from its Received and Return-Path fields, if you do not say. With --original, what
-    was changed on the way is shown. Exits with 1 if there is something to put right.
+    was changed on the way is shown. Exits with 1 if there is something to put right, with 75 if
+    there is not, but DNS did not answer.
 
     \b
       pillarbox check message mail.eml
@@ -135,6 +137,8 @@ def message(
         print_message(context.out, report, level=level)
     if report.assessment.worst >= Level.WARNING:
         raise click.exceptions.Exit(FAILED)
+    if any(one.result == "temperror" for one in report.assessment.authentication or ()):
+        raise click.exceptions.Exit(TEMPORARY)
 
 
 async def _examine(
@@ -142,7 +146,8 @@ async def _examine(
 ) -> Report:
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    resolver = RecordingResolver(open_resolver(zone, servers), loop.time)
+    answering = CachingResolver(brisk_resolver(zone, servers), SystemClock())
+    resolver = RecordingResolver(answering, loop.time)
     mail = read_mail(wanted.content)
     header = mail.tree.header
     hops = read_route(header)
