@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -18,6 +17,7 @@ from pillarbox.sandbox.tagging import FOR_PROJECT
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import BodyType, Envelope, Recipient
 from pillarbox.smtp.events import ContentFacts
+from pillarbox.smtp.line_ends import has_only_crlf
 from pillarbox.smtp.path import parse_mailbox
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import INLINE_BODY, MessageId
@@ -25,7 +25,6 @@ from pillarbox.store.port import INLINE_BODY, MessageId
 __all__ = ["Ingestion"]
 
 _NAME: Final = "api"
-_LONE: Final = re.compile(rb"\r\n|\r|\n")
 _MOST_RECIPIENTS: Final = 1_000
 _LONG_LINE: Final = 998  # RFC 5322 §2.1.1
 _NULL: Final = "<>"  # RFC 5321 §4.5.5
@@ -101,7 +100,7 @@ class Ingestion:
             size=len(content),
             has_8bit=not content.isascii(),
             has_nul=b"\0" in content,
-            has_long_lines=any(len(line) > _LONG_LINE for line in content.split(b"\r\n")),
+            has_long_lines=max(map(len, content.split(b"\r\n"))) > _LONG_LINE,
         )
         refusal = self._door.guards.refusal(self._clock.monotonic())
         if refusal is not None:
@@ -121,8 +120,9 @@ class Ingestion:
 
 
 def _with_crlf(octets: bytes) -> bytes:
-    content = _LONE.sub(b"\r\n", octets)
-    return content if content.endswith(b"\r\n") else content + b"\r\n"
+    if not has_only_crlf(octets):
+        octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
 
 
 def _envelope(content: bytes, reverse_path: str, recipients: Sequence[str]) -> Envelope:

@@ -7,6 +7,7 @@ number of a million digits. What another reader would understand differently is 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeVar
@@ -16,13 +17,13 @@ from fastapi.routing import APIRoute
 
 from pillarbox.web.problems import Problem
 
-__all__ = ["Router", "read_json", "takes_body"]
+__all__ = ["Router", "read_json", "read_json_aside", "takes_body"]
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _LARGEST_BODY: Final = "pillarbox_largest_body"
-_MOST_DEPTH: Final = 64
 _MOST_DIGITS: Final = 40  # of a number
+_QUICK: Final = 128 * 1024  # octets that are read in less time than a thread takes
 _MOST_MEMBERS: Final = 100_000  # of all objects of a body
 
 
@@ -68,8 +69,6 @@ def read_json(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise _bad("it is not UTF-8") from None
-    if _depth(text) > _MOST_DEPTH:
-        raise _bad(f"it is nested more than {_MOST_DEPTH} deep")
     reader = _Reader()
     try:
         return json.loads(
@@ -83,26 +82,17 @@ def read_json(body: bytes) -> Any:
         raise _bad(f"{error.msg}, line {error.lineno} column {error.colno}") from None
     except ValueError as error:
         raise _bad(str(error)) from None
+    except RecursionError:
+        raise _bad("it is nested too deep") from None
 
 
-def _depth(text: str) -> int:
-    """Return how deep brackets could be nested at most; those in strings count too."""
-    if text.count("[") + text.count("{") <= _MOST_DEPTH:
-        return 0
-    deepest = depth = 0
-    is_string = is_escaped = False
-    for mark in text:
-        if is_string:
-            is_string = is_escaped or mark != '"'
-            is_escaped = mark == "\\" and not is_escaped
-        elif mark == '"':
-            is_string = True
-        elif mark in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in "]}":
-            depth -= 1
-    return deepest
+async def read_json_aside(body: bytes) -> Any:
+    """Do as ``read_json``, on a thread where that takes long.
+
+    Raises:
+        Problem: As there.
+    """
+    return read_json(body) if len(body) <= _QUICK else await asyncio.to_thread(read_json, body)
 
 
 def _bad(what: str) -> Problem:
@@ -122,7 +112,7 @@ def takes_body(octets: int) -> Callable[[Endpoint], Endpoint]:
 class _StrictRequest(Request):
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = read_json(await self.body())
+            self._json = await read_json_aside(await self.body())
         return self._json
 
 

@@ -18,7 +18,7 @@ from pillarbox.api.serving import LATEST, TheSandbox, read_id, read_search
 from pillarbox.inbox.values import Summary
 from pillarbox.message.mail import Mail
 from pillarbox.web.problems import Problem
-from pillarbox.web.routing import read_json
+from pillarbox.web.routing import read_json_aside
 
 __all__ = ["Bounds", "TheMail", "TheSummary", "asks", "bounds", "describes", "read_body"]
 
@@ -88,7 +88,7 @@ async def read_body(request: Request, kind: type[_Body]) -> _Body:
     body = await request.body()
     # curl -d says that JSON is a form.
     is_form = _FORM in request.headers.get("content-type", "") and body.lstrip()[:1] not in b"{["
-    value = _read_form(body, kind) if is_form else read_json(body) if body.strip() else {}
+    value = _read_form(body, kind) if is_form else await read_json_aside(body.strip() or b"{}")
     try:
         return msgspec.convert(_spelled(value, kind), kind, strict=not is_form)
     except msgspec.ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64decode
 from binascii import Error as BinasciiError
@@ -103,7 +104,7 @@ async def send(request: Request, sandbox: TheSandbox) -> Response:
     body = await read_body(request, _Message)
     recipients = [person.email for person in (*body.to, *body.cc)] + body.bcc
     message = await sandbox.ingest(
-        _compose(body),
+        await asyncio.to_thread(_compose, body) if body.attachments else _compose(body),
         reverse_path=body.sender.email,
         recipients=recipients,
         project=request.path_params.get("project"),
