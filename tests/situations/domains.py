@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pillarbox.net.https import Fetched, FetchFailed
 __all__ = ["BROKEN", "HEALTHY", "report_of", "zone_text"]
 
 _DOMAIN = "org.example"
+_LIMIT = 15.0  # seconds: `check domain` ends within them whatever does not answer
 _NOW = 1_800_000_000.0
 _KEY = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 _POLICY = "version: STSv1\nmode: {}\nmx: {}\nmax_age: 1209600\n"
@@ -75,7 +77,7 @@ def _report(lines: Iterable[str], given: _Given) -> DomainReport:
         return Fetched(200, "text/plain", policy.encode())
 
     async def check() -> DomainReport:
-        resolver = ZoneResolver(_text(lines))
+        resolver = ZoneResolver(_text(lines), timeout=60.0)
         question = DomainQuestion(
             domain=_DOMAIN,
             selectors=given.selectors,
@@ -86,7 +88,9 @@ def _report(lines: Iterable[str], given: _Given) -> DomainReport:
         extras = Extras(
             caa=resolver.caa, logos=_Logo(given.logo) if given.logo else None, asks_lists=True
         )
+        begin = asyncio.get_running_loop().time()
         facts = await ask_domain(question, resolver, resolver.cname, fetcher, extras=extras)
+        assert asyncio.get_running_loop().time() - begin < _LIMIT
         return judge_domain(facts)
 
     return run_virtual(check())
@@ -492,6 +496,11 @@ HEALTHY: tuple[Healthy, ...] = (
             "1.2.0.192.bl.spamcop.net. A 127.0.0.2",
             "1.0.0.127.bl.spamcop.net. A 127.0.0.2",  # lists everything
         ),
+    ),
+    _healthy("name servers that never answer", more=(";! timeout org.example",)),
+    _healthy(
+        "nothing answers at all",
+        more=(";! timeout example", ";! timeout org", ";! timeout net", ";! timeout arpa"),
     ),
     _healthy("CAA that names an authority", caa=('@ CAA 0 issue "letsencrypt.org"',)),
     _healthy(
