@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import poplib
 import shutil
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -17,6 +19,7 @@ import uvloop
 
 from pillarbox.config.settings import SandboxProjectSettings, SandboxSettings, Settings
 from pillarbox.node.sandbox import SandboxNode
+from pillarbox.sandbox.pop3 import server as server_module
 
 MAIL = b"From: ann@example.com\r\nTo: bob@example.org\r\nSubject: %d\r\n\r\n.dot\r\nlast\r\n"
 
@@ -229,6 +232,41 @@ def test_large_mail_comes_whole() -> None:
         assert await asyncio.to_thread(fetch) == kept
 
     run(work, count=0)
+
+
+def test_who_is_idle_or_there_at_the_end_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that says nothing ends; one that is open holds up no stop."""
+    monkeypatch.setattr(server_module, "_IDLE", 0.05)
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert (await reader.read(-1)).startswith(b"+OK ")
+        writer.close()
+        monkeypatch.setattr(server_module, "_IDLE", 600.0)
+        left.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+        await asyncio.to_thread(left[0].recv, 100)
+
+    left: list[socket.socket] = []
+    begun = time.monotonic()
+    run(work)
+    assert time.monotonic() - begun < 10
+    with left[0], contextlib.suppress(ConnectionResetError):
+        assert left[0].recv(100) == b""
+
+
+def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when there are too many is told so, and others are served."""
+    monkeypatch.setattr(server_module, "_MOST_SESSIONS", 2)
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        open_ = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        greetings = [await reader.readline() for reader, _ in open_]
+        assert greetings[:2] == [b"+OK pillarbox POP3 server ready\r\n"] * 2
+        assert greetings[2] == b"-ERR [SYS/TEMP] Too many sessions\r\n"
+        for _, writer in open_:
+            writer.close()
+
+    run(work)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")

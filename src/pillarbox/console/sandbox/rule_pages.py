@@ -149,7 +149,7 @@ def _sentence(rule: FailingRule) -> str:
     where += [f"in {rule.project}"] if rule.project else []
     where += [f"from {rule.client}"] if rule.client else []
     often = ["once" if rule.count == 1 else f"{rule.count} times"] if rule.count else []
-    often += [f"each {rule.every}. time"] if rule.every > 1 else []
+    often += [f"one time in {rule.every}"] if rule.every > 1 else []
     often += [f"for what is over {rule.rate}"] if rule.rate else []
     often += [f"{rule.probability * 100:g} % of the time"] if rule.probability < 1 else []
     said = f"At {rule.stage.name}{' ' + ' '.join(where) if where else ''} it {' and '.join(does)}"
