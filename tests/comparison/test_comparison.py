@@ -17,6 +17,7 @@ def test_checkdmarc_says_the_same_or_the_difference_is_explained() -> None:
     assert set(domains.EXPLAINED) <= differing, "an explanation is for no difference any more"
 
 
+@pytest.mark.timeout(400)  # the scanner takes a minute where the machine is busy
 @pytest.mark.parametrize(
     "name",
     [
