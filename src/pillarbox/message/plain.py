@@ -61,18 +61,25 @@ def visible_text(html: str) -> str:
     """
     pieces = iter(html.split("<"))
     kept = [next(pieces)]
+    keep, separator_of = kept.append, _SEPARATORS.get  # asked for each tag of each page
     for piece in pieces:
         tag, _, text = piece.partition(">")
-        separator = _SEPARATORS.get(tag)
+        separator = separator_of(tag)
         if separator is None:
-            separator = _SEPARATORS.get(tag.partition(" ")[0]) if piece else "<"
-        kept.append(_behind_tag(piece, pieces) if separator is None else separator + text)
+            separator = separator_of(tag.partition(" ")[0]) if piece else "<"
+        keep(_behind_tag(piece, pieces) if separator is None else separator + text)
     return unescape("".join(kept))
 
 
 def unescape(text: str) -> str:
     """Return a text with its character references replaced (at most seven digits long)."""
-    return _ENTITY.sub(_character, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    # Most pages have no others than these two, and then nothing is called for each of them.
+    text = text.replace("&nbsp;", "\xa0")
+    if text.count("&") == text.count("&amp;"):
+        return text.replace("&amp;", "&")
+    return _ENTITY.sub(_character, text)
 
 
 def squeeze(text: str, length: int) -> str:
