@@ -6,6 +6,7 @@ Reading pauses while nobody reads, so that memory is bounded whatever a client s
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
@@ -37,6 +38,9 @@ class Pop3Channel(asyncio.Protocol):
         """Begin; TLS tells of its transport, too."""
         self._transport = cast("asyncio.Transport", transport)
         if self.task is None:
+            # asyncio forgets this for sockets that were bound by others: 40 ms a reply.
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.task = self._loop.create_task(self._serve(self))
 
     def data_received(self, data: bytes) -> None:
