@@ -25,7 +25,7 @@ _LONG = (
     "\n \n", "http://a", "https://a.b/<", "a.", "a-", "[object ", "<a href=", "<img ", "<style>@media(",
     "<style>/*", "<style>a:not(", "<style>[", "<style>{", "<p style='(", "<svg><style>", "<!--", "<div>",
     "</b><math>", "<ruby></a>", "</a><rt>", "<svg><td>", "<b><p>", "<table><tr><td>", "<select><option>",
-    "<h1>", "<a>a</a>",
+    "<h1>", "<a>a</a>", "<pre>word ",
 )  # fmt: skip
 _SIZE = 100_000
 _PATIENCE = 3.0  # seconds; on an idle machine a tenth of one

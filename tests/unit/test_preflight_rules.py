@@ -213,6 +213,7 @@ def test_a_rule_finds_what_it_is_for(number: str, octets: bytes) -> None:
         mail(more="List-Unsubscribe: <mailto:u@acme-shop.com>, <https://acme-shop.com/u>\r\n"
                   "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
         mail(f"{_WORDS}{_PNG}"),
+        mail(f"{_WORDS}<pre>echo ${{HOME}} {{{{ name }}}}: undefined</pre>", f"{WORDS}\n{{{{ name }}}}"),
         mail(f'{_WORDS}<a href="https://dev.to/acme">blog</a>'),
         mail(f'{_WORDS}<a href="mailto:help@acme-shop.com">Write to us</a>'),
         mail(f'{_WORDS}<a href="https://click.acme-shop.com/1">www.acme-shop.com</a>'),

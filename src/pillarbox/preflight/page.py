@@ -26,6 +26,7 @@ MAX_HTML: Final = 512 * 1024
 _MAX_DEPTH: Final = 400  # elements that are open at once; browsers stop at 512
 _MAX_UNCLOSED: Final = 3_000  # of the elements whose end tag may be left out
 _MAX_TEXT: Final = 256 * 1024  # characters
+_MAX_ELEMENT_TEXT: Final = 8_000  # they may hold each other
 _SHOWN: Final = 120  # characters of a start tag in evidence
 _SHOWN_VALUE: Final = 60
 # What may hold a "<" that begins no tag (comments, and elements whose content is text), and tags.
@@ -72,7 +73,8 @@ _BLOCKS: Final = frozenset(
         "ul",
     ]
 )
-_WITH_TEXT: Final = frozenset(["a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "title"])
+_CODE: Final = ("code", "pre", "samp", "kbd")
+_WITH_TEXT: Final = frozenset(["a", "button", "h1", "h2", "h3", "h4", "h5", "h6", "title", *_CODE])
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _LINE_ENDS: Final = re.compile(r"\s*\n\s*")
 
@@ -83,7 +85,7 @@ class Element(Struct, frozen=True, eq=False):
     tag: str
     attributes: dict[str, str]  # a value that was left out is ""
     line: int  # of the source, from 1; 0 where it is not known
-    text: str = ""  # what stands in it, for headings, links, buttons and the title
+    text: str = ""  # what stands in it, for headings, links, buttons, code and the title
     images: tuple[dict[str, str], ...] = ()  # the attributes of those in a link
 
     def get(self, name: str) -> str | None:
@@ -119,6 +121,11 @@ class Page(Struct, frozen=True, eq=False, kw_only=True):
         """Yield the elements with one of these names, those of the first name first."""
         for tag in tags:
             yield from self.by_tag.get(tag, ())
+
+    @property
+    def code(self) -> str:
+        """What is shown as code: marks and odd words in it are meant."""
+        return "\n".join(element.text for element in self.named(*_CODE))
 
     def first(self, tag: str) -> Element | None:
         """Return the first element of this name."""
@@ -225,7 +232,7 @@ def _element(node: LexborNode, lines: dict[str, Iterator[int]]) -> Element:
     attributes = _attributes(node)
     if tag not in _WITH_TEXT:
         return Element(tag, attributes, line)
-    text = " ".join(node.text(deep=True, separator=" ").split())
+    text = " ".join(node.text(deep=True, separator=" ")[:_MAX_ELEMENT_TEXT].split())
     images = tuple(map(_attributes, node.css("img"))) if tag == "a" else ()
     return Element(tag, attributes, line, text, images)
 

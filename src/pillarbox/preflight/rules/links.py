@@ -85,7 +85,7 @@ def _relative(letter: Letter) -> Iterator[Judged]:
         found,
         Level.ERROR,
         302,
-        "has no scheme and host",
+        "has no scheme such as https",
         "In a mail there is no page that it could be relative to: it leads nowhere.",
         "Write the whole address, beginning with https://",
         tenths=10,

@@ -71,11 +71,12 @@ def _marks(letter: Letter) -> Iterator[Judged]:
 
 
 def _found_marks(letter: Letter) -> Iterator[tuple[str, str]]:
+    code = letter.page.code if letter.page is not None else ""
     for place, text in _places(letter):
         for found in _MARKS.finditer(text):
             mark = found[0]
             is_cased = mark[0] in "%*#" and not mark.startswith(("%%", "%r", "#{"))
-            if not is_cased or _CASED.match(mark):
+            if (not is_cased or _CASED.match(mark)) and mark not in code:
                 yield place, mark
 
 
@@ -101,10 +102,12 @@ def _line_of(letter: Letter, text: str) -> int:
 
 
 def _empty_values(letter: Letter) -> Iterator[Judged]:
+    code = letter.page.code if letter.page is not None else ""
     found = [
         (excerpt(text, *match.span()), match[0])
         for _, text in _texts(letter)
         for match in _EMPTY_VALUES.finditer(text)
+        if match[0].strip() not in code
     ]
     found += [
         (reference.shown, match[0])
