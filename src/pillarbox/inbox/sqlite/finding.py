@@ -34,14 +34,14 @@ class Finding:
         found = self._prepare(selection, before)
         with self._database.reading():
             ids = self._database.column(found.complete("page"), (*found.values, limit + 1, start))
-            whole = conditions(selection) if before is not None else found
-            total, unread = self._count(selection, whole)
-            return Page(
-                summaries=self._summaries(ids[:limit]),
-                total=total,
-                unread=unread,
-                has_more=len(ids) > limit,
-            )
+            summaries = self._summaries(ids[:limit])
+            if start == 0 and before is None and len(ids) <= limit:  # these are all
+                total = len(summaries)
+                unread = sum(not summary.is_read for summary in summaries)
+            else:
+                whole = conditions(selection) if before is not None else found
+                total, unread = self._count(selection, whole)
+        return Page(summaries=summaries, total=total, unread=unread, has_more=len(ids) > limit)
 
     def ids(self, selection: Selection) -> list[int]:
         """Return which mails of the list a selection means."""
