@@ -95,9 +95,13 @@ def scrolled(subject: str, view: str, target: str) -> Callable[[Visit], None]:
     return steps
 
 
-def missing(visit: Visit) -> None:
-    """Go to a mail that is gone."""
-    visit.page.goto(f"{visit.base}/mail/0000000000000")
+def plainly(path: str) -> Callable[[Visit], None]:
+    """Return steps that go to a page without a live channel."""
+
+    def steps(visit: Visit) -> None:
+        visit.page.goto(visit.base + path)
+
+    return steps
 
 
 EMPTY = (
@@ -124,7 +128,7 @@ FULL = (
     Picture("session", mail(CODE, "session")),
     Picture("raw", mail(CODE, "raw")),
     Picture("hostile", mail("Your account is locked")),
-    Picture("leaving", at("/leave?to=https://bank.example@evil.example/login")),
+    Picture("leaving", plainly("/leave?to=https://bank.example@evil.example/login")),
     Picture("search", search("tag:orders")),
     Picture("search-help", clicking("/", "#open-search-help")),
     Picture("search-error", search("form:ann")),
@@ -137,7 +141,7 @@ FULL = (
     Picture("projects", at("/projects")),
     Picture("connect-dark", at("/connect"), DESKTOP | DARK),
     Picture("webhooks", at("/webhooks")),
-    Picture("not-there", missing),
+    Picture("not-there", plainly("/mail/0000000000000")),
     Picture("phone-list", at("/"), PHONE),
     Picture("phone-message", mail(ORDER), PHONE),
     Picture("phone-checks-dark", mail(JOURNAL, "checks"), PHONE | DARK),
@@ -242,8 +246,7 @@ def main() -> int:
             paths += [take(browser, console.base, one) for one in chosen]
         if not wanted or wanted & {one.name for one in MANY}:
             large = stack.enter_context(running_console())
-            for message in many(10_000):
-                large.send(message)
+            large.send_all(many(10_000))
             paths += [take(browser, large.base, one) for one in MANY]
     make_small(paths)
     size = sum(path.stat().st_size for path in paths)

@@ -8,7 +8,7 @@ import os
 import shutil
 import smtplib
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -73,6 +73,12 @@ class Console:
             assert code == 250, text
         return text.decode().rpartition(" ")[2]
 
+    def send_all(self, messages: Iterable[EmailMessage]) -> None:
+        """Send many mails in one session."""
+        with smtplib.SMTP("localhost", self.smtp_port, timeout=_PATIENCE) as client:
+            for message in messages:
+                client.send_message(message, "app@example.com", ["ann@example.com"])
+
     def write(self, subject: str, text: str = "It works.", html: str = "", **fields: str) -> str:
         """Send a small mail; return its id."""
         message = EmailMessage()
@@ -92,9 +98,7 @@ class Console:
 
 
 @contextmanager
-def running_console(
-    settings: SandboxSettings | None = None, **sections: Any
-) -> Iterator[Console]:
+def running_console(settings: SandboxSettings | None = None, **sections: Any) -> Iterator[Console]:
     """Run a sandbox with pages in a thread of its own.
 
     Args:

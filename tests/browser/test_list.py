@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from playwright.sync_api import expect
-from tests.console_rig import Console, Visit
+import time
+
+import pytest
+from playwright.sync_api import Browser, expect
+from tests.console_rig import Console, Visit, running_console, visiting
 from tests.sample_mail import many
+
+from pillarbox.inbox.values import Selection
+from pillarbox.store.ids import parse_id
 
 
 def test_new_mail_appears_without_reload(console: Console, visit: Visit) -> None:
@@ -30,8 +36,7 @@ def test_the_first_mail_takes_the_place_of_the_welcome(console: Console, visit: 
 
 def test_new_mail_does_not_move_what_is_read(console: Console, visit: Visit) -> None:
     """Whoever has scrolled keeps the same rows before the eyes when mail comes in above."""
-    for message in many(60):
-        console.send(message)
+    console.send_all(many(60))
     visit.go()
     rows = visit.page.locator("#rows")
     rows.evaluate("box => { box.scrollTop = 1200 }")
@@ -46,8 +51,7 @@ def test_new_mail_does_not_move_what_is_read(console: Console, visit: Visit) -> 
 
 def test_the_list_goes_on_while_scrolling(console: Console, visit: Visit) -> None:
     """Older mail is fetched on the way down, and nothing stands twice."""
-    for message in many(150):
-        console.send(message)
+    console.send_all(many(150))
     visit.go()
     for _ in range(30):
         visit.page.locator("#rows").evaluate("box => { box.scrollTop = box.scrollHeight }")
@@ -149,9 +153,6 @@ def test_what_others_do_is_seen(console: Console, visit: Visit) -> None:
     first, second = console.write("one"), console.write("two")
     visit.go()
     visit.has_subjects("two", "one")
-    from pillarbox.inbox.values import Selection
-    from pillarbox.store.ids import parse_id
-
     gone = Selection(ids=frozenset({parse_id(first)}))
     console.run(console.sandbox.remove(gone))
     visit.has_subjects("two")
@@ -165,3 +166,30 @@ def test_the_cap_stands_on_the_page(console: Console, visit: Visit) -> None:
     console.write("one")
     visit.go()
     expect(visit.page.locator(".rail .foot")).to_contain_text("1 of 10,000; older ones are removed")
+
+
+@pytest.mark.slow
+def test_ten_thousand_mails_scroll_to_the_end(browser: Browser) -> None:
+    """A list of 10,000 goes on to its oldest mail, and a row still opens at once."""
+    with running_console() as console, visiting(browser, console.base) as visit:
+        console.send_all(many(10_000))
+        visit.go()
+        started = time.monotonic()
+        while visit.page.locator(".more").count() and time.monotonic() - started < 90:
+            visit.page.locator("#rows").evaluate("box => { box.scrollTop = box.scrollHeight }")
+            visit.page.wait_for_timeout(30)
+        assert visit.page.locator("#row-list .row").count() == 10_000
+        visit.page.locator(".row a").last.click()
+        expect(visit.page.locator("#reader h1")).to_have_text("Order TT-20000 has shipped")
+        visit.is_clean()
+
+
+def test_an_empty_list_says_so_again(console: Console, visit: Visit) -> None:
+    """When the last mail is gone, the list says that there is none; before the first one, too."""
+    visit.go()
+    visit.page.wait_for_timeout(500)
+    expect(visit.page.locator("#empty")).to_contain_text("No mail yet")
+    console.write("only")
+    visit.has_subjects("only")
+    console.empty()
+    expect(visit.page.locator("#empty")).to_contain_text("No mail yet")

@@ -124,6 +124,7 @@ on("submit", "form:has([data-confirm])", async (event, form) => {
   }
 });
 on("submit", "#list-head", (event) => event.preventDefault());
+document.addEventListener("emptied", () => reload());
 document.addEventListener("undone", async (event) => {
   if (event.detail.action === "undo") await reload();
   else await refreshRows((event.detail.fields.ids ?? "").split(","));

@@ -1,23 +1,25 @@
 // The list: its rows, which of them are picked, which one is current, and older ones on the way.
 import { all, announce, fetchPiece, one, on, root } from "./dom.js";
+import { showTimes } from "./times.js";
 
 const AHEAD = "600px"; // how far before its end the list goes on
+const FULL = 120; // rows of a leaf, after which newer ones begin another
 
-export const rows = () => all("#row-list > .row");
+export const rows = () => all("#row-list .row");
 export const linkOf = (row) => one("a", row);
-export const openRow = () => one('#row-list a[aria-current="true"]')?.closest(".row") ?? null;
+export const openRow = () => one("#row-list .row.is-current");
 export const place = () => one("#rows")?.dataset.place ?? "";
 export const picked = () => all(".pick:checked").map((box) => box.value);
 
 /** The row that keys are about: the one with the focus, else the open one, else none. */
 export function currentRow() {
-  const focused = document.activeElement?.closest?.("#row-list > .row");
-  return focused ?? openRow() ?? one('#row-list > .row > a[tabindex="0"]')?.closest(".row") ?? null;
+  const focused = document.activeElement?.closest?.("#row-list .row");
+  return focused ?? openRow() ?? one('#row-list .row > a[tabindex="0"]')?.closest(".row") ?? null;
 }
 
 /** Make one row the one that Tab reaches. */
 export function makeCurrent(row, { focus = true } = {}) {
-  for (const link of all('#row-list > .row > a[tabindex="0"], #row-list .pick[tabindex="0"]')) link.tabIndex = -1;
+  for (const link of all('#row-list .row > a[tabindex="0"], #row-list .pick[tabindex="0"]')) link.tabIndex = -1;
   if (!row) return;
   linkOf(row).tabIndex = 0;
   one(".pick", row).tabIndex = 0;
@@ -34,9 +36,11 @@ export function neighbor(row, step) {
 }
 
 export function markOpen(id) {
-  for (const link of all("#row-list a[aria-current]")) link.removeAttribute("aria-current");
-  const row = id && one(`#mail-${CSS.escape(id)}`);
+  const before = openRow();
+  if (before) { before.classList.remove("is-current"); linkOf(before).removeAttribute("aria-current"); }
+  const row = id && document.getElementById(`mail-${id}`);
   if (!row) return;
+  row.classList.add("is-current");
   linkOf(row).setAttribute("aria-current", "true");
   showRead(row, true);
   makeCurrent(row, { focus: false });
@@ -65,15 +69,20 @@ export function showPicked() {
   box.indeterminate = count > 0 && !box.checked;
 }
 
+function setPicked(row, isPicked) {
+  one(".pick", row).checked = isPicked;
+  row.classList.toggle("is-picked", isPicked);
+}
+
 export function pick(row, value) {
   const box = one(".pick", row);
-  box.checked = value ?? !box.checked;
+  setPicked(row, value ?? !box.checked);
   lastPicked = row;
   showPicked();
 }
 
 export function pickNone() {
-  for (const box of all(".pick:checked")) box.checked = false;
+  for (const box of all(".pick:checked")) setPicked(box.closest(".row"), false);
   showPicked();
 }
 
@@ -82,13 +91,14 @@ on("click", ".pick", (event, box) => {
   if (event.shiftKey && lastPicked?.isConnected) {
     const every = rows();
     const [from, to] = [every.indexOf(lastPicked), every.indexOf(row)].sort((a, b) => a - b);
-    for (const between of every.slice(from, to + 1)) one(".pick", between).checked = box.checked;
+    for (const between of every.slice(from, to + 1)) setPicked(between, box.checked);
   }
+  setPicked(row, box.checked);
   lastPicked = row;
   showPicked();
 });
 on("change", "#pick-all", (_, box) => {
-  for (const row of rows()) one(".pick", row).checked = box.checked;
+  for (const row of rows()) setPicked(row, box.checked);
   showPicked();
   if (box.checked) announce(`${rows().length} selected`);
 });
@@ -99,21 +109,37 @@ const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) goOn(entry.target);
 }, { root: null, rootMargin: AHEAD });
 
+/** Return rows as the server sends them, ready to be put in: the list is long, they are few. */
+function pieceOf(html) {
+  const piece = document.createElement("template");
+  piece.innerHTML = html;
+  showTimes(piece.content);
+  return piece;
+}
+
+function newLeaf() {
+  const leaf = document.createElement("ul");
+  leaf.className = "leaf";
+  return leaf;
+}
+
 async function goOn(more) {
   watcher.unobserve(more);
   if (more.dataset.busy) return;
   more.dataset.busy = "yes";
   try {
     const response = await fetchPiece(more.dataset.next);
-    const piece = document.createElement("template");
-    piece.innerHTML = await response.text();
+    const piece = pieceOf(await response.text());
     // What came in meanwhile has moved the border: nothing stands twice.
     for (const row of piece.content.querySelectorAll(".row")) if (document.getElementById(row.id)) row.remove();
     const added = piece.content.querySelectorAll(".row > a");
     for (const link of added) link.tabIndex = -1;
-    const list = more.parentElement;
-    more.replaceWith(piece.content);
-    list?.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
+    const following = piece.content.querySelector(".more");
+    const leaf = newLeaf();
+    leaf.append(piece.content);
+    more.remove();
+    one("#row-list").append(leaf);
+    if (following) watcher.observe(following);
   } catch {
     delete more.dataset.busy;
   }
@@ -134,14 +160,16 @@ export function takeOut(ids) {
 }
 
 function takeIn(fresh, list, { sign }) {
-  const first = list.firstElementChild;
+  if (list.firstElementChild.childElementCount > FULL) list.prepend(newLeaf());
+  const leaf = list.firstElementChild;
+  const first = leaf.firstElementChild;
   let count = 0;
   for (const row of fresh) {
     const known = document.getElementById(row.id);
     if (known) { replaceRow(known, row); continue; }
     if (sign) row.classList.add("is-new");
     linkOf(row).tabIndex = -1;
-    list.insertBefore(row, first);
+    leaf.insertBefore(row, first);
     count += 1;
   }
   return count;
@@ -149,9 +177,9 @@ function takeIn(fresh, list, { sign }) {
 
 export function replaceRow(known, row) {
   if (known.dataset.state === row.dataset.state) return;
-  one(".pick", row).checked = one(".pick", known).checked;
+  setPicked(row, one(".pick", known).checked);
   linkOf(row).tabIndex = linkOf(known).tabIndex;
-  if (linkOf(known).hasAttribute("aria-current")) linkOf(row).setAttribute("aria-current", "true");
+  if (known.classList.contains("is-current")) { row.classList.add("is-current"); linkOf(row).setAttribute("aria-current", "true"); }
   const focused = known.contains(document.activeElement);
   known.replaceWith(row);
   if (focused) linkOf(row).focus({ preventScroll: true });
@@ -163,19 +191,24 @@ export async function refreshTop() {
   if (!box || one(".notice.in-list")) return 0;
   const response = await fetchPiece(`${root}/fragments/rows${place()}`);
   if (!box.isConnected) return 0;
-  const piece = document.createElement("template");
-  piece.innerHTML = await response.text();
+  const piece = pieceOf(await response.text());
   showTotals(Number(response.headers.get("x-total")), Number(response.headers.get("x-unread")));
   const fresh = [...piece.content.querySelectorAll(".row")];
   const more = piece.content.querySelector(".more");
   const unknown = fresh.filter((row) => !document.getElementById(row.id));
+  if (!fresh.length) {
+    if (!one("#empty")) document.dispatchEvent(new CustomEvent("emptied"));
+    return 0;
+  }
   one("#empty")?.remove();
   list.hidden = false;
   // More came than one page holds: what lies between is not known, so the list begins anew.
   const isGap = rows().length > 0 && unknown.length === fresh.length && more;
   if (isGap && box.scrollTop < 40 && !picked().length) {
-    list.replaceChildren(...fresh, more);
-    list.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
+    const leaf = newLeaf();
+    leaf.append(...fresh, more);
+    list.replaceChildren(leaf);
+    watcher.observe(more);
     return unknown.length;
   }
   if (isGap) { offerNew(); return 0; }
@@ -183,18 +216,17 @@ export async function refreshTop() {
   const seen = box.scrollTop > 0 ? firstSeen(box) : null;
   const stood = seen?.getBoundingClientRect().top;
   const count = takeIn(fresh, list, { sign: !wasEmpty });
-  if (wasEmpty && more) list.append(more);
+  if (wasEmpty && more) { list.lastElementChild.append(more); watcher.observe(more); }
   // A row's own place is measured: those out of sight have but an estimated height.
   const stands = seen && document.getElementById(seen.id)?.getBoundingClientRect().top;
   if (stands) box.scrollTop += stands - stood;
-  list.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
   if (!currentRow()) makeCurrent(rows()[0], { focus: false });
   return count;
 }
 
 function firstSeen(box) {
-  const top = box.getBoundingClientRect().top;
-  return rows().find((row) => row.getBoundingClientRect().bottom > top) ?? null;
+  const { left, top } = box.getBoundingClientRect();
+  return document.elementFromPoint(left + 60, top + 2)?.closest(".row") ?? null;
 }
 
 function offerNew() {
@@ -221,11 +253,9 @@ export async function refreshRows(ids) {
   if (!shown.length) return;
   const join = place() ? "&" : "?";
   const response = await fetchPiece(`${root}/fragments/rows${place()}${join}ids=${shown.join(",")}`);
-  const piece = document.createElement("template");
-  piece.innerHTML = await response.text();
+  const piece = pieceOf(await response.text());
   for (const row of piece.content.querySelectorAll(".row")) {
     const known = document.getElementById(row.id);
     if (known) replaceRow(known, row);
   }
-  one("#row-list")?.dispatchEvent(new CustomEvent("filled", { bubbles: true }));
 }

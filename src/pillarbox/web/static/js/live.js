@@ -44,7 +44,7 @@ async function apply(change) {
   if (change.anew) { await reload(); return; }
   if (change.gone.length) takeOut(change.gone.filter((id) => id !== openId()));
   if (change.updated.length) await refreshRows([...new Set(change.updated)]);
-  if (change.new || change.gone.length) {
+  if (change.new || change.gone.length || change.updated.length) {
     unannounced += await refreshTop();
     tell();
   }

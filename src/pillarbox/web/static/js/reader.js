@@ -57,5 +57,11 @@ on("click", "[data-load-into]", (_, button) => {
   button.append("…");
   load(button, button.dataset.href, one(button.dataset.loadInto));
 });
-document.addEventListener("filled", (event) => loadPieces(event.target));
+function showCurrentTab() {
+  const strip = one(".tabs"), tab = one(".tabs a[aria-current]");
+  if (tab) strip.scrollLeft = tab.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+}
+
+document.addEventListener("filled", (event) => { loadPieces(event.target); showCurrentTab(); });
 loadPieces();
+showCurrentTab();

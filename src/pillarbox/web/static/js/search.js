@@ -28,7 +28,7 @@ if (box) {
   box.form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); showHelp(false); search(box.value, { push: true }); });
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { event.preventDefault(); if (!help.hidden) showHelp(false); else box.blur(); }
-    if (event.key === "ArrowDown") { event.preventDefault(); (one('#row-list > .row > a[tabindex="0"]') ?? one("#row-list > .row > a"))?.focus(); }
+    if (event.key === "ArrowDown") { event.preventDefault(); (one('#row-list .row > a[tabindex="0"]') ?? one("#row-list .row > a"))?.focus(); }
   });
   one("#clear-search").addEventListener("click", () => { box.value = ""; search("", { push: true }); box.focus(); });
   one("#open-search-help").addEventListener("click", () => showHelp(help.hidden));
