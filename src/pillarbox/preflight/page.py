@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ MAX_HTML: Final = 512 * 1024
 _MAX_DEPTH: Final = 400  # elements that are open at once; browsers stop at 512
 _MAX_UNCLOSED: Final = 3_000  # of the elements whose end tag may be left out
 _MAX_TEXT: Final = 256 * 1024  # characters
+_MAX_CODE: Final = 20  # elements
 _MAX_ELEMENT_TEXT: Final = 8_000  # they may hold each other
 _SHOWN: Final = 120  # characters of a start tag in evidence
 _SHOWN_VALUE: Final = 60
@@ -125,7 +127,8 @@ class Page(Struct, frozen=True, eq=False, kw_only=True):
     @property
     def code(self) -> str:
         """What is shown as code: marks and odd words in it are meant."""
-        return "\n".join(element.text for element in self.named(*_CODE))
+        texts = islice((element.text for element in self.named(*_CODE)), _MAX_CODE)
+        return "\n".join(texts)
 
     def first(self, tag: str) -> Element | None:
         """Return the first element of this name."""

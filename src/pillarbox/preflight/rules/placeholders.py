@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from pillarbox.findings import Level
 from pillarbox.preflight.assessment import Aspect, Judged
-from pillarbox.preflight.letter import Letter, excerpt, judged
+from pillarbox.preflight.letter import Letter, excerpt, judged, plural
 
 __all__ = ["RULES"]
 
@@ -49,14 +49,16 @@ _NOBODY: Final = re.compile(
 )
 _SAMPLE: Final = re.compile(r"(?i:lorem ipsum|dolor sit amet)|\bTODO\b:?|\bFIXME\b:?")
 _MOST: Final = 5  # pieces of evidence
+_MAX_MARKS: Final = 1_000
+_MAX_LINES: Final = 20
 
 
 def _marks(letter: Letter) -> Iterator[Judged]:
-    found = list(dict.fromkeys(_found_marks(letter)))
+    found = list(dict.fromkeys(islice(_found_marks(letter), _MAX_MARKS)))
     if not found:
         return
-    lines = tuple(_line_of(letter, mark) for _, mark in found)
-    many = f"{len(found)} placeholders were" if len(found) > 1 else "A placeholder was"
+    lines = tuple(_line_of(letter, mark) for _, mark in found[:_MAX_LINES])
+    many = f"{plural(len(found), 'placeholder')} were" if len(found) > 1 else "A placeholder was"
     yield judged(
         Aspect.CONTENT,
         Level.WARNING,
