@@ -47,7 +47,7 @@ __all__ = ["send"]
 _VARIABLES: Final = ("EMAIL_URL", "SMTP_URL", "MAILER_DSN")
 _SANDBOX: Final = "localhost:1025"
 _PAGE: Final = "localhost:8025"
-_NOWHERE: Final = frozenset({"console", "dummy", "memory"})  # back ends of Django that send nothing
+_NOWHERE: Final = frozenset({"console", "dummy", "memory", "null"})  # of Django and Symfony
 _MODES: Final = {
     "never": TlsMode.NONE,
     "may": TlsMode.OPPORTUNISTIC,
