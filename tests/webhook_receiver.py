@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,7 @@ class Receiver:
     calls: list[Call] = field(default_factory=list)
     delay: float = 0.0
     text: bytes = b"answer"
+    tls: ssl.SSLContext | None = None
     most_at_once: int = 0
     _now: int = 0
     _server: asyncio.Server | None = None
@@ -36,10 +38,11 @@ class Receiver:
     def url(self) -> str:
         """Where it takes calls."""
         assert self._server is not None
-        return f"http://localhost:{self._server.sockets[0].getsockname()[1]}/hook?x=1"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://localhost:{self._server.sockets[0].getsockname()[1]}/hook?x=1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         return self
 
     async def __aexit__(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
 from tests.webhook_receiver import Receiver
 
@@ -378,5 +382,27 @@ def test_an_endless_answer_is_not_read() -> None:
             endpoint = Endpoint(name="x", url=receiver.url, keys=(bytes(32),), secret="")
             answer = await call(endpoint, name="msg_1", body=b"{}", now=1.0)
             assert (answer.status, len(answer.text)) == (200, 2_000)
+
+    asyncio.run(main())
+
+
+def test_https_is_verified(tmp_path: Path) -> None:
+    """With the authority that signed its certificate a receiver is called, and else it is not."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
+
+    async def main() -> None:
+        async with Receiver(tls=context) as receiver:
+            endpoint = Endpoint(name="x", url=receiver.url, keys=(bytes(32),), secret="")
+            answer = await call(endpoint, name="msg_1", body=b"{}", now=1.0)
+            assert "TLS with localhost failed" in answer.problem
+            trusting = replace(endpoint, authorities=file)
+            assert (await call(trusting, name="msg_1", body=b"{}", now=1.0)).status == 200
+            missing = replace(endpoint, authorities=tmp_path / "none")
+            assert (await call(missing, name="msg_1", body=b"{}", now=1.0)).is_final
+            assert len(receiver.calls) == 1
 
     asyncio.run(main())

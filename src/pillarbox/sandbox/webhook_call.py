@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +21,7 @@ from msgspec import Struct
 from pillarbox.inbox.values import Person, Summary
 from pillarbox.net.guarded import AddressRefused, Target, read_target
 from pillarbox.net.https import Fetched, FetchFailed, Request, exchange
+from pillarbox.net.tls import TlsContexts, TlsFailed
 from pillarbox.policy.public_addresses import is_public_address
 from pillarbox.sandbox.webhook_signature import signed_fields
 from pillarbox.store.ids import show_id
@@ -29,6 +29,7 @@ from pillarbox.store.ids import show_id
 __all__ = ["Answer", "Endpoint", "call", "received_event", "test_event"]
 
 _ANY_PORT: Final = range(1, 65_536)
+_contexts: Final = TlsContexts()
 _MOST_ANSWER: Final = 64 * 1024  # octets that are read
 _SHOWN_ANSWER: Final = 2_000  # characters that are kept
 _MOST_EVENT: Final = 20_000  # octets, as Standard Webhooks asks
@@ -47,6 +48,7 @@ class Endpoint:
     project: str = ""  # "": of every project
     search: str = ""
     timeout: float = 15.0
+    authorities: Path | None = None  # to trust; None: the system's
     is_configured: bool = True  # and not set in the page
     may_be_private: bool = True  # whether it may be a machine inside
 
@@ -88,23 +90,20 @@ async def call(endpoint: Endpoint, *, name: str, body: bytes, now: float) -> Ans
         fetched = await exchange(
             request,
             address,
-            _context() if target.scheme == "https" else None,
+            _contexts.verified(endpoint.authorities) if target.scheme == "https" else None,
             port=target.port,
             most=_MOST_ANSWER,
             patience=endpoint.timeout,
         )
     except AddressRefused as refused:
         return Answer(None, str(refused), is_final=True)
+    except TlsFailed as failed:
+        return Answer(None, str(failed), is_final=True)
     except TimeoutError:
         return Answer(None, f"DNS did not answer within {endpoint.timeout:g} s")
     except FetchFailed as failed:
         return Answer(None, str(failed))
     return _judged(fetched)
-
-
-@cache
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _judged(fetched: Fetched) -> Answer:

@@ -87,6 +87,7 @@ class WebhookEndpoints:
             project=settings.project,
             search=settings.search,
             timeout=settings.timeout,
+            authorities=settings.tls_ca,
         )
 
     def _of_project(self, project: Project) -> Endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pillarbox.config.settings.declaration import Unit, setting
 
@@ -73,3 +74,6 @@ class SandboxWebhookSettings:
     search: str = setting("Of which mail: a search, such as `subject:invoice`. Empty: all.", "")
     project: str = setting("Only of this project. Empty: of all.", "")
     timeout: float = setting("How long an answer is waited for.", 15.0, unit=Unit.SECONDS)
+    tls_ca: Path | None = setting(
+        "PEM file of the authorities to trust. Default: the system's.", None
+    )
