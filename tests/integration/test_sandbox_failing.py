@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from pillarbox.config.settings import SandboxProjectSettings, SandboxSettings, Settings
 from pillarbox.errors import PermanentError
@@ -27,7 +28,7 @@ MAIL = "From: ann@example.com\r\nTo: bob@example.org\r\nSubject: hello\r\n\r\nbo
 Work = Callable[[Sandbox, Callable[..., Awaitable[Any]]], Awaitable[None]]
 
 
-def run(work: Work, **fields: Any) -> None:
+def run(work: Work, *, on_uvloop: bool = False, **fields: Any) -> None:
     """Run some work with a sandbox, and a function that sends by SMTP aside."""
     projects = fields.pop("projects", {})
 
@@ -53,7 +54,33 @@ def run(work: Work, **fields: Any) -> None:
         finally:
             await node.stop()
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if on_uvloop else None) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("on_uvloop", [False, True])
+def test_connections_end_as_they_are_asked_to(*, on_uvloop: bool) -> None:
+    """By a reset, in order, or after a reply: on either event loop."""
+
+    async def work(sandbox: Sandbox, _send: Callable[..., Awaitable[Any]]) -> None:
+        port = int(sandbox.addresses.smtp[0].rpartition(":")[2])
+
+        async def ask(name: str) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"EHLO x\r\nMAIL FROM:<a@b.test>\r\n")
+            await reader.readuntil(b"2.1.0 Sender OK\r\n")
+            writer.write(f"RCPT TO:<{name}@c.test>\r\n".encode())
+            try:
+                return await reader.read(-1)
+            finally:
+                writer.close()
+
+        with pytest.raises(ConnectionResetError):
+            await ask("reset")
+        assert await ask("drop") == b""
+        assert (await ask("421")).startswith(b"421 4.3.2 ")
+
+    run(work, on_uvloop=on_uvloop)
 
 
 def test_addresses_fail_and_the_session_says_so() -> None:
