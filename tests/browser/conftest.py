@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -10,15 +13,46 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.console_rig import CHROMIUM, Console, Visit, launch, running_console, visiting
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Chromium, and the event loop by which Playwright talks to it."""
+
+    browser: Browser
+    loop: asyncio.AbstractEventLoop
+
+    @contextmanager
+    def talking(self) -> Iterator[Browser]:
+        """Let Playwright's loop be the running one, for as long as a test uses the browser.
+
+        Between two calls its loop counts as running in this thread, and every other test of
+        this process that calls ``asyncio.run`` would be refused.
+        """
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield self.browser
+        finally:
+            asyncio._set_running_loop(None)
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def started() -> Iterator[Started]:
     """The machine's Chromium, started once."""
     if not CHROMIUM:
         pytest.skip("chromium is missing")
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
+    playwright = sync_playwright().start()
+    started = Started(launch(playwright), asyncio.get_running_loop())
+    asyncio._set_running_loop(None)
+    yield started
+    with started.talking():
+        started.browser.close()
+        playwright.stop()
+
+
+@pytest.fixture
+def browser(started: Started) -> Iterator[Browser]:
+    """The machine's Chromium, for one test."""
+    with started.talking() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -80,8 +80,11 @@ def test_a_search_that_means_nothing_says_so(console: Console, visit: Visit) -> 
     """A word that there is not is named with the closest one that there is."""
     console.write("one")
     visit.go()
-    visit.page.locator("#search").fill("form:ann")
-    expect(visit.page.locator("#search-error")).to_contain_text("from")
+    visit.page.locator("#search").fill("is:unread form:app")
+    expect(visit.page.locator("#search-error")).to_contain_text("Did you mean")
+    visit.page.locator("#search-error a").click()
+    expect(visit.page.locator("#search")).to_have_value("is:unread from:app")
+    visit.has_subjects("one")
     # Nothing but the answer to the search itself is complained of.
     visit.complaints[:] = [one for one in visit.complaints if "422" not in one]
 

@@ -19,7 +19,7 @@ def test_the_reference_can_be_read_by_everyone(
     """Axe finds nothing serious, nothing is wider than the window, and nothing is from elsewhere."""
     size = {"width": width, "height": 850}
     with visiting(browser, console.base, color_scheme=scheme, viewport=size) as visit:
-        visit.go("/api/docs")
+        visit.page.goto(f"{console.base}/api/docs")
         results = Axe().run(visit.page)
         serious = [
             f"{one['id']}: {one['nodes'][0]['html'][:200]}"
@@ -34,6 +34,6 @@ def test_the_reference_can_be_read_by_everyone(
 
 def test_a_command_is_copied(visit: Visit) -> None:
     """The button beside an example says that it has copied it."""
-    visit.go("/api/docs#get-api-sandbox-v1-messages-wait")
+    visit.page.goto(f"{visit.base}/api/docs#get-api-sandbox-v1-messages-wait")
     visit.page.locator("article:target .copy").click()
     visit.page.locator("#announcer", has_text="Copied").wait_for(state="attached")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ __all__ = ["PAGE_ROWS", "Listing", "Row", "list_of", "make_listing", "row_of"]
 
 PAGE_ROWS: Final = 60
 _SHOWN_PEOPLE: Final = 3
+_QUOTED: Final = re.compile(r'"([^"]++)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ async def make_listing(
             place.q or None, project=place.project, limit=limit, before=before
         )
     except QueryError as error:
-        suggestion = error.suggestion
+        suggestion = _mended(place.q, error)
         return Listing(place=place, problem=str(error), suggestion=suggestion, open_id=open_id)
     rows = tuple(row_of(summary) for summary in page.summaries)
     following = place.with_values(before=rows[-1].id) if page.has_more and rows else ""
@@ -104,6 +106,14 @@ def row_of(summary: Summary) -> Row:
         attachments=summary.attachments,
         is_read=summary.is_read,
     )
+
+
+def _mended(search: str, error: QueryError) -> str:
+    """Return the whole search with what was probably meant, "" where nobody knows."""
+    wrong = _QUOTED.search(str(error))  # the sentence names it first
+    if not error.suggestion or wrong is None:
+        return ""
+    return search.replace(wrong[1], error.suggestion, 1)
 
 
 def _recipients(summary: Summary) -> str:
