@@ -56,12 +56,15 @@ def _unfit(facts: LoginFacts) -> Iterator[Remark]:
     blamed = [one for one in facts.server.remarks if one.status in BLAMED]
     rest = [one for one in facts.server.remarks if one.status is Status.SKIP]
     yield from blamed or rest
+    is_there = any(probe.has_spoken for probe in facts.server.facts.probes)
     yield _remark(
         Status.SKIP,
         1,
         "The login was not tried: no port can be used as it should be",
-        "A password is shown only to a server whose certificate verifies.",
-        "Put the above right first; --any-certificate shows the password all the same.",
+        "A password is shown only to a server whose certificate verifies." if is_there else "",
+        "Put the above right first; --any-certificate shows the password all the same."
+        if is_there
+        else "Put the above right first.",
     )
 
 

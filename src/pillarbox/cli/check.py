@@ -36,10 +36,12 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup)
 def check() -> None:
-    """Look at a domain, a server or a mail from the outside, and say what to put right.
+    """Look at a domain, a server, a mail, a login or a port, and say what to put right.
 
     \b
       pillarbox check domain example.org
       pillarbox check smtp smtp.example.org:587
       pillarbox check message mail.eml
+      pillarbox check login smtp.example.org -u ann@example.org
+      pillarbox check port25
     """  # noqa: D301 - click's mark: do not wrap
