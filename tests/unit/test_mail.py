@@ -465,6 +465,20 @@ def test_messages_within_messages_are_bounded() -> None:
     assert len(list(read_mail(wrapped).tree.walk())) <= 101
 
 
+@pytest.mark.parametrize("header", [b"A: b\r\n" * 6_000, b"A: " + b"b" * 600_000 + b"\r\n"])
+def test_a_header_that_is_too_large_is_told_of(header: bytes) -> None:
+    """F05: it is shown as text, and said to be too large; nothing is raised."""
+    seen = read_mail(header + b"\r\nhello")
+    assert any("too large" in defect for defect in seen.defects)
+    assert seen.text is not None
+    assert seen.text.endswith("hello")
+
+
+def test_names_of_fields_may_be_anything() -> None:
+    """F05: a field named like something of JavaScript is a field."""
+    assert mail("__proto__: x\nconstructor: y").values("__proto__") == ("x",)
+
+
 def test_parts_are_bounded() -> None:
     """A thousand parts are taken apart; the rest is told of."""
     octets = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 5_000

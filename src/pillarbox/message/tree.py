@@ -248,7 +248,13 @@ class _Builder:
         """Put the part that starts there on the stack, and the message within it, if it is one."""
         stack, limits = self._stack, self._limits
         while True:
-            part = _Open(self._next_number, len(stack), start, self._header(start))
+            header = self._header(start)
+            is_refused = header is None
+            if header is None:
+                header = Header([], start, start, HeaderEnd.NO_FIELD)
+            part = _Open(self._next_number, len(stack), start, header)
+            if is_refused:
+                part.defects.append("has a header that is too large to be read")
             self._next_number += 1
             self._read_type(part, stack[-1].media_type if stack else "")
             stack.append(part)
@@ -265,11 +271,12 @@ class _Builder:
                 return
             start = part.body_start
 
-    def _header(self, start: int) -> Header:
+    def _header(self, start: int) -> Header | None:
+        """Return the header that starts there; None for one that breaks the limits."""
         try:
             header = scan_header(self._octets, self._limits.header, start=start)
         except HeaderRefused:
-            return Header([], start, start, HeaderEnd.NO_FIELD)
+            return None
         # A boundary with a colon in it looks like a field.
         found = self._octets.find(b"\n--", max(0, start - 1), header.size)
         while found >= 0 and self._boundaries:
