@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.lab_thread import lab_server_in_thread
+from tests.scripted_server import Talk
+from tests.situations.serving import serving
 
+from pillarbox.checkup.login_questions import LoginQuestion, ask_login
+from pillarbox.checkup.rules_login import judge_login
+from pillarbox.checkup.smtp_facts import Mode
 from pillarbox.cli.main import cli
+from pillarbox.dns.zone import ZoneResolver
 from pillarbox.lab.certificate import self_made_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import LabServer
@@ -121,3 +128,28 @@ def test_port_25_that_is_blocked_comes_with_the_way_round(where: str) -> None:
 def test_one_server_that_is_down_is_no_blocked_port(where: str) -> None:
     """What a single server does proves nothing: could not be tested."""
     assert port25("--server", "127.0.0.1:1", "--compare", where).exit_code == 75
+
+
+@pytest.mark.parametrize(("takes_any", "works"), [(True, True), (False, False)])
+def test_any_certificate_does_for_tls_from_the_start_too(*, takes_any: bool, works: bool) -> None:
+    """Who says so shows the password to a server that nobody vouches for; else nobody does."""
+
+    async def script(talk: Talk) -> None:
+        await talk.hello("AUTH PLAIN")
+        while (line := await talk.hear()) != "QUIT":
+            await talk.say("235 ok" if line.startswith("AUTH") else "250 ok")
+        await talk.say("221 bye")
+
+    async def run() -> bool:
+        async with serving(script, tls=self_made_context("mx.login.test")) as port:
+            question = LoginQuestion(
+                host="127.0.0.1",
+                ports=(port,),
+                user="ann",
+                password="good words",
+                expected=Mode.IMPLICIT,
+                takes_any_certificate=takes_any,
+            )
+            return judge_login(await ask_login(question, ZoneResolver(""))).works
+
+    assert asyncio.run(run()) is works

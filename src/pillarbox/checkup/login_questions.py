@@ -7,6 +7,7 @@ turns away for now, or that counts failures, is left alone: the rest is not trie
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -65,6 +66,15 @@ class _FixedToken:
 
     def refused(self) -> None:
         """There is no other."""
+
+
+class _AnyCertificate(TlsContexts):
+    """Contexts of who takes any certificate where it should verify, because he says so."""
+
+    def verified(self, authorities: Path | None = None) -> ssl.SSLContext:
+        """Return the context that takes any certificate."""
+        del authorities
+        return self.opportunistic()
 
 
 @dataclass(slots=True)
@@ -182,7 +192,7 @@ async def _try(mechanism: str, probe: Probe, question: LoginQuestion) -> LoginTr
     target = probe.target
     options = ChannelOptions(
         hello_name=question.hello,
-        tls=_tls(probe, question),
+        tls=_tls(probe),
         tls_ca=question.authorities,
         user=question.user,
         password="" if question.token else question.password,
@@ -195,7 +205,8 @@ async def _try(mechanism: str, probe: Probe, question: LoginQuestion) -> LoginTr
     begin, dialer = clock(), _OneDialer()
     try:
         endpoint = Endpoint(target.host, target.address, target.port)
-        channel = await open_channel(endpoint, options, dialer, TlsContexts())
+        contexts = _AnyCertificate() if question.takes_any_certificate else TlsContexts()
+        channel = await open_channel(endpoint, options, dialer, contexts)
         seconds = clock() - begin
         await channel.quit()
     except OpenFailed as failed:
@@ -212,9 +223,7 @@ async def _try(mechanism: str, probe: Probe, question: LoginQuestion) -> LoginTr
     return LoginTry(mechanism=mechanism, seconds=seconds, is_accepted=True, stage=Stage.AUTH)
 
 
-def _tls(probe: Probe, question: LoginQuestion) -> TlsMode:
+def _tls(probe: Probe) -> TlsMode:
     if probe.mode is Mode.IMPLICIT:
         return TlsMode.IMPLICIT
-    if probe.secured is None:
-        return TlsMode.NONE
-    return TlsMode.ENCRYPT if question.takes_any_certificate else TlsMode.STARTTLS
+    return TlsMode.NONE if probe.secured is None else TlsMode.STARTTLS
