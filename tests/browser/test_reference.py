@@ -11,8 +11,7 @@ Axe = pytest.importorskip(
 ).Axe
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1360, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
 def test_the_reference_can_be_read_by_everyone(
     browser: Browser, console: Console, scheme: str, width: int
 ) -> None:
