@@ -164,8 +164,8 @@ def test_a_hostile_message_costs_little() -> None:
     many = was.replace(b"Subject: Lunch", b"Subject: [a] Dinner\r\n" * 400 + b"Subject: [a] Dinner")
     content = many + b"line\r\n" * 100_000
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = one(content)
 
     assert (found.body_changed, found.header_changed) == (True, True)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10

@@ -236,7 +236,9 @@ def _element(node: LexborNode, lines: dict[str, Iterator[int]]) -> Element:
     if tag not in _WITH_TEXT:
         return Element(tag, attributes, line)
     text = " ".join(node.text(deep=True, separator=" ")[:_MAX_ELEMENT_TEXT].split())
-    images = tuple(map(_attributes, node.css("img"))) if tag == "a" else ()
+    # Most links hold text alone, and looking for more in each is what costs.
+    has_elements = tag == "a" and any(child.is_element_node for child in node.iter())
+    images = tuple(map(_attributes, node.css("img"))) if has_elements else ()
     return Element(tag, attributes, line, text, images)
 
 
