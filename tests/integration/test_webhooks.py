@@ -270,6 +270,26 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     run(work)
 
 
+def test_what_is_done_makes_room_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deliveries that have ended are forgotten before one that waits is given up."""
+    monkeypatch.setattr(webhooks_module, "_MOST_DELIVERIES", 5)
+
+    async def work(sandbox: Sandbox, webhooks: Webhooks, receiver: Receiver) -> None:
+        for _ in range(3):
+            await sandbox.ingest(MAIL)
+        await done(webhooks, 3)
+        receiver.delay = 5.0
+        for _ in range(5):
+            await sandbox.ingest(MAIL)
+        async with asyncio.timeout(5):
+            while any(each.is_done for each in webhooks.deliveries()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert len(webhooks.deliveries()) == 5
+        assert webhooks.given_up == 0
+
+    run(work)
+
+
 def test_a_webhook_from_the_page_cannot_reach_inside() -> None:
     """Where others can reach the page, an URL that is set there leads to public addresses only."""
 

@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import random
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +96,7 @@ class Webhooks:
         self._endpoints = WebhookEndpoints(sandbox, settings)
         self._on_defect = on_defect
         self._log: OrderedDict[str, Delivery] = OrderedDict()
+        self._done: deque[str] = deque()  # of the log, in the order in which they ended
         self._octets = 0
         self._numbers = itertools.count(1)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -251,16 +252,22 @@ class Webhooks:
         self._log[delivery.id] = delivery
         self._octets += len(body)
         while len(self._log) > _MOST_DELIVERIES or self._octets > _MOST_OCTETS:
-            self._give_up(next(iter(self._log)))
+            self._make_room()
         return delivery
 
     def _note(self, delivery: Delivery) -> None:
         if delivery.id in self._log:
             self._log[delivery.id] = delivery
+            if delivery.is_done:
+                self._done.append(delivery.id)
 
-    def _give_up(self, name: str) -> None:
-        if not self._log[name].is_done:
-            self.given_up += 1
+    def _make_room(self) -> None:
+        """Forget what is done, the oldest first; where nothing is, give up what waits longest."""
+        if self._done:
+            self._forget(self._done.popleft())
+            return
+        name = next(iter(self._log))
+        self.given_up += 1
         task = self._tasks.get(name)
         if task is not None:
             task.cancel()
