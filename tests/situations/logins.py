@@ -180,6 +180,13 @@ BROKEN: tuple[Situation, ...] = (
         reply=_ENDED,
     ),
     _broken(
+        "a password where only tokens count",
+        "PB-LOGIN-019",
+        "OAuth",
+        host="smtp-mail.outlook.com",
+        reply=_BAD,
+    ),
+    _broken(
         "a server that takes tokens only",
         "PB-LOGIN-004",
         "token",

@@ -32,7 +32,8 @@ from pillarbox.smtp.sasl.registry import MECHANISMS, Secret
 
 __all__ = ["LoginQuestion", "ask_login"]
 
-_PORTS: Final = (465, 587, 2525)
+_PORTS: Final = (465, 587, 2525)  # where the provider is not known
+_MOST_PORTS: Final = 4
 _PATIENCE: Final = DeliverySettings(
     connect_timeout=8.0, greeting_timeout=12.0, command_timeout=12.0
 )
@@ -126,11 +127,12 @@ async def ask_login(
     options = ProbeOptions(
         hello=question.hello, authorities=question.authorities, expected=question.expected
     )
-    asked = ServerQuestion(host=question.host, ports=question.ports or _PORTS, now=question.now)
+    form = form_of(question.host)
+    usual = form.ports[:_MOST_PORTS] if form is not None else _PORTS
+    asked = ServerQuestion(host=question.host, ports=question.ports or usual, now=question.now)
     server = await ask_server(asked, resolver, options, on_done=on_done)
     # Which ports are the usual ones decides what is blamed, not which were asked.
     report = judge_server(replace(server, ports_were_named=bool(question.ports)))
-    form = form_of(question.host)
     found = LoginFacts(
         host=question.host,
         user=question.user,

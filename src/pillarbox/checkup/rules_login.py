@@ -216,4 +216,8 @@ def _where(facts: LoginFacts) -> str:
 
 
 def _source(facts: LoginFacts) -> tuple[str, ...]:
-    return (f"known of {facts.form.name}: {facts.form.source}",) if facts.form else ()
+    form = facts.form
+    if form is None:
+        return ()
+    hint = ", as a hint only" if form.sure == "low" else ""
+    return (f"known of {form.name}{hint}: {form.source}",)

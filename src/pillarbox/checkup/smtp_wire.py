@@ -104,11 +104,6 @@ class Wire:
         self.writer.write(octets)
         await self.writer.drain()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether a reply is here that nobody has heard yet."""
-        return bool(self._ready)
-
     async def hear(self) -> Reply:
         """Return the next reply.
 

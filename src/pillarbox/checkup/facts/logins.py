@@ -108,6 +108,12 @@ def _slips(user: str, secret: str) -> Iterator[Hint]:
 
 def _unlike(user: str, secret: str, form: LoginForm) -> Iterator[Hint]:
     """Yield what is not of the form that the provider gives out."""
+    if form.tokens_only:
+        yield Hint(
+            19,
+            f"{form.name} takes no passwords any more",
+            "Log in with an OAuth 2.0 token (XOAUTH2), or send through another provider.",
+        )
     if form.user and user != form.user:
         yield Hint(
             15,
