@@ -146,12 +146,12 @@ class _Open:
         "start",
     )  # fmt: skip
 
-    def __init__(self, number: int, depth: int, start: int, header: Header) -> None:
+    def __init__(self, number: int, depth: int, start: int) -> None:
         self.number = number
         self.depth = depth
         self.start = start
-        self.header = header
-        self.body_start = header.size
+        self.header = Header([], start, start, HeaderEnd.NO_FIELD)
+        self.body_start = start
         self.children: list[Node] = []
         self.defects: list[str] = []
         self.boundary = b""
@@ -248,14 +248,9 @@ class _Builder:
         """Put the part that starts there on the stack, and the message within it, if it is one."""
         stack, limits = self._stack, self._limits
         while True:
-            header = self._header(start)
-            is_refused = header is None
-            if header is None:
-                header = Header([], start, start, HeaderEnd.NO_FIELD)
-            part = _Open(self._next_number, len(stack), start, header)
-            if is_refused:
-                part.defects.append("has a header that is too large to be read")
+            part = _Open(self._next_number, len(stack), start)
             self._next_number += 1
+            self._read_header(part)
             self._read_type(part, stack[-1].media_type if stack else "")
             stack.append(part)
             is_deep = self._base + len(stack) > limits.max_depth
@@ -271,23 +266,22 @@ class _Builder:
                 return
             start = part.body_start
 
-    def _header(self, start: int) -> Header | None:
-        """Return the header that starts there; None for one that breaks the limits."""
+    def _read_header(self, part: _Open) -> None:
         try:
-            header = scan_header(self._octets, self._limits.header, start=start)
+            header = scan_header(self._octets, self._limits.header, start=part.start)
         except HeaderRefused:
-            return None
+            part.defects.append("has a header that is too large to be read")
+            return
         # A boundary with a colon in it looks like a field.
-        found = self._octets.find(b"\n--", max(0, start - 1), header.size)
+        found = self._octets.find(b"\n--", max(0, part.start - 1), header.size)
         while found >= 0 and self._boundaries:
             line_end = self._octets.find(b"\n", found + 1)
-            if (
-                self._delimiter(found + 1, line_end if line_end >= 0 else header.size)[0]
-                is not None
-            ):
-                return header.before(found + 1)
+            line_end = line_end if line_end >= 0 else header.size
+            if self._delimiter(found + 1, line_end)[0] is not None:
+                header = header.before(found + 1)
+                break
             found = self._octets.find(b"\n--", found + 1, header.size)
-        return header
+        part.header, part.body_start = header, header.size
 
     def _read_type(self, part: _Open, parent_type: str) -> None:
         value = part.header.get(b"content-type")
