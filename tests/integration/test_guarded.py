@@ -248,3 +248,18 @@ def test_dns_that_does_not_answer_is_no_refusal() -> None:
 
     with pytest.raises(FetchFailed, match="time-out"):
         _ask(client, "http://out.example/")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_same"),
+    [
+        ("https://a.example/x", True),
+        ("https://a.example:443/", True),
+        ("http://a.example/", False),
+        ("https://a.example:8443/", False),
+        ("https://b.example/", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url: str, is_same: bool) -> None:
+    """A redirect from https to http is one to another origin."""
+    assert read_target(url).has_origin_of(read_target("https://a.example/")) is is_same

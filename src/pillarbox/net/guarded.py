@@ -54,6 +54,11 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
+    def has_origin_of(self, other: Target) -> bool:
+        """Say whether scheme, host and port are the same (RFC 6454 §5)."""
+        mine = (self.scheme, self.host, self.port)
+        return mine == (other.scheme, other.host, other.port)
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -105,7 +110,7 @@ class GuardedClient:
             patience: Seconds for each hop.
             content: What is handed over.
             content_type: Its media type.
-            fields: More of the header; not sent to another host than the first.
+            fields: More of the header; not sent to another origin than the first.
             wants_body: Whether the answer's body is read.
 
         Raises:
@@ -113,7 +118,7 @@ class GuardedClient:
             FetchFailed: There was no answer.
         """
         request = Request(method, "", "", content, content_type, "", fields, wants_body)
-        first = ""
+        first: Target | None = None
         for _ in range(self._redirects + 1):
             try:
                 target = read_target(url, self._ports)
@@ -121,9 +126,9 @@ class GuardedClient:
             except AddressRefused:
                 self.refused += 1
                 raise
-            first = first or target.authority
+            first = first or target
             fetched = await self._ask(
-                request if target.authority == first else replace(request, fields=()),
+                request if target.has_origin_of(first) else replace(request, fields=()),
                 target,
                 address,
                 patience,
