@@ -42,6 +42,7 @@ __all__ = ["Book", "Recording"]
 _MOST_WITHOUT_MAIL: Final = 100  # sessions that brought nothing, kept in memory
 _MOST_FINISHED: Final = 2_000  # sessions that wait to be written; older ones are forgotten
 _QUIET_REASONS: Final = frozenset({"quit"})
+_WITHOUT_A_WORD: Final = frozenset({"lost", "end of input"})
 
 
 class Recording:
@@ -57,6 +58,7 @@ class Recording:
         "_tail",
         "client",
         "has_mail",
+        "is_silent",
         "listener",
         "session",
         "started_at",
@@ -68,6 +70,7 @@ class Recording:
         self.client = client
         self.listener = listener
         self.has_mail = False
+        self.is_silent = True  # the client has said nothing yet
         self.started_at = now()
         self._now = now
         self._head: list[Entry] = []
@@ -79,6 +82,7 @@ class Recording:
 
     def said(self, line: bytes) -> None:
         """Hear a command or a response."""
+        self.is_silent = False
         self._is_data = len(line) == 4 and line.upper() == b"DATA"  # noqa: PLR2004 - its length
         self._add("C", line)
 
@@ -171,7 +175,7 @@ class Book:
     def without_mail(self) -> tuple[Transcript, ...]:
         """Return the sessions that brought no mail, the newest first."""
         found = [*self._without_mail.values()]
-        found += (each for each in self._running.values() if not each.has_mail)
+        found += (each for each in self._running.values() if not (each.has_mail or each.is_silent))
         found.sort(key=lambda each: each.started_at, reverse=True)
         return tuple(each.transcript() for each in found)
 
@@ -231,6 +235,8 @@ class Book:
         recording = self._running.pop(event.session, None)
         if recording is None:
             return
+        if recording.is_silent and event.reason in _WITHOUT_A_WORD:
+            return  # a probe that only looks whether the port is open
         recording.closed(event.reason)
         place, most = self._without_mail, _MOST_WITHOUT_MAIL
         if recording.has_mail:
