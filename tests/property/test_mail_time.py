@@ -146,7 +146,7 @@ def spent(octets: bytes) -> float:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_reading_takes_linear_time(name: str) -> None:
-    """A mebibyte takes under a second (F07), and twice as much at most two and a half times as long."""
+    """A mebibyte takes under a second, and twice as much at most two and a half times as long."""
     for _ in range(4):  # the machine has others to serve, and they come and go
         half = spent(HOSTILE[name](MEBIBYTE // 8))
         whole = spent(HOSTILE[name](MEBIBYTE // 4))

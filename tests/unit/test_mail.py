@@ -196,7 +196,7 @@ def test_alternatives_for_other_readers_are_no_files() -> None:
 
 
 def test_archives_are_never_unpacked() -> None:
-    """F08: what is packed stays packed: ten megabytes of nothing are a few octets."""
+    """What is packed stays packed: ten megabytes of nothing are a few octets."""
     packed = gzip.compress(bytes(10_000_000))
     encoded = base64.encodebytes(packed).decode()
     seen = multipart(
@@ -313,7 +313,7 @@ def test_anything_is_a_mail(octets: bytes) -> None:
         (r'Content-Disposition: attachment; filename="a\"b.pdf"', "a_b.pdf"),
         ("Content-Type: application/pdf; name=n.pdf", "n.pdf"),
         ("Content-Disposition: attachment", ""),
-        # F10: names that would hurt.
+        # Names that would hurt.
         ('Content-Disposition: attachment; filename="../../etc/passwd"', "passwd"),
         (r'Content-Disposition: attachment; filename="C:\Windows\system.ini"', "system.ini"),
         ("Content-Disposition: attachment; filename*=utf-8''a%00.txt", "a .txt"),
@@ -467,7 +467,7 @@ def test_messages_within_messages_are_bounded() -> None:
 
 @pytest.mark.parametrize("header", [b"A: b\r\n" * 6_000, b"A: " + b"b" * 600_000 + b"\r\n"])
 def test_a_header_that_is_too_large_is_told_of(header: bytes) -> None:
-    """F05: it is shown as text, and said to be too large; nothing is raised."""
+    """It is shown as text, and said to be too large; nothing is raised."""
     seen = read_mail(header + b"\r\nhello")
     assert any("too large" in defect for defect in seen.defects)
     assert seen.text is not None
@@ -475,7 +475,7 @@ def test_a_header_that_is_too_large_is_told_of(header: bytes) -> None:
 
 
 def test_names_of_fields_may_be_anything() -> None:
-    """F05: a field named like something of JavaScript is a field."""
+    """A field named like something of JavaScript is a field."""
     assert mail("__proto__: x\nconstructor: y").values("__proto__") == ("x",)
 
 
