@@ -167,12 +167,12 @@ async def _demo(out: Out, loaded: Loaded, *, once: bool) -> None:
     try:
         await asyncio.to_thread(_fill, sandbox.addresses.smtp[0])
         _show_sandbox(out, sandbox)
-        await _deliver(out, loaded, once=once)
+        await _deliver(out, loaded, sandbox.addresses.smtp[0], once=once)
     finally:
         await sandbox.stop()
 
 
-async def _deliver(out: Out, loaded: Loaded, *, once: bool) -> None:
+async def _deliver(out: Out, loaded: Loaded, catching: str, *, once: bool) -> None:
     server = LabServer("mx.lab.test", tls=self_made_context("mx.lab.test"))
     async with Lab(zone=_ZONE, servers=[server]) as lab:
         node = Node(loaded.settings, resolver=lab.resolver, dialer=lab.dialer)
@@ -194,7 +194,7 @@ async def _deliver(out: Out, loaded: Loaded, *, once: bool) -> None:
             await _wait_until_done(node.store, message)
             await asyncio.to_thread(_show_story, out, loaded, message)
             if not once:
-                _show_ways(out, host, port, loaded)
+                _show_ways(out, host, port, loaded, catching)
                 await run_until_signal(node)
         finally:
             await node.stop("the demo is over")
@@ -246,9 +246,14 @@ def _show_sandbox(out: Out, sandbox: SandboxNode) -> None:
     out.line(Text.assemble("It has some mail already. Open  ", (page, "strong"), "\n"))
 
 
-def _show_ways(out: Out, host: str, port: int, loaded: Loaded) -> None:
+def _show_ways(out: Out, host: str, port: int, loaded: Loaded, catching: str) -> None:
     config = f"--config {loaded.path}"
     ways = (
+        (
+            "Have one caught, or refused on purpose",
+            f"curl smtp://{catching} --mail-from {_SENDER} --mail-rcpt {_RECIPIENT} -T examples/hello.eml",
+            f"swaks --server {catching} --from {_SENDER} --to 550@example.org",
+        ),
         (
             "Have one delivered",
             f"curl smtp://{host}:{port} --mail-from {_SENDER} --mail-rcpt {_RECIPIENT} -T examples/hello.eml",
