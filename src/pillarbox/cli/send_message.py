@@ -12,6 +12,7 @@ import mimetypes
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
@@ -111,22 +112,22 @@ def build_message(draft: Draft, *, now: float, unique: str, hostname: str) -> by
     is_utf8 = draft.needs_smtputf8
     message = EmailMessage(policy=(SMTPUTF8 if is_utf8 else SMTP).clone(cte_type="7bit"))
     given = {name.lower() for name, _ in draft.fields}
-    fields = {
-        "From": _written(draft.author),
-        "To": ", ".join(map(_written, draft.to)),
-        "Cc": ", ".join(map(_written, draft.cc)),
-        "Subject": draft.subject,
-        "Date": format_date(now),
-        "Message-ID": make_message_id(unique, hostname).decode(),
-    }
     try:
+        fields = {
+            "From": _written(draft.author),
+            "To": ", ".join(map(_written, draft.to)),
+            "Cc": ", ".join(map(_written, draft.cc)),
+            "Subject": draft.subject,
+            "Date": format_date(now),
+            "Message-ID": make_message_id(unique, hostname).decode(),
+        }
         for name, value in fields.items():
             if value and name.lower() not in given:
                 message[name] = value
         _add_contents(message, draft)
         octets = message.as_bytes()
         octets += b"" if octets.endswith(b"\r\n") else b"\r\n"
-    except (ValueError, IndexError, LookupError) as error:
+    except (ValueError, IndexError, LookupError, MessageError) as error:
         raise DraftInvalid(f"the message cannot be written: {error}") from None
     octets = b"".join(_lines(draft.fields, is_utf8=is_utf8)) + octets
     _read_back(octets, draft, given)
