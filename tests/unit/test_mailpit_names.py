@@ -44,6 +44,7 @@ def read(environ: dict[str, str], file: Path | None = None) -> tuple[Settings, l
         ("MP_SMTP_REQUIRE_STARTTLS", "1", "require_tls", True),
         ("MP_UI_AUTH", "a:b c:d", "http_users", ("a:b", "c:d")),
         ("MP_POP3_AUTH", "a:b", "pop3_users", ("a:b",)),
+        ("MP_POP3_AUTH_FILE", "/x/users", "pop3_users_file", Path("/x/users")),
         ("MP_TAG", "big=larger:1M, bob=to:bob", "tags", ("big: larger:1M", "bob: to:bob")),
         ("MP_TAGS_DISABLE", "plus-addresses", "tag_by_address", False),
         ("MP_TAGS_DISABLE", "plus-addresses", "tag_by_header", True),

@@ -225,6 +225,7 @@ _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
     "WEBROOT": _own("webroot"),
     "POP3_BIND_ADDR": _bind("pop3"),
     "POP3_AUTH": _users("pop3_users"),
+    "POP3_AUTH_FILE": _own("pop3_users_file"),
     "WEBHOOK_URL": _webhook,
     "CHAOS_TRIGGERS": _chaos,
     "TAG": _tags,

@@ -15,7 +15,7 @@ from pillarbox.sandbox.late_bounces import LateBounces
 from pillarbox.sandbox.pop3.server import Pop3Server
 from pillarbox.sandbox.release import build_releaser
 from pillarbox.sandbox.service import Sandbox
-from pillarbox.sandbox.users import read_users
+from pillarbox.sandbox.users import read_users, read_users_file
 from pillarbox.sandbox.webhooks import Webhooks
 
 __all__ = ["SandboxOutward"]
@@ -40,6 +40,9 @@ class SandboxOutward:
         self._on_defect = on_defect
         self._pop3: Pop3Server | None = None
         self._pop3_users = read_users(self._settings.pop3_users, "sandbox.pop3_users")
+        if self._settings.pop3_users_file is not None:
+            file = self._settings.pop3_users_file
+            self._pop3_users |= read_users_file(file, "pop3_users_file")
         self.bounces = LateBounces(sandbox)
         self._webhooks = Webhooks(sandbox, settings.sandbox_webhook, on_defect=on_defect)
         self._releaser = build_releaser(sandbox, settings.sandbox_release, settings.sandbox_forward)

@@ -20,7 +20,8 @@ def _pages(loaded: Loaded) -> Iterator[Finding]:
         return
     own = loaded.settings.sandbox
     is_closed = bool(own.http_users or own.http_users_file or own.http_token)
-    for key, is_guarded in (("http", is_closed), ("pop3", bool(own.pop3_users))):
+    needs_password = bool(own.pop3_users or own.pop3_users_file)
+    for key, is_guarded in (("http", is_closed), ("pop3", needs_password)):
         report = Report(loaded, "sandbox", key)
         addresses: tuple[str, ...] = getattr(own, key)
         for text in addresses:

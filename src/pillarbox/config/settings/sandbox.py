@@ -82,6 +82,7 @@ class SandboxSettings:
         'Users of POP3, each as "user:password". Empty: any user and password.', (), secret=True
     )
     pop3_read_only: bool = setting("Whether mail cannot be deleted by POP3.", False)
+    pop3_users_file: Path | None = setting("File with such users, one a line.", None)
     http_users: tuple[str, ...] = setting(
         'Users of the page and the API, each as "user:password". Empty: everybody who can '
         "reach it.",
