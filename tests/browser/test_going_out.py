@@ -56,12 +56,17 @@ def test_a_mail_is_released_by_the_relay(browser: Browser, console: Console) -> 
         latest = console.run(console.sandbox.latest("Take me out"))
         assert latest is not None
         assert latest.recipients == ("real@example.com",)
+        expect(visit.page.locator("#release")).not_to_be_visible()
         visit.page.locator("[data-dialog=release]").click()
         visit.page.locator("#release-to").fill("stranger@example.org")
         visit.page.get_by_role("button", name="Release", exact=True).click()
         expect(visit.page.locator(".toast")).to_contain_text("stranger@example.org")
         visit.complaints[:] = [one for one in visit.complaints if "422" not in one]
         visit.is_clean()
+        visit.page.goto(f"{sender.base}/webhooks")
+        released = visit.page.locator("#released tbody tr")
+        expect(released).to_have_count(1)
+        expect(released).to_contain_text("real@example.com 250 2.0.0")
 
 
 def test_without_a_relay_the_button_explains(console: Console, visit: Visit) -> None:

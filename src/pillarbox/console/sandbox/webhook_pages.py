@@ -1,4 +1,4 @@
-"""The page of webhooks: who is told of new mail, what they answered, and trying again."""
+"""The page of webhooks: who is told of new mail and what they answered; what was released."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pillarbox.console.sandbox.forms import read_form
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.shell import make_shell
 from pillarbox.errors import PillarboxError
+from pillarbox.sandbox.release import Released, ReleasedRecipient
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.webhooks import Delivery
 from pillarbox.store.ids import show_id
@@ -84,7 +85,7 @@ class _WebhookPages:
         return _back(request)
 
     async def _page(self, request: Request, *, problem: str = "") -> Response:
-        hooks = self._sandbox.webhooks
+        hooks, releaser = self._sandbox.webhooks, self._sandbox.releaser
         return self._pages.page(
             request,
             "sandbox/webhooks.html",
@@ -92,8 +93,33 @@ class _WebhookPages:
             shell=await make_shell(self._sandbox, Place(), "webhooks"),
             endpoints=hooks.endpoints(),
             deliveries=[_view(delivery) for delivery in hooks.deliveries(_SHOWN)],
+            releaser=releaser,
+            releases=() if releaser is None else tuple(map(_released, releaser.releases())),
             problem=problem,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseView:
+    """One release as the page shows it."""
+
+    at: float
+    mail: str
+    rule: str  # "" for a person
+    recipients: tuple[ReleasedRecipient, ...]
+    problem: str
+    conversation: tuple[str, ...]
+
+
+def _released(released: Released) -> ReleaseView:
+    return ReleaseView(
+        at=released.at,
+        mail=show_id(released.mail),
+        rule=released.rule,
+        recipients=released.recipients,
+        problem=released.problem,
+        conversation=released.conversation,
+    )
 
 
 def _view(delivery: Delivery) -> DeliveryView:
