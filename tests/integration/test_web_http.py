@@ -211,6 +211,24 @@ def test_a_page_elsewhere_changes_nothing_and_hears_nothing(
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        ("cross-site", "no-cors", 403),  # <img src=...> on a page elsewhere
+        ("same-site", "cors", 403),
+        ("cross-site", "navigate", 200),  # a link that somebody follows
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ],
+)
+def test_a_page_elsewhere_cannot_even_ask(
+    server: RunningWeb, site: str, mode: str, status: int
+) -> None:
+    """Reading may leave a mark, so that only people, programs and our own pages may read."""
+    fields = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert server.ask("GET", "/api/test/echo/a", headers=fields).status == status
+
+
 def test_our_own_page_may_act(server: RunningWeb) -> None:
     """The origin that names the host of the request is ours."""
     answer = server.ask(

@@ -150,7 +150,7 @@ class Guard:
 
     def _refuse_foreign(self, scope: Scope, fields: Mapping[str, str], host: str) -> None:
         is_live = scope["type"] == "websocket" or _LIVE_TYPE in fields.get("accept", "").encode()
-        if not is_live and scope.get("method") in SAFE_METHODS:
+        if not is_live and scope.get("method") in SAFE_METHODS and not _is_fetched(fields):
             return
         if is_foreign(
             host,
@@ -316,6 +316,14 @@ def _fields(scope: Scope) -> dict[str, str]:
         text, key = value.decode("latin-1"), name.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
+
+
+def _is_fetched(fields: Mapping[str, str]) -> bool:
+    """Whether a page asks, and not a person who follows a link.
+
+    Reading a message may mark it as read, and so even a picture's address would change something.
+    """
+    return fields.get("sec-fetch-mode", "navigate") != "navigate"
 
 
 def _template(scope: Scope) -> str:
