@@ -333,7 +333,7 @@ def hostile() -> Sample:
         "Please sign in.\n",
         html,
         author='"<img src=x onerror=alert(1)>" <security@bank.example>',
-        X_Tags="<b>urgent</b>",
+        X_Tags="phishing",
     )
     message.add_attachment(
         b"MZ" + b"\0" * 900,

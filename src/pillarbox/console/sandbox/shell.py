@@ -13,7 +13,7 @@ from pillarbox.search.words import MAIL_WORDS, WORDS
 
 __all__ = ["ProjectEntry", "Shell", "TagEntry", "make_shell", "tag_entry"]
 
-_HUES: Final = 6
+_HUES: Final = 8
 _MOST_TAGS: Final = 100
 _SHORTCUTS: Final = (
     ("j or k", "Next and previous message"),
@@ -93,7 +93,7 @@ class Shell:
 def tag_entry(name: str, count: int = 0) -> TagEntry:
     """Return a tag as pages show it."""
     quoted = name if name.isalnum() else '"' + name.replace('"', "") + '"'
-    return TagEntry(name, crc32(name.encode()) % _HUES, f"tag:{quoted}", count)
+    return TagEntry(name, (crc32(name.encode()) >> 11) % _HUES, f"tag:{quoted}", count)
 
 
 async def make_shell(sandbox: Sandbox, place: Place, page: str = "list") -> Shell:

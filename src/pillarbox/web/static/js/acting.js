@@ -109,8 +109,10 @@ on("click", "#new-above button", () => { one("#rows").scrollTop = 0; reload(); }
 on("submit", "form[data-action]", async (event, form) => {
   event.preventDefault();
   const ids = [...new FormData(form).getAll("ids")].join(",").split(",").filter(Boolean);
-  await act(form.getAttribute("action").split("/").pop(), new FormData(form), async () => {
+  const action = form.getAttribute("action").split("/").pop();
+  await act(action, new FormData(form), async () => {
     form.closest("dialog")?.close();
+    if (action === "release") return; // nothing of the mail has changed
     await refreshRows(ids);
     if (openId() && ids.includes(openId())) go(location.href, { push: false });
   });
