@@ -26,7 +26,7 @@ from pillarbox.sandbox.info import Addresses, Info, Statistics
 from pillarbox.sandbox.ingest import Ingestion
 from pillarbox.sandbox.projects import Project, ProjectRejected, Projects
 from pillarbox.sandbox.recording import Book
-from pillarbox.sandbox.tagging import Labels, TagRule, clean_tag, read_tag_rules
+from pillarbox.sandbox.tagging import Labels, Tagger, clean_tag, read_tag_rules
 from pillarbox.sandbox.transcript import Transcript, decode, transcribe
 from pillarbox.search.language import parse_query
 from pillarbox.search.query import Query
@@ -92,7 +92,12 @@ class Sandbox:
         self._book = book
         self._database = database
         self._on_defect = on_defect
-        self._tag_rules: tuple[TagRule, ...] = read_tag_rules(settings, clock.now())
+        self._tagger = Tagger(
+            read_tag_rules(settings, clock.now()),
+            tag=lambda selection, tag: self.tag(selection, add=(tag,)),
+            now=clock.now,
+            start=self._run,
+        )
         self._mails: OrderedDict[MessageId, Mail] = OrderedDict()
         self._started_at = clock.now()
         self._removed = 0
@@ -408,14 +413,7 @@ class Sandbox:
 
     def _kept(self, summaries: Sequence[Summary]) -> None:
         self.changes.kept(summaries)
-        if self._tag_rules:
-            ids = frozenset(summary.id for summary in summaries)
-            self._run(self._put_tags(ids), "sandbox: tags")
-
-    async def _put_tags(self, ids: frozenset[MessageId]) -> None:
-        for rule in self._tag_rules:
-            query = parse_query(rule.search, now=self.clock.now())
-            await self.tag(Selection(ids=ids, query=query), add=(rule.tag,))
+        self._tagger.kept(summaries)
 
     def _gone(self, ids: Sequence[MessageId]) -> None:
         self._pruned += len(ids)

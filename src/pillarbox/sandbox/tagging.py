@@ -7,19 +7,19 @@ is kept; what a search has to find is put on right after.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pillarbox.config.settings.sandbox import SandboxSettings
 from pillarbox.errors import PermanentError
-from pillarbox.inbox.values import Label
+from pillarbox.inbox.values import Label, Selection, Summary
 from pillarbox.message.summary import MailSummary
 from pillarbox.sandbox.projects import Projects
 from pillarbox.search.language import parse_query
-from pillarbox.store.port import KeptMessage
+from pillarbox.store.port import KeptMessage, MessageId
 
-__all__ = ["FOR_PROJECT", "Labels", "TagRule", "clean_tag", "read_tag_rules"]
+__all__ = ["FOR_PROJECT", "Labels", "TagRule", "Tagger", "clean_tag", "read_tag_rules"]
 
 FOR_PROJECT: Final = "project:"
 """Before the name of a project, the origin of mail that goes there whatever it looks like."""
@@ -95,3 +95,54 @@ class Labels:
             return ()
         cleaned = (clean_tag(tag) for tag in found[: 2 * _MOST_TAGS])
         return tuple(dict.fromkeys(tag for tag in cleaned if tag))[:_MOST_TAGS]
+
+
+class Tagger:
+    """Puts tags on mail that searches find, right after it was kept.
+
+    What is kept while it is at work waits for its next round, so that it asks no more often
+    than it gets answers.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[TagRule],
+        *,
+        tag: Callable[[Selection, str], Awaitable[object]],
+        now: Callable[[], float],
+        start: Callable[[Coroutine[None, None, None], str], None],
+    ) -> None:
+        """Go by these rules.
+
+        Args:
+            rules: Which mail gets which tag.
+            tag: Puts a tag on mails.
+            now: The wall clock.
+            start: Starts a task, by its name.
+        """
+        self._rules = tuple(rules)
+        self._tag = tag
+        self._now = now
+        self._start = start
+        self._waiting: set[MessageId] = set()
+        self._is_at_work = False
+
+    def kept(self, summaries: Sequence[Summary]) -> None:
+        """Take note of mail that a commit has kept; returns at once."""
+        if not self._rules:
+            return
+        self._waiting.update(summary.id for summary in summaries)
+        if not self._is_at_work:
+            self._is_at_work = True
+            self._start(self._work(), "sandbox: tags")
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                ids = frozenset(self._waiting)
+                self._waiting.clear()
+                for rule in self._rules:
+                    query = parse_query(rule.search, now=self._now())
+                    await self._tag(Selection(ids=ids, query=query), rule.tag)
+        finally:
+            self._is_at_work = False
