@@ -30,6 +30,7 @@ def test_json_is_read() -> None:
         (b'{"a": 1e999}', "too large"),
         (b"[" * 5_000 + b"]" * 5_000, "nested"),
         (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "nested"),
+        (b'{"a": ["x\\ud800y"]}', "surrogate"),
         (b"\xff\xfe", "UTF-8"),
         (b'{"a": 1', "line 1"),
         (b"", "line 1"),
@@ -43,6 +44,11 @@ def test_what_readers_would_understand_differently_is_refused(body: bytes, why: 
     assert caught.value.status == 400
     assert caught.value.code == "invalid_json"
     assert why in str(caught.value.detail)
+
+
+def test_a_character_in_two_halves_is_one() -> None:
+    """A pair of surrogates is what JSON writes for characters beyond 16 bits."""
+    assert read_json(b'"\\ud83d\\udce7"') == "\U0001f4e7"
 
 
 def test_brackets_in_strings_are_no_nesting() -> None:

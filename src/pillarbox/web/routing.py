@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
@@ -25,6 +27,9 @@ _LARGEST_BODY: Final = "pillarbox_largest_body"
 _MOST_DIGITS: Final = 40  # of a number
 _QUICK: Final = 128 * 1024  # octets that are read in less time than a thread takes
 _MOST_MEMBERS: Final = 100_000  # of all objects of a body
+
+
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _Reader:
@@ -71,7 +76,7 @@ def read_json(body: bytes) -> Any:
         raise _bad("it is not UTF-8") from None
     reader = _Reader()
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=reader.members,
             parse_int=reader.integer,
@@ -84,6 +89,17 @@ def read_json(body: bytes) -> Any:
         raise _bad(str(error)) from None
     except RecursionError:
         raise _bad("it is nested too deep") from None
+    if _SURROGATE.search(text) and not _is_encodable(value):
+        raise _bad("a text has half of a character (a lone surrogate)")
+    return value
+
+
+def _is_encodable(value: Any) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def read_json_aside(body: bytes) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from base64 import b64decode
 from binascii import Error as BinasciiError
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -22,7 +23,7 @@ from pillarbox.web.problems import Problem
 from pillarbox.web.routing import Router, takes_body
 from pillarbox.web.settings import MIB
 
-__all__ = ["router"]
+__all__ = ["Message", "compose", "router"]
 
 router = Router(tags=["Mailpit: messages"])
 
@@ -67,7 +68,7 @@ class _File(
     content_id: str = ""
 
 
-class _Message(
+class Message(
     Struct,
     frozen=True,
     rename={
@@ -84,6 +85,8 @@ class _Message(
         "attachments": "Attachments",
     },
 ):
+    """A message in parts."""
+
     sender: _Person = _Person()
     to: list[_Person] = field(default_factory=list)
     cc: list[_Person] = field(default_factory=list)
@@ -97,14 +100,14 @@ class _Message(
     attachments: list[_File] = field(default_factory=list)
 
 
-@router.post("/send", summary="Send a message", openapi_extra=describes(_Message))
+@router.post("/send", summary="Send a message", openapi_extra=describes(Message))
 @takes_body(_LARGEST)
 async def send(request: Request, sandbox: TheSandbox) -> Response:
     """Take a message in as if it had come by SMTP."""
-    body = await read_body(request, _Message)
+    body = await read_body(request, Message)
     recipients = [person.email for person in (*body.to, *body.cc)] + body.bcc
     message = await sandbox.ingest(
-        await asyncio.to_thread(_compose, body) if body.attachments else _compose(body),
+        await asyncio.to_thread(compose, body) if body.attachments else compose(body),
         reverse_path=body.sender.email,
         recipients=recipients,
         project=request.path_params.get("project"),
@@ -112,7 +115,12 @@ async def send(request: Request, sandbox: TheSandbox) -> Response:
     return json_answer({"ID": show_id(message)})
 
 
-def _compose(body: _Message) -> bytes:
+def compose(body: Message) -> bytes:
+    """Return the message that was given in parts.
+
+    Raises:
+        Problem: A value cannot stand where it should (400).
+    """
     addresses = [person.email for person in (body.sender, *body.to, *body.cc, *body.reply_to)]
     is_ascii = all(address.isascii() for address in addresses)
     message = EmailMessage(policy=SMTP if is_ascii else SMTPUTF8)
@@ -160,7 +168,7 @@ def _attach(message: EmailMessage, file: _File) -> None:
 def _address(person: _Person, field_name: str) -> Address:
     try:
         return Address(_one_line(person.name, field_name), addr_spec=person.email)
-    except (ValueError, IndexError, UnicodeError):
+    except (ValueError, IndexError, MessageError):
         raise Problem(400, f"invalid {field_name} address: {person.email}") from None
 
 
