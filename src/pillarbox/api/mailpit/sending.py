@@ -29,7 +29,8 @@ router = Router(tags=["Mailpit: messages"])
 
 _LARGEST: Final = 40 * MIB  # 25 MiB of attachments in base64, and some text
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")  # RFC 5322 §3.6.8
-_LINE_END: Final = re.compile(r"[\r\n\0]")
+_LINE_END: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""Controls, and whatever some program takes for the end of a line."""
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9.+_-]{1,60}/[A-Za-z0-9.+_-]{1,100}")
 _RESERVED: Final = frozenset(
     {
@@ -174,5 +175,5 @@ def _address(person: _Person, field_name: str) -> Address:
 
 def _one_line(text: str, where: str) -> str:
     if _LINE_END.search(text):
-        raise Problem(400, f"{where}: a line end cannot stand in a field")
+        raise Problem(400, f"{where}: a line end or control character cannot stand in a field")
     return text
