@@ -56,6 +56,7 @@ class Meaning:
 
     def __init__(self, pattern: re.Pattern[Any]) -> None:
         self._tree = tree(pattern)
+        self._ignores_case = bool(pattern.flags & re.IGNORECASE)
         self._leaves = {
             repr(item): _compiled(item, pattern) for item in items(self._tree) if item[0] in LEAVES
         }
@@ -68,6 +69,7 @@ class Meaning:
             ops.ATOMIC_GROUP: self._atomic,
             ops.ASSERT: self._ahead_or_behind,
             ops.ASSERT_NOT: self._not_ahead_or_behind,
+            ops.GROUPREF: self._again,
         }
 
     def ways(self, text: Text, start: int) -> Iterator[Way]:
@@ -102,6 +104,15 @@ class Meaning:
         assert not removed
         for end, groups in self._sequence(body, text, way):
             yield end, groups if number is None else {**groups, number: (way[0], end)}
+
+    def _again(self, number: int, text: Text, way: Way) -> Iterator[Way]:
+        """Match what a group has caught once more; a group that caught nothing does not match."""
+        begin, end = way[1].get(number, (0, -1))
+        caught, there = text[begin:end], text[way[0] : way[0] + end - begin]
+        if self._ignores_case:
+            caught, there = caught.lower(), there.lower()
+        if begin <= end and caught == there:
+            yield way[0] + end - begin, way[1]
 
     def _branch(self, argument: Any, text: Text, way: Way) -> Iterator[Way]:
         for body in argument[1]:

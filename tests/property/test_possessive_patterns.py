@@ -72,18 +72,30 @@ class _Near:
                 kinds.setdefault(meaning.kind(character), character)
         return cls(meaning, pattern.pattern[:0], tuple(kinds.values()))
 
-    def text(self, draw: Callable[[Any], Any], sequence: Sequence[Item]) -> Text:
-        """Draw a text: what the pattern asks for, with mistakes."""
+    def text(
+        self,
+        draw: Callable[[Any], Any],
+        sequence: Sequence[Item],
+        drawn: dict[int, Text] | None = None,
+    ) -> Text:
+        """Draw a text: what the pattern asks for, with mistakes; ``drawn`` is that of groups."""
         parts: list[Text] = []
+        drawn = {} if drawn is None else drawn
         for operation, argument in sequence:
             if draw(_ONE_IN_TWENTY):
                 parts.append(draw(st.sampled_from(self.characters)))
             elif draw(_ONE_IN_TWENTY):
                 break
-            parts.append(self._part(draw, operation, argument))
+            parts.append(self._part(draw, operation, argument, drawn))
         return self.empty.join(parts)
 
-    def _part(self, draw: Callable[[Any], Any], operation: Any, argument: Any) -> Text:
+    def _part(
+        self,
+        draw: Callable[[Any], Any],
+        operation: Any,
+        argument: Any,
+        drawn: dict[int, Text],
+    ) -> Text:
         if operation in LEAVES:
             fit = [
                 each
@@ -94,12 +106,16 @@ class _Near:
         if operation in REPEATS:
             least, most, body = argument
             count = draw(st.integers(least, min(most, least + 2)))
-            return self.empty.join(self.text(draw, body) for _ in range(count))
+            return self.empty.join(self.text(draw, body, drawn) for _ in range(count))
         if operation is ops.BRANCH:
-            return self.text(draw, draw(st.sampled_from(argument[1])))
+            return self.text(draw, draw(st.sampled_from(argument[1])), drawn)
         if operation is ops.SUBPATTERN:
-            return self.text(draw, argument[3])
-        return self.text(draw, argument) if operation is ops.ATOMIC_GROUP else self.empty
+            text = self.text(draw, argument[3], drawn)
+            drawn[argument[0]] = text
+            return text
+        if operation is ops.GROUPREF:
+            return drawn.get(argument, self.empty)
+        return self.text(draw, argument, drawn) if operation is ops.ATOMIC_GROUP else self.empty
 
 
 PATTERNS: Final = _patterns()
