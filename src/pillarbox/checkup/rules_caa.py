@@ -17,7 +17,7 @@ _KNOWN: Final = frozenset(
     {"issue", "issuewild", "issuemail", "issuevmc", "iodef", "contactemail", "contactphone"}
 )
 # RFC 8659 §4.2: a domain name, then parameters; an empty name forbids.
-_ISSUER: Final = re.compile(r"\s*([A-Za-z0-9.-]*)\s*(?:;.*)?", re.DOTALL)
+_ISSUER: Final = re.compile(r"\s*+([A-Za-z0-9.-]*+)\s*+(?:;.*)?", re.DOTALL)
 
 
 def judge_caa(facts: DomainFacts) -> Iterator[Remark]:
