@@ -259,6 +259,20 @@ def test_nothing_gets_into_a_header_by_the_api(sandbox: RunningSandbox, body: ob
     assert sandbox.get(f"{API}/messages").json["total"] == 0
 
 
+def test_addresses_may_be_of_any_script(sandbox: RunningSandbox) -> None:
+    """A message to and from such people goes in as UTF-8 (RFC 6532)."""
+    body = {
+        "From": {"Email": "ännchen@müller.example", "Name": "Ännchen"},
+        "To": [{"Email": "用户@例子.example"}],
+        "Subject": "Grüße",
+        "Text": "ü",
+    }
+    shown = sandbox.ask("POST", f"{API}/send", body).json["ID"]
+    mail = sandbox.get(f"{API}/message/{shown}").json
+    assert mail["From"] == {"Name": "Ännchen", "Address": "ännchen@müller.example"}
+    assert mail["To"][0]["Address"] == "用户@例子.example"
+
+
 def test_chaos_is_set_and_obeyed(sandbox: RunningSandbox) -> None:
     """All senders fail at 100 percent, and none when it is reset."""
     triggers = sandbox.ask(

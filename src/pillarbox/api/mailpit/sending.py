@@ -18,6 +18,8 @@ from msgspec import Struct, field
 from pillarbox.api.answers import json_answer
 from pillarbox.api.mailpit.reading import describes, read_body
 from pillarbox.api.serving import TheSandbox
+from pillarbox.errors import PermanentError
+from pillarbox.smtp.path import parse_mailbox
 from pillarbox.store.ids import show_id
 from pillarbox.web.problems import Problem
 from pillarbox.web.routing import Router, takes_body
@@ -168,8 +170,11 @@ def _attach(message: EmailMessage, file: _File) -> None:
 
 def _address(person: _Person, field_name: str) -> Address:
     try:
-        return Address(_one_line(person.name, field_name), addr_spec=person.email)
-    except (ValueError, IndexError, MessageError):
+        mailbox = parse_mailbox(person.email)
+        return Address(
+            _one_line(person.name, field_name), username=mailbox.local_part, domain=mailbox.domain
+        )
+    except (PermanentError, ValueError, MessageError):
         raise Problem(400, f"invalid {field_name} address: {person.email}") from None
 
 
