@@ -27,7 +27,7 @@ async function doIt(action, fields, then) {
   }
 }
 
-export function mark(ids, isRead) {
+function mark(ids, isRead) {
   if (!ids.length) return;
   for (const id of ids) { const row = one(`#mail-${CSS.escape(id)}`); if (row) showRead(row, isRead); }
   return act("mark", { ids: ids.join(","), read: isRead ? "1" : "0" }, () => pickNone());

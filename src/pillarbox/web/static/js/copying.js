@@ -16,13 +16,11 @@ async function copy(text) {
 }
 
 function said(button) {
-  const icon = button.querySelector(".icon:last-of-type") ?? button;
   button.classList.add("is-copied");
   const title = button.title;
   button.title = "Copied";
   announce("Copied");
   setTimeout(() => { button.classList.remove("is-copied"); button.title = title; }, 1200);
-  return icon;
 }
 
 on("click", "[data-copy]", async (_, button) => { await copy(button.dataset.copy); said(button); });
@@ -30,13 +28,13 @@ on("click", "[data-copy-from]", async (_, button) => { await copy(one(button.dat
 
 on("click", "[data-snippet]", (_, button) => chooseSnippet(button.closest("[data-snippets]"), button.dataset.snippet));
 
-export function chooseSnippet(box, key) {
+function chooseSnippet(box, key) {
   for (const button of box.querySelectorAll("[data-snippet]")) button.setAttribute("aria-pressed", String(button.dataset.snippet === key));
   for (const part of box.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== key;
   localStorage.setItem("pillarbox.snippet", key);
 }
 
-export function prepareSnippets(within = document) {
+function prepareSnippets(within = document) {
   for (const box of within.querySelectorAll("[data-snippets]")) {
     const wanted = localStorage.getItem("pillarbox.snippet");
     const keys = [...box.querySelectorAll("[data-snippet]")].map((button) => button.dataset.snippet);

@@ -6,7 +6,7 @@ const AHEAD = "600px"; // how far before its end the list goes on
 const FULL = 120; // rows of a leaf, after which newer ones begin another
 
 export const rows = () => all("#row-list .row");
-export const linkOf = (row) => one("a", row);
+const linkOf = (row) => one("a", row);
 export const openRow = () => one("#row-list .row.is-current");
 export const place = () => one("#rows")?.dataset.place ?? "";
 export const picked = () => all(".pick:checked").map((box) => box.value);
@@ -145,7 +145,7 @@ async function goOn(more) {
   }
 }
 
-export function watchEnd() {
+function watchEnd() {
   for (const more of all(".more")) watcher.observe(more);
 }
 document.addEventListener("filled", watchEnd);
@@ -175,7 +175,7 @@ function takeIn(fresh, list, { sign }) {
   return count;
 }
 
-export function replaceRow(known, row) {
+function replaceRow(known, row) {
   if (known.dataset.state === row.dataset.state) return;
   setPicked(row, one(".pick", known).checked);
   linkOf(row).tabIndex = linkOf(known).tabIndex;
@@ -235,7 +235,7 @@ function offerNew() {
   one("button", offer).textContent = "Newer messages";
 }
 
-export function showTotals(total, unread) {
+function showTotals(total, unread) {
   const said = one("#list-said");
   if (!said || Number.isNaN(total)) return;
   const strong = document.createElement("b");
