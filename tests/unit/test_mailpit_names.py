@@ -36,6 +36,8 @@ def read(environ: dict[str, str], file: Path | None = None) -> tuple[Settings, l
         ("MP_WEBROOT", "/mail", "webroot", "/mail"),
         ("MP_SMTP_AUTH", "a:b c:d,e", "users", ("a:b", "c:d,e")),
         ("MP_SMTP_AUTH", "a:b", "auth", SandboxAuth.CHOSEN),
+        ("MP_SMTP_AUTH", "a:b", "require_auth", True),
+        ("MP_SMTP_AUTH_FILE", "/x/users", "require_auth", True),
         ("MP_SMTP_AUTH_FILE", "/x/users", "users_file", Path("/x/users")),
         ("MP_SMTP_AUTH_FILE", "/x/users", "auth", SandboxAuth.CHOSEN),
         ("MP_SMTP_AUTH_ACCEPT_ANY", "true", "auth", SandboxAuth.ANY),
@@ -89,6 +91,41 @@ def test_a_relay_a_webhook_and_chaos_are_understood() -> None:
     assert settings.sandbox.chaos == "Sender:451:50"
     assert told == []
     assert read({"MP_SMTP_RELAY_PORT": "587"})[0].sandbox_release.relay == ""
+
+
+@pytest.mark.parametrize(
+    ("expression", "patterns"),
+    [
+        (r"@example\.com$", ("@example.com",)),
+        (r"^ann@example\.com$", ("ann@example.com",)),
+        (r"(@example\.com|^bob@mail\.example\.org|.*@x\.test)$",
+         ("@example.com", "bob@mail.example.org", "@x.test")),
+    ],
+)  # fmt: skip
+def test_who_may_get_mail_is_understood(expression: str, patterns: tuple[str, ...]) -> None:
+    """Mailpit's lists of addresses and domains are lists of the relay, and nobody is told."""
+    host = {"MP_SMTP_RELAY_HOST": "relay.test"}
+    settings, told = read(host | {"MP_SMTP_RELAY_ALLOWED_RECIPIENTS": expression})
+    assert (settings.sandbox_release.recipients, told) == (patterns, [])
+    settings, told = read(host | {"MP_SMTP_RELAY_BLOCKED_RECIPIENTS": expression})
+    assert (settings.sandbox_release.blocked, told) == (patterns, [])
+
+
+@pytest.mark.parametrize("name", ["ALLOWED_RECIPIENTS", "BLOCKED_RECIPIENTS"])
+@pytest.mark.parametrize(
+    "expression",
+    [r"@example\.com", r"@example.com$", r"ann@example\.com$", r"@a\.com|@b\.com$", r"^@a\.com$",
+     r"@(a|b)\.com$", ".*", r"(@a\.com|[xy]@b\.com)$", "(", "$", "()$"],
+)  # fmt: skip
+def test_a_list_that_cannot_be_read_lets_nothing_out(name: str, expression: str) -> None:
+    """Where it is not certain who may get mail, there is no relay, and that is told."""
+    environ = {"MP_SMTP_RELAY_HOST": "relay.test", "MP_SMTP_RELAY_ALL": "true"}
+    settings, told = read(environ | {f"MP_SMTP_RELAY_{name}": expression})
+    assert settings.sandbox_release.relay == ""
+    assert settings.sandbox_forward == {}
+    assert told == [
+        f"$MP_SMTP_RELAY_{name} cannot be read here, so that no mail is relayed at all."
+    ]
 
 
 def test_ours_goes_before_mailpits_and_that_before_the_file(tmp_path: Path) -> None:

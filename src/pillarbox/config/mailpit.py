@@ -8,6 +8,7 @@ and never keeps the sandbox from starting.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,6 +29,16 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 Values = dict[Address, object]
 """What a variable means: settings with their values, as text or as they are in TOML."""
+
+# Mailpit with a list of users takes no mail from anybody else.
+_CHOSEN: Final[Values] = {("sandbox", "auth"): "chosen", ("sandbox", "require_auth"): True}
+
+# Who may get released mail, and who never: regular expressions there, patterns here.
+_LISTS: Final = {"ALLOWED_RECIPIENTS": "recipients", "BLOCKED_RECIPIENTS": "blocked"}
+_ALTERNATIVES: Final = re.compile(r"\((?P<grouped>[^()]*)\)\$|(?P<single>[^()|]*)\$")
+_WHO: Final = re.compile(
+    r"(?P<local>\^[\w-]+|\^\.[*+]|\.[*+])?@(?P<domain>[\w-]+(\\\.[\w-]+)*)", re.ASCII
+)
 
 
 def with_mailpit_names(
@@ -57,12 +68,13 @@ def with_mailpit_names(
                     wrong.append(_wrong(name, expected))
         elif word not in _ALIASES and word not in _NEEDLESS | _OF_RELAY:
             ignored.append(name)
-    for address, value in _relay(environ).items():
+    unread = tuple(_unread_lists(environ))
+    for address, value in _relay(environ).items() if not unread else ():
         values[address] = _converted(address, value)
     if wrong:
         raise ConfigError(wrong)
     settings = _merged(loaded, values)
-    return settings, tuple(_told(ignored))
+    return settings, (*_told(ignored), *unread)
 
 
 def _order(name: str) -> tuple[bool, str]:
@@ -128,14 +140,14 @@ def _users(key: str, *, chooses: bool = False) -> Callable[[str], Values]:
     def read(text: str) -> Values:
         values: Values = {("sandbox", key): text.split()}
         if chooses:
-            values["sandbox", "auth"] = "chosen"
+            values |= _CHOSEN
         return values
 
     return read
 
 
 def _users_file(text: str) -> Values:
-    return {("sandbox", "users_file"): text, ("sandbox", "auth"): "chosen"}
+    return {("sandbox", "users_file"): text, **_CHOSEN}
 
 
 def _accept_any(text: str) -> Values:
@@ -195,6 +207,9 @@ def _relay(environ: Mapping[str, str]) -> Values:
     port = said("PORT") or "25"
     url = f"smtps://{user}{host}:{port}" if is_implicit else f"smtp://{user}{host}:{port}?tls={tls}"
     values: Values = {("sandbox_release", "relay"): url, ("sandbox_release", "recipients"): ["*"]}
+    for word, key in _LISTS.items():
+        if said(word):
+            values["sandbox_release", key] = _people(said(word))
     if said("PASSWORD"):
         values["sandbox_release", "password"] = said("PASSWORD")
     if said("RETURN_PATH"):
@@ -202,6 +217,42 @@ def _relay(environ: Mapping[str, str]) -> Values:
     if said("ALL").lower() in _TRUE:
         values["sandbox_forward", _NAME, "search"] = ""
     return values
+
+
+def _people(expression: str) -> list[str]:
+    r"""Return the patterns that a regular expression of Mailpit's stands for.
+
+    Addresses and domains, alone or as alternatives, anchored so that they mean the same here:
+    ``(@example\.com|^ann@example\.org)$``. Empty for anything else.
+    """
+    form = _ALTERNATIVES.fullmatch(expression)
+    if form is None:
+        return []
+    found = [_WHO.fullmatch(each) for each in (form["grouped"] or form["single"] or "").split("|")]
+    return [_pattern(each) for each in found if each is not None] if all(found) else []
+
+
+def _pattern(who: re.Match[str]) -> str:
+    local = (who["local"] or "").removeprefix("^")
+    domain = who["domain"].replace("\\.", ".")
+    return f"@{domain}" if local in {"", ".*", ".+"} else f"{local}@{domain}"
+
+
+def _unread_lists(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is told of lists that mean nothing here: without them too much could leave."""
+    for word in _LISTS:
+        name = f"{_PREFIX}SMTP_RELAY_{word}"
+        expression = environ.get(name, "").strip()
+        if expression and not _people(expression):
+            yield Finding(
+                level=Level.WARNING,
+                code="PB-CONFIG-091",
+                what=f"${name} cannot be read here, so that no mail is relayed at all.",
+                why="It says who may get mail; without it, mail could go to others.",
+                fix="Write addresses and domains such as (@example\\.com|^ann@example\\.org)$, "
+                "or say sandbox_release.recipients and sandbox_release.blocked.",
+                evidence=(f"${name}={expression}",),
+            )
 
 
 _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
@@ -233,12 +284,12 @@ _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
     "TAGS_USERNAME": _own("tag_by_user"),
 }
 
-# Read together. Lists of allowed recipients are patterns of another kind, and are told of.
+# Read together.
 _OF_RELAY: Final = frozenset(
     f"SMTP_RELAY_{word}"
     for word in (
-        "ALL", "ALLOW_INSECURE", "AUTH", "HOST", "PASSWORD", "PORT", "RETURN_PATH", "STARTTLS",
-        "TLS", "USERNAME",
+        "ALL", "ALLOWED_RECIPIENTS", "ALLOW_INSECURE", "AUTH", "BLOCKED_RECIPIENTS", "HOST",
+        "PASSWORD", "PORT", "RETURN_PATH", "STARTTLS", "TLS", "USERNAME",
     )
 )  # fmt: skip
 
