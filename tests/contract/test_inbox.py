@@ -218,6 +218,32 @@ def test_lists_are_newest_first_and_in_parts(make: MakeInbox) -> None:
     run(make, steps)
 
 
+@pytest.mark.parametrize("words", ["", "good"])
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("newest", "543210"), ("oldest", "012345"), ("largest", "524130"), ("smallest", "304152")],
+)
+def test_parts_follow_each_other_in_every_order(
+    make: MakeInbox, order: str, expected: str, words: str
+) -> None:
+    """A cursor goes on behind its mail in the order that is asked for; none is missed or twice."""
+
+    async def steps(inbox: SqliteInbox) -> None:
+        for n in range(6):  # three sizes, each twice
+            await keep(inbox, mail(subject=f"{n}", text="Good." + "." * (n % 3), at=NOW + n))
+        query = asked(f"order:{order} {words}")
+        seen: list[str] = []
+        before: MessageId | None = None
+        has_more = True
+        while has_more:
+            page = await inbox.find(query, limit=2, before=before)
+            seen += [summary.subject for summary in page.summaries]
+            before, has_more = page.summaries[-1].id, page.has_more
+        assert "".join(seen) == expected
+
+    run(make, steps)
+
+
 @pytest.mark.parametrize(("limit", "start"), [(10**30, 0), (5, 10**30), (-5, 0), (5, -7)])
 def test_no_limit_or_offset_is_too_odd(make: MakeInbox, limit: int, start: int) -> None:
     """What is out of all range is taken for the end of the range."""

@@ -262,6 +262,8 @@ def test_mail_goes_in_and_out_as_files(sandbox: RunningSandbox) -> None:
         "POST", f"{PREFIX}/messages", dumped.body, {"Content-Type": "application/mbox"}
     ).json
     assert (len(back["ids"]), back["refused"]) == (2, [])
+    newest = sandbox.get(f"{PREFIX}/messages?limit=2").json["data"]
+    assert [each["subject"] for each in newest] == ["Second", "From a file"]  # as before
     assert (
         "From a line that mbox quotes"
         in sandbox.get(f"{PREFIX}/messages?query=subject:second&limit=1").json["data"][0]["snippet"]

@@ -76,14 +76,14 @@ class Inbox(Protocol):
         start: int = 0,
         before: MessageId | None = None,
     ) -> Page:
-        """Return mails newest first.
+        """Return mails, newest first unless the query asks for another order.
 
         Args:
             query: Only what it matches; None: all.
             project: Only of this project; None: of all.
             limit: At most this many.
             start: Leave out so many first.
-            before: Only those caught before this one (a cursor; quicker than ``start``).
+            before: Only those behind this one in the list (a cursor; quicker than ``start``).
         """
         ...
 

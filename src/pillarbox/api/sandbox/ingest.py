@@ -13,11 +13,11 @@ from pillarbox.api.sandbox.problems import problems
 from pillarbox.api.sandbox.selecting import Search
 from pillarbox.api.serving import InProject, TheSandbox, read_search
 from pillarbox.errors import PermanentError
+from pillarbox.inbox.values import Selection
 from pillarbox.message.mbox import read_mbox, write_mbox
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.search.query import Query
 from pillarbox.store.ids import show_id
-from pillarbox.store.port import MessageId
 from pillarbox.web.problems import Problem
 from pillarbox.web.routing import Router, takes_body
 from pillarbox.web.settings import MIB
@@ -25,7 +25,6 @@ from pillarbox.web.settings import MIB
 __all__ = ["router"]
 
 router = Router(tags=["Files"])
-_PAGE: Final = 200
 _MAIL: Final = "message/rfc822"
 _MBOX: Final = "application/mbox"
 _BODY: Final = {
@@ -94,7 +93,7 @@ async def ingest(
 async def dump(
     sandbox: TheSandbox, query: Search = "", project: InProject = None
 ) -> StreamingResponse:
-    """Return all mail that a search finds as one mbox file, newest first."""
+    """Return all mail that a search finds as one mbox file, oldest first, so that it comes in again so."""
     search = read_search(query) if query.strip() else None
     return StreamingResponse(
         _mbox(sandbox, search, project),
@@ -106,13 +105,9 @@ async def dump(
 async def _mbox(
     sandbox: Sandbox, search: Query | None, project: str | None
 ) -> AsyncIterator[bytes]:
-    before: MessageId | None = None
-    has_more = True
-    while has_more:
-        page = await sandbox.find(search, project=project, limit=_PAGE, before=before)
-        for summary in page.summaries:
-            content = await sandbox.content(summary.id)
-            if content is not None:
-                yield b"".join(write_mbox([(content, summary.reverse_path, summary.at)]))
-        before = page.summaries[-1].id if page.summaries else None
-        has_more = page.has_more
+    selection = Selection(query=search, project=project)
+    for message in sorted(await sandbox.inbox.matching(selection)):
+        summary = await sandbox.summary(message)
+        content = await sandbox.content(message)
+        if summary is not None and content is not None:  # it is still there
+            yield b"".join(write_mbox([(content, summary.reverse_path, summary.at)]))

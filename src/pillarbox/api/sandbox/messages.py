@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Query as InQuery
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +21,6 @@ from pillarbox.web.routing import Router
 __all__ = ["router"]
 
 router = Router(tags=["Messages"])
-_PAGE: Final = 1_000
 
 
 class Changes(Selected):
@@ -75,7 +74,8 @@ async def list_messages(
     limit: Annotated[int, InQuery(ge=1, le=500, description="At most so many.")] = 50,
     start: Annotated[int, InQuery(ge=0, le=10_000_000, description="Leave out so many.")] = 0,
     before: Annotated[
-        str | None, InQuery(max_length=64, description="Only mail older than this one (`next`).")
+        str | None,
+        InQuery(max_length=64, description="Only mail behind this one in the list (`next`)."),
     ] = None,
 ) -> m.MessageList:
     """Return mails, newest first, that a search finds; without one, all."""
@@ -145,17 +145,8 @@ async def _fixed(sandbox: Sandbox, selection: Selection) -> Selection:
     """Return the ids that a search finds now."""
     if selection.query is None:
         return selection
-    ids: set[MessageId] = set()
-    before: MessageId | None = None
-    has_more = True
-    while has_more:
-        page = await sandbox.find(
-            selection.query, project=selection.project, limit=_PAGE, before=before
-        )
-        ids.update(summary.id for summary in page.summaries)
-        before = page.summaries[-1].id if page.summaries else None
-        has_more = page.has_more
-    return Selection(ids=frozenset(ids), project=selection.project)
+    ids = await sandbox.inbox.matching(selection)
+    return Selection(ids=ids, project=selection.project)
 
 
 def _shown(ids: tuple[MessageId, ...] | list[MessageId]) -> list[str]:

@@ -88,7 +88,10 @@ def conditions(selection: Selection, *, before: MessageId | None = None) -> Cond
 
     Args:
         selection: Which mails are meant.
-        before: Only those caught before this one.
+        before: Only those that are behind this one in the order that is asked for.
+
+    Raises:
+        PermanentError: There is no such order.
     """
     found = Conditions()
     query = selection.query or Query()
@@ -98,8 +101,6 @@ def conditions(selection: Selection, *, before: MessageId | None = None) -> Cond
         found.add("in_project", selection.project)
     if selection.ids is not None:
         found.add("is_one_of", carray(selection.ids))
-    if before is not None:
-        found.add("is_before", before)
     for term in query.terms:
         if term.word is not Word.ANY:
             _add(found, term)
@@ -107,6 +108,8 @@ def conditions(selection: Selection, *, before: MessageId | None = None) -> Cond
         if query.order not in ORDERS:
             raise PermanentError(f"order:{query.order} cannot be asked of caught mail")
         found.order = query.order
+    if before is not None:
+        found.add(f"behind_{found.order}", before)
     return found
 
 

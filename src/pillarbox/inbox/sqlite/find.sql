@@ -48,9 +48,21 @@ mail.project = (SELECT number FROM project WHERE name = ?);
 -- Is one of those named.
 mail.id IN carray(?);
 
--- name: is_before
--- Was caught before another.
+-- name: behind_newest
+-- Is behind another in the order of lists.
 mail.id < ?;
+
+-- name: behind_oldest
+-- Is behind another, the oldest first.
+mail.id > ?;
+
+-- name: behind_largest
+-- Is behind another, the largest first.
+(mail.size, mail.id) < (SELECT other.size, other.id FROM mail AS other WHERE other.id = ?);
+
+-- name: behind_smallest
+-- Is behind another, the smallest first.
+(mail.size, -mail.id) > (SELECT other.size, -other.id FROM mail AS other WHERE other.id = ?);
 
 -- name: has_words
 -- Has these words; the full-text index is the source.
