@@ -159,7 +159,7 @@ async def _not_in_time(
     )
     return Problem(
         408,
-        f"No mail that {query or 'any search'!r} finds came within {seconds:g} seconds.",
+        f"No mail that {query or 'any search'!r} finds came within {seconds:g} s.",
         hint=f"The newest of {page.total} here: {others}."
         if others
         else "There is no mail at all.",
