@@ -321,6 +321,24 @@ def test_of_several_lines_about_a_recipient_the_last_counts() -> None:
             "timeout",
         ),
         (
+            (
+                "javax.mail.MessagingException: Could not connect to SMTP host: smtp.example.com, "
+                "port: 465, response: -1"
+            ),
+            "JavaMail",
+            Stage.CONNECT,
+            "tls-failed",
+        ),
+        (
+            (
+                "javax.mail.MessagingException: Could not connect to SMTP host: smtp.example.com, "
+                "port: 587, response: -1"
+            ),
+            "JavaMail",
+            Stage.CONNECT,
+            "could-not-connect",
+        ),
+        (
             "dial tcp 192.0.2.1:25: connect: connection refused",
             "Go",
             Stage.CONNECT,

@@ -31,6 +31,8 @@ _CODE: Final = re.compile(
     r"(?>(?:(?:[ -]|[ ]-[ ]|, ?b?['\"]|: )#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?)(?=[\s\-:;,)'\"]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+# Ports that programs name beside a failure ("host:465", "port: 587"); no reply has these codes.
+_PORTS: Final = frozenset({"443", "465", "587"})
 _CONTINUED: Final = re.compile(
     r"^[ \t]{0,8}+(?:>>>|<<<|[<>])?[ \t]{0,8}+([2345]\d\d)-", re.MULTILINE
 )
@@ -115,11 +117,11 @@ def find_reply(text: str) -> Said:
     """Return the reply that a text holds: the last one that has both codes, or the last one.
 
     Where one program quotes another ("450 4.1.1 ... said: 550 5.1.1 ..."), the last is the
-    reason. A success, and a number that is none of both, does not count.
+    reason. A success, the number of a port, and a number that is none of both, does not count.
     """
     chosen: re.Match[str] | None = None
     for found in _CODE.finditer(text):
-        if found[1][0] in "23":
+        if found[1][0] in "23" or found[1] in _PORTS:
             continue
         if (
             chosen is None
