@@ -173,10 +173,10 @@ def test_a_mail_of_a_running_sandbox_is_fetched_by_its_id() -> None:
 
 
 def test_what_is_neither_file_nor_id_is_told() -> None:
-    """A name that leads nowhere is an error in words."""
+    """A name that leads nowhere is wrong usage, not a finding about a mail."""
     result = run("nothing.eml")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is no file, and no id of a mail" in result.output
 
 

@@ -261,7 +261,8 @@ def _read(source: str, sandbox: str) -> bytes:
     """Return a mail with CRLF line ends.
 
     Raises:
-        PillarboxError: It cannot be had.
+        click.BadParameter: It is no file that can be read, and no id of a mail.
+        PillarboxError: The sandbox does not give it.
     """
     if source == "-":
         return _crlf(sys.stdin.buffer.read())
@@ -271,9 +272,10 @@ def _read(source: str, sandbox: str) -> bytes:
             return _crlf(path.read_bytes())
         parse_id(source)
     except OSError as error:
-        raise PermanentError(f"{source}: {error.strerror}") from None
+        raise click.BadParameter(f"{source!a}: {error.strerror}") from None
     except PermanentError:
-        raise PermanentError(f"{source!a} is no file, and no id of a mail in a sandbox") from None
+        message = f"{source!a} is no file, and no id of a mail in a sandbox"
+        raise click.BadParameter(message) from None
     return _crlf(asyncio.run(_fetch(source, sandbox)))
 
 
