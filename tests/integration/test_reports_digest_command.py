@@ -112,10 +112,10 @@ def test_a_page_is_written(folder: Path) -> None:
 
 
 def test_tls_reports_name_what_to_do(tmp_path: Path) -> None:
-    """A failure is counted by exchanger, with what it means and what to do."""
+    """A failure is counted by exchanger, with what it means and what to do, and ends with 1."""
     (tmp_path / "tls.json").write_text(json.dumps(TLS))
     done = run("tls", tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "2 sessions with mx.example.org: certificate-expired" in done.stdout
     assert "Renew the certificate of mx.example.org" in done.stdout
 

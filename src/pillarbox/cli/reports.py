@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,13 +20,14 @@ from pillarbox.cli.reports_digest import dmarc_object, print_dmarc, print_tls, t
 from pillarbox.cli.reports_list import print_each, print_list
 from pillarbox.clock import SystemClock
 from pillarbox.control import protocol as p
+from pillarbox.findings import Level
 from pillarbox.mailauth.dmarc_report import Report
 from pillarbox.policy.networks import Network
-from pillarbox.reports.digest.dmarc_digest import digest_dmarc
+from pillarbox.reports.digest.dmarc_digest import DmarcDigest, digest_dmarc
 from pillarbox.reports.digest.gathering import Gathered, gather
 from pillarbox.reports.digest.host_names import confirmed_names
 from pillarbox.reports.digest.page import render_dmarc, render_tls
-from pillarbox.reports.digest.tls_digest import digest_tls
+from pillarbox.reports.digest.tls_digest import TlsDigest, digest_tls
 from pillarbox.reports.received import ReceivedReport, summarize_dmarc, summarize_tls
 from pillarbox.reports.shelf import RECEIVED, newest_first
 
@@ -85,7 +87,8 @@ def dmarc(
     """Read DMARC aggregate reports as one: who sends as you, what p=reject would cost.
 
     PATH is a report (XML, gzip, zip), a mail or an mbox with reports, or a folder of them, a
-    Maildir too. Exits with 1 if there is none, or one that cannot be read.
+    Maildir too. Exits with 1 if there is something to put right, if there is no report, or one
+    that cannot be read.
 
     \b
       pillarbox reports dmarc ~/Maildir/.dmarc --html reports.html
@@ -116,6 +119,7 @@ def dmarc(
         elif html is None:
             print_dmarc(context.out, digest)
     _end(context.out, gathered, "dmarc", found=len(wanted))
+    _judge(digests)
 
 
 @reports.command("tls")
@@ -144,7 +148,7 @@ def tls(
     """Read TLS reports (RFC 8460) as one: who could not reach you with TLS, and why.
 
     PATH is a report (JSON, gzip), a mail or an mbox with reports, or a folder of them. Exits
-    with 1 if there is none, or one that cannot be read.
+    with 1 if there is something to put right, if there is no report, or one that cannot be read.
     """
     wish = _Wish(
         paths=paths,
@@ -167,6 +171,7 @@ def tls(
         elif html is None:
             print_tls(context.out, digest)
     _end(context.out, gathered, "tls", found=len(digests))
+    _judge(digests)
 
 
 # --- single reports ------------------------------------------------------------------
@@ -241,6 +246,12 @@ async def _names(
 def _write(out: Out, path: Path, page: str) -> None:
     path.write_text(page, encoding="utf-8")
     out.say(f"Written to {path}.")
+
+
+def _judge(digests: Iterable[DmarcDigest | TlsDigest]) -> None:
+    """End with 1 if there is something to put right."""
+    if any(one.level >= Level.WARNING for digest in digests for one in digest.findings):
+        raise click.exceptions.Exit(FAILED)
 
 
 def _end(out: Out, gathered: Gathered, kind: str, *, found: int) -> None:
