@@ -96,7 +96,12 @@ def pebble(tmp_path: Path) -> Iterator[Pebble]:
         [authority, "-config", str(tmp_path / "pebble.json"), "-dnsserver", f"{address}:8053",
          "-strict"],
     )  # fmt: skip
-    environ = {"PEBBLE_VA_NOSLEEP": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    environ = {
+        "PEBBLE_VA_NOSLEEP": "1",
+        "PEBBLE_WFE_NONCEREJECT": "0",
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+    }
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((tmp_path / "pebble.log").open("wb"))
         for command in commands:

@@ -59,7 +59,7 @@ def judge_triplet(seen: Seen | None, policy: GreylistPolicy, now: float) -> Grey
             expires_at=now + policy.lifetime,
         )
     return Greylisted(
-        wait=seen.first_at + policy.delay - now,
+        wait=min(seen.first_at + policy.delay - now, policy.delay),  # not more by rounding
         is_return=False,
         seen=seen,
         expires_at=seen.first_at + policy.window,
