@@ -176,7 +176,9 @@ def test_a_rule_says_what_to_do() -> None:
     """Code, enhanced code and text; what is left out is filled in to fit."""
     reply = rule(code=552, enhanced="5.2.2", text="Full").behavior().reply
     assert str(reply) == "552 5.2.2 Full"
-    assert str(rule(code=451).behavior().reply) == "451 4.1.1 Recipient refused, as a rule asks"
+    assert str(rule(code=451).behavior().reply) == "451 4.3.0 Recipient refused, as a rule asks"
+    assert str(rule(code=450).behavior().reply)[:9] == "450 4.2.1"
+    assert str(rule(code=550).behavior().reply)[:9] == "550 5.1.1"
     closing = rule(code=421).behavior()
     assert closing.ends_by is Break.CLOSE
     assert closing.reply is not None

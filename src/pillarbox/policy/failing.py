@@ -55,6 +55,17 @@ _ENHANCED: Final = {
     SessionStage.DATA: "3.0",
     SessionStage.DOT: "7.1",
 }
+# Of a recipient the code says more than the stage; a mailbox that is unknown is so for good.
+_ENHANCED_OF_RECIPIENT: Final = {
+    421: "3.2",
+    450: "2.1",
+    451: "3.0",
+    452: "2.2",
+    551: "1.6",
+    552: "2.2",
+    553: "1.3",
+    554: "7.1",
+}
 
 
 class RuleInvalid(PermanentError):  # noqa: N818 - reads as what it says
@@ -141,7 +152,10 @@ class FailingRule(Struct, frozen=True, kw_only=True):
         return bool(self.count) and tally.acted >= self.count
 
     def _reply(self) -> Reply:
-        enhanced = self.enhanced or f"{self.code // 100}.{_ENHANCED[self.stage]}"
+        fitting = _ENHANCED[self.stage]
+        if self.stage is SessionStage.RCPT:
+            fitting = _ENHANCED_OF_RECIPIENT.get(self.code, fitting)
+        enhanced = self.enhanced or f"{self.code // 100}.{fitting}"
         text = self.text or f"{_TEXTS[self.stage]}, as a rule asks"
         return Reply.of(self.code, enhanced, text, closes=self.code == _CLOSING)
 
