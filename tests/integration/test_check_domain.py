@@ -23,6 +23,10 @@ s1._domainkey TXT "{KEY}"
 _dmarc TXT "v=DMARC1; p=reject; rua=mailto:d@good.example"
 _mta-sts TXT "v=STSv1; id=7;"
 _smtp._tls TXT "v=TLSRPTv1; rua=mailto:t@good.example"
+$ORIGIN nameless.example.
+@ MX 10 mx
+mx A 192.0.2.9
+@ TXT "v=spf1 mx -all"
 $ORIGIN bad.example.
 @ MX 10 mx
 mx A 127.0.0.1
@@ -76,6 +80,15 @@ def test_records_come_in_the_form_of_the_provider(form: str, text: str) -> None:
     assert text in run("bad.example", "--records", form).output
 
 
+@pytest.mark.parametrize("form", ["cloudflare", "route53", "terraform"])
+def test_reverse_names_are_not_put_into_the_zone_of_the_domain(form: str) -> None:
+    """They stand in another zone: one of them would have the whole batch refused."""
+    assert "9.2.0.192.in-addr.arpa. 3600 IN PTR" in run("nameless.example").output
+    found = run("nameless.example", "--records", form).output
+    assert "_smtp._tls.nameless.example" in found
+    assert "in-addr.arpa" not in found
+
+
 def test_programs_get_json() -> None:
     """The object has the score with its arithmetic, and each finding with its parts."""
     result = run("bad.example", "--json")
@@ -106,7 +119,13 @@ def test_what_strangers_publish_cannot_steer_the_terminal() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("no domain",), ("localhost",), ("a.example", "--ip", "x"), ("a.example", "-s", "a b")],
+    [
+        ("no domain",),
+        ("localhost",),
+        ("192.0.2.1",),
+        ("a.example", "--ip", "x"),
+        ("a.example", "-s", "a b"),
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     """What cannot be meant is said before anything is asked."""

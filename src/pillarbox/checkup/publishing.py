@@ -17,8 +17,14 @@ _STRING: Final = 255  # octets of one string of a TXT record (RFC 1035 §3.3)
 
 
 def written(records: Iterable[Publish], form: str) -> str:
-    """Return records in one of ``FORMATS``, each record once."""
-    return FORMATS[form](list(dict.fromkeys(records)))
+    """Return records in one of ``FORMATS``, each record once; "" where none is left.
+
+    A reverse name is in another zone, which only a zone file can hold beside this one: Route 53
+    refuses the whole batch for it.
+    """
+    unique = dict.fromkeys(records)
+    wanted = [one for one in unique if form == "bind" or one.type != "PTR"]
+    return FORMATS[form](wanted) if wanted else ""
 
 
 def _bind(records: list[Publish]) -> str:

@@ -176,6 +176,9 @@ def _question(name: str, selectors: tuple[str, ...], addresses: tuple[str, ...])
         click.UsageError: It is not what it should be.
     """
     wanted = ascii_domain(name.rpartition("@")[2].rstrip("."))
+    if wanted.rpartition(".")[2].isdigit():  # no top-level domain is (RFC 1123 §2.1)
+        problem = f"{name!a} is an address: ask `pillarbox check smtp` about it"
+        raise click.BadParameter(problem, param_hint="DOMAIN")
     if not is_domain(wanted) or "." not in wanted:
         raise click.BadParameter(f"{name!a} is no domain name", param_hint="DOMAIN")
     for selector in selectors:

@@ -107,13 +107,13 @@ def _row(area: Area, points: str, word: Text, text: str) -> tuple[Text, Text, Te
 
 
 def _print_records(out: Out, remarks: tuple[Remark, ...], form: str) -> None:
-    records = tuple(_to_publish(remarks))
-    if not records:
+    text = written(_to_publish(remarks), form)
+    if not text:
         return
     out.line()
     names = {"bind": "BIND", "cloudflare": "Cloudflare", "route53": "Route 53"}
     out.line(Text(f"records to publish ({names.get(form, 'Terraform')})", style="quiet"))
-    for line in written(records, form).splitlines():
+    for line in text.splitlines():
         out.line(f"  {safe(line)}")
 
 

@@ -110,9 +110,7 @@ def records(
     if as_json:
         context.out.json(_object(plan, planned))
         return
-    # The reverse name is in another zone, which only a zone file can hold beside this one.
-    own = [one.publish for one in planned if form == "bind" or one.publish.type != "PTR"]
-    text = written(own, form)
+    text = written([one.publish for one in planned], form)
     if quiet:
         context.out.raw(f"{text}\n")
         return
