@@ -102,6 +102,14 @@ def test_a_reply_that_is_not_expected_exits_with_1(server: LabServer) -> None:
     assert "line 4: expected 250" in result.output
 
 
+def test_a_script_that_is_not_there_is_wrong_usage() -> None:
+    """Nobody is dialed, and the reason is said once, in words."""
+    result = CliRunner().invoke(cli, ["talk", "127.0.0.1:9", "--script", "/nowhere/a.talk"])
+    assert result.exit_code == 2
+    assert "/nowhere/a.talk: No such file or directory" in result.output
+    assert "Errno" not in result.output
+
+
 def test_a_refusal_comes_with_its_cause(server: LabServer) -> None:
     """What the catalog knows of a reply is shown below it."""
     script = "EHLO me.example\nMAIL FROM:<a@b.example>\nRCPT TO:<greylist@c.example>\n< 450"

@@ -211,8 +211,10 @@ def _steps(script: Path | None) -> list[tuple[int, Step]]:
     """
     try:
         text = sys.stdin.read() if script is None or str(script) == "-" else script.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{script}: {error}") from None
+    except OSError as error:
+        raise click.BadParameter(f"{script}: {error.strerror}", param_hint="--script") from None
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{script}: it is no UTF-8", param_hint="--script") from None
     steps = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
