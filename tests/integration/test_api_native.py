@@ -174,6 +174,7 @@ def test_a_wait_that_is_over_says_what_is_there_instead(sandbox: RunningSandbox)
     answer = sandbox.get(f"{PREFIX}/messages/wait?query=to:nobody&timeout=0.05")
     assert answer.status == 408
     assert "Something else" in answer.json["hint"]
+    assert "found by `bcc:`" in answer.json["hint"]  # where a test has looked in the wrong field
     assert "to:nobody" in answer.json["detail"]
 
 

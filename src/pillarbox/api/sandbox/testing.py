@@ -157,13 +157,11 @@ async def _not_in_time(
     others = "; ".join(
         f"{summary.subject!r} to {', '.join(summary.recipients[:3])}" for summary in page.summaries
     )
-    return Problem(
-        408,
-        f"No mail that {query or 'any search'!r} finds came within {seconds:g} s.",
-        hint=f"The newest of {page.total} here: {others}."
-        if others
-        else "There is no mail at all.",
-    )
+    hint = f"The newest of {page.total} here: {others}." if others else "There is no mail at all."
+    if others and "to:" in query:
+        hint += " `to:` looks at the field To; whom no field names is found by `bcc:`."
+    what = f"No mail that {query or 'any search'!r} finds came within {seconds:g} s."
+    return Problem(408, what, hint=hint)
 
 
 def _check(expected: Expectation, found: tuple[str, ...]) -> Outcome:
