@@ -10,7 +10,7 @@ from tests.preflight_mail import mail
 
 from pillarbox.message.mail import read_mail
 from pillarbox.preflight import Facts, assess, from_json, to_json
-from pillarbox.preflight.page import read_page
+from pillarbox.preflight.page import read_page, shallow
 from pillarbox.preflight.route import read_route
 from pillarbox.preflight.style import read_attribute, read_sheet
 
@@ -88,3 +88,29 @@ def test_a_deep_page_is_cut_and_said_to_be() -> None:
 
     assert page.is_cut
     assert len(page.elements) < 1_000
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a " + " ".join(f"a{number}=x" for number in range(40_000)) + ">",
+        "".join(f"<body a{number}>" for number in range(40_000)),
+        "<!--><a " + " ".join(f"a{number}" for number in range(40_000)) + ">",
+        *(
+            before + "<div>" * 40_000
+            for before in ("<!-->", "<title-x>", "<?<!--?>", '<p a="<!--">', "</ <!-- >")
+        ),
+        '<div><br a="</div>">' * 40_000,
+    ],
+    ids=lambda html: html[:24],
+)
+def test_what_lexbor_takes_long_for_is_cut(html: str) -> None:
+    """Neither many attributes, nor depth behind what looks like a comment, is built into a tree."""
+    assert len(shallow(html)) < len(html) // 2
+
+
+def test_a_mail_with_comments_and_attributes_is_whole() -> None:
+    """Conditional comments and ordinary attributes cut nothing."""
+    row = '<tr><td width="10" style="a:b" title="a > b"><!--[if mso]></td><![endif]-->x</td></tr>'
+    html = "<!doctype html><table>" + row * 2_000 + "</table>"
+    assert shallow(html) == html

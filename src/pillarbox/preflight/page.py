@@ -3,8 +3,8 @@
 The tree is Lexbor's, so that a mail cannot hide from the rules what a client would show. The
 places come from a scan of the source: where it and the tree agree on how many elements of a
 name there are, their lines are known, and otherwise 0. Nothing raises. Lexbor takes quadratic
-time for what nests deeply, so the scan cuts the source where it nests deeper than browsers
-keep up with; and of what is very large, only the beginning is looked at.
+time for what nests deeply, and for the attributes of one element, so the scan cuts the source
+where there are more than any mail needs; of what is very large, only the beginning is looked at.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MAX_HTML: Final = 512 * 1024
 
 _MAX_DEPTH: Final = 400  # elements that are open at once; browsers stop at 512
 _MAX_UNCLOSED: Final = 3_000  # of the elements whose end tag may be left out
+_MAX_ATTRIBUTES: Final = 500  # of an element
 _MAX_TEXT: Final = 256 * 1024  # characters
 _MAX_CODE: Final = 20  # elements
 _MAX_ELEMENT_TEXT: Final = 8_000  # they may hold each other
@@ -33,16 +34,26 @@ _SHOWN: Final = 120  # characters of a start tag in evidence
 _SHOWN_VALUE: Final = 60
 # What may hold a "<" that begins no tag (comments, and elements whose content is text), and tags.
 _MARKUP: Final = re.compile(
-    r"<!--(?:.*?-->|.*+)"
-    r"|<(script|style|title|textarea|xmp|iframe|noembed|noframes)\b(?:.*?</\1|.*+)"
+    r"<!--(?:-?>|.*?--!?>|.*+)"
+    r"|<(?:\?|!(?!--)|/(?![a-z]))[^>]*+"
+    r"|<(script|style|title|textarea|xmp|iframe|noembed|noframes)(?=[\s/>])(?:.*?</\1|.*+)"
     r"|<(/?)([a-z][^\s/>]*+)",
     re.IGNORECASE | re.DOTALL,
 )
-# Inside of <svg> and <math>, all of these hold elements, and nest.
-_FOREIGN: Final = re.compile(r"<(?:svg|math)\b", re.IGNORECASE)
+# Inside of <svg> and <math>, all of these hold elements, and nest; <select> ignores their tags.
+_FOREIGN: Final = re.compile(r"<(?:svg|math|select)\b", re.IGNORECASE)
 _FOREIGN_MARKUP: Final = re.compile(
-    r"<!--(?:.*?-->|.*+)|()<(/?)([a-z][^\s/>]*+)", re.IGNORECASE | re.DOTALL
+    r"<!--(?:-?>|.*?--!?>|.*+)|<(?:\?|!(?!--)|/(?![a-z]))[^>]*+|()<(/?)([a-z][^\s/>]*+)",
+    re.IGNORECASE | re.DOTALL,
 )
+_CDATA: Final = "<![cdata["  # it ends elsewhere in <svg> than outside of it
+# HTML Standard §13.2.5.32 to §13.2.5.39, with its white space, which is less than that of "\\s".
+_ATTRIBUTE: Final = re.compile(
+    r"[ \t\n\f\r/]*+[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+"
+    r"(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+))?"
+)
+_TAG: Final = re.compile(r"</?([a-z][^ \t\n\f\r/>]*+)", re.IGNORECASE)
+_GATHERING: Final = frozenset({"html", "body"})  # which take the attributes of each of their tags
 _VOID: Final = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"]
 )
@@ -139,19 +150,23 @@ class _Scan:
     """Where the tags of a source begin, and how much of it a tree may be built of."""
 
     def __init__(self, source: str) -> None:
-        self.source = source
+        self.source = source = _few_attributes(source)
         self._starts: dict[str, list[int]] = {}
         self._open: Counter[str] = Counter()
         self._depth = self._unclosed = 0
         self.has_comments = False
-        markup = _FOREIGN_MARKUP if _FOREIGN.search(source) else _MARKUP
-        for found in markup.finditer(source):
+        is_foreign = _FOREIGN.search(source) is not None
+        markup = _FOREIGN_MARKUP if is_foreign else _MARKUP
+        position = 0
+        while found := markup.search(source, position):
             text_element, slash, tag = found.groups()
+            position = _behind_attributes(source, found.end()) if tag else found.end()
             name = (text_element or tag or "").lower()
-            self.has_comments = self.has_comments or not name
+            self.has_comments = self.has_comments or found[0].startswith("<!--")
             if name and not slash:
                 self._starts.setdefault(name, []).append(found.start())
-            if tag and self._nests_too_deep(name, is_end=bool(slash)):
+            is_unsure = is_foreign and found[0][: len(_CDATA)].lower() == _CDATA
+            if is_unsure or (tag and self._nests_too_deep(name, is_end=bool(slash))):
                 self.source = source[: found.start()]
                 break
 
@@ -176,8 +191,35 @@ class _Scan:
         return self._depth > _MAX_DEPTH or self._unclosed > _MAX_UNCLOSED
 
 
+def _behind_attributes(source: str, position: int) -> int:
+    """Return where the attributes end that begin at ``position``: no tag is in their values."""
+    while found := _ATTRIBUTE.match(source, position):
+        position = found.end()
+    return position
+
+
+def _few_attributes(source: str) -> str:
+    """Return a source, cut at a tag with too many attributes.
+
+    Comments and the like are not skipped: where they end is not always what it seems.
+    """
+    gathered = 0
+    for found in _TAG.finditer(source):
+        end = found.end()
+        gathers = found[1].lower() in _GATHERING
+        number = gathered if gathers else 0
+        while number <= _MAX_ATTRIBUTES and (attribute := _ATTRIBUTE.match(source, end)):
+            end = attribute.end()
+            number += 1
+        if number > _MAX_ATTRIBUTES:
+            return source[: found.start()]
+        if gathers:
+            gathered = number
+    return source
+
+
 def shallow(source: str) -> str:
-    """Return a source, cut where it nests so deeply that Lexbor would take long for it."""
+    """Return a source, cut where Lexbor would take long for it."""
     return _Scan(source).source
 
 
