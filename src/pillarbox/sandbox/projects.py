@@ -28,6 +28,7 @@ _KIND: Final = "project"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DOMAIN: Final = re.compile(r"\.?[^\s.@:,]+(?:\.[^\s.@:,]+)*")
 _MOST_PROJECTS: Final = 500
+_MOST_CAP: Final = 10**15  # messages, octets or seconds
 _MOST_ENTRIES: Final = 1_000  # users or domains of one project
 
 
@@ -280,6 +281,7 @@ def check(project: Project) -> None:
             raise ProjectRejected(field, f"There are more than {_MOST_ENTRIES} entries.")
     for field in ("recipient_domains", "sender_domains"):
         _check_domains(field, getattr(project, field))
+    _check_cap(project.cap)
     _check_webhook(project)
 
 
@@ -289,6 +291,12 @@ def _check_domains(field: str, domains: Iterable[str]) -> None:
             raise ProjectRejected(
                 field, f'{domain!r} is not a domain: write "example.com" or ".example.com".'
             )
+
+
+def _check_cap(cap: Cap) -> None:
+    for number in (cap.max_messages, cap.max_octets, cap.max_age):
+        if not 0 <= number <= _MOST_CAP:  # neither is what is no number at all
+            raise ProjectRejected("cap", f"A cap is from 0 to {_MOST_CAP:,}; 0 is none.")
 
 
 def _check_webhook(project: Project) -> None:

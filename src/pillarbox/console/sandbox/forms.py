@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -47,9 +48,12 @@ class Form:
         """
         text = self.text(name)
         try:
-            return float(text) if text else default
+            number = float(text) if text else default
         except ValueError:
-            raise Problem(422, f"{name}: {text!r} is not a number.") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise Problem(422, f"{name}: {text[:40]!r} is not a number.")
+        return number
 
     def ids(self) -> frozenset[MessageId]:
         """Return the mails that are meant: several fields, or one with commas."""
