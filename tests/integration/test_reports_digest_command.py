@@ -120,6 +120,14 @@ def test_tls_reports_name_what_to_do(tmp_path: Path) -> None:
     assert "Renew the certificate of mx.example.org" in done.stdout
 
 
+def test_quiet_says_only_what_is_wrong(tmp_path: Path) -> None:
+    """A line for each, with its code."""
+    (tmp_path / "tls.json").write_text(json.dumps(TLS))
+    done = run("tls", tmp_path, "--quiet")
+    assert done.returncode == 1, done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["WARN", "PB-DIGEST-006"]]
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     """A file that is no report is named with the reason, and the command ends with 1."""
     broken = tmp_path / "broken.xml"

@@ -16,7 +16,13 @@ from pillarbox.cli.check_output import Progress
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.dns import dns_options, open_resolver
 from pillarbox.cli.output import Out, plural, safe
-from pillarbox.cli.reports_digest import dmarc_object, print_dmarc, print_tls, tls_object
+from pillarbox.cli.reports_digest import (
+    dmarc_object,
+    print_blamed,
+    print_dmarc,
+    print_tls,
+    tls_object,
+)
 from pillarbox.cli.reports_list import print_each, print_list
 from pillarbox.clock import SystemClock
 from pillarbox.control import protocol as p
@@ -69,6 +75,7 @@ def reports() -> None:
 )
 @dns_options
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
 @pass_context
 def dmarc(
     context: Context,
@@ -83,6 +90,7 @@ def dmarc(
     zone: Path | None,
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
+    quiet: bool,  # noqa: FBT001 - click
 ) -> None:
     """Read DMARC aggregate reports as one: who sends as you, what p=reject would cost.
 
@@ -109,13 +117,19 @@ def dmarc(
     gathered = gather(paths)
     wanted = [one for one in gathered.dmarc if wish.domain in {"", one.policy.domain}]
     with context.errors():
-        names = {} if offline else asyncio.run(_names(wanted, zone, servers, is_silent=as_json))
+        names = (
+            {}
+            if offline
+            else asyncio.run(_names(wanted, zone, servers, is_silent=as_json or quiet))
+        )
     digests = digest_dmarc(wanted, names, networks)
     if html is not None and digests:
         _write(context.out, html, render_dmarc(digests, made_at=SystemClock().now()))
     for digest in digests:
         if as_json:
             context.out.json(dmarc_object(digest))
+        elif quiet:
+            print_blamed(context.out, digest)
         elif html is None:
             print_dmarc(context.out, digest)
     _end(context.out, gathered, "dmarc", found=len(wanted))
@@ -134,6 +148,7 @@ def dmarc(
     help="Write it as a page that needs nothing beside itself.",
 )
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
 @pass_context
 def tls(
     context: Context,
@@ -144,6 +159,7 @@ def tls(
     failed: bool,  # noqa: FBT001 - click
     html: Path | None,
     as_json: bool,  # noqa: FBT001 - click
+    quiet: bool,  # noqa: FBT001 - click
 ) -> None:
     """Read TLS reports (RFC 8460) as one: who could not reach you with TLS, and why.
 
@@ -168,6 +184,8 @@ def tls(
     for digest in digests:
         if as_json:
             context.out.json(tls_object(digest))
+        elif quiet:
+            print_blamed(context.out, digest)
         elif html is None:
             print_tls(context.out, digest)
     _end(context.out, gathered, "tls", found=len(digests))

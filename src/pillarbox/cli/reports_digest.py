@@ -10,11 +10,12 @@ from rich.text import Text
 
 from pillarbox.cli.output import Out, finding_object, plural, safe
 from pillarbox.events.text import show_time
+from pillarbox.findings import Level
 from pillarbox.reports.digest.dmarc_digest import Day, DmarcDigest
 from pillarbox.reports.digest.sources import Source, Standing
 from pillarbox.reports.digest.tls_digest import TlsDigest
 
-__all__ = ["dmarc_object", "print_dmarc", "print_tls", "tls_object"]
+__all__ = ["dmarc_object", "print_blamed", "print_dmarc", "print_tls", "tls_object"]
 
 _BAR: Final = 36  # characters
 _MOST_DAYS: Final = 31
@@ -27,6 +28,14 @@ _STANDINGS: Final = {
     Standing.FORWARDED: "quiet",
     Standing.UNKNOWN: "quiet",
 }
+
+
+def print_blamed(out: Out, digest: DmarcDigest | TlsDigest) -> None:
+    """Write what is to be put right, a line for each."""
+    for one in digest.findings:
+        if one.level >= Level.WARNING:
+            word = "FAIL" if one.level is Level.ERROR else "WARN"
+            out.line(f"{word}  {one.code}  {safe(one.what)}")
 
 
 def print_dmarc(out: Out, digest: DmarcDigest) -> None:
