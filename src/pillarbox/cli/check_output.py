@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,7 +14,14 @@ from rich.text import Text
 from pillarbox.checkup.remark import BLAMED, Remark, Status
 from pillarbox.cli.output import Out, safe
 
-__all__ = ["STATUS_STYLES", "WORDS", "Progress", "print_remark", "remark_object"]
+__all__ = [
+    "STATUS_STYLES",
+    "WORDS",
+    "Progress",
+    "print_remark",
+    "progress_line",
+    "remark_object",
+]
 
 STATUS_STYLES: Final = {
     Status.PASS: "good",
@@ -59,8 +68,24 @@ class Progress:
         """Say that a part has ended."""
         self._done.append(part.replace("_", "-"))
         if self._is_shown:
-            sys.stderr.write(f"{_CLEAR}looked at: {', '.join(self._done)}"[:96])
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken away
+            sys.stderr.write(_CLEAR + progress_line(self._done, width))
             sys.stderr.flush()
+
+
+def progress_line(done: Sequence[str], width: int) -> str:
+    """Return what has ended in at most ``width`` columns, the newest where not all have room."""
+    line = f"looked at: {', '.join(done)}"
+    if len(line) <= width:
+        return line
+    start = f"looked at {len(done)}: "
+    kept = done[-1]
+    for part in reversed(done[:-1]):
+        longer = f"{part}, {kept}"
+        if len(start) + len(longer) > width:
+            break
+        kept = longer
+    return f"{start}{kept}"[:width]
 
 
 def print_remark(out: Out, remark: Remark, *, has_evidence: bool = True) -> None:

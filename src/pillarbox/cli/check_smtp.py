@@ -88,7 +88,8 @@ def smtp(
     """Look at every address of HOST on ports 25, 465, 587 and 2525, and name the one to use.
 
     Nothing is sent: with --from and --to, MAIL and RCPT are said and taken back. Exits with 1 if
-    there is something to put right or no port works, otherwise with 0. Ends within 30 seconds.
+    there is something to put right or no port works, with 75 if that could not be told, otherwise
+    with 0. Ends within 30 seconds.
 
     \b
       pillarbox check smtp smtp.example.org
