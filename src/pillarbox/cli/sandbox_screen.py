@@ -8,6 +8,7 @@ from rich.text import Text
 
 from pillarbox import __version__
 from pillarbox.cli.output import Out, plural, show_age, show_size
+from pillarbox.config.endpoints import is_loopback
 from pillarbox.config.settings import SandboxAuth, SandboxSettings, Settings
 from pillarbox.sandbox.info import Addresses
 
@@ -32,7 +33,8 @@ def show_screen(out: Out, settings: Settings, addresses: Addresses) -> None:
     )
     out.fields(_places(own, addresses))
     out.line()
-    out.fields([("Kept", _kept(own)), ("Leaves", _leaves(settings))])
+    doors = [("Open", Text(door, "doubt")) for door in _open_doors(own, addresses)]
+    out.fields([("Kept", _kept(own)), ("Leaves", _leaves(settings)), *doors])
     _show_ways(out, own, addresses)
     out.line(Text("\nIt runs until Ctrl-C.", "quiet"))
 
@@ -85,6 +87,26 @@ def _places(own: SandboxSettings, addresses: Addresses) -> list[tuple[str, str |
 
 def _is_closed(own: SandboxSettings) -> bool:
     return bool(own.http_users or own.http_users_file or own.http_token)
+
+
+def _open_doors(own: SandboxSettings, addresses: Addresses) -> list[str]:
+    """Return a sentence for each way by which other machines read the mail without a password."""
+    doors = []
+    if not _is_closed(own) and any(map(_is_reachable, addresses.http)):
+        doors.append(
+            "Whoever reaches this machine can read and delete the mail on the page: listen on "
+            "localhost, or set a password with --http-user USER:PASSWORD."
+        )
+    if not (own.pop3_users or own.pop3_users_file) and any(map(_is_reachable, addresses.pop3)):
+        doors.append(
+            "Whoever reaches this machine can read the mail by POP3: use "
+            "--pop3 localhost:1110 or off, or set sandbox.pop3_users."
+        )
+    return doors
+
+
+def _is_reachable(address: str) -> bool:
+    return not is_loopback(address.rpartition(":")[0].strip("[]"))
 
 
 def _kept(own: SandboxSettings) -> str:
