@@ -11,7 +11,7 @@ from starlette.requests import Request
 from tests.hostile_html import MARK, hostile_texts
 
 from pillarbox.findings import Finding, Level
-from pillarbox.web.assets import icons, shipped_assets
+from pillarbox.web.assets import icons, shipped_assets, static_router
 from pillarbox.web.pages import (
     PAGE_POLICY,
     Pages,
@@ -149,3 +149,9 @@ def test_durations_for_people(seconds: float, shown: str) -> None:
 def test_a_time_that_no_calendar_knows_is_no_error() -> None:
     """A Date far away shows something."""
     assert show_moment(1e300) == "1970-01-01 00:00:00 UTC"
+
+
+def test_a_page_that_names_no_icon_has_one() -> None:
+    """A browser finds the icon where it asks for it by itself."""
+    routes = {getattr(route, "path", "") for route in static_router().routes}
+    assert "/favicon.ico" in routes

@@ -72,6 +72,13 @@ def static_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     assets = shipped_assets()
 
+    @router.get("/favicon.ico")
+    @router.head("/favicon.ico")
+    async def favicon() -> Response:
+        # A browser asks for it where a page names no icon, as a mail does that is opened alone.
+        headers = {"cache-control": "max-age=86400"}
+        return Response(assets.contents["logo.svg"], media_type="image/svg+xml", headers=headers)
+
     @router.get("/static/{version}/{name:path}")
     @router.head("/static/{version}/{name:path}")
     async def static(request: Request, version: str, name: str) -> Response:
