@@ -143,3 +143,13 @@ def test_each_report_can_be_seen_by_itself(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "192.0.2.1" in done.stdout
     assert "Example Mail, dmarc@example.net" in done.stdout
+
+
+def test_every_key_for_programs_is_documented(folder: Path, tmp_path: Path) -> None:
+    """docs/reports.md names all keys of the objects, of sources and of failures."""
+    (tmp_path / "tls.json").write_text(json.dumps(TLS))
+    dmarc = json.loads(run("dmarc", folder, "--offline", "--json").stdout)
+    tls = json.loads(run("tls", tmp_path / "tls.json", "--json").stdout)
+    page = (Path(__file__).parents[2] / "docs" / "reports.md").read_text("utf-8")
+    inner = {*dmarc["sources"][0], *tls["failures"][0], *tls["policies"][0], *tls["findings"][0]}
+    assert {key for key in {*dmarc, *tls, *inner} if f"`{key}`" not in page} == set()
