@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(shell for each in python3 python3.13 python3.12 python3.
 VENV ?= .venv
 BIN := $(VENV)/bin/
 
-.PHONY: help setup run test test-all suites bounces situations comparison pictures check lint types imports shape format pictures screenshots bench faults lock clean
+.PHONY: help setup run test test-all suites bounces situations comparison check lint types imports shape format pictures screenshots bench faults lock clean
 
 help:                     ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
