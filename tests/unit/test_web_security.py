@@ -137,6 +137,11 @@ def test_nothing_that_is_sent_breaks_the_check(authority: str, origin: str) -> N
     """Whatever stands in Host and Origin, there is an answer, and no name with a dot is let in."""
     if is_known_host(authority, NONE):
         host = host_name(authority) or ""
-        assert "." not in host or host.endswith((".localhost", ".test", ".internal", ".svc")) or host[-1].isdigit() or ":" in host
+        assert (
+            "." not in host
+            or host.endswith((".localhost", ".test", ".internal", ".svc"))
+            or host[-1].isdigit()
+            or ":" in host
+        )
     if not is_foreign(authority, origin=origin, fetch_site="", origins=NONE):
         assert authority.lower() in origin.lower()

@@ -40,7 +40,7 @@ class WebhookEndpoints:
         self._all: tuple[Endpoint, ...] | None = None
         self._writing: set[asyncio.Task[None]] = set()
         # Who can reach the page of a sandbox that listens on loopback is on this machine anyway.
-        self._is_local = _is_local(sandbox.settings)
+        self._is_local = is_local(sandbox.settings)
         for name, each in settings.items():
             _check(name, each)
             sandbox.query(each.search)
@@ -132,6 +132,9 @@ def _check(name: str, settings: SandboxWebhookSettings) -> None:
         raise PermanentError(f"{where}: {error}") from error
 
 
-def _is_local(settings: SandboxSettings) -> bool:
+def is_local(settings: SandboxSettings) -> bool:
+    """Tell whether only people of this machine reach the page."""
+    if settings.trusted_proxies:  # who comes through one may be anywhere
+        return False
     endpoints = map(parse_endpoint, settings.http)
     return all(endpoint is not None and is_loopback(endpoint.host) for endpoint in endpoints)
