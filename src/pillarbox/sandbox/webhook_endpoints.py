@@ -19,7 +19,7 @@ from pillarbox.search.query import Query
 if TYPE_CHECKING:
     from pillarbox.sandbox.service import Sandbox
 
-__all__ = ["WebhookEndpoints"]
+__all__ = ["WebhookEndpoints", "is_local"]
 
 _SECRETS: Final = "webhook-secrets"  # kept in the inbox's settings, by the receiver's name
 _ANY_PORT: Final = range(1, 65_536)
