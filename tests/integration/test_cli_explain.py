@@ -105,3 +105,9 @@ def test_a_bounce_with_several_recipients_is_explained_for_each() -> None:
     assert output.index("ann@example.org") < output.index("bo@example.net")
     assert "There is no such address" in output
     assert "mailbox is full" in output
+
+
+def test_quiet_is_a_line() -> None:
+    """--quiet says what happened in one line, and nothing else."""
+    output = run("--quiet", "550 5.1.1 <ann@example.org>: User unknown").output
+    assert output == "There is no such address (unknown-recipient)\n"

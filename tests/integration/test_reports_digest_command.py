@@ -103,6 +103,14 @@ def test_a_zone_file_names_the_sources(folder: Path, tmp_path: Path) -> None:
     assert [source["name"] for source in json.loads(done.stdout)["sources"]] == ["Twilio SendGrid"]
 
 
+def test_verbose_shows_each_answer_of_dns(folder: Path, tmp_path: Path) -> None:
+    """--verbose names what DNS was asked, and what it said."""
+    zone = tmp_path / "zone"
+    zone.write_text("$ORIGIN .\n$TTL 60\n1.2.0.192.in-addr.arpa. PTR o1.sendgrid.net.\n")
+    done = run("dmarc", folder / "one.xml.gz", "--zone", zone, "--verbose")
+    assert "192.0.2.1 PTR: o1.sendgrid.net" in done.stderr
+
+
 def test_a_page_is_written(folder: Path) -> None:
     """--html writes one page and says where; nothing else is printed."""
     page = folder / "page.html"

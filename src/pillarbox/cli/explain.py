@@ -42,8 +42,11 @@ _MAX_NAME: Final = 255  # octets in the name of a file
 @click.argument("text", metavar="TEXT|FILE|-", nargs=-1)
 @click.option("--list", "wants_list", is_flag=True, help="List all causes that are known.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, as docs/explain.md describes.")
+@click.option("--quiet", "-q", is_flag=True, help="Only what happened, a line for each recipient.")
 @pass_context
-def explain(context: Context, text: tuple[str, ...], *, wants_list: bool, as_json: bool) -> None:
+def explain(
+    context: Context, text: tuple[str, ...], *, wants_list: bool, as_json: bool, quiet: bool
+) -> None:
     """Say what happened, whose fault it is, and what to do.
 
     TEXT is a server's reply, a line of a mail log, or the last line of a program's error; FILE
@@ -66,9 +69,9 @@ def explain(context: Context, text: tuple[str, ...], *, wants_list: bool, as_jso
         context.out.json({"diagnoses": [diagnosis_object(diagnosis) for diagnosis in diagnoses]})
     else:
         for number, diagnosis in enumerate(diagnoses):
-            if number:
+            if number and not quiet:
                 context.out.line()
-            print_diagnosis(context.out, diagnosis)
+            (_print_line if quiet else print_diagnosis)(context.out, diagnosis)
     if not any(diagnosis.causes for diagnosis in diagnoses):
         if not as_json:
             context.out.error(
@@ -91,6 +94,12 @@ def _octets(text: str) -> bytes:
         except OSError as error:
             raise click.BadParameter(f"{text!a}: {error.strerror}", param_hint="FILE") from None
     return text.encode("utf-8", "surrogateescape")
+
+
+def _print_line(out: Out, diagnosis: Diagnosis) -> None:
+    if diagnosis.causes:
+        first, whom = diagnosis.causes[0], safe(diagnosis.observation.recipient)
+        out.line(f"{whom + ': ' if whom else ''}{first.entry.title} ({first.entry.kind})")
 
 
 def print_diagnosis(out: Out, diagnosis: Diagnosis) -> None:

@@ -28,6 +28,7 @@ from pillarbox.clock import SystemClock
 from pillarbox.control import protocol as p
 from pillarbox.findings import Level
 from pillarbox.mailauth.dmarc_report import Report
+from pillarbox.mailauth.evidence import Evidence, RecordingResolver
 from pillarbox.policy.networks import Network
 from pillarbox.reports.digest.dmarc_digest import DmarcDigest, digest_dmarc
 from pillarbox.reports.digest.gathering import Gathered, gather
@@ -40,6 +41,7 @@ from pillarbox.reports.shelf import RECEIVED, newest_first
 __all__ = ["reports"]
 
 _MOST_REFUSED: Final = 5  # files that are named
+_NOBODY: Final[tuple[dict[str, str], list[Evidence]]] = ({}, [])  # was asked for names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ def reports() -> None:
 @dns_options
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
 @click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
+@click.option("--verbose", "-v", is_flag=True, help="Also each DNS answer.")
 @pass_context
 def dmarc(
     context: Context,
@@ -91,6 +94,7 @@ def dmarc(
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
     quiet: bool,  # noqa: FBT001 - click
+    verbose: bool,  # noqa: FBT001 - click
 ) -> None:
     """Read DMARC aggregate reports as one: who sends as you, what p=reject would cost.
 
@@ -116,12 +120,11 @@ def dmarc(
     networks = _networks(own)
     gathered = gather(paths)
     wanted = [one for one in gathered.dmarc if wish.domain in {"", one.policy.domain}]
+    names, asked = _NOBODY
     with context.errors():
-        names = (
-            {}
-            if offline
-            else asyncio.run(_names(wanted, zone, servers, is_silent=as_json or quiet))
-        )
+        if not offline:
+            is_silent = as_json or quiet
+            names, asked = asyncio.run(_names(wanted, zone, servers, is_silent=is_silent))
     digests = digest_dmarc(wanted, names, networks)
     if html is not None and digests:
         _write(context.out, html, render_dmarc(digests, made_at=SystemClock().now()))
@@ -132,6 +135,8 @@ def dmarc(
             print_blamed(context.out, digest)
         elif html is None:
             print_dmarc(context.out, digest)
+    for answer in asked if verbose else ():
+        context.out.say(safe(str(answer)), style="quiet")
     _end(context.out, gathered, "dmarc", found=len(wanted))
     _judge(digests)
 
@@ -249,16 +254,17 @@ def _networks(texts: tuple[str, ...]) -> list[Network]:
 
 async def _names(
     found: list[Report], zone: Path | None, servers: tuple[str, ...], *, is_silent: bool
-) -> dict[str, str]:
+) -> tuple[dict[str, str], list[Evidence]]:
+    """Return the names of source addresses, and what DNS answered."""
     counts: dict[str, int] = {}
     for report in found:
         for row in report.rows:
             counts[row.source_ip] = counts.get(row.source_ip, 0) + row.count
     addresses = sorted(counts, key=lambda address: -counts[address])
-    resolver = open_resolver(zone, servers)
+    resolver = RecordingResolver(open_resolver(zone, servers), asyncio.get_running_loop().time)
     with Progress(is_silent=is_silent) as progress:
         progress.done(f"asking for the names of {plural(len(addresses), 'address')}")
-        return await confirmed_names(addresses, resolver)
+        return await confirmed_names(addresses, resolver), resolver.evidence
 
 
 def _write(out: Out, path: Path, page: str) -> None:
