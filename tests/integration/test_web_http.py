@@ -229,6 +229,28 @@ def test_a_page_elsewhere_cannot_even_ask(
     assert server.ask("GET", "/api/test/echo/a", headers=fields).status == status
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])
+def test_an_origin_elsewhere_tells_even_without_fetch_fields(
+    server: RunningWeb, method: str, origin: str
+) -> None:
+    """Over plain HTTP browsers send Sec-Fetch fields to localhost only; an Origin is enough."""
+    for path in ("/api/test/echo/a", "/api/test/events"):
+        assert server.ask(method, path, headers={"Origin": origin}).status == 403
+
+
+def test_who_is_not_elsewhere_reads_without_fetch_fields() -> None:
+    """People, our own page, programs and allowed pages read over plain HTTP as before."""
+    with web(ROUTES, settings=WebSettings(origins=frozenset({"https://app.example"}))) as server:
+        for fields in (
+            {"Accept": "text/html"},  # an address that is typed in, on a LAN
+            {"Accept": "text/event-stream"},  # our own page's EventSource, and curl
+            {"Accept": "text/event-stream", "Origin": f"http://localhost:{server.port}"},
+            {"Origin": "https://app.example"},
+        ):
+            assert server.ask("GET", "/api/test/echo/a", headers=fields).status == 200
+
+
 def test_our_own_page_may_act(server: RunningWeb) -> None:
     """The origin that names the host of the request is ours."""
     answer = server.ask(
@@ -238,11 +260,14 @@ def test_our_own_page_may_act(server: RunningWeb) -> None:
 
 
 def test_a_preflight_is_not_answered_with_permission(server: RunningWeb) -> None:
-    """There is no CORS."""
+    """There is no CORS, even for our own origin."""
     answer = server.ask(
         "OPTIONS",
         "/api/test/items",
-        headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"},
+        headers={
+            "Origin": f"http://localhost:{server.port}",
+            "Access-Control-Request-Method": "POST",
+        },
     )
     assert answer.status == 405
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]

@@ -150,7 +150,7 @@ class Guard:
 
     def _refuse_foreign(self, scope: Scope, fields: Mapping[str, str], host: str) -> None:
         is_live = scope["type"] == "websocket" or _LIVE_TYPE in fields.get("accept", "").encode()
-        if not is_live and scope.get("method") in SAFE_METHODS and not _is_fetched(fields):
+        if not is_live and scope.get("method") in SAFE_METHODS and not _is_of_a_page(fields):
             return
         if is_foreign(
             host,
@@ -318,12 +318,14 @@ def _fields(scope: Scope) -> dict[str, str]:
     return found
 
 
-def _is_fetched(fields: Mapping[str, str]) -> bool:
+def _is_of_a_page(fields: Mapping[str, str]) -> bool:
     """Whether a page asks, and not a person who follows a link.
 
     Reading a message may mark it as read, and so even a picture's address would change something.
+    Over plain HTTP only localhost is told Sec-Fetch-Mode; an Origin is told everywhere, and a
+    link that is followed has none.
     """
-    return fields.get("sec-fetch-mode", "navigate") != "navigate"
+    return "origin" in fields or fields.get("sec-fetch-mode", "navigate") != "navigate"
 
 
 def _template(scope: Scope) -> str:
