@@ -78,9 +78,23 @@ def test_chosen_users_have_to_give_their_password(tmp_path: Path) -> None:
             ("dora", "any", 535),
         ):
             assert await refused(running, user, password) == code, user
-        assert (await running.send()).identity == ""  # without a login mail is caught as well
+        assert (await running.send()).identity == ""
 
-    with_sandbox(test, auth=SandboxAuth.CHOSEN, users=("ann:secret",), users_file=file)
+    with_sandbox(test, require_auth=False, users=("ann:secret",), users_file=file)
+
+
+def test_where_users_are_named_mail_needs_a_login() -> None:
+    """With users, mail without a login is refused with 530, and theirs is caught."""
+
+    async def test(running: Running) -> None:
+        with pytest.raises(smtplib.SMTPSenderRefused) as refusal:
+            await running.send()
+        assert refusal.value.smtp_code == 530
+        assert (await running.send(user="ann", password="secret")).identity == "ann"
+        info = await running.sandbox.info()
+        assert (info.auth, info.needs_login) == ("chosen", True)
+
+    with_sandbox(test, users=("ann:secret",))
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,9 @@ def read(environ: dict[str, str], file: Path | None = None) -> tuple[Settings, l
         ("MP_WEBROOT", "/mail", "webroot", "/mail"),
         ("MP_SMTP_AUTH", "a:b c:d,e", "users", ("a:b", "c:d,e")),
         ("MP_SMTP_AUTH", "a:b", "auth", SandboxAuth.CHOSEN),
-        ("MP_SMTP_AUTH", "a:b", "require_auth", True),
-        ("MP_SMTP_AUTH_FILE", "/x/users", "require_auth", True),
+        ("MP_SMTP_AUTH", "a:b", "needs_login", True),
+        ("MP_SMTP_AUTH_FILE", "/x/users", "needs_login", True),
+        ("MP_SMTP_AUTH_ACCEPT_ANY", "true", "needs_login", False),
         ("MP_SMTP_AUTH_FILE", "/x/users", "users_file", Path("/x/users")),
         ("MP_SMTP_AUTH_FILE", "/x/users", "auth", SandboxAuth.CHOSEN),
         ("MP_SMTP_AUTH_ACCEPT_ANY", "true", "auth", SandboxAuth.ANY),
@@ -65,6 +66,16 @@ def test_accepting_any_login_goes_before_chosen_ones() -> None:
     """MP_SMTP_AUTH_ACCEPT_ANY wins over a list of users, whatever order they come in."""
     settings, _ = read({"MP_SMTP_AUTH_ACCEPT_ANY": "1", "MP_SMTP_AUTH": "a:b"})
     assert settings.sandbox.auth is SandboxAuth.ANY
+    assert not settings.sandbox.needs_login
+
+
+def test_what_is_configured_says_whether_mail_needs_a_login(tmp_path: Path) -> None:
+    """With require_auth = false, Mailpit's list of users lets mail without a login in."""
+    file = tmp_path / "pillarbox.toml"
+    file.write_text("[sandbox]\nrequire_auth = false\n")
+    settings, _ = read({"MP_SMTP_AUTH": "a:b"}, file)
+    assert settings.sandbox.logins is SandboxAuth.CHOSEN
+    assert not settings.sandbox.needs_login
 
 
 def test_a_relay_a_webhook_and_chaos_are_understood() -> None:

@@ -61,7 +61,7 @@ def _given(
     return value or None
 
 
-@click.command(short_help="Catch mail, and look at it in the browser.")
+@click.command()
 @click.option(
     "--smtp",
     multiple=True,
@@ -111,13 +111,18 @@ def _given(
     multiple=True,
     callback=_given,
     metavar="USER:PASSWORD",
-    help="Who may log in; with it, nobody else may.",
+    help="Who may log in; mail of all others is refused.",
 )
 @click.option(
     "--users-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
     help="Who may log in, one USER:PASSWORD a line.",
+)
+@click.option(
+    "--require-auth/--no-require-auth",
+    default=None,
+    help="Whether mail without a login is refused; default: yes where users are named.",
 )
 @click.option(
     "--http-user",

@@ -15,11 +15,12 @@ from pillarbox.sandbox.info import Addresses
 __all__ = ["describe", "page_url", "show_screen"]
 
 _LOGIN: Final = {
-    SandboxAuth.ANY: "any user name and password, or none",
-    SandboxAuth.CHOSEN: "the user names of the sandbox and its projects",
+    SandboxAuth.ANY: "any user name and password",
+    SandboxAuth.CHOSEN: "chosen user names",
     SandboxAuth.REFUSE: "every login is refused, on purpose",
     SandboxAuth.NONE: "no login",
 }
+_SHOWN_USERS: Final = 5
 
 
 def show_screen(out: Out, settings: Settings, addresses: Addresses) -> None:
@@ -34,8 +35,9 @@ def show_screen(out: Out, settings: Settings, addresses: Addresses) -> None:
     out.fields(_places(own, addresses))
     out.line()
     doors = [("Open", Text(door, "doubt")) for door in _open_doors(own, addresses)]
-    out.fields([("Kept", _kept(own)), ("Leaves", _leaves(settings)), *doors])
-    _show_ways(out, own, addresses)
+    logins = [("Login", _login(settings))] if own.logins is SandboxAuth.CHOSEN else []
+    out.fields([*logins, ("Kept", _kept(own)), ("Leaves", _leaves(settings)), *doors])
+    _show_ways(out, settings, addresses)
     out.line(Text("\nIt runs until Ctrl-C.", "quiet"))
 
 
@@ -53,7 +55,8 @@ def describe(settings: Settings, addresses: Addresses, certificate: str) -> dict
         "max_messages": own.max_messages,
         "max_age": own.max_age,
         "max_size": own.max_size,
-        "auth": own.auth.value,
+        "auth": own.logins.value,
+        "require_auth": own.needs_login,
         "certificate": certificate,
     }
 
@@ -76,7 +79,10 @@ def _places(own: SandboxSettings, addresses: Addresses) -> list[tuple[str, str |
             rows.append((label if not number else "", shown))
 
     tls = "plain and STARTTLS" if own.starttls else "plain"
-    add("SMTP", addresses.smtp, f"{tls}; {_LOGIN[own.auth]}")
+    login = _LOGIN[own.logins]
+    if own.logins in {SandboxAuth.ANY, SandboxAuth.CHOSEN}:
+        login += ", or none" if not own.needs_login else "; needs a login"
+    add("SMTP", addresses.smtp, f"{tls}; {login}")
     add("SMTPS", addresses.smtps, "TLS from the first octet")
     pages = tuple(page_url(each, own) for each in addresses.http)
     add("Page", pages, "what was caught" + ("; with a password" if _is_closed(own) else ""))
@@ -109,6 +115,25 @@ def _is_reachable(address: str) -> bool:
     return not is_loopback(address.rpartition(":")[0].strip("[]"))
 
 
+def _login(settings: Settings) -> str:
+    """Return who may log in, how, and what becomes of mail without a login."""
+    own = settings.sandbox
+    users = _user_names(settings)
+    names = [*users[:_SHOWN_USERS], *(["..."] if len(users) > _SHOWN_USERS else [])]
+    if own.users_file is not None:
+        names.append(f"those in {own.users_file}")
+    who = ", ".join(names) or "nobody yet: give --user USER:PASSWORD"
+    if own.needs_login:
+        return f"{who}; by AUTH PLAIN or LOGIN. Mail without a login is refused (530)"
+    return f"{who}; by AUTH PLAIN or LOGIN. Mail without a login is caught, too"
+
+
+def _user_names(settings: Settings) -> list[str]:
+    own = [each.partition(":")[0] for each in settings.sandbox.users]
+    of_projects = [user for each in settings.sandbox_project.values() for user in each.users]
+    return list(dict.fromkeys([*own, *of_projects]))
+
+
 def _kept(own: SandboxSettings) -> str:
     where = "in memory, until it ends" if own.database is None else f"in {own.database}"
     caps = []
@@ -136,32 +161,65 @@ def _leaves(settings: Settings) -> str:
     return f"only what somebody releases, to {allowed}"
 
 
-def _show_ways(out: Out, own: SandboxSettings, addresses: Addresses) -> None:
+def _show_ways(out: Out, settings: Settings, addresses: Addresses) -> None:
     if not addresses.smtp:
         return
     host, _, port = addresses.smtp[0].rpartition(":")
     host = "localhost" if host in {"0.0.0.0", "[::]"} else host
+    user = next(iter(_user_names(settings)), "USER") if settings.sandbox.needs_login else ""
     out.line(Text("\nSend a first mail", "strong"))
-    ways = (
-        ("Shell", f"pillarbox send --to bob@example.org --server {host}:{port}"),
-        (
-            "curl",
-            f"echo 'Subject: Hello' | curl smtp://{host}:{port} --mail-rcpt bob@example.org -T -",
-        ),
-        (
-            "Python",
-            f'smtplib.SMTP("{host}", {port}).sendmail("ann@x.test", "bob@x.test", "Subject: Hello")',
-        ),
-        ("Node.js", f'nodemailer.createTransport({{ host: "{host}", port: {port} }})'),
-        ("PHP", f"MAILER_DSN=smtp://{host}:{port}    Laravel: MAIL_HOST={host} MAIL_PORT={port}"),
-        ("Django", f'EMAIL_HOST = "{host}"; EMAIL_PORT = {port}'),
-        ("Rails", f'smtp_settings = {{ address: "{host}", port: {port} }}'),
-        ("Java", f"spring.mail.host={host}  spring.mail.port={port}"),
-    )
-    for name, way in ways:
-        out.line(Text.assemble((f"  {name:<10}", "quiet"), way))
-    if own.fail_by_address:
+    for name, way, login in _WAYS:
+        shown = way.format(host=host, port=port, login=login.format(user=user) if user else "")
+        out.line(Text.assemble((f"  {name:<10}", "quiet"), shown))
+    if settings.sandbox.fail_by_address:
         out.line(Text("\nSee it fail, on purpose", "strong"))
         out.line(
             "  550@example.org  greylist@example.org  slow-5s@example.org  dropafterdot@example.org"
         )
+
+
+# How each sends a first mail, and what it says of a login where one is needed.
+_WAYS: Final = (
+    (
+        "Shell",
+        "pillarbox send --to bob@example.org --server {host}:{port}{login}",
+        " -u {user} --password-env SMTP_PASSWORD",
+    ),
+    (
+        "curl",
+        "echo 'Subject: Hello' | curl smtp://{host}:{port} --mail-rcpt bob@example.org -T -{login}",
+        " -u {user}:PASSWORD",
+    ),
+    (
+        "Python",
+        'smtp = smtplib.SMTP("{host}", {port}){login}; '
+        'smtp.sendmail("ann@x.test", "bob@x.test", "Subject: Hello")',
+        '; smtp.login("{user}", "PASSWORD")',
+    ),
+    (
+        "Node.js",
+        'nodemailer.createTransport({{ host: "{host}", port: {port}{login} }})',
+        ', auth: {{ user: "{user}", pass: "PASSWORD" }}',
+    ),
+    ("PHP", "MAILER_DSN=smtp://{login}{host}:{port}", "{user}:PASSWORD@"),
+    (
+        "Laravel",
+        "MAIL_HOST={host} MAIL_PORT={port}{login}",
+        " MAIL_USERNAME={user} MAIL_PASSWORD=PASSWORD",
+    ),
+    (
+        "Django",
+        'EMAIL_HOST = "{host}"; EMAIL_PORT = {port}{login}',
+        '; EMAIL_HOST_USER = "{user}"; EMAIL_HOST_PASSWORD = "PASSWORD"',
+    ),
+    (
+        "Rails",
+        'smtp_settings = {{ address: "{host}", port: {port}{login} }}',
+        ', user_name: "{user}", password: "PASSWORD"',
+    ),
+    (
+        "Java",
+        "spring.mail.host={host}  spring.mail.port={port}{login}",
+        "  spring.mail.username={user}  spring.mail.password=PASSWORD",
+    ),
+)

@@ -30,8 +30,8 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 Values = dict[Address, object]
 """What a variable means: settings with their values, as text or as they are in TOML."""
 
-# Mailpit with a list of users takes no mail from anybody else.
-_CHOSEN: Final[Values] = {("sandbox", "auth"): "chosen", ("sandbox", "require_auth"): True}
+# Mailpit with a list of users takes no mail from anybody else; and so it is with ours.
+_CHOSEN: Final[Values] = {("sandbox", "auth"): "chosen"}
 
 # Who may get released mail, and who never: regular expressions there, patterns here.
 _LISTS: Final = {"ALLOWED_RECIPIENTS": "recipients", "BLOCKED_RECIPIENTS": "blocked"}

@@ -265,9 +265,9 @@ class SandboxParts:
             usual,
             banner=_BANNER,
             max_message_size=own.max_message_size,
-            auth_mechanisms=mechanisms(own.auth),
+            auth_mechanisms=mechanisms(own.logins),
             auth_before_tls=True,
-            require_auth=own.require_auth,
+            require_auth=own.needs_login,
             require_tls=own.require_tls and usual.starttls,
             normalize_line_ends=True,
         )

@@ -41,6 +41,7 @@ class Info(Struct, frozen=True, kw_only=True):
     started_at: float  # seconds since 1970
     uptime: float  # seconds
     auth: str  # "any", "chosen", "refuse" or "none"
+    needs_login: bool  # mail without one is refused
     has_tls: bool
     max_message_size: int  # octets
     can_release: bool  # whether a relay is configured: without one, nothing can leave

@@ -48,7 +48,7 @@ def build_logins(settings: SandboxSettings, projects: Projects) -> AccessControl
     if settings.users_file is not None:
         users |= read_users_file(settings.users_file, "users_file")
     pool = Pool(1, "sandbox-hash")
-    source = Logins(settings.auth, users, projects, pool)
+    source = Logins(settings.logins, users, projects, pool)
     authenticator = Authenticator(
         (source,), pool=pool, cache_seconds=_CACHE_SECONDS, scram_key=_SCRAM_KEY
     )

@@ -52,12 +52,15 @@ class SandboxSettings:
         unit=Unit.OCTETS,
     )
     max_message_size: int = setting("Octets of one message.", 50 * 1024 * 1024, unit=Unit.OCTETS)
-    auth: SandboxAuth = setting(
+    auth: SandboxAuth | None = setting(
         "Credentials that programs may log in with: `any`; `chosen`, those in users and of "
-        "projects; `refuse`, none of them is right; `none`, AUTH is not offered.",
-        SandboxAuth.ANY,
+        "projects; `refuse`, none of them is right; `none`, AUTH is not offered. Default: "
+        "`chosen` where there are users, else `any`.",
+        None,
     )
-    require_auth: bool = setting("Whether mail is only caught after a login.", False)
+    require_auth: bool | None = setting(
+        "Whether mail is only caught after a login. Default: yes with `chosen`, else no.", None
+    )
     require_tls: bool = setting("Whether mail is only caught after STARTTLS.", False)
     users: tuple[str, ...] = setting(
         'Users that may log in with `chosen`, each as "user:password".', (), secret=True
@@ -127,6 +130,20 @@ class SandboxSettings:
     spamassassin: str = setting(
         'SpamAssassin to ask likewise: the address of spamd, such as "localhost:783".', ""
     )
+
+    @property
+    def logins(self) -> SandboxAuth:
+        """Which credentials are right."""
+        if self.auth is not None:
+            return self.auth
+        return SandboxAuth.CHOSEN if self.users or self.users_file else SandboxAuth.ANY
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether mail without a login is refused."""
+        if self.require_auth is not None:
+            return self.require_auth
+        return self.logins is SandboxAuth.CHOSEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

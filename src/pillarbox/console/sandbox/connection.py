@@ -17,7 +17,7 @@ from pillarbox.web.security import host_name
 __all__ = ["Connection", "Snippet", "connection_of"]
 
 _CREDENTIALS: Final = {
-    "any": "any, or none",
+    "any": "any",
     "chosen": "one of those in the settings",
     "refuse": "any is refused, on purpose",
     "none": "none: it offers no login",
@@ -56,6 +56,8 @@ def connection_of(request: Request, info: Info) -> Connection:
         for key, name, file, text in _SNIPPETS
     )
     credentials = _CREDENTIALS.get(info.auth, info.auth)
+    if info.auth in {"any", "chosen"}:
+        credentials += "; mail without a login is refused" if info.needs_login else ", or none"
     return Connection(host, number, info.has_tls, credentials, snippets)
 
 
