@@ -16,8 +16,8 @@ from typing import Any, Final
 from tests.situations.domains import BROKEN, HEALTHY, report_of, zone_text
 from tests.zone_server import serve_zone
 
-from pillarbox.checkup.domain_rules import DomainReport
 from pillarbox.checkup.remark import Status
+from pillarbox.checkup.rules.domain import DomainReport
 
 __all__ = ["AREAS", "CHECKDMARC", "COMPARED", "EXPLAINED", "Difference", "compare"]
 

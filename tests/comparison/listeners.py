@@ -16,8 +16,8 @@ from tests.situations.certificates import HOST
 from tests.situations.servers import good
 from tests.situations.serving import serving
 
-from pillarbox.checkup.smtp_facts import Probe, Target
-from pillarbox.checkup.smtp_probe import ProbeOptions, probe
+from pillarbox.checkup.facts.smtp import Probe, Target
+from pillarbox.checkup.probes.smtp import ProbeOptions, probe
 
 __all__ = ["LISTENERS", "Difference", "compare"]
 

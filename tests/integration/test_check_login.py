@@ -13,9 +13,9 @@ from tests.lab_thread import lab_server_in_thread
 from tests.scripted_server import Talk
 from tests.situations.serving import serving
 
-from pillarbox.checkup.login_questions import LoginQuestion, ask_login
-from pillarbox.checkup.rules_login import judge_login
-from pillarbox.checkup.smtp_facts import Mode
+from pillarbox.checkup.facts.smtp import Mode
+from pillarbox.checkup.probes.login import LoginQuestion, ask_login
+from pillarbox.checkup.rules.login import judge_login
 from pillarbox.cli.main import cli
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.lab.certificate import self_made_context

@@ -17,12 +17,13 @@ import trustme
 from click.testing import CliRunner
 from tests.scripted_server import Script, Talk, serve
 
-from pillarbox.checkup.relay_questions import ask_for_relay, is_own
+from pillarbox.checkup.facts.report import ServerReport
+from pillarbox.checkup.facts.smtp import Failure, Mode, Probe, ServerFacts, Target
+from pillarbox.checkup.probes.host import ServerQuestion, ask_server
+from pillarbox.checkup.probes.relay import ask_for_relay, is_own
+from pillarbox.checkup.probes.smtp import Patience, ProbeOptions, probe
 from pillarbox.checkup.remark import Status
-from pillarbox.checkup.smtp_facts import Failure, Mode, Probe, ServerFacts, Target
-from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
-from pillarbox.checkup.smtp_questions import ServerQuestion, ask_server
-from pillarbox.checkup.smtp_rules import ServerReport, judge_server
+from pillarbox.checkup.rules.smtp import judge_server
 from pillarbox.cli.main import cli
 from pillarbox.dns.zone import ZoneResolver
 

@@ -18,10 +18,10 @@ from tests.lab_thread import lab_server_in_thread
 from tests.scripted_server import Talk
 from tests.situations.serving import serving
 
-from pillarbox.checkup.smtp_facts import Mode
-from pillarbox.checkup.smtp_wire import Wire
-from pillarbox.checkup.talk_session import TalkSession, TalkTerms
-from pillarbox.checkup.talk_steps import Raw
+from pillarbox.checkup.facts.smtp import Mode
+from pillarbox.checkup.probes.wire import Wire
+from pillarbox.checkup.talk.session import TalkSession, TalkTerms
+from pillarbox.checkup.talk.steps import Raw
 from pillarbox.cli.main import cli
 from pillarbox.lab.certificate import self_made_context
 from pillarbox.lab.logins import LabLogins

@@ -10,10 +10,10 @@ from typing import Any
 
 from tests.situations.situation import Healthy, Situation, Told, of_remarks
 
-from pillarbox.checkup.domain_questions import DomainQuestion, Extras, ask_domain
-from pillarbox.checkup.domain_rules import DomainReport, judge_domain
+from pillarbox.checkup.probes.domain import DomainQuestion, Extras, ask_domain
 from pillarbox.checkup.remark import Publish
-from pillarbox.checkup.signers import signers_of
+from pillarbox.checkup.rules.domain import DomainReport, judge_domain
+from pillarbox.checkup.signatures.signers import signers_of
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.keyring.publication import zone_strings
 from pillarbox.lab.clock import run_virtual

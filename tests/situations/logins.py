@@ -10,8 +10,8 @@ from tests.situations.servers import good
 from tests.situations.serving import serving
 from tests.situations.situation import Healthy, Situation, Told, of_remarks
 
-from pillarbox.checkup.login_questions import LoginQuestion, ask_login
-from pillarbox.checkup.rules_login import judge_login
+from pillarbox.checkup.probes.login import LoginQuestion, ask_login
+from pillarbox.checkup.rules.login import judge_login
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.lab.clock import run_virtual
 

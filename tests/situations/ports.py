@@ -10,9 +10,9 @@ from tests.scripted_server import Script, Talk
 from tests.situations.serving import serving, silent_port
 from tests.situations.situation import Healthy, Situation, Told, of_remarks
 
-from pillarbox.checkup.facts.hosting import hosting_of
-from pillarbox.checkup.port25_questions import Port25Question, ask_port25
-from pillarbox.checkup.rules_port25 import judge_port25
+from pillarbox.checkup.catalog.hosting import hosting_of
+from pillarbox.checkup.probes.port25 import Port25Question, ask_port25
+from pillarbox.checkup.rules.port25 import judge_port25
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.lab.clock import run_virtual
 

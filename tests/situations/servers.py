@@ -18,11 +18,11 @@ from tests.situations.certificates import HOST
 from tests.situations.serving import serving, silent_port
 from tests.situations.situation import Healthy, Situation, Told, of_remarks
 
-from pillarbox.checkup.relay_questions import ask_for_relay
-from pillarbox.checkup.smtp_facts import Mode, ServerFacts, Target
-from pillarbox.checkup.smtp_probe import ProbeOptions, probe
-from pillarbox.checkup.smtp_questions import ServerQuestion, ask_server
-from pillarbox.checkup.smtp_rules import judge_server
+from pillarbox.checkup.facts.smtp import Mode, ServerFacts, Target
+from pillarbox.checkup.probes.host import ServerQuestion, ask_server
+from pillarbox.checkup.probes.relay import ask_for_relay
+from pillarbox.checkup.probes.smtp import ProbeOptions, probe
+from pillarbox.checkup.rules.smtp import judge_server
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.lab.clock import run_virtual
 

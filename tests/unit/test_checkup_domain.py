@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from pillarbox.checkup.domain_questions import DomainQuestion, ask_domain
-from pillarbox.checkup.domain_rules import DomainReport, judge_domain
+from pillarbox.checkup.probes.domain import DomainQuestion, ask_domain
 from pillarbox.checkup.remark import Status
+from pillarbox.checkup.rules.domain import DomainReport, judge_domain
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.net.https import Fetched, FetchFailed
 

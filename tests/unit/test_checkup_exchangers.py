@@ -9,10 +9,10 @@ import ssl
 import pytest
 import trustme
 
-from pillarbox.checkup.domain_questions import DomainQuestion, ask_domain
-from pillarbox.checkup.domain_rules import judge_domain
+from pillarbox.checkup.facts.smtp import Certificate, Failure, Mode, Probe, Stage, Step, Target
+from pillarbox.checkup.probes.domain import DomainQuestion, ask_domain
 from pillarbox.checkup.remark import Status
-from pillarbox.checkup.smtp_facts import Certificate, Failure, Mode, Probe, Stage, Step, Target
+from pillarbox.checkup.rules.domain import judge_domain
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.net.https import Fetched
 from pillarbox.smtp.client_extensions import Extensions

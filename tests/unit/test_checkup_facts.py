@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from pillarbox.checkup.facts.hosting import hosting_of, hostings, this_machine
-from pillarbox.checkup.facts.logins import form_of, hints, login_forms
+from pillarbox.checkup.catalog.hosting import hosting_of, hostings, this_machine
+from pillarbox.checkup.catalog.logins import form_of, hints, login_forms
 
 
 def test_every_hosting_provider_has_a_policy_and_a_source() -> None:

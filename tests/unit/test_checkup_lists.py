@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from pillarbox.checkup.facts.block_lists import block_lists
-from pillarbox.checkup.list_questions import Listing, ask_lists
+from pillarbox.checkup.catalog.block_lists import block_lists
+from pillarbox.checkup.facts.listing import Listing
+from pillarbox.checkup.probes.block_lists import ask_lists
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.lab.clock import run_virtual
 from pillarbox.mailauth.evidence import RecordingResolver

@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.authentic_mail import signed, zone
 
-from pillarbox.checkup.signature_damage import Damage, explain_damage
+from pillarbox.checkup.signatures.damage import Damage, explain_damage
 from pillarbox.message.header import scan_header
 from pillarbox.preflight.route import read_route
 

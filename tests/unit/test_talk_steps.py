@@ -7,8 +7,8 @@ import contextlib
 import pytest
 from hypothesis import given, strategies as st
 
-from pillarbox.checkup.talk_completion import Scene, Where, completions, next_lines
-from pillarbox.checkup.talk_steps import (
+from pillarbox.checkup.talk.completion import Scene, Where, completions, next_lines
+from pillarbox.checkup.talk.steps import (
     Authenticate,
     Expect,
     Pipeline,

@@ -11,7 +11,8 @@ from typing import Final
 import click
 
 from pillarbox.authenticity.logo import PublicLogos
-from pillarbox.checkup.domain_questions import (
+from pillarbox.checkup.facts.smtp import Probe, Target
+from pillarbox.checkup.probes.domain import (
     AskAlias,
     AskCaa,
     Dial,
@@ -20,13 +21,12 @@ from pillarbox.checkup.domain_questions import (
     FetchPolicy,
     ask_domain,
 )
-from pillarbox.checkup.domain_rules import DomainReport, judge_domain
+from pillarbox.checkup.probes.smtp import Patience, ProbeOptions, probe
 from pillarbox.checkup.publishing import FORMATS
 from pillarbox.checkup.remark import BLAMED, Area, Status
-from pillarbox.checkup.rules_spf_limit import Service
-from pillarbox.checkup.signers import signers_of
-from pillarbox.checkup.smtp_facts import Probe, Target
-from pillarbox.checkup.smtp_probe import Patience, ProbeOptions, probe
+from pillarbox.checkup.rules.domain import DomainReport, judge_domain
+from pillarbox.checkup.rules.spf_limit import Service
+from pillarbox.checkup.signatures.signers import signers_of
 from pillarbox.cli.check_domain_output import domain_object, print_domain
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context

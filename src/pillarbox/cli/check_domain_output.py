@@ -8,10 +8,10 @@ from typing import Any, Final
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.bulk_rules import Rule
-from pillarbox.checkup.domain_rules import DomainReport
 from pillarbox.checkup.publishing import written
 from pillarbox.checkup.remark import BLAMED, Area, Publish, Remark, Status
+from pillarbox.checkup.rules.bulk import Rule
+from pillarbox.checkup.rules.domain import DomainReport
 from pillarbox.checkup.score import AreaScore
 from pillarbox.cli.check_output import STATUS_STYLES, WORDS, print_remark, remark_object
 from pillarbox.cli.output import Out, safe

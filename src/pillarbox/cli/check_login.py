@@ -10,10 +10,10 @@ import click
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.login_facts import LoginTry
-from pillarbox.checkup.login_questions import LoginQuestion, ask_login
+from pillarbox.checkup.facts.login import LoginTry
+from pillarbox.checkup.probes.login import LoginQuestion, ask_login
 from pillarbox.checkup.remark import BLAMED
-from pillarbox.checkup.rules_login import LoginReport, judge_login
+from pillarbox.checkup.rules.login import LoginReport, judge_login
 from pillarbox.cli.check_output import WORDS, Progress, print_remark, remark_object
 from pillarbox.cli.check_smtp_output import print_session
 from pillarbox.cli.check_target import TLS_MODES, read_host, read_port, split_host

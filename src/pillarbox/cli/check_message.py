@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from pillarbox.checkup.signature_damage import Damage, explain_damage
+from pillarbox.checkup.signatures.damage import Damage, explain_damage
 from pillarbox.cli.check_message_output import Report, message_object, print_message
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context

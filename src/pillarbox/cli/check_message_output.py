@@ -11,7 +11,7 @@ import msgspec
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.signature_damage import Damage
+from pillarbox.checkup.signatures.damage import Damage
 from pillarbox.cli.output import Out, finding_object, safe, show_size
 from pillarbox.findings import Level
 from pillarbox.mailauth.evidence import Evidence

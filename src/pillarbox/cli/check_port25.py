@@ -10,11 +10,11 @@ import click
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.facts.hosting import Hosting, hostings, this_machine
-from pillarbox.checkup.port25_facts import Attempt, Role
-from pillarbox.checkup.port25_questions import OTHERS, SMTP_PORT, Port25Question, ask_port25
+from pillarbox.checkup.catalog.hosting import Hosting, hostings, this_machine
+from pillarbox.checkup.facts.port25 import Attempt, Role
+from pillarbox.checkup.probes.port25 import OTHERS, SMTP_PORT, Port25Question, ask_port25
 from pillarbox.checkup.remark import Status
-from pillarbox.checkup.rules_port25 import Port25Report, Verdict, judge_port25
+from pillarbox.checkup.rules.port25 import Port25Report, Verdict, judge_port25
 from pillarbox.cli.check_output import WORDS, Progress, print_remark, remark_object
 from pillarbox.cli.check_target import split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context

@@ -9,12 +9,13 @@ from typing import Final
 
 import click
 
-from pillarbox.checkup.relay_questions import ask_for_relay, is_own
+from pillarbox.checkup.facts.report import ServerReport
+from pillarbox.checkup.facts.smtp import RelayFacts, ServerFacts
+from pillarbox.checkup.probes.host import CONTROL, ServerQuestion, ask_server
+from pillarbox.checkup.probes.relay import ask_for_relay, is_own
+from pillarbox.checkup.probes.smtp import ProbeOptions
 from pillarbox.checkup.remark import BLAMED, Status
-from pillarbox.checkup.smtp_facts import RelayFacts, ServerFacts
-from pillarbox.checkup.smtp_probe import ProbeOptions
-from pillarbox.checkup.smtp_questions import CONTROL, ServerQuestion, ask_server
-from pillarbox.checkup.smtp_rules import ServerReport, judge_server
+from pillarbox.checkup.rules.smtp import judge_server
 from pillarbox.cli.check_output import Progress
 from pillarbox.cli.check_smtp_output import print_server, server_object
 from pillarbox.cli.check_target import TLS_MODES, read_host, read_port, split_host

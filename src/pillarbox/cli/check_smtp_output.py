@@ -8,10 +8,10 @@ from typing import Any
 from rich.table import Column
 from rich.text import Text
 
+from pillarbox.checkup.facts.report import ServerReport
+from pillarbox.checkup.facts.smtp import Certificate, Failure, Mode, Probe, Stage
 from pillarbox.checkup.remark import BLAMED
-from pillarbox.checkup.rules_server import shown_version
-from pillarbox.checkup.smtp_facts import Certificate, Failure, Mode, Probe, Stage
-from pillarbox.checkup.smtp_rules import ServerReport
+from pillarbox.checkup.rules.server import shown_version
 from pillarbox.cli.check_output import WORDS, print_remark, remark_object
 from pillarbox.cli.output import Out, safe, show_size
 

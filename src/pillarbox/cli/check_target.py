@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from pillarbox.checkup.smtp_facts import Mode
+from pillarbox.checkup.facts.smtp import Mode
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.smtp.domain import is_domain
 

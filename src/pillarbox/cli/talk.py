@@ -13,11 +13,11 @@ from typing import Any, Final, TextIO
 import click
 from rich.text import Text
 
-from pillarbox.checkup.smtp_facts import Mode
-from pillarbox.checkup.smtp_wire import Wire, failure_of
-from pillarbox.checkup.talk_completion import next_lines
-from pillarbox.checkup.talk_session import TalkEnded, TalkLine, TalkSession, TalkTerms, Unexpected
-from pillarbox.checkup.talk_steps import MARKS, Step, parse_step
+from pillarbox.checkup.facts.smtp import Mode
+from pillarbox.checkup.probes.wire import Wire, failure_of
+from pillarbox.checkup.talk.completion import next_lines
+from pillarbox.checkup.talk.session import TalkEnded, TalkLine, TalkSession, TalkTerms, Unexpected
+from pillarbox.checkup.talk.steps import MARKS, Step, parse_step
 from pillarbox.cli.check_target import TLS_MODES, split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from pillarbox.checkup.talk_completion import Scene, completions
+from pillarbox.checkup.talk.completion import Scene, completions
 from pillarbox.errors import PermanentError
 
 try:

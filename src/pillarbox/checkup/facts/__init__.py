@@ -1,1 +1,1 @@
-"""Facts about hosting and mail providers, as data with their sources, and what reads them."""
+"""What a probe found out: values without behavior, in which None means not answered in time."""

@@ -1,0 +1,1 @@
+"""What asks the network: every question in parallel, under one deadline."""

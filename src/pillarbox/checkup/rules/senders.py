@@ -1,0 +1,70 @@
+"""What is to be said of the names of the hosts that send (RFC 8601 §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from pillarbox.checkup.facts.domain import DomainFacts, Sender
+from pillarbox.checkup.remark import Area, Publish, Remark, Status, remarks_of
+from pillarbox.mailauth.iprev import IprevResult
+
+__all__ = ["judge_senders"]
+
+_remark = remarks_of(Area.SENDERS, "PB-PTR")
+
+_LOCAL_HINT = "Its owner, mostly the hosting provider, sets it: look for “reverse DNS” there."
+
+
+def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
+    """Yield what is to be said, nothing where the domain sends no mail."""
+    if facts.sends_nothing:
+        return
+    if facts.senders is None:
+        yield _remark(Status.SKIP, 1, "The names of the sending hosts did not come in time")
+        return
+    if not facts.senders and (facts.spf is None or facts.spf.root.is_temporary):
+        yield _remark(Status.SKIP, 1, "Without the SPF record, sending hosts are not known")
+    elif not facts.senders:
+        yield _remark(
+            Status.SKIP,
+            2,
+            "Reverse DNS could not be tested: SPF names no single address of the domain's own",
+            fix="Name the addresses that send with --ip; those of a provider are its to keep.",
+        )
+    for sender in facts.senders:
+        yield _sender(sender, _host_of(facts, sender.address))
+
+
+def _host_of(facts: DomainFacts, address: str) -> str:
+    """Return the name that an address should have: its exchanger's, or else a usual one."""
+    for host in facts.hosts or ():
+        if address in host.addresses.records:
+            return host.name
+    return f"mail.{facts.domain}"
+
+
+def _sender(sender: Sender, host: str) -> Remark:
+    address, found = sender.address, sender.iprev
+    whence = f"{address} (from {sender.source})"
+    if found.result is IprevResult.PASS:
+        what = f"{whence} is {found.name}, and back"
+        return _remark(Status.PASS, 3, what, evidence=found.evidence)
+    if found.result is IprevResult.TEMPORARY_ERROR:
+        return _remark(Status.SKIP, 1, f"{whence}: {found.reason}", evidence=found.evidence)
+    has_name = any(text.startswith("PTR") for text in found.evidence)
+    is_confirmed_not = found.result is IprevResult.FAIL and has_name
+    name = ip_address(address).reverse_pointer
+    return _remark(
+        Status.FAIL,
+        5 if is_confirmed_not else 4,
+        f"{whence}: its name does not lead back to it"
+        if is_confirmed_not
+        else f"{whence} has no name (PTR)",
+        "Gmail, Yahoo and Microsoft refuse or defer mail from such hosts.",
+        f"Let the PTR record of {address} name the host, and the host's A or AAAA record the"
+        f" address. {_LOCAL_HINT}",
+        found.evidence or (found.reason,),
+        points=10,
+        publish=(Publish(name, "PTR", f"{host}."),),
+    )

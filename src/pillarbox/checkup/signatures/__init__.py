@@ -1,0 +1,1 @@
+"""Who signed a message, and what changed since."""

@@ -1,0 +1,1 @@
+"""``pillarbox talk``: an SMTP session by hand, explained line by line."""
