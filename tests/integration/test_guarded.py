@@ -170,6 +170,8 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialed() -> None:
         "//169.254.169.254/",
         "file:///etc/passwd",
         "http://[::1]/",
+        "http://[",  # urllib itself gives up on these two
+        "//inside.example[",
     ],
 )
 def test_a_redirect_to_a_machine_inside_is_not_followed(target: str) -> None:
@@ -263,3 +265,28 @@ def test_dns_that_does_not_answer_is_no_refusal() -> None:
 def test_an_origin_is_scheme_host_and_port(url: str, is_same: bool) -> None:
     """A redirect from https to http is one to another origin."""
     assert read_target(url).has_origin_of(read_target("https://a.example/")) is is_same
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "closed the connection without an answer"),
+        (b"<html>HTTP/0.9</html>", "does not speak HTTP"),
+        (b"HTTP/1.1 200 \x00" + b"A" * 10_000 + b"\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 10_000, "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + b"x" * 9_999, "more than 4096 oct"),
+    ],
+)
+def test_a_hostile_answer_is_told_in_a_few_words(answer: bytes, words: str) -> None:
+    """Whatever a server sends, it is a failure with a sentence, and not a long one."""
+
+    async def run() -> str:
+        async with _server(answer) as (port, _):
+            client = _client(_Names({"out.example": [("127.0.0.1",)]}), port, most=4_096)
+            with pytest.raises(FetchFailed, match=words) as caught:
+                await client.request("GET", f"http://out.example:{port}/", patience=5)
+            return str(caught.value)
+
+    assert len(asyncio.run(run())) < 300

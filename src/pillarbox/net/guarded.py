@@ -137,7 +137,7 @@ class GuardedClient:
                 return Reached(url, fetched)
             if fetched.status in _TO_GET and request.method == "POST":
                 request = replace(request, method="GET", content=b"", content_type="")
-            url = urljoin(url, fetched.location)
+            url = _next(url, fetched.location)
         raise FetchFailed(f"more than {self._redirects} redirects")
 
     async def _ask(
@@ -173,6 +173,14 @@ class GuardedClient:
             if not self._is_allowed(address):
                 raise AddressRefused(f"{target.host} ({address}) is no public address")
         return next((one for one in addresses if ":" not in one), addresses[0])
+
+
+def _next(url: str, location: str) -> str:
+    """Return where a redirect leads (RFC 9110 §10.2.2), to be looked at as every address is."""
+    try:
+        return urljoin(url, location)
+    except ValueError:  # what cannot be taken apart is refused as it stands
+        return location
 
 
 def read_target(

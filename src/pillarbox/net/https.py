@@ -19,6 +19,7 @@ from pillarbox.errors import TemporaryError
 __all__ = ["FetchFailed", "Fetched", "Request", "exchange", "fetch", "post"]
 
 _MOST_HEADER: Final = 16 * 1024  # octets
+_MOST_WORDS: Final = 200  # characters of what is wrong with an answer
 
 
 class FetchFailed(TemporaryError):  # noqa: N818 - fetching fails, it does not err
@@ -162,7 +163,8 @@ async def exchange(
     except OSError as error:
         raise FetchFailed(f"{_place(host, address)}: {_words(error)}") from error
     except (h11.RemoteProtocolError, h11.LocalProtocolError) as error:
-        raise FetchFailed(f"{host} does not speak HTTP: {error}") from error
+        words = str(error)[:_MOST_WORDS]  # they quote what came
+        raise FetchFailed(f"{host} does not speak HTTP: {words}") from error
 
 
 def _place(host: str, address: str) -> str:
@@ -199,7 +201,10 @@ async def _read(
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
-            http.receive_data(await reader.read(65_536))
+            octets = await reader.read(65_536)
+            if not octets and not http.trailing_data[0] and response is None:
+                break
+            http.receive_data(octets)
         elif isinstance(event, h11.Response):
             response = event
             if not request.wants_body:
