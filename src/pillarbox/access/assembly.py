@@ -12,7 +12,6 @@ from pillarbox.access.examiner import Examiner
 from pillarbox.access.node_key import NodeKey
 from pillarbox.access.pool import Pool
 from pillarbox.access.sources.introspection import TokenIntrospection
-from pillarbox.access.sources.jwks import TokenIssuer
 from pillarbox.access.sources.passwd_file import PasswdFile, UserFile
 from pillarbox.access.sources.port import Source
 from pillarbox.access.sources.stored import StoredCredentials
@@ -110,6 +109,9 @@ def _source(
 
 def _outside(name: str, settings: SourceSettings, now: Callable[[], float]) -> Source:
     if settings.kind is SourceKind.JWKS:
+        # Its library is of use to nobody else.
+        from pillarbox.access.sources.jwks import TokenIssuer  # noqa: PLC0415
+
         return TokenIssuer(name, settings, now)
     if settings.kind is SourceKind.INTROSPECTION:
         return TokenIntrospection(name, settings, now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import requests
 from acme import challenges, client, crypto_util, errors, messages
@@ -24,25 +24,13 @@ from pillarbox.acme.wanted import Wanted
 from pillarbox.config.settings import AcmeChallenge, AcmeSettings
 from pillarbox.errors import PermanentError, TemporaryError
 
-__all__ = ["Authority", "Fetch"]
+__all__ = ["Authority"]
 
 _PATIENCE: Final = dt.timedelta(minutes=10)
 _CHALLENGES: Final = {
     AcmeChallenge.HTTP: challenges.HTTP01,
     AcmeChallenge.DNS: challenges.DNS01,
 }
-
-
-class Fetch(Protocol):
-    """Fetches a certificate."""
-
-    def fetch(self, wanted: Wanted) -> None:
-        """Write the certificate and its key; takes seconds to minutes.
-
-        Raises:
-            TemporaryError: It did not work now; the reason says what the authority said.
-        """
-        ...
 
 
 class Authority:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from pillarbox.acme.authority import Fetch
 from pillarbox.acme.wanted import Wanted
 from pillarbox.clock import Clock
 from pillarbox.errors import TemporaryError
 from pillarbox.events.types import CertificateFetched, CertificateNotFetched, Sink
 
-__all__ = ["Renewal"]
+__all__ = ["Fetch", "Renewal"]
 
 _FIRST_RETRY: Final = 300.0  # seconds; authorities count failures by the hour
 _LONGEST_RETRY: Final = 12 * 3600.0
 _LONGEST_SLEEP: Final = 3600.0  # so that a moved clock is noticed
+
+
+class Fetch(Protocol):
+    """Fetches a certificate."""
+
+    def fetch(self, wanted: Wanted) -> None:
+        """Write the certificate and its key; takes seconds to minutes.
+
+        Raises:
+            TemporaryError: It did not work now; the reason says what the authority said.
+        """
+        ...
 
 
 class Renewal:

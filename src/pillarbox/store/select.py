@@ -1,4 +1,4 @@
-"""Choosing a store by its URL."""
+"""Choosing a store by its URL; the driver of another is not loaded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pillarbox.errors import PermanentError
-from pillarbox.store.memory import MemoryStore
 from pillarbox.store.port import Store
-from pillarbox.store.postgres import PostgresStore
-from pillarbox.store.sqlite import SqliteStore
 
 __all__ = ["make_store"]
 
@@ -29,10 +26,16 @@ def make_store(url: str, *, directory: Path, node: str, now: Callable[[], float]
     """
     scheme, separator, rest = url.partition(":")
     if separator and scheme == "memory" and not rest:
+        from pillarbox.store.memory import MemoryStore  # noqa: PLC0415
+
         return MemoryStore(node, now)
     if scheme == "sqlite" and rest:
+        from pillarbox.store.sqlite import SqliteStore  # noqa: PLC0415
+
         return SqliteStore(directory / rest, node=node, now=now)
     if scheme in {"postgresql", "postgres"} and rest.startswith("//"):
+        from pillarbox.store.postgres import PostgresStore  # noqa: PLC0415
+
         return PostgresStore(url, node=node, now=now)
     shown = urlsplit(url)._replace(netloc="...").geturl()  # never the password
     raise PermanentError(f"{shown!r} is not sqlite:PATH, postgresql://... or memory:")
