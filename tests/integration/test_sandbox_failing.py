@@ -158,8 +158,8 @@ def test_logins_and_tls_can_fail() -> None:
     run(work)
 
 
-def test_rules_are_kept_and_counts_begin_anew(tmp_path: Path) -> None:
-    """A sandbox in a file has its rules again; those of ``fail_next`` are gone."""
+def test_rules_are_kept_with_their_counts(tmp_path: Path) -> None:
+    """A sandbox in a file has its rules again, and goes on to count; ``fail_next`` is gone."""
     database = tmp_path / "sandbox.sqlite"
     rule = FailingRule(id="ünï", stage=SessionStage.MAIL, code=451, every=2, note="for a test")
 
@@ -175,9 +175,11 @@ def test_rules_are_kept_and_counts_begin_anew(tmp_path: Path) -> None:
     async def second(sandbox: Sandbox, send: Callable[..., Awaitable[Any]]) -> None:
         (state,) = sandbox.failing.rules()
         assert state.rule == rule
-        assert state.tally.matched == 0
+        assert (state.tally.matched, state.tally.acted) == (2, 1)
         assert not sandbox.failing.by_address
         await send("550@example.org")
+        await sandbox.failing.put(rule)  # anew
+        await send()
         assert await sandbox.failing.remove("ünï")
         assert not await sandbox.failing.remove("ünï")
 

@@ -45,15 +45,18 @@ def run(
     url: str = "",
     virtual: bool = False,
     projects: dict[str, SandboxProjectSettings] | None = None,
+    own: dict[str, Any] | None = None,
     **fields: Any,
 ) -> None:
-    """Run some work with a sandbox that calls a receiver."""
+    """Run some work with a sandbox, of these own settings, that calls a receiver."""
 
     async def main() -> None:
         async with Receiver(answers or []) as receiver:
             fields.setdefault("secret", SECRET)
             settings = Settings(
-                sandbox=SandboxSettings(smtp=("localhost:0",), http=(), pop3=()),
+                sandbox=SandboxSettings(
+                    **{"smtp": ("localhost:0",), "http": (), "pop3": (), **(own or {})}
+                ),
                 sandbox_webhook={"own": SandboxWebhookSettings(url=url or receiver.url, **fields)},
                 sandbox_project=projects or {},
             )
@@ -212,6 +215,84 @@ def test_each_project_has_its_own_receiver() -> None:
         assert told == [("own", "inbox"), ("own", "shop"), ("project shop", "shop")]
 
     run(work)
+
+
+def test_an_event_has_the_tags_of_rules() -> None:
+    """What a search puts on a mail is there before anybody is told, and can be asked for."""
+
+    async def work(sandbox: Sandbox, webhooks: Webhooks, receiver: Receiver) -> None:
+        await sandbox.ingest(MAIL.replace(b"To: bob", b"X-Tags: zoo\r\nTo: bob"))
+        await sandbox.ingest(MAIL.replace(b"Ann <ann@", b"Bob <bob@"))
+        await done(webhooks)
+        (call,) = receiver.calls
+        assert json.loads(call.body)["data"]["tags"] == ["from ann", "zoo"]
+
+    run(work, own={"tags": ("from ann: from:ann",)}, search='tag:"from ann"')
+
+
+def test_what_was_not_delivered_is_tried_again_after_a_restart(tmp_path: Path) -> None:
+    """With a file, the log survives, and so does an event that its receiver did not take."""
+    database = tmp_path / "sandbox.sqlite"
+
+    async def main() -> None:
+        async with Receiver([(200, {}), (503, {"retry-after": "1"})]) as receiver:
+
+            async def with_node(work: Callable[[SandboxNode], Awaitable[None]]) -> None:
+                settings = Settings(
+                    sandbox=SandboxSettings(
+                        smtp=("localhost:0",), http=(), pop3=(), database=database
+                    ),
+                    sandbox_webhook={"own": SandboxWebhookSettings(url=receiver.url)},
+                )
+                node = SandboxNode(settings)
+                await node.start()
+                try:
+                    await work(node)
+                finally:
+                    await node.stop()
+
+            async def before(node: SandboxNode) -> None:
+                await node.sandbox.ingest(MAIL)
+                await receiver.wait_for(1)
+                await node.sandbox.ingest(MAIL)
+                await receiver.wait_for(2)
+                async with asyncio.timeout(10):
+                    while not node.sandbox.webhooks.deliveries()[0].problem:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+
+            async def after(node: SandboxNode) -> None:
+                webhooks = node.sandbox.webhooks
+                second, first = webhooks.deliveries()
+                assert (first.attempt, first.has_succeeded) == (1, True)
+                assert (second.attempt, second.status) == (1, 503)
+                await done(webhooks, 2)
+                assert webhooks.deliveries()[0].has_succeeded
+                assert receiver.calls[2].fields["webhook-id"] == second.event
+                assert receiver.calls[2].body == receiver.calls[1].body
+                await node.sandbox.ingest(MAIL)
+                await done(webhooks, 3)
+                assert len({each.id for each in webhooks.deliveries()}) == 3
+
+            await with_node(before)
+            await with_node(after)
+
+    asyncio.run(main())
+
+
+def test_who_was_gone_is_still_gone_after_a_restart(tmp_path: Path) -> None:
+    """A receiver that answered 410 is left alone until a test succeeds, restarts included."""
+    own = {"database": tmp_path / "sandbox.sqlite"}
+    url = "http://localhost:1/hook"
+
+    async def before(_sandbox: Sandbox, webhooks: Webhooks, _receiver: Receiver) -> None:
+        (endpoint,) = webhooks.endpoints()
+        webhooks.disable(endpoint)
+
+    async def after(_sandbox: Sandbox, webhooks: Webhooks, _receiver: Receiver) -> None:
+        assert webhooks.is_disabled(webhooks.endpoints()[0])
+
+    run(before, own=own, url=url)
+    run(after, own=own, url=url)
 
 
 def test_a_delivery_can_be_repeated() -> None:

@@ -174,6 +174,19 @@ class Inbox(Protocol):
         """Write one; with None remove it."""
         ...
 
+    # --- what happened around the mail ----------------------------------------------
+
+    async def records(self, kind: str) -> dict[str, bytes]:
+        """Return what is known of a kind of things that happened, the first one first."""
+        ...
+
+    async def put_records(self, kind: str, records: Mapping[str, bytes | None]) -> None:
+        """Write what is known by now, and forget what is None.
+
+        They are on disk with the next commit.
+        """
+        ...
+
     # --- wiring ----------------------------------------------------------------------
 
     def label_with(self, labeler: Labeler) -> None:

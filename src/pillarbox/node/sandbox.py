@@ -39,6 +39,7 @@ from pillarbox.node.adapters import make_resolver
 from pillarbox.node.guarding import make_guards
 from pillarbox.node.sandbox_outward import SandboxOutward
 from pillarbox.node.sandbox_sockets import SandboxSockets, addresses, bind_sandbox
+from pillarbox.policy.failing import Tally
 from pillarbox.policy.queue import QueueKey
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.catching import Catching
@@ -244,6 +245,7 @@ class SandboxParts:
             self.inbox,
             now=self._clock.now,
             project_of=self.projects.choose,
+            tallies=self.sandbox.journal("tally", Tally),
             by_address=self.settings.sandbox.fail_by_address,
             on_change=self.sandbox.rules_changed,
             give_back=self._outward.bounces.give_back,

@@ -2,8 +2,8 @@
 
 Rules are asked in order, those of ``fail_next`` first; the first that acts decides, and
 those behind it do not count the case. Where none acts, a recipient's address may ask for
-something by its name (``policy.behavior``). Rules are kept in the inbox's settings; their
-counts begin anew at each start, so that a run can be repeated.
+something by its name (``policy.behavior``). Rules are kept in the inbox's settings, and their
+counts in its records. A rule that is put anew begins to count anew, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import Struct
 from pillarbox.errors import PermanentError
 from pillarbox.policy.behavior import Behavior, SessionStage, behavior_of
 from pillarbox.policy.failing import FailingRule, Moment, RuleInvalid, Tally, count
+from pillarbox.sandbox.journal import Journal
 from pillarbox.store.port import MessageId
 
 __all__ = ["Failing", "RuleState", "SettingStore", "read_rule"]
@@ -81,6 +82,7 @@ class Failing:
         *,
         now: Callable[[], float],
         project_of: Callable[[str, str, Sequence[str]], str],
+        tallies: Journal[Tally] | None = None,
         by_address: bool = True,
         on_change: Callable[[], None] = lambda: None,
         give_back: Callable[[MessageId, tuple[str, ...]], None] = lambda _message, _to: None,
@@ -91,6 +93,7 @@ class Failing:
             store: Where rules are kept.
             now: The wall clock.
             project_of: Which project mail of an identity, a sender and recipients goes to.
+            tallies: Where counts are kept; None: they begin anew at each start.
             by_address: Whether recipients' addresses may ask for failures.
             on_change: Called when rules have changed.
             give_back: Called with mail that ``bounce-later@`` was named for.
@@ -98,6 +101,7 @@ class Failing:
         self._store = store
         self._now = now
         self._project_of = project_of
+        self._tallies = tallies or Journal(None, "", Tally)
         self._by_address = by_address
         self._on_change = on_change
         self._give_back = give_back
@@ -137,12 +141,13 @@ class Failing:
 
     async def load(self) -> None:
         """Bring in what was kept; what cannot be read any more is left out."""
+        tallies = await self._tallies.load()
         for _, value in sorted((await self._store.settings(_KIND)).items()):
             try:
                 rule = msgspec.json.decode(value, type=FailingRule)
             except (msgspec.MsgspecError, RuleInvalid):
                 continue
-            self._states[rule.id] = RuleState(rule, Tally())
+            self._states[rule.id] = RuleState(rule, tallies.get(rule.id, Tally()))
         switches = await self._store.settings(_SWITCHES)
         if _BY_ADDRESS in switches:
             self._by_address = switches[_BY_ADDRESS] == b"true"
@@ -159,6 +164,7 @@ class Failing:
             raise PermanentError(f"there are {_MOST_RULES} rules already; remove some first")
         await self._store.put_setting(_KIND, rule.id, msgspec.json.encode(rule))
         self._states[rule.id] = RuleState(rule, Tally())
+        self._tallies.note(rule.id, None)
         self._arrange()
         self._on_change()
 
@@ -169,6 +175,7 @@ class Failing:
             return False
         if not state.is_temporary:
             await self._store.put_setting(_KIND, name, None)
+            self._tallies.note(name, None)
         self._states.pop(name, None)
         self._arrange()
         self._on_change()
@@ -265,8 +272,10 @@ class Failing:
             del self._states[state.rule.id]
             self._arrange()
             self._on_change()
-        else:
-            self._states[state.rule.id] = state
+            return
+        self._states[state.rule.id] = state
+        if not state.is_temporary:
+            self._tallies.note(state.rule.id, state.tally)
 
     def _by_name(self, moment: Moment) -> Behavior | None:
         (address,) = moment.recipients

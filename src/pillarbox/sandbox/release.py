@@ -153,7 +153,7 @@ class Releaser:
     def start(self) -> None:
         """Go by the rules from now on."""
         if self._forwards and not self._listens:
-            self._sandbox.inbox.on_kept(self._kept)
+            self._sandbox.on_caught(self._caught)
             self._listens = True
         self._is_on = True
 
@@ -266,7 +266,7 @@ class Releaser:
 
     # --- rules -----------------------------------------------------------------------
 
-    def _kept(self, summaries: Sequence[Summary]) -> None:
+    def _caught(self, summaries: Sequence[Summary]) -> None:
         if self._is_on:
             for name, rule in self._forwards.items():
                 self._run(self._choose(name, rule, summaries))

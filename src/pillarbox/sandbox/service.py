@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pillarbox import __version__
 from pillarbox.clock import Clock
 from pillarbox.config.settings.sandbox import SandboxSettings
-from pillarbox.errors import PermanentError, PillarboxError
+from pillarbox.errors import PermanentError
 from pillarbox.inbox.port import Inbox
 from pillarbox.inbox.values import Cap, Page, Removed, Selection, Summary, TagCount
 from pillarbox.message.mail import Mail, read_mail
@@ -24,10 +24,12 @@ from pillarbox.sandbox.annotations import annotated
 from pillarbox.sandbox.changes import Change, ChangeKind, Changes
 from pillarbox.sandbox.info import Addresses, Info, Statistics
 from pillarbox.sandbox.ingest import Ingestion
+from pillarbox.sandbox.journal import Journal
 from pillarbox.sandbox.projects import Project, ProjectRejected, Projects
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.tagging import Labels, Tagger, clean_tag, read_tag_rules
 from pillarbox.sandbox.transcript import Transcript, decode, transcribe
+from pillarbox.sandbox.upkeep import Upkeep
 from pillarbox.search.language import parse_query
 from pillarbox.search.query import Query
 from pillarbox.store.port import MessageId
@@ -41,12 +43,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Sandbox"]
 
+_T = TypeVar("_T")
+
 _REMEMBERED_MAILS: Final = 32  # parsed
 _REMEMBERED_SIZE: Final = 1024 * 1024  # octets; larger ones are parsed anew
 _PARSED_ASIDE: Final = 128 * 1024  # octets from which on parsing would hold up everyone else
-_SWEEP_EVERY: Final = 5.0  # seconds
 _BETWEEN_LOOKS: Final = 0.02  # seconds, at least, of one who waits for a mail
-_WRITE_EVERY: Final = 0.25  # seconds between two writings of ended sessions
 _PAGE: Final = 4096  # octets
 
 
@@ -91,18 +93,19 @@ class Sandbox:
         self.ingestion: Ingestion | None = None
         self._book = book
         self._database = database
-        self._on_defect = on_defect
+        self._upkeep = Upkeep(inbox, book, clock, on_defect, survives=database is not None)
         self._tagger = Tagger(
             read_tag_rules(settings, clock.now()),
             tag=lambda selection, tag: self.tag(selection, add=(tag,)),
             now=clock.now,
-            start=self._run,
+            start=self._upkeep.run,
+            tagged=self._tagged,
         )
+        self._caught_listeners: list[Callable[[Sequence[Summary]], None]] = []
         self._mails: OrderedDict[MessageId, Mail] = OrderedDict()
         self._started_at = clock.now()
         self._removed = 0
         self._pruned = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         inbox.label_with(Labels(settings, projects))
         inbox.on_kept(self._kept)
         inbox.on_gone(self._gone)
@@ -120,17 +123,20 @@ class Sandbox:
         await self.inbox.open()
         await self.projects.load(self.inbox)
         self._started_at = self.clock.now()
-        self._run(self._sweep_now_and_then(), "sandbox: upkeep")
-        self._run(self._write_sessions(), "sandbox: sessions")
+        self._upkeep.start()
 
     async def stop(self) -> None:
         """Write what waits to be written, and close the inbox. Safe to call twice."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(PillarboxError):
-            await self._write_sessions_once()
+        await self._upkeep.stop()
         await self.inbox.close()
+
+    def on_caught(self, listener: Callable[[Sequence[Summary]], None]) -> None:
+        """Have ``listener`` called with new mail once it has the tags that searches give it."""
+        self._caught_listeners.append(listener)
+
+    def journal(self, kind: str, record: type[_T]) -> Journal[_T]:
+        """Return where records of a kind survive a restart, if the inbox is a file."""
+        return self._upkeep.journal(kind, record)
 
     # --- looking ---------------------------------------------------------------------
 
@@ -416,6 +422,10 @@ class Sandbox:
         self.changes.kept(summaries)
         self._tagger.kept(summaries)
 
+    def _tagged(self, summaries: Sequence[Summary]) -> None:
+        for listener in self._caught_listeners:
+            listener(summaries)
+
     def _gone(self, ids: Sequence[MessageId]) -> None:
         self._pruned += len(ids)
         self._forget(ids)
@@ -438,42 +448,6 @@ class Sandbox:
     def _forget(self, ids: Sequence[MessageId]) -> None:
         for message in tuple(self._mails.keys() & frozenset(ids)):
             del self._mails[message]
-
-    # --- upkeep ----------------------------------------------------------------------
-
-    def _run(self, work: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, PillarboxError):
-            self._on_defect(task.get_name(), error)
-
-    async def _sweep_now_and_then(self) -> None:
-        while True:
-            try:
-                while await self.inbox.sweep(now=self.clock.now()):  # noqa: ASYNC110 - a part a call
-                    await asyncio.sleep(0)
-            except PillarboxError:
-                pass  # whoever needs the inbox says so; the next turn tries again
-            except Exception as error:  # noqa: BLE001 - else the inbox would only grow
-                self._on_defect("sandbox: upkeep", error)
-            await asyncio.sleep(_SWEEP_EVERY)
-
-    async def _write_sessions(self) -> None:
-        while True:
-            await asyncio.sleep(_WRITE_EVERY)
-            if self._book.has_finished:
-                with contextlib.suppress(PillarboxError):
-                    await self._write_sessions_once()
-
-    async def _write_sessions_once(self) -> None:
-        finished = self._book.finished()
-        await self.inbox.keep_transcripts(finished)
-        self._book.written(finished)
 
 
 def _clean(tags: Sequence[str]) -> tuple[str, ...]:

@@ -7,17 +7,21 @@ is kept; what a search has to find is put on right after.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from pillarbox.config.settings.sandbox import SandboxSettings
 from pillarbox.errors import PermanentError
 from pillarbox.inbox.values import Label, Selection, Summary
 from pillarbox.message.summary import MailSummary
 from pillarbox.sandbox.projects import Projects
+from pillarbox.search.folding import fold
 from pillarbox.search.language import parse_query
-from pillarbox.store.port import KeptMessage, MessageId
+from pillarbox.store.port import KeptMessage, MessageId, StoreUnavailable
 
 __all__ = ["FOR_PROJECT", "Labels", "TagRule", "Tagger", "clean_tag", "read_tag_rules"]
 
@@ -108,30 +112,34 @@ class Tagger:
         self,
         rules: Sequence[TagRule],
         *,
-        tag: Callable[[Selection, str], Awaitable[object]],
+        tag: Callable[[Selection, str], Awaitable[Iterable[MessageId]]],
         now: Callable[[], float],
         start: Callable[[Coroutine[None, None, None], str], None],
+        tagged: Callable[[Sequence[Summary]], None],
     ) -> None:
         """Go by these rules.
 
         Args:
             rules: Which mail gets which tag.
-            tag: Puts a tag on mails.
+            tag: Puts a tag on mails; returns on which.
             now: The wall clock.
             start: Starts a task, by its name.
+            tagged: Called with mail that has its tags now.
         """
         self._rules = tuple(rules)
         self._tag = tag
         self._now = now
         self._start = start
-        self._waiting: set[MessageId] = set()
+        self._tagged = tagged
+        self._waiting: dict[MessageId, Summary] = {}
         self._is_at_work = False
 
     def kept(self, summaries: Sequence[Summary]) -> None:
         """Take note of mail that a commit has kept; returns at once."""
         if not self._rules:
+            self._tagged(summaries)
             return
-        self._waiting.update(summary.id for summary in summaries)
+        self._waiting.update((summary.id, summary) for summary in summaries)
         if not self._is_at_work:
             self._is_at_work = True
             self._start(self._work(), "sandbox: tags")
@@ -139,10 +147,20 @@ class Tagger:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                ids = frozenset(self._waiting)
-                self._waiting.clear()
-                for rule in self._rules:
-                    query = parse_query(rule.search, now=self._now())
-                    await self._tag(Selection(ids=ids, query=query), rule.tag)
+                mails, self._waiting = self._waiting, {}
+                try:
+                    await self._round(mails)
+                finally:  # who is told of mail hears of it, whatever became of its tags
+                    self._tagged(tuple(mails.values()))
         finally:
             self._is_at_work = False
+
+    async def _round(self, mails: dict[MessageId, Summary]) -> None:
+        """Go by all rules once, and note the tags in ``mails``."""
+        ids = frozenset(mails)
+        for rule in self._rules:
+            query = parse_query(rule.search, now=self._now())
+            with suppress(StoreUnavailable):  # whoever brings mail hears of that
+                for mail in await self._tag(Selection(ids=ids, query=query), rule.tag):
+                    tags = {*mails[mail].tags, rule.tag}
+                    mails[mail] = replace(mails[mail], tags=tuple(sorted(tags, key=fold)))

@@ -3,7 +3,8 @@
 Everything is bounded: five more tries within a quarter of an hour, four calls to one receiver
 at the same time, and so many deliveries in memory; where more would wait, the oldest is given
 up. Nobody who brings mail waits for any of this. A receiver that answers 410 is not called
-again until a test succeeds.
+again until a test succeeds. Where the inbox is a file, all of this survives a restart, and what
+was not delivered before is tried again.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ _AT_ONCE: Final = 4  # calls to one receiver
 _MOST_DELIVERIES: Final = 2_000  # in memory, those of the log included
 _MOST_OCTETS: Final = 16 * 1024 * 1024  # of their events
 _GONE: Final = 410
+_NAME: Final = "dlv_"  # and a number
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -101,7 +103,9 @@ class Webhooks:
         self._numbers = itertools.count(1)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
-        self._disabled: set[tuple[str, str]] = set()
+        self._disabled: dict[str, str] = {}  # URLs that do not want to be called, by receiver
+        self._journal = sandbox.journal("delivery", Delivery)
+        self._disablings = sandbox.journal("webhook-gone", str)
         self._is_on = self._listens = False
         self.given_up = 0
         """Deliveries that were not tried to the end because too many waited."""
@@ -112,7 +116,8 @@ class Webhooks:
         """Tell of what is caught from now on."""
         await self._endpoints.load()
         if not self._listens:
-            self._sandbox.inbox.on_kept(self._kept)
+            await self._resume()
+            self._sandbox.on_caught(self._caught)
         self._listens = self._is_on = True
 
     async def stop(self) -> None:
@@ -123,6 +128,23 @@ class Webhooks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _resume(self) -> None:
+        """Bring in what was kept, and go on with what was not delivered before a restart."""
+        self._disabled = await self._disablings.load()
+        kept = await self._journal.load()
+        self._numbers = itertools.count(1 + max(map(_number, kept), default=0))
+        by_name = {endpoint.name: endpoint for endpoint in self._endpoints.all()}
+        for delivery in kept.values():
+            self._remember(delivery)
+            endpoint = by_name.get(delivery.endpoint)
+            if delivery.is_done:
+                self._done.append(delivery.id)
+            elif endpoint is None or endpoint.url != delivery.url:
+                gone = "it was not delivered before a restart, and its webhook is another now"
+                self._note(replace(delivery, problem=gone, is_done=True, next_try=None))
+            else:
+                self._run(delivery.id, self._deliver_later(endpoint, delivery))
+
     # --- for people ------------------------------------------------------------------
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -131,7 +153,12 @@ class Webhooks:
 
     def is_disabled(self, endpoint: Endpoint) -> bool:
         """Whether it has asked not to be called any more."""
-        return (endpoint.name, endpoint.url) in self._disabled
+        return self._disabled.get(endpoint.name) == endpoint.url
+
+    def disable(self, endpoint: Endpoint) -> None:
+        """Call a receiver no more until a test succeeds."""
+        self._disabled[endpoint.name] = endpoint.url
+        self._disablings.note(endpoint.name, endpoint.url)
 
     def deliveries(self, limit: int = 100) -> tuple[Delivery, ...]:
         """Return the last deliveries, the newest first."""
@@ -168,7 +195,7 @@ class Webhooks:
 
     # --- new mail --------------------------------------------------------------------
 
-    def _kept(self, summaries: Sequence[Summary]) -> None:
+    def _caught(self, summaries: Sequence[Summary]) -> None:
         endpoints = self._endpoints.all() if self._is_on else ()
         for endpoint in endpoints:
             if not self.is_disabled(endpoint):
@@ -183,8 +210,14 @@ class Webhooks:
             delivery = self._begin(endpoint, received_event(summary), summary)
             self._run(delivery.id, self._deliver(endpoint, delivery))
 
+    async def _deliver_later(self, endpoint: Endpoint, delivery: Delivery) -> None:
+        if delivery.next_try is not None:
+            wait = delivery.next_try - self._sandbox.clock.now()
+            await asyncio.sleep(min(max(wait, 0.0), _LONGEST_WAIT))
+        await self._deliver(endpoint, delivery)
+
     async def _deliver(self, endpoint: Endpoint, delivery: Delivery) -> None:
-        for wait in (*_WAITS, None):
+        for wait in (*_WAITS[delivery.attempt :], None):
             delivery, answer = await self._try(endpoint, delivery)
             if not answer.problem or answer.is_final or wait is None:
                 break
@@ -197,7 +230,8 @@ class Webhooks:
     async def _once(self, endpoint: Endpoint, delivery: Delivery) -> Delivery:
         delivery, _ = await self._try(endpoint, delivery)
         if not delivery.problem:
-            self._disabled.discard((endpoint.name, endpoint.url))
+            self._disabled.pop(endpoint.name, None)
+            self._disablings.note(endpoint.name, None)
         delivery = replace(delivery, is_done=True)
         self._note(delivery)
         return delivery
@@ -210,7 +244,7 @@ class Webhooks:
                 endpoint, name=delivery.event, body=delivery.request_body, now=clock.now()
             )
         if answer.status == _GONE:
-            self._disabled.add((endpoint.name, endpoint.url))
+            self.disable(endpoint)
         delivery = replace(
             delivery,
             attempt=delivery.attempt + 1,
@@ -240,7 +274,7 @@ class Webhooks:
     ) -> Delivery:
         mail, project = (None, "") if summary is None else (summary.id, summary.project)
         delivery = Delivery(
-            id=f"dlv_{next(self._numbers)}",
+            id=f"{_NAME}{next(self._numbers)}",
             event=f"msg_{secrets.token_hex(12)}" if like is None else like.event,
             at=self._sandbox.clock.now(),
             endpoint=endpoint.name,
@@ -249,15 +283,20 @@ class Webhooks:
             mail=mail if like is None else like.mail,
             request_body=body,
         )
+        self._remember(delivery)
+        self._journal.note(delivery.id, delivery)
+        return delivery
+
+    def _remember(self, delivery: Delivery) -> None:
         self._log[delivery.id] = delivery
-        self._octets += len(body)
+        self._octets += len(delivery.request_body)
         while len(self._log) > _MOST_DELIVERIES or self._octets > _MOST_OCTETS:
             self._make_room()
-        return delivery
 
     def _note(self, delivery: Delivery) -> None:
         if delivery.id in self._log:
             self._log[delivery.id] = delivery
+            self._journal.note(delivery.id, delivery)
             if delivery.is_done:
                 self._done.append(delivery.id)
 
@@ -277,6 +316,7 @@ class Webhooks:
         delivery = self._log.pop(name, None)
         if delivery is not None:
             self._octets -= len(delivery.request_body)
+            self._journal.note(name, None)
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -291,3 +331,8 @@ class Webhooks:
                     self._on_defect("webhook", error)
 
         task.add_done_callback(ended)
+
+
+def _number(name: str) -> int:
+    digits = name.removeprefix(_NAME)
+    return int(digits) if digits.isdecimal() else 0

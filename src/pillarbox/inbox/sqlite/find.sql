@@ -226,3 +226,7 @@ WHERE mail.id = ? AND mail.removal = 0;
 -- name: settings
 -- Small values of a kind.
 SELECT name, value FROM setting WHERE kind = ?;
+
+-- name: records
+-- What is known of a kind of things that happened, in the order in which they began.
+SELECT name, octets FROM record WHERE kind = ? ORDER BY number;

@@ -105,6 +105,11 @@ class Finding:
         with self._database.reading():
             return dict(self._database.execute(SQL["settings"], (kind,)).fetchall())
 
+    def records(self, kind: str) -> dict[str, bytes]:
+        """Return records by name, in the order in which they began."""
+        with self._database.reading():
+            return dict(self._database.execute(SQL["records"], (kind,)).fetchall())
+
     def _prepare(self, selection: Selection, before: MessageId | None = None) -> Conditions:
         found = conditions(selection, before=before)
         if found.needs_words:

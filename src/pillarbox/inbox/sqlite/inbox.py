@@ -256,6 +256,14 @@ class SqliteInbox:
         else:
             await self._run(lambda opened: opened.changing.write("put_setting", kind, name, value))
 
+    async def records(self, kind: str) -> dict[str, bytes]:
+        """Return what is known of a kind of things that happened, the first one first."""
+        return await self._run(lambda opened: opened.finding.records(kind))
+
+    async def put_records(self, kind: str, records: Mapping[str, bytes | None]) -> None:
+        """Write what is known by now, and forget what is None."""
+        await self._run(lambda opened: opened.keeping.write_records(kind, records))
+
     # --- the thread -------------------------------------------------------------------
 
     @property

@@ -109,3 +109,12 @@ INSERT OR REPLACE INTO setting (kind, name, value) VALUES (?, ?, ?);
 -- name: drop_setting
 -- Forget a small value.
 DELETE FROM setting WHERE kind = ? AND name = ?;
+
+-- name: put_record
+-- What is known by now of something that happened.
+INSERT INTO record (kind, name, octets) VALUES (?, ?, ?)
+ON CONFLICT (kind, name) DO UPDATE SET octets = excluded.octets;
+
+-- name: drop_record
+-- Forget it.
+DELETE FROM record WHERE kind = ? AND name = ?;

@@ -128,6 +128,14 @@ class Keeping:
             rows = [(session, _NO_MAIL_YET, octets) for session, octets in transcripts.items()]
             self._database.many(SQL["write_transcript"], rows)
 
+    def write_records(self, kind: str, records: Mapping[str, bytes | None]) -> None:
+        """Write records, and forget those that are None; the next commit puts them on disk."""
+        with self._database.transaction(is_synced=False):
+            for name in (name for name, octets in records.items() if octets is None):
+                self._database.execute(SQL["drop_record"], (kind, name))
+            rows = [(kind, name, each) for name, each in records.items() if each is not None]
+            self._database.many(SQL["put_record"], rows)
+
 
 def number_of_tag(database: Database, tag: str) -> int:
     """Return the number of a tag, which is given one if it has none."""

@@ -133,6 +133,15 @@ CREATE TABLE setting (
   PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
+-- What happened around the mail and has to survive a restart: calls of webhooks, counts of rules.
+CREATE TABLE record (
+  number INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  octets BLOB NOT NULL,
+  UNIQUE (kind, name)
+) STRICT;
+
 CREATE TRIGGER mail_kept AFTER INSERT ON mail WHEN NEW.removal = 0 BEGIN
   UPDATE project
   SET total = total + 1, unread = unread + 1 - NEW.is_read, octets = octets + NEW.size
