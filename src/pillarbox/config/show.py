@@ -11,6 +11,7 @@ from typing import Any, Final
 from pillarbox.config.loader import Address, Loaded, show_address
 from pillarbox.config.schema import SECTIONS, Key
 from pillarbox.config.units import show_quantity
+from pillarbox.policy.masked_url import masked_url
 
 __all__ = ["Effective", "effective", "toml_value"]
 
@@ -42,7 +43,8 @@ def effective(loaded: Loaded) -> Iterator[Effective]:
             for key in section.keys.values():
                 address = (*prefix, key.name)
                 value = getattr(owner, key.name)
-                shown = _MASK if key.is_secret and _is_telling(value) else toml_value(value, key)
+                is_hidden = key.is_secret and _is_telling(value)
+                shown = _MASK if is_hidden else toml_value(_shown(value), key)
                 is_default = address not in loaded.origins
                 yield Effective(address, shown, loaded.origin(address), is_default)
 
@@ -51,6 +53,11 @@ def _is_telling(value: object) -> bool:
     """Whether a secret key's value holds a secret; ``sqlite:pillarbox.db`` does not."""
     text = str(value)
     return bool(text) and not text.startswith(("sqlite:", "memory:"))
+
+
+def _shown(value: object) -> object:
+    """Return a value without what a URL in it would let somebody in by."""
+    return masked_url(value) if isinstance(value, str) else value
 
 
 def toml_value(value: object, key: Key) -> str:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 
+from pillarbox.policy.masked_url import masked_url
 from pillarbox.web.assets import icons, shipped_assets
 from pillarbox.web.problems import Problem, problem_response, request_id
 from pillarbox.web.security import content_policy
@@ -61,7 +62,12 @@ class Pages:
         )
         self._environment.globals.update(icon=_icon, query_string=_query_string)
         self._environment.filters.update(
-            size=show_size, moment=show_moment, iso=show_iso, duration=show_duration, number=_number
+            size=show_size,
+            moment=show_moment,
+            iso=show_iso,
+            duration=show_duration,
+            number=_number,
+            masked_url=masked_url,
         )
 
     def text(self, connection: HTTPConnection, template: str, /, **context: Any) -> str:

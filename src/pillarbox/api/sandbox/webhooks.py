@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from pillarbox.api.sandbox.problems import problems
 from pillarbox.api.serving import TheSandbox
 from pillarbox.api.times import rfc3339
+from pillarbox.policy.masked_url import masked_url
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.webhook_call import Endpoint
 from pillarbox.sandbox.webhooks import Delivery
@@ -30,7 +31,7 @@ class Receiver(BaseModel):
     """Somebody who is told of new mail. Its secret is asked for by itself."""
 
     name: str
-    url: str
+    url: str = Field(description="Where it is; what a query says is masked.")
     project: str = Field(description="Of which it is told; empty: of all.")
     search: str = Field(description="Only of mail that this finds.")
     timeout: float = Field(description="Seconds.")
@@ -71,7 +72,7 @@ async def list_receivers(sandbox: TheSandbox) -> list[Receiver]:
     return [
         Receiver(
             name=each.name,
-            url=each.url,
+            url=masked_url(each.url),
             project=each.project,
             search=each.search,
             timeout=each.timeout,
@@ -132,7 +133,7 @@ def _show(delivery: Delivery) -> DeliveryShown:
         event=delivery.event,
         at=rfc3339(delivery.at),
         receiver=delivery.endpoint,
-        url=delivery.url,
+        url=masked_url(delivery.url),
         project=delivery.project,
         message=None if delivery.mail is None else show_id(delivery.mail),
         attempt=delivery.attempt,
