@@ -23,7 +23,7 @@ FRAMEWORKS = (
     [
         "pillarbox",
         "pillarbox.cli.main",
-        "pillarbox.cli.sandbox",
+        "pillarbox.cli.sandbox.command",
         "pillarbox.cli.ready",
         "pillarbox.cli.serve",
         "pillarbox.node.node",

@@ -15,7 +15,7 @@ from tests.lab_thread import lab_server_in_thread
 from tests.running_node import running_node
 
 from pillarbox.cli.main import cli
-from pillarbox.cli.relay_attack import Attack, Target, Wire, attack
+from pillarbox.cli.relay.attack import Attack, Target, Wire, attack
 from pillarbox.events.types import Event, MessageAccepted, RecipientRefused, SenderRefused
 from pillarbox.lab.servers import LabServer
 from pillarbox.node.node import Node

@@ -17,7 +17,7 @@ from pillarbox.lab.servers import LabServer
 from pillarbox.store.port import Batch
 from pillarbox.store.sqlite import SqliteStore
 
-COMMAND = [sys.executable, "-c", "from pillarbox.cli.sendmail import main; main()"]
+COMMAND = [sys.executable, "-c", "from pillarbox.cli.sendmail.command import main; main()"]
 MESSAGE = b"From: ann@example.org\nTo: accept@example.net\nSubject: hi\n\nHello.\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from pillarbox.cli.send_message import (
+from pillarbox.cli.send.message import (
     Draft,
     DraftInvalid,
     build_message,

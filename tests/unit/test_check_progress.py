@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pillarbox.cli.check_output import progress_line
+from pillarbox.cli.check.output import progress_line
 
 PARTS = [f"127.0.0.1:{port}" for port in (25, 465, 587, 2525)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pillarbox.cli.mailq import mailq_lines
+from pillarbox.cli.sendmail.mailq import mailq_lines
 from pillarbox.control.protocol import MessageRow, RecipientRow
 
 AT = 1_790_000_000.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pillarbox.cli.output import Out
-from pillarbox.cli.sandbox_screen import show_screen
+from pillarbox.cli.sandbox.screen import show_screen
 from pillarbox.config.settings import SandboxSettings, Settings
 from pillarbox.sandbox.info import Addresses
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from pillarbox.cli import drop
-from pillarbox.cli.sendmail_arguments import Arguments, parse_arguments
-from pillarbox.cli.sendmail_message import (
+from pillarbox.cli.sendmail.arguments import Arguments, parse_arguments
+from pillarbox.cli.sendmail import drop
+from pillarbox.cli.sendmail.message import (
     NotAMessage,
     header_recipients,
     message_of_input,
     with_author,
     without_bcc,
 )
-from pillarbox.cli.submission import Server, Submission, parse_url
+from pillarbox.cli.sendmail.submission import Server, Submission, parse_url
 
 
 @pytest.mark.parametrize(

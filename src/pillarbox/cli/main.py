@@ -18,54 +18,90 @@ from pillarbox.cli.output import Out
 
 __all__ = ["cli", "main"]
 
-# Where each command lives, by section of the help: only the one that is asked for is imported,
-# so that `pillarbox queue list` does not wait for what `pillarbox serve` needs.
-_SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+# Where each command lives, and what the help says of it: only the one that is asked for is
+# imported, so that `pillarbox queue list` does not wait for what `pillarbox serve` needs.
+_SECTIONS: Final[dict[str, dict[str, tuple[str, str, str]]]] = {
     "Try it": {
-        "sandbox": ("sandbox", "sandbox"),
-        "send": ("send", "send"),
-        "readyz": ("ready", "readyz"),
-        "demo": ("demo", "demo"),
+        "sandbox": ("sandbox.command", "sandbox", "Catch mail, and look at it in the browser."),
+        "send": ("send.command", "send", "Send one mail, to the sandbox or to any server."),
+        "readyz": ("ready", "readyz", "Say whether the sandbox is ready."),
+        "demo": (
+            "demo.command",
+            "demo",
+            "Start a sandbox with mail in it, and a node that delivers some.",
+        ),
     },
     "Find out why mail fails": {
-        "explain": ("explain", "explain"),
-        "check": ("check", "check"),
-        "talk": ("talk", "talk"),
-        "verify": ("verify", "verify"),
-        "reports": ("reports", "reports"),
+        "explain": ("explain", "explain", "Say what happened, whose fault it is, and what to do."),
+        "check": (
+            "check.command",
+            "check",
+            "Look at a domain, server, mail, login or port for faults.",
+        ),
+        "talk": (
+            "talk.command",
+            "talk",
+            "Speak SMTP by hand: telnet with hints, or a test by a script.",
+        ),
+        "verify": ("verify", "verify", "Say who sent a message; without one, check the store."),
+        "reports": (
+            "reports.command",
+            "reports",
+            "Look at DMARC and TLS reports about our domains.",
+        ),
     },
     "Run a node": {
-        "init": ("init", "init"),
-        "config": ("config", "config"),
-        "serve": ("serve", "serve"),
-        "status": ("status", "status"),
-        "pause": ("status", "pause"),
-        "resume": ("status", "resume"),
-        "reload": ("status", "reload"),
-        "stop": ("status", "stop"),
-        "backup": ("store", "backup"),
-        "restore": ("store", "restore"),
+        "init": ("init", "init", "Write a configuration to start from."),
+        "config": ("config", "config", "Check, show and document the configuration."),
+        "serve": ("serve", "serve", "Run the node."),
+        "status": ("status", "status", "Say how the node is."),
+        "pause": ("status", "pause", "Start no more deliveries; mail is still taken and kept."),
+        "resume": ("status", "resume", "Deliver again after a pause."),
+        "reload": ("status", "reload", "Read the configuration and the certificates again."),
+        "stop": ("status", "stop", "Stop the node as SIGTERM does, and wait until it has."),
+        "backup": ("store", "backup", "Copy the store to a file."),
+        "restore": ("store", "restore", "Put a copy in the place of the store."),
     },
     "See and steer mail": {
-        "queue": ("queue", "queue"),
-        "log": ("log", "log"),
+        "queue": ("queue", "queue", "See and steer what waits to be delivered."),
+        "log": ("log", "log", "Tell what happened to a message, or to mail for a recipient."),
     },
     "Say who may send": {
-        "credential": ("credential", "credential"),
-        "auth": ("auth", "auth"),
-        "relay": ("relay", "relay"),
+        "credential": (
+            "credential",
+            "credential",
+            "Say who may log in: passwords, API keys and app passwords.",
+        ),
+        "auth": (
+            "auth.command",
+            "auth",
+            "See who fails to log in and why, and who is banned for it.",
+        ),
+        "relay": (
+            "relay.command",
+            "relay",
+            "Explain the relay policy, and prove that it is closed.",
+        ),
     },
     "Set up a domain": {
-        "dns": ("dns_records", "dns"),
-        "dkim": ("dkim", "dkim"),
-        "spf": ("spf", "spf"),
-        "dmarc": ("dmarc", "dmarc"),
-        "mta-sts": ("mta_sts", "mta_sts"),
+        "dns": ("dns_records", "dns", "Write what a domain needs in DNS for mail."),
+        "dkim": ("dkim.command", "dkim", "Make, publish, check, rotate and explain DKIM keys."),
+        "spf": ("spf", "spf", "Look at SPF as receivers do."),
+        "dmarc": ("dmarc.command", "dmarc", "Look at DMARC as receivers do."),
+        "mta-sts": ("mta_sts", "mta_sts", "Print our MTA-STS policies and their records."),
     },
     "About pillarbox": {
-        "completion": ("completion", "completion"),
-        "manual": ("manual", "manual"),
-        "version": ("version", "version"),
+        "completion": (
+            "completion",
+            "completion",
+            "Print what a shell reads to complete pillarbox's commands.",
+        ),
+        "manual": ("manual", "manual", "Write a manual page for each command."),
+        "version": (
+            "version",
+            "version",
+            "Print the versions of pillarbox, Python and the libraries.",
+        ),
     },
 }
 _COMMANDS: Final = {name: place for part in _SECTIONS.values() for name, place in part.items()}
@@ -82,22 +118,19 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name]
+        module, name, about = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"pillarbox.cli.{module}"), name)
+        command.short_help = about
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         width = max(map(len, _COMMANDS))
         for title, part in _SECTIONS.items():
-            rows = []
-            for name in part:
-                command = self.get_command(ctx, name)
-                if command is not None:
-                    # As much as fits beside the name (two columns in front, two between).
-                    about = command.get_short_help_str(formatter.width - width - 4)
-                    rows.append((f"{name:{width}}", about))
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl(
+                    [(f"{name:{width}}", about) for name, (*_, about) in part.items()]
+                )
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,9 +16,9 @@ from pillarbox.checkup.probes.relay import ask_for_relay, is_own
 from pillarbox.checkup.probes.smtp import ProbeOptions
 from pillarbox.checkup.remark import BLAMED, Status
 from pillarbox.checkup.rules.smtp import judge_server
-from pillarbox.cli.check_output import Progress
-from pillarbox.cli.check_smtp_output import print_server, server_object
-from pillarbox.cli.check_target import TLS_MODES, read_host, read_port, split_host
+from pillarbox.cli.check.output import Progress
+from pillarbox.cli.check.smtp_output import print_server, server_object
+from pillarbox.cli.check.target import TLS_MODES, read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.clock import SystemClock

@@ -13,7 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from pillarbox.cli.context import FAILED, Context, pass_context
-from pillarbox.cli.dmarc_report import print_report, report_object
+from pillarbox.cli.dmarc.report import print_report, report_object
 from pillarbox.cli.dns import dns_options, open_resolver
 from pillarbox.cli.output import Out, finding_object, safe
 from pillarbox.findings import Level

@@ -10,11 +10,11 @@ import click
 __all__ = ["check"]
 
 _COMMANDS: Final = {
-    "domain": ("check_domain", "domain"),
-    "smtp": ("check_smtp", "smtp"),
-    "message": ("check_message", "message"),
-    "login": ("check_login", "login"),
-    "port25": ("check_port25", "port25"),
+    "domain": ("check.domain", "domain"),
+    "smtp": ("check.smtp", "smtp"),
+    "message": ("check.message", "message"),
+    "login": ("check.login", "login"),
+    "port25": ("check.port25", "port25"),
 }
 
 

@@ -20,10 +20,10 @@ from rich.text import Text
 
 from pillarbox.cli.access import reach_running
 from pillarbox.cli.context import Context, pass_context
-from pillarbox.cli.demo_mail import demonstration_mail
+from pillarbox.cli.demo.mail import demonstration_mail
 from pillarbox.cli.log import tell_story
 from pillarbox.cli.output import Out
-from pillarbox.cli.sandbox_screen import page_url
+from pillarbox.cli.sandbox.screen import page_url
 from pillarbox.clock import SystemClock
 from pillarbox.config.loader import Loaded, load
 from pillarbox.errors import PermanentError

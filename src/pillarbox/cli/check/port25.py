@@ -15,8 +15,8 @@ from pillarbox.checkup.facts.port25 import Attempt, Role
 from pillarbox.checkup.probes.port25 import OTHERS, SMTP_PORT, Port25Question, ask_port25
 from pillarbox.checkup.remark import Status
 from pillarbox.checkup.rules.port25 import Port25Report, Verdict, judge_port25
-from pillarbox.cli.check_output import WORDS, Progress, print_remark, remark_object
-from pillarbox.cli.check_target import split_target
+from pillarbox.cli.check.output import WORDS, Progress, print_remark, remark_object
+from pillarbox.cli.check.target import split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.output import Out, safe

@@ -27,8 +27,8 @@ from pillarbox.checkup.remark import BLAMED, Area, Status
 from pillarbox.checkup.rules.domain import DomainReport, judge_domain
 from pillarbox.checkup.rules.spf_limit import Service
 from pillarbox.checkup.signatures.signers import signers_of
-from pillarbox.cli.check_domain_output import domain_object, print_domain
-from pillarbox.cli.check_output import Progress
+from pillarbox.cli.check.domain_output import domain_object, print_domain
+from pillarbox.cli.check.output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import dns_options
 from pillarbox.clock import SystemClock

@@ -13,7 +13,7 @@ import click
 
 from pillarbox.cli.context import Context, pass_context
 from pillarbox.cli.output import Out
-from pillarbox.cli.sandbox_screen import describe, show_screen
+from pillarbox.cli.sandbox.screen import describe, show_screen
 from pillarbox.cli.serve import notify_manager
 from pillarbox.config.mailpit import with_mailpit_names
 from pillarbox.config.settings import SandboxAuth, Settings, Unit

@@ -13,7 +13,7 @@ from pillarbox.checkup.remark import BLAMED, Area, Publish, Remark, Status
 from pillarbox.checkup.rules.bulk import Rule
 from pillarbox.checkup.rules.domain import DomainReport
 from pillarbox.checkup.score import AreaScore
-from pillarbox.cli.check_output import STATUS_STYLES, WORDS, print_remark, remark_object
+from pillarbox.cli.check.output import STATUS_STYLES, WORDS, print_remark, remark_object
 from pillarbox.cli.output import Out, safe
 from pillarbox.mailauth.evidence import Evidence
 

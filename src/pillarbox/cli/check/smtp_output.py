@@ -12,7 +12,7 @@ from pillarbox.checkup.facts.report import ServerReport
 from pillarbox.checkup.facts.smtp import Certificate, Failure, Mode, Probe, Stage
 from pillarbox.checkup.remark import BLAMED
 from pillarbox.checkup.rules.server import shown_version
-from pillarbox.cli.check_output import WORDS, print_remark, remark_object
+from pillarbox.cli.check.output import WORDS, print_remark, remark_object
 from pillarbox.cli.output import Out, safe, show_size
 
 __all__ = ["print_server", "print_session", "server_object"]

@@ -17,17 +17,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from pillarbox.cli import drop
-from pillarbox.cli.relay_stdio import relay_stdio
-from pillarbox.cli.sendmail_arguments import Arguments, parse_arguments
-from pillarbox.cli.sendmail_message import (
+from pillarbox.cli.sendmail import drop
+from pillarbox.cli.sendmail.arguments import Arguments, parse_arguments
+from pillarbox.cli.sendmail.message import (
     NotAMessage,
     header_recipients,
     message_of_input,
     with_author,
     without_bcc,
 )
-from pillarbox.cli.submission import (
+from pillarbox.cli.sendmail.stdio import relay_stdio
+from pillarbox.cli.sendmail.submission import (
     Refused,
     Server,
     Submission,
@@ -231,7 +231,7 @@ def _first(binds: Iterable[str]) -> Server | None:
 
 def _list_queue(environ: Mapping[str, str]) -> int:
     # Only imported by who asks for it: it takes longer than a submission.
-    from pillarbox.cli.mailq import mailq  # noqa: PLC0415
+    from pillarbox.cli.sendmail.mailq import mailq  # noqa: PLC0415
 
     try:
         mailq(environ)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
-from pillarbox.cli.relay_attack import Target
+from pillarbox.cli.relay.attack import Target
 from pillarbox.config.endpoints import Endpoint, is_loopback, parse_endpoint
 from pillarbox.config.settings import ListenerKind, ListenerSettings, Settings
 from pillarbox.errors import PermanentError

@@ -15,8 +15,8 @@ import click
 import msgspec
 
 from pillarbox.checkup.signatures.damage import Damage, explain_damage
-from pillarbox.cli.check_message_output import Report, message_object, print_message
-from pillarbox.cli.check_output import Progress
+from pillarbox.cli.check.message_output import Report, message_object, print_message
+from pillarbox.cli.check.output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.clock import SystemClock

@@ -18,11 +18,11 @@ from pillarbox.checkup.probes.wire import Wire, failure_of
 from pillarbox.checkup.talk.completion import next_lines
 from pillarbox.checkup.talk.session import TalkEnded, TalkLine, TalkSession, TalkTerms, Unexpected
 from pillarbox.checkup.talk.steps import MARKS, Step, parse_step
-from pillarbox.cli.check_target import TLS_MODES, split_target
+from pillarbox.cli.check.target import TLS_MODES, split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.output import Out, safe
-from pillarbox.cli.talk_input import Prompt
+from pillarbox.cli.talk.input import Prompt
 from pillarbox.clock import Clock, SystemClock
 from pillarbox.errors import PermanentError
 from pillarbox.events.text import show_time

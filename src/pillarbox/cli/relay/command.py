@@ -14,10 +14,10 @@ from rich.text import Text
 from pillarbox import __version__
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.output import Out, plural, safe
-from pillarbox.cli.relay_attack import Attack, Shot, Target, attack
-from pillarbox.cli.relay_credentials import KnownLogin, known_login
-from pillarbox.cli.relay_report import Report, markdown, values
-from pillarbox.cli.relay_targets import NoStranger, targets
+from pillarbox.cli.relay.attack import Attack, Shot, Target, attack
+from pillarbox.cli.relay.credentials import KnownLogin, known_login
+from pillarbox.cli.relay.report import Report, markdown, values
+from pillarbox.cli.relay.targets import NoStranger, targets
 from pillarbox.clock import SystemClock
 from pillarbox.config.endpoints import Endpoint, parse_endpoint
 from pillarbox.config.loader import Loaded

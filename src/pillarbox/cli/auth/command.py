@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pillarbox.access.hashes import PasswordHasher
 from pillarbox.cli.access import reach_running
-from pillarbox.cli.auth_bans import bans, unban
+from pillarbox.cli.auth.bans import bans, unban
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.output import plural, safe, show_age
 from pillarbox.clock import SystemClock

@@ -14,9 +14,9 @@ from pillarbox.checkup.facts.login import LoginTry
 from pillarbox.checkup.probes.login import LoginQuestion, ask_login
 from pillarbox.checkup.remark import BLAMED
 from pillarbox.checkup.rules.login import LoginReport, judge_login
-from pillarbox.cli.check_output import WORDS, Progress, print_remark, remark_object
-from pillarbox.cli.check_smtp_output import print_session
-from pillarbox.cli.check_target import TLS_MODES, read_host, read_port, split_host
+from pillarbox.cli.check.output import WORDS, Progress, print_remark, remark_object
+from pillarbox.cli.check.smtp_output import print_session
+from pillarbox.cli.check.target import TLS_MODES, read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.given_secret import read_secret

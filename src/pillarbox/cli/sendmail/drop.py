@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from pillarbox.cli.submission import Submission
+from pillarbox.cli.sendmail.submission import Submission
 
 __all__ = ["drop_directory", "dropped", "keep", "read"]
 

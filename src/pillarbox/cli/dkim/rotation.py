@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from pillarbox.cli.context import FAILED, Context, pass_context
-from pillarbox.cli.dkim_keys import Keys, mail_domain, make_authorities, show_records
+from pillarbox.cli.dkim.keys import Keys, mail_domain, make_authorities, show_records
 from pillarbox.cli.output import finding_object, plural
 from pillarbox.config.settings import Unit
 from pillarbox.config.units import EXAMPLES, parse_quantity

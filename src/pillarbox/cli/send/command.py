@@ -16,15 +16,15 @@ import click
 
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.given_secret import read_secret
-from pillarbox.cli.send_message import (
+from pillarbox.cli.send.message import (
     Draft,
     DraftInvalid,
     build_message,
     read_addresses,
     read_field,
 )
-from pillarbox.cli.send_output import Delivery, print_delivery, show_object
-from pillarbox.cli.sendmail_message import (
+from pillarbox.cli.send.output import Delivery, print_delivery, show_object
+from pillarbox.cli.sendmail.message import (
     NotAMessage,
     header_recipients,
     message_of_input,
@@ -82,9 +82,7 @@ class _Letter:
     content: bytes
 
 
-@click.command(
-    short_help="Send one mail, to the sandbox or to any server, and say what came of it."
-)
+@click.command()
 @click.option("--to", "-t", multiple=True, metavar="ADDRESS", help="To whom; may be repeated.")
 @click.option("--cc", multiple=True, metavar="ADDRESS", help="Who gets a copy.")
 @click.option(

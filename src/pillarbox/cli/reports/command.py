@@ -12,18 +12,18 @@ from typing import Final
 import click
 
 from pillarbox.cli.access import reach
-from pillarbox.cli.check_output import Progress
+from pillarbox.cli.check.output import Progress
 from pillarbox.cli.context import FAILED, Context, pass_context
 from pillarbox.cli.dns import dns_options, open_resolver
 from pillarbox.cli.output import Out, plural, safe
-from pillarbox.cli.reports_digest import (
+from pillarbox.cli.reports.digest import (
     dmarc_object,
     print_blamed,
     print_dmarc,
     print_tls,
     tls_object,
 )
-from pillarbox.cli.reports_list import print_each, print_list
+from pillarbox.cli.reports.listing import print_each, print_list
 from pillarbox.clock import SystemClock
 from pillarbox.control import protocol as p
 from pillarbox.findings import Level

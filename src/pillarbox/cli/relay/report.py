@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pillarbox.cli.relay_attack import Attack, Shot
+from pillarbox.cli.relay.attack import Attack, Shot
 from pillarbox.events.text import escape, show_time
 from pillarbox.policy.relay_proof import Case, Proof
 from pillarbox.policy.relay_reach import Reach

@@ -11,9 +11,9 @@ from rich.table import Column
 from rich.text import Text
 
 from pillarbox.cli.context import Context, pass_context
-from pillarbox.cli.dkim_explain import explain
-from pillarbox.cli.dkim_keys import Keys, key_object, mail_domain, show_records
-from pillarbox.cli.dkim_rotation import check, rotate
+from pillarbox.cli.dkim.explain import explain
+from pillarbox.cli.dkim.keys import Keys, key_object, mail_domain, show_records
+from pillarbox.cli.dkim.rotation import check, rotate
 from pillarbox.cli.output import safe, show_age
 from pillarbox.errors import PermanentError
 from pillarbox.keyring.kept_key import KeptKey

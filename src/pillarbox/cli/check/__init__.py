@@ -1,0 +1,1 @@
+"""The command ``pillarbox check``, a module for each of its subcommands."""

@@ -1,0 +1,1 @@
+"""The command ``pillarbox demo``, behind ``make run``."""

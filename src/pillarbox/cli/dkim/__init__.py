@@ -1,0 +1,1 @@
+"""The command ``pillarbox dkim``: keys, from their making to their end."""

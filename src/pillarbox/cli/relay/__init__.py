@@ -1,0 +1,1 @@
+"""The command ``pillarbox relay``: the relay policy, explained and proved."""

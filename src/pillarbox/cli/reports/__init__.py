@@ -1,0 +1,1 @@
+"""The command ``pillarbox reports``: DMARC and TLS reports, read as one."""

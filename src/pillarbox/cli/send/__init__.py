@@ -1,0 +1,1 @@
+"""The command ``pillarbox send``: one test message."""

@@ -1,0 +1,1 @@
+"""The command ``pillarbox-sendmail``, for programs that expect sendmail."""
