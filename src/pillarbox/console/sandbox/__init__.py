@@ -13,23 +13,23 @@ from pillarbox.console.sandbox import (
     setup_pages,
     webhook_pages,
 )
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.web.assets import static_router
-from pillarbox.web.pages import Pages
 
 __all__ = ["routers"]
 
 
 def routers(sandbox: Sandbox) -> list[APIRouter]:
     """Return the routes of all pages, in the order in which they are looked for."""
-    pages = Pages("pillarbox.console")
+    desk = Desk.at(sandbox)
     return [
         static_router(),
-        frames.router(sandbox, pages),
-        inbox_pages.router(sandbox, pages),
+        frames.router(desk),
+        inbox_pages.router(desk),
         live.router(sandbox),
         actions.router(sandbox),
-        setup_pages.router(sandbox, pages),
-        rule_pages.router(sandbox, pages),
-        webhook_pages.router(sandbox, pages),
+        setup_pages.router(desk),
+        rule_pages.router(desk),
+        webhook_pages.router(desk),
     ]

@@ -17,14 +17,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.files import PICTURES
 from pillarbox.console.sandbox.forms import message_id
 from pillarbox.console.sandbox.framed import LEAVABLE, Scheme, frame, frame_policy
 from pillarbox.message.mail import Mail
-from pillarbox.sandbox.service import Sandbox
 from pillarbox.store.ids import show_id
 from pillarbox.store.port import MessageId
-from pillarbox.web.pages import Pages
 from pillarbox.web.problems import Problem
 
 __all__ = ["router"]
@@ -35,10 +34,10 @@ _SLASHES: Final = re.compile(r"^(https?):[/\\]*+", re.IGNORECASE)
 _NO_HTML: Final = "<!doctype html><title>No HTML</title><p>This mail has no HTML part."
 
 
-def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes of what mails hold."""
     router = APIRouter(include_in_schema=False)
-    holding = _Holding(sandbox, pages)
+    holding = _Holding(desk)
     router.get("/view/{name}.html")(holding.html)
     router.get("/view/{name}.txt")(holding.text)
     router.get("/download/{name}.eml")(holding.octets)
@@ -50,9 +49,9 @@ def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
 class _Holding:
     """Gives out what mails hold."""
 
-    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
-        self._sandbox = sandbox
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._sandbox = desk.sandbox
+        self._pages = desk.pages
 
     async def html(self, request: Request, name: str) -> Response:
         """The HTML part, ready for the frame."""

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from pillarbox.console.sandbox.checks import checks_view, read_verdict, verdict_of
 from pillarbox.console.sandbox.connection import connection_of
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import message_id
 from pillarbox.console.sandbox.listing import PAGE_ROWS, Listing, list_of, make_listing
 from pillarbox.console.sandbox.place import Place
@@ -17,10 +18,8 @@ from pillarbox.console.sandbox.reader import VIEWS, MailView, make_mail
 from pillarbox.console.sandbox.shell import make_shell
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.values import Selection
-from pillarbox.sandbox.service import Sandbox
 from pillarbox.store.ids import parse_id, show_id
 from pillarbox.store.port import MessageId
-from pillarbox.web.pages import Pages
 from pillarbox.web.problems import Problem
 
 __all__ = ["router"]
@@ -29,10 +28,10 @@ _MOST_ROWS: Final = 200  # that are fetched by their ids at once
 _FIRST: Final = "message"
 
 
-def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes of list and reader."""
     router = APIRouter(include_in_schema=False)
-    looking = _Looking(sandbox, pages)
+    looking = _Looking(desk)
     router.get("/")(looking.list_page)
     router.get("/mail/{name}")(looking.mail_page)
     router.get("/mail/{name}/{view}")(looking.view_page)
@@ -51,16 +50,17 @@ def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
 class _Looking:
     """Answers who looks at mail."""
 
-    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
-        self._sandbox = sandbox
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sandbox = desk.sandbox
+        self._pages = desk.pages
 
     # --- whole pages -------------------------------------------------------------------
 
     async def list_page(self, request: Request) -> Response:
         """The list, and nothing open."""
         place = Place.of(request)
-        listing = await make_listing(self._sandbox, place, before=_before(request))
+        listing = await make_listing(self._desk, place, before=_before(request))
         return await self._page(request, listing, None)
 
     async def mail_page(self, request: Request, name: str) -> Response:
@@ -71,7 +71,7 @@ class _Looking:
         """The list, and one view of a mail beside it."""
         place = Place.of(request)
         mail = await self._mail(request, name, view, opens=True)
-        listing = await make_listing(self._sandbox, place, open_id=mail.id)
+        listing = await make_listing(self._desk, place, open_id=mail.id)
         return await self._page(request, listing, mail)
 
     async def latest(self, request: Request) -> Response:
@@ -90,18 +90,18 @@ class _Looking:
 
     async def list_piece(self, request: Request) -> Response:
         """The list with its head."""
-        listing = await make_listing(self._sandbox, Place.of(request), open_id=_open(request))
+        listing = await make_listing(self._desk, Place.of(request), open_id=_open(request))
         return self._pages.page(request, "sandbox/list.html", listing=listing)
 
     async def rows_piece(self, request: Request) -> Response:
         """Rows: the newest, older ones, or certain ones."""
         place, names = Place.of(request), request.query_params.get("ids")
         if names is not None:
-            listing = await list_of(self._sandbox, place, _ids(names))
+            listing = await list_of(self._desk, place, _ids(names))
         else:
             before = _before(request)
             listing = await make_listing(
-                self._sandbox, place, before=before, open_id=_open(request), limit=PAGE_ROWS
+                self._desk, place, before=before, open_id=_open(request), limit=PAGE_ROWS
             )
         counts = {"x-total": str(listing.total), "x-unread": str(listing.unread)}
         return self._pages.page(request, "sandbox/rows.html", headers=counts, listing=listing)
@@ -109,12 +109,12 @@ class _Looking:
     async def rail_piece(self, request: Request) -> Response:
         """The rail."""
         page = request.query_params.get("page", "list")
-        shell = await make_shell(self._sandbox, Place.of(request), page)
+        shell = await make_shell(self._desk, Place.of(request), page)
         return self._pages.page(request, "sandbox/rail.html", shell=shell)
 
     async def idle_piece(self, request: Request) -> Response:
         """The reader with nothing open."""
-        shell = await make_shell(self._sandbox, Place.of(request))
+        shell = await make_shell(self._desk, Place.of(request))
         connection = connection_of(request, await self._sandbox.info())
         return self._pages.page(
             request, "sandbox/idle_piece.html", shell=shell, connection=connection
@@ -127,7 +127,7 @@ class _Looking:
     async def view_piece(self, request: Request, name: str, view: str) -> Response:
         """The reader with one view of a mail."""
         mail = await self._mail(request, name, view, opens=True, judges=True)
-        shell = await make_shell(self._sandbox, Place.of(request), "mail")
+        shell = await make_shell(self._desk, Place.of(request), "mail")
         return self._pages.page(request, "sandbox/mail.html", mail=mail, shell=shell)
 
     async def verdict_piece(self, request: Request, name: str) -> Response:
@@ -143,7 +143,7 @@ class _Looking:
     # --- what both need ----------------------------------------------------------------
 
     async def _page(self, request: Request, listing: Listing, mail: MailView | None) -> Response:
-        shell = await make_shell(self._sandbox, listing.place)
+        shell = await make_shell(self._desk, listing.place)
         connection = connection_of(request, await self._sandbox.info())
         return self._pages.page(
             request,
@@ -164,7 +164,7 @@ class _Looking:
         given = await self._checks(request, message) if judges and view == "checks" else {}
         if opens:
             await self._sandbox.mark(Selection(ids=frozenset({message})), is_read=True)
-        mail = await make_mail(self._sandbox, message, Place.of(request), view, **given)
+        mail = await make_mail(self._desk, message, Place.of(request), view, **given)
         if mail is None:
             raise Problem(
                 404, "This message is not here: it was deleted, or had to go for the cap."

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from pillarbox.console.sandbox.desk import Desk
+from pillarbox.console.sandbox.hues import Hues, TagEntry
 from pillarbox.console.sandbox.place import Place
-from pillarbox.console.sandbox.shell import TagEntry, tag_entry
 from pillarbox.inbox.values import Summary
-from pillarbox.sandbox.service import Sandbox
 from pillarbox.search.language import QueryError
 from pillarbox.store.ids import show_id
 from pillarbox.store.port import MessageId
@@ -58,7 +58,7 @@ class Listing:
 
 
 async def make_listing(
-    sandbox: Sandbox,
+    desk: Desk,
     place: Place,
     *,
     before: MessageId | None = None,
@@ -67,13 +67,14 @@ async def make_listing(
 ) -> Listing:
     """Return the newest mails of a place, or those caught before one of them."""
     try:
-        page = await sandbox.find(
+        page = await desk.sandbox.find(
             place.q or None, project=place.project, limit=limit, before=before
         )
     except QueryError as error:
         suggestion = _mended(place.q, error)
         return Listing(place=place, problem=str(error), suggestion=suggestion, open_id=open_id)
-    rows = tuple(row_of(summary) for summary in page.summaries)
+    await desk.hues.load()
+    rows = tuple(row_of(summary, desk.hues) for summary in page.summaries)
     following = place.with_values(before=rows[-1].id) if page.has_more and rows else ""
     return Listing(
         place=place,
@@ -85,14 +86,15 @@ async def make_listing(
     )
 
 
-async def list_of(sandbox: Sandbox, place: Place, messages: tuple[MessageId, ...]) -> Listing:
+async def list_of(desk: Desk, place: Place, messages: tuple[MessageId, ...]) -> Listing:
     """Return the rows of certain mails, as far as they are still there."""
-    found = [await sandbox.summary(message) for message in messages]
-    rows = tuple(row_of(summary) for summary in found if summary is not None)
+    await desk.hues.load()
+    found = [await desk.sandbox.summary(message) for message in messages]
+    rows = tuple(row_of(summary, desk.hues) for summary in found if summary is not None)
     return Listing(place=place, rows=rows)
 
 
-def row_of(summary: Summary) -> Row:
+def row_of(summary: Summary, hues: Hues) -> Row:
     """Return a mail as the list shows it."""
     author = summary.author
     return Row(
@@ -102,7 +104,7 @@ def row_of(summary: Summary) -> Row:
         to=_recipients(summary),
         snippet=summary.snippet,
         at=summary.at,
-        tags=tuple(tag_entry(tag) for tag in summary.tags),
+        tags=tuple(hues.entry(tag) for tag in summary.tags),
         attachments=summary.attachments,
         is_read=summary.is_read,
     )

@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any, Final
 
 from pillarbox.console.sandbox.checks import ChecksView, Verdict, read_verdict
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.files import EventView, FileView, events_of, files_of
 from pillarbox.console.sandbox.framed import frame
 from pillarbox.console.sandbox.highlight import LONGEST, Piece, html_pieces, message_pieces
+from pillarbox.console.sandbox.hues import TagEntry
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.session import SessionView, session_view
-from pillarbox.console.sandbox.shell import TagEntry, tag_entry
 from pillarbox.inbox.values import DEFAULT_PROJECT, Summary
 from pillarbox.message.codes import codes_in
 from pillarbox.message.explanations import explain_field
@@ -107,21 +108,24 @@ class MailView:
 
 
 async def make_mail(
-    sandbox: Sandbox, message: MessageId, place: Place, view: str = "message", **given: Any
+    desk: Desk, message: MessageId, place: Place, view: str = "message", **given: Any
 ) -> MailView | None:
     """Return a mail with one view of it; None where there is no such mail.
 
     Args:
-        sandbox: Where it is.
+        desk: Where it is.
         message: Which mail.
         place: What its links keep.
         view: One of ``VIEWS``.
         **given: Further fields of the view, such as its checks.
     """
+    sandbox = desk.sandbox
+    await desk.hues.load()
     summary, mail = await sandbox.summary(message), await sandbox.mail(message)
     if summary is None or mail is None:
         return None
-    shown = await _view(sandbox, summary, mail, view)
+    shown = await _view(sandbox, summary, view)
+    shown["tags"] = tuple(desk.hues.entry(tag) for tag in summary.tags)
     kept = await sandbox.inbox.assessment(message)
     verdict = read_verdict(kept) if kept else None
     return await asyncio.to_thread(
@@ -148,7 +152,6 @@ def _mail_view(
         place=place,
         view=view,
         summary=summary,
-        tags=tuple(tag_entry(tag) for tag in summary.tags),
         authors=mail.from_,
         sender=mail.sender[0] if mail.sender and mail.sender[:1] != mail.from_[:1] else None,
         project="" if summary.project == DEFAULT_PROJECT else summary.project,
@@ -209,9 +212,8 @@ def _of_mail(mail: Mail, view: str) -> dict[str, Any]:
     return {}
 
 
-async def _view(sandbox: Sandbox, summary: Summary, mail: Mail, view: str) -> dict[str, Any]:
+async def _view(sandbox: Sandbox, summary: Summary, view: str) -> dict[str, Any]:
     """Return what a view needs beside the mail itself."""
-    del mail
     if view == "raw":
         octets = await sandbox.content(summary.id) or b""
         text = octets[: 2 * LONGEST].decode("utf-8", "replace").replace("\r\n", "\n")

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import Form, read_form
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.shell import make_shell
@@ -15,8 +16,6 @@ from pillarbox.errors import PermanentError
 from pillarbox.policy.behavior import BEHAVIORS, Break, SessionStage
 from pillarbox.policy.failing import FailingRule
 from pillarbox.sandbox.failing import read_rule
-from pillarbox.sandbox.service import Sandbox
-from pillarbox.web.pages import Pages
 
 __all__ = ["router"]
 
@@ -39,10 +38,10 @@ _TEXTS: Final = ("project", "recipient", "sender", "client", "enhanced", "text",
 _WHOLE: Final = ("code", "count", "every", "seed")
 
 
-def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes of failing on purpose."""
     router = APIRouter(include_in_schema=False)
-    failing = _FailingPages(sandbox, pages)
+    failing = _FailingPages(desk)
     router.get("/rules")(failing.page)
     router.post("/rules")(failing.put)
     router.post("/rules/remove")(failing.remove)
@@ -53,9 +52,10 @@ def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
 class _FailingPages:
     """Shows the rules, and changes them."""
 
-    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
-        self._sandbox = sandbox
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sandbox = desk.sandbox
+        self._pages = desk.pages
 
     async def page(self, request: Request) -> Response:
         """Addresses that fail, the rules, and a form for one more."""
@@ -93,7 +93,7 @@ class _FailingPages:
             request,
             "sandbox/rules.html",
             status=422 if problem else 200,
-            shell=await make_shell(self._sandbox, Place(), "rules"),
+            shell=await make_shell(self._desk, Place(), "rules"),
             states=[(state, _sentence(state.rule)) for state in failing.rules()],
             by_address=failing.by_address,
             behaviors=BEHAVIORS,

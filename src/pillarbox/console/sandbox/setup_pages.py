@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from pillarbox.console.sandbox.connection import connection_of
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import Form, read_form
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.session import SessionView, session_view
@@ -16,8 +17,6 @@ from pillarbox.console.sandbox.shell import make_shell
 from pillarbox.errors import PermanentError
 from pillarbox.inbox.values import DEFAULT_PROJECT, Cap, Counts
 from pillarbox.sandbox.projects import Project
-from pillarbox.sandbox.service import Sandbox
-from pillarbox.web.pages import Pages
 
 __all__ = ["router"]
 
@@ -38,10 +37,10 @@ class ProjectView:
         return self.project.name == DEFAULT_PROJECT
 
 
-def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes of setting up."""
     router = APIRouter(include_in_schema=False)
-    setup = _Setup(sandbox, pages)
+    setup = _Setup(desk)
     router.get("/connect")(setup.connect)
     router.get("/projects")(setup.projects)
     router.post("/projects")(setup.put_project)
@@ -52,9 +51,10 @@ def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
 class _Setup:
     """Shows how to connect, and the projects."""
 
-    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
-        self._sandbox = sandbox
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sandbox = desk.sandbox
+        self._pages = desk.pages
 
     async def connect(self, request: Request) -> Response:
         """How a program is pointed here, and why nothing may have arrived."""
@@ -65,7 +65,7 @@ class _Setup:
         return self._pages.page(
             request,
             "sandbox/connect.html",
-            shell=await make_shell(self._sandbox, Place(), "connect"),
+            shell=await make_shell(self._desk, Place(), "connect"),
             connection=connection_of(request, info),
             info=info,
             sessions=sessions,
@@ -105,7 +105,7 @@ class _Setup:
             request,
             "sandbox/projects.html",
             status=422 if problem else 200,
-            shell=await make_shell(self._sandbox, Place(), "projects"),
+            shell=await make_shell(self._desk, Place(), "projects"),
             projects=views,
             problem=problem,
             form=form or (_form_of(edited) if edited else Form([])),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Final
-from zlib import crc32
 
+from pillarbox.console.sandbox.desk import Desk
+from pillarbox.console.sandbox.hues import TagEntry
 from pillarbox.console.sandbox.place import Place
-from pillarbox.sandbox.service import Sandbox
+from pillarbox.console.sandbox.saved import SavedSearch
 from pillarbox.search.words import MAIL_WORDS, WORDS
 
-__all__ = ["ProjectEntry", "Shell", "TagEntry", "make_shell", "tag_entry"]
+__all__ = ["ProjectEntry", "Shell", "make_shell"]
 
-_HUES: Final = 8
 _MOST_TAGS: Final = 100
 _SHORTCUTS: Final = (
     ("j or k", "Next and previous message"),
@@ -33,16 +33,6 @@ _SHORTCUTS: Final = (
 _SEARCH_WORDS: Final = tuple(
     (row.example, row.meaning) for row in WORDS if row.word in MAIL_WORDS or not row.word.value
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TagEntry:
-    """A tag as pages show it."""
-
-    name: str
-    hue: int  # which of the colors; the same one wherever the tag stands
-    search: str  # finds its mail
-    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +62,7 @@ class Shell:
     can_release: bool
     projects: tuple[ProjectEntry, ...]
     tags: tuple[TagEntry, ...]
+    searches: tuple[SavedSearch, ...]
     rules: int  # that are in force
     shortcuts: tuple[tuple[str, str], ...] = _SHORTCUTS
     search_words: tuple[tuple[str, str], ...] = _SEARCH_WORDS
@@ -90,14 +81,10 @@ class Shell:
         return self.page == name
 
 
-def tag_entry(name: str, count: int = 0) -> TagEntry:
-    """Return a tag as pages show it."""
-    quoted = name if name.isalnum() else '"' + name.replace('"', "") + '"'
-    return TagEntry(name, (crc32(name.encode()) >> 11) % _HUES, f"tag:{quoted}", count)
-
-
-async def make_shell(sandbox: Sandbox, place: Place, page: str = "list") -> Shell:
+async def make_shell(desk: Desk, place: Place, page: str = "list") -> Shell:
     """Return what stands around a page, as it is now."""
+    sandbox = desk.sandbox
+    await desk.hues.load()
     known = sandbox.projects.all()
     info, tags = await asyncio.gather(sandbox.info(), sandbox.tags(place.project))
     counts = await asyncio.gather(*(sandbox.inbox.counts(project.name) for project in known))
@@ -117,6 +104,7 @@ async def make_shell(sandbox: Sandbox, place: Place, page: str = "list") -> Shel
             ProjectEntry(project.name, project.title or project.name, count.total, count.unread)
             for project, count in zip(known, counts, strict=True)
         ),
-        tags=tuple(tag_entry(tag.tag, tag.count) for tag in tags[:_MOST_TAGS]),
+        tags=tuple(desk.hues.entry(tag.tag, tag.count) for tag in tags[:_MOST_TAGS]),
+        searches=await desk.searches.all(),
         rules=sum(not state.is_spent for state in sandbox.failing.rules()),
     )

@@ -10,15 +10,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import read_form
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.shell import make_shell
 from pillarbox.errors import PillarboxError
 from pillarbox.sandbox.release import Released, ReleasedRecipient
-from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.webhooks import Delivery
 from pillarbox.store.ids import show_id
-from pillarbox.web.pages import Pages
 
 __all__ = ["router"]
 
@@ -45,10 +44,10 @@ class DeliveryView:
     has_succeeded: bool
 
 
-def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes of webhooks."""
     router = APIRouter(include_in_schema=False)
-    hooks = _WebhookPages(sandbox, pages)
+    hooks = _WebhookPages(desk)
     router.get("/webhooks")(hooks.page)
     router.post("/webhooks/test")(hooks.test)
     router.post("/webhooks/replay")(hooks.replay)
@@ -58,9 +57,10 @@ def router(sandbox: Sandbox, pages: Pages) -> APIRouter:
 class _WebhookPages:
     """Shows who is told, and tells them again."""
 
-    def __init__(self, sandbox: Sandbox, pages: Pages) -> None:
-        self._sandbox = sandbox
-        self._pages = pages
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sandbox = desk.sandbox
+        self._pages = desk.pages
 
     async def page(self, request: Request) -> Response:
         """Who is told, and what they answered."""
@@ -90,7 +90,7 @@ class _WebhookPages:
             request,
             "sandbox/webhooks.html",
             status=422 if problem else 200,
-            shell=await make_shell(self._sandbox, Place(), "webhooks"),
+            shell=await make_shell(self._desk, Place(), "webhooks"),
             endpoints=hooks.endpoints(),
             deliveries=[_view(delivery) for delivery in hooks.deliveries(_SHOWN)],
             releaser=releaser,
