@@ -13,9 +13,9 @@ from rich.text import Text
 from pillarbox.checkup.new_domain import NewDomain, Planned, policy_page, records_of
 from pillarbox.checkup.publishing import FORMATS, written
 from pillarbox.checkup.remark import Publish
-from pillarbox.cli.check_target import read_host
+from pillarbox.cli.check.target import read_host
 from pillarbox.cli.context import Context, pass_context
-from pillarbox.cli.dkim_keys import Keys
+from pillarbox.cli.dkim.keys import Keys
 from pillarbox.cli.output import safe
 from pillarbox.config.loader import find_file
 from pillarbox.errors import PermanentError

@@ -16,7 +16,7 @@ from pillarbox.smtp.address import ascii_domain
 __all__ = ["init"]
 
 
-@click.command(short_help="Write a configuration to start from.")
+@click.command()
 @click.option("--kind", type=click.Choice(tuple(KINDS)), help="What this server is for.")
 @click.option("--hostname", default="", help="Name by which it greets others.")
 @click.option("--domain", help="Domain whose mail it takes (mx, office).")

@@ -27,7 +27,7 @@ _MOST_ANSWER: Final = 4_096  # octets
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
 
 
-@click.command(short_help="Say whether the sandbox is ready.")
+@click.command()
 @click.argument("url", required=False)
 @click.option(
     "--wait",

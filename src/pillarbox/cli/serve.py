@@ -16,7 +16,7 @@ from pillarbox.findings import Level
 __all__ = ["notify_manager", "serve"]
 
 
-@click.command(short_help="Run the node.")
+@click.command()
 @pass_context
 def serve(context: Context) -> None:
     """Run the node: SIGTERM stops it, SIGHUP reads configuration and certificates again."""

@@ -16,7 +16,7 @@ from pillarbox.control import protocol as p
 __all__ = ["pause", "reload", "resume", "status", "stop"]
 
 
-@click.command(short_help="Say how the node is.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @pass_context
 def status(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
@@ -78,7 +78,7 @@ def resume(context: Context) -> None:
     _ask(context, p.Resume(), "Deliveries go on.")
 
 
-@click.command(short_help="Read the configuration and the certificates again.")
+@click.command()
 @pass_context
 def reload(context: Context) -> None:
     """Read the configuration and the certificates again, as SIGHUP does."""

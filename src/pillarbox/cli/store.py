@@ -19,7 +19,7 @@ from pillarbox.store.sqlite import restore as restore_file
 __all__ = ["backup", "restore", "verify_store"]
 
 
-@click.command(short_help="Copy the store to a file.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_context
 def backup(context: Context, file: Path) -> None:
@@ -32,7 +32,7 @@ def backup(context: Context, file: Path) -> None:
     context.out.say(f"Wrote {file}{size}.")
 
 
-@click.command(short_help="Put a copy in the place of the store.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--hold", is_flag=True, help="Hold all that waits, so that nothing leaves twice.")
 @pass_context

@@ -31,7 +31,7 @@ _CHUNK: Final = 1024 * 1024
 _SOUND: Final = frozenset({Result.PASS, Result.NONE})
 
 
-@click.command(short_help="Say who sent a message; without one, check the store.")
+@click.command()
 @click.argument("message", required=False, type=click.File("rb"))
 @click.option("--ip", metavar="ADDRESS", help="The client that brought the message.")
 @click.option("--helo", metavar="NAME", help="What it called itself.")
