@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from pillarbox.access.hashes import PasswordHasher
 from pillarbox.config.settings import SandboxProjectSettings, SandboxSettings, Settings
 from pillarbox.node.sandbox import SandboxNode
 from pillarbox.sandbox.pop3 import server as server_module
@@ -127,25 +128,81 @@ def test_mail_is_numbered_from_the_oldest_and_keeps_its_name() -> None:
 
 
 def test_a_user_sees_the_project_of_that_name() -> None:
-    """A project has a maildrop of its own, with its password; others see everything."""
+    """A project has a maildrop of its own, with its password; others see the default one."""
 
     async def work(node: SandboxNode, port: int) -> None:
         await node.sandbox.ingest(MAIL % 9, project="shop")
 
         def counts() -> list[int]:
             seen = []
-            for user in ("shop", "till", "anybody"):
+            for user in ("shop", "Till", "anybody"):
                 client = opened(port, user, "secret")
                 seen.append(client.stat()[0])
                 client.quit()
             return seen
 
-        assert await asyncio.to_thread(counts) == [1, 1, 4]
+        assert await asyncio.to_thread(counts) == [1, 1, 3]
         for user in ("shop", "till"):
             with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
                 await asyncio.to_thread(partial(opened, port, user, "wrong"))
 
     run(work, projects={"shop": SandboxProjectSettings(users=("till",), password="secret")})
+
+
+def test_a_maildrop_is_locked_for_the_time_of_a_session() -> None:
+    """A second session gets [IN-USE] until the first has ended; another project's is free."""
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        def sessions() -> None:
+            first = opened(port)
+            with pytest.raises(poplib.error_proto, match=r"\[IN-USE\]"):
+                opened(port, "other")
+            opened(port, "shop").quit()
+            first.close()  # without QUIT, as a program that dies
+            until = time.monotonic() + 10
+            while True:
+                with contextlib.suppress(poplib.error_proto):
+                    opened(port).quit()
+                    return
+                assert time.monotonic() < until
+
+        await asyncio.to_thread(sessions)
+
+    run(work, projects={"shop": SandboxProjectSettings()})
+
+
+def test_apop_and_utf8_are_spoken() -> None:
+    """Poplib logs in by a digest of the right password, and turns UTF-8 on."""
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        def session(password: str) -> int:
+            client = poplib.POP3("localhost", port, timeout=10)
+            try:
+                client.utf8()
+                client.apop("änn", password)
+                return client.stat()[0]
+            finally:
+                client.close()
+
+        assert await asyncio.to_thread(session, "geheim") == 3
+        with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
+            await asyncio.to_thread(session, "wrong")
+
+    run(work, pop3_users=("änn:geheim",))
+
+
+def test_apop_is_not_offered_where_passwords_are_hashed() -> None:
+    """A client that prefers APOP could not log in with a password of which only a hash is kept."""
+
+    async def work(_node: SandboxNode, port: int) -> None:
+        def greeting() -> bytes:
+            client = poplib.POP3("localhost", port, timeout=10)
+            client.close()
+            return client.getwelcome()
+
+        assert b"<" not in await asyncio.to_thread(greeting)
+
+    run(work, pop3_users=(f"ann:{PasswordHasher.hash('slow')}",))
 
 
 def test_chosen_users_have_to_be_right() -> None:
@@ -261,7 +318,7 @@ def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(_node: SandboxNode, port: int) -> None:
         open_ = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         greetings = [await reader.readline() for reader, _ in open_]
-        assert greetings[:2] == [b"+OK pillarbox POP3 server ready\r\n"] * 2
+        assert all(each.startswith(b"+OK pillarbox POP3 server ready") for each in greetings[:2])
         assert greetings[2] == b"-ERR [SYS/TEMP] Too many sessions\r\n"
         for _, writer in open_:
             writer.close()

@@ -79,9 +79,9 @@ def test_fetchmail_fetches_over_tls(tmp_path: Path, *, keeps: bool) -> None:
 
 
 @pytest.mark.skipif(shutil.which("mpop") is None, reason="mpop is not here")
-@pytest.mark.parametrize("auth", ["user", "plain"])
+@pytest.mark.parametrize("auth", ["user", "plain", "apop"])
 def test_mpop_fetches_over_tls(tmp_path: Path, auth: str) -> None:
-    """With STLS, pipelining and UIDL; by USER and PASS and by AUTH PLAIN."""
+    """With STLS, pipelining and UIDL; by USER and PASS, AUTH PLAIN, APOP."""
     configuration = (
         "account default\nhost localhost\nport {port}\nuser any\npassword thing\n"
         f"auth {auth}\ntls on\ntls_starttls on\ntls_trust_file {{certificate}}\n"

@@ -235,6 +235,13 @@ def test_capabilities_follow_the_state() -> None:
         assert "\r\nSTLS\r\n" not in said.rpartition("+OK Cap")[2]
 
 
+def test_tls_does_not_come_after_utf8() -> None:
+    """RFC 6856 §2.1: UTF8 is announced, turned on, and TLS would have had to come before."""
+    said, _ = converse(b"CAPA\r\nUTF8\r\nSTLS\r\n", options=Pop3Options(has_tls=True))
+    assert "\r\nUTF8 USER\r\n" in said
+    assert said.splitlines()[-2:] == ["+OK UTF-8 it is", "-ERR TLS comes before UTF8"]
+
+
 def test_what_came_behind_stls_is_not_read() -> None:
     """CVE-2011-0411: commands in the clear never count as encrypted ones."""
     said, events = converse(

@@ -11,7 +11,8 @@ by the limit of a line and by what is read at a time; nothing that a client sent
 it. Misuse by the driver raises RuntimeError.
 
 RFC 1939; RFC 2449 (CAPA, response codes, pipelining); RFC 2595 §4 (STLS); RFC 3206 (codes of
-failed logins); RFC 5034 (AUTH).
+failed logins); RFC 5034 (AUTH); RFC 6856 §2 (UTF8). A mail with UTF-8 in its header is given as it
+was caught, whether the client has asked for UTF8 or not: a sandbox shows what was sent.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Pop3Options(Struct, frozen=True, kw_only=True):
     """What a session offers."""
 
     banner: str = "pillarbox POP3 server ready"
+    timestamp: str = ""  # "<...@...>", never the same twice (RFC 1939 §7); "": APOP is not offered
     implementation: str = "pillarbox"
     has_tls: bool = False  # STLS is offered
     may_delete: bool = True
@@ -61,7 +63,8 @@ class LoginAttempted(Struct, frozen=True):
     """Somebody says who it is; ``admit`` or ``deny``."""
 
     user: str
-    password: str
+    password: str = ""
+    digest: str = ""  # of APOP, in hexadecimal; then there is no password
 
 
 class TlsRequested(Struct, frozen=True):
@@ -100,10 +103,11 @@ class Pop3Connection:
         self._question: Event | None = None
         self._events: deque[Event] = deque()
         self._is_encrypted = False
+        self._is_utf8 = False
         self._is_at_end_of_input = False
         self._user: str | None = None
         self._failures = 0
-        self._ok(options.banner)
+        self._ok(f"{options.banner} {options.timestamp}")
 
     # --- what the driver calls -------------------------------------------------------
 
@@ -250,6 +254,12 @@ class Pop3Connection:
         else:
             self._ask(LoginAttempted(user, arguments[0]))
 
+    def _on_apop(self, arguments: Argument) -> None:
+        if not self._options.timestamp:
+            self._fail("APOP is not offered")
+        else:
+            self._ask(LoginAttempted(arguments[0], digest=arguments[1]))
+
     def _on_auth(self, arguments: Argument) -> None:
         if not arguments:  # RFC 1734 and old clients: which mechanisms are there?
             self._ok("Mechanisms follow")
@@ -279,12 +289,18 @@ class Pop3Connection:
     def _on_stls(self, _: Argument) -> None:
         if self._is_encrypted:
             self._error("TLS is up already")
+        elif self._is_utf8:
+            self._error("TLS comes before UTF8")  # RFC 6856 §2.1
         elif not self._options.has_tls:
             self._error("TLS is not offered")
         else:
             self._ok("Begin TLS")
             self._input.clear()  # what came behind it came from whomever (CVE-2011-0411)
             self._ask(TlsRequested())
+
+    def _on_utf8(self, _: Argument) -> None:
+        self._is_utf8 = True
+        self._ok("UTF-8 it is")
 
     def _on_capa(self, _: Argument) -> None:
         offers_tls = self._options.has_tls and not self._is_encrypted and self._is_before
@@ -298,6 +314,7 @@ class Pop3Connection:
                 "RESP-CODES",
                 "AUTH-RESP-CODE",
                 "PIPELINING",
+                "UTF8 USER",
                 "EXPIRE NEVER",
                 *(["STLS"] if offers_tls else []),
                 f"IMPLEMENTATION {self._options.implementation}",
@@ -391,8 +408,10 @@ class Pop3Connection:
     _HANDLERS: ClassVar[dict[Verb, Callable[[Pop3Connection, Argument], None]]] = {
         Verb.USER: _on_user,
         Verb.PASS: _on_pass,
+        Verb.APOP: _on_apop,
         Verb.AUTH: _on_auth,
         Verb.STLS: _on_stls,
+        Verb.UTF8: _on_utf8,
         Verb.CAPA: _on_capa,
         Verb.STAT: _on_stat,
         Verb.LIST: _on_list,

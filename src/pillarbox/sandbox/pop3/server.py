@@ -1,22 +1,27 @@
 """The POP3 server of a sandbox: its sockets, sessions and time-outs.
 
-A user whose name is a project's, or who stands among a project's users, sees that project;
-everybody else sees all mail. A maildrop is not locked (RFC 1939 §3 would lock it): mail has
-names of its own here, so that sessions beside each other do each other no harm.
+A project is a maildrop. A user whose name is a project's, or who stands among a project's users,
+sees that project; everybody else sees the default one, and nobody sees more than one. A maildrop
+is locked for the time of a session (RFC 1939 §3), unless nobody may delete from it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
+import os
+import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from socket import socket
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from pillarbox import __version__
 from pillarbox.errors import PillarboxError
-from pillarbox.inbox.values import Selection
+from pillarbox.inbox.values import DEFAULT_PROJECT, Selection
 from pillarbox.sandbox.pop3.channel import Pop3Channel
 from pillarbox.sandbox.pop3.connection import (
     Event,
@@ -30,7 +35,7 @@ from pillarbox.sandbox.pop3.connection import (
 )
 from pillarbox.sandbox.pop3.maildrop import Item, Maildrop
 from pillarbox.sandbox.projects import Project
-from pillarbox.sandbox.users import is_right
+from pillarbox.sandbox.users import is_hash, is_right
 from pillarbox.store.ids import show_id
 from pillarbox.store.port import MessageId
 
@@ -78,8 +83,11 @@ class Pop3Server:
             has_tls=tls is not None,
             may_delete=may_delete,
         )
+        # APOP needs passwords in the clear, and clients that see it offered try nothing else.
+        self._offers_apop = not any(map(is_hash, self._users.values()))
         self._servers: list[asyncio.Server] = []
         self._sessions: set[Pop3Channel] = set()
+        self._locks: dict[str, Pop3Channel] = {}  # by project
 
     async def start(self) -> None:
         """Accept from now on."""
@@ -118,24 +126,38 @@ class Pop3Server:
             channel.abort()
         finally:
             self._sessions.discard(channel)
+            self._unlock(channel)
+
+    def _greeting(self) -> Pop3Options:
+        if not self._offers_apop:
+            return self._options
+        timestamp = f"<{os.getpid()}.{secrets.token_hex(8)}@localhost>"
+        return replace(self._options, timestamp=timestamp)
 
     async def _talk(self, channel: Pop3Channel) -> None:
-        connection = Pop3Connection(self._options)
+        options = self._greeting()
+        connection = Pop3Connection(options)
         while True:
             async with asyncio.timeout(_IDLE):
                 while (event := connection.next_event()) is not None:
                     if isinstance(event, SessionEnded):
                         await channel.send(connection.data_to_send())
                         return
-                    await self._answer(connection, event, channel)
+                    await self._answer(connection, event, channel, options)
                     await channel.send(connection.data_to_send())
                 await channel.send(connection.data_to_send())
                 connection.receive_data(await channel.read())
 
-    async def _answer(self, connection: Pop3Connection, event: Event, channel: Pop3Channel) -> None:
+    async def _answer(
+        self,
+        connection: Pop3Connection,
+        event: Event,
+        channel: Pop3Channel,
+        options: Pop3Options,
+    ) -> None:
         match event:
             case LoginAttempted():
-                await self._log_in(connection, event)
+                await self._log_in(connection, event, channel, options.timestamp)
             case MailWanted():
                 connection.give(await self._content(event.item.message))
             case UpdateWanted():
@@ -147,33 +169,56 @@ class Pop3Server:
 
     # --- mail ------------------------------------------------------------------------
 
-    async def _log_in(self, connection: Pop3Connection, event: LoginAttempted) -> None:
+    async def _log_in(
+        self,
+        connection: Pop3Connection,
+        event: LoginAttempted,
+        channel: Pop3Channel,
+        timestamp: str,
+    ) -> None:
         project = self._project(event.user)
-        if not await self._is_right(event, project):
+        if not await self._is_right(event, project, timestamp):
             connection.deny()
             return
+        if not self._lock(project.name, channel):
+            connection.deny("[IN-USE] Another session has this maildrop open")
+            return
         try:
-            maildrop = await self._open(None if project is None else project.name)
+            maildrop = await self._open(project.name)
         except PillarboxError:
+            self._unlock(channel)
             connection.deny("[SYS/TEMP] The mail cannot be read now")
         else:
             connection.admit(maildrop)
 
-    def _project(self, user: str) -> Project | None:
-        for project in self._sandbox.projects.all():
-            if user == project.name or user in project.users:
+    def _project(self, user: str) -> Project:
+        name, projects = user.lower(), self._sandbox.projects.all()
+        for project in projects:
+            if name == project.name or name in map(str.lower, project.users):
                 return project
-        return None
+        return next(each for each in projects if each.name == DEFAULT_PROJECT)
 
-    async def _is_right(self, event: LoginAttempted, project: Project | None) -> bool:
-        kept = self._users.get(event.user)
-        if kept is not None:  # a hash is slow to check
+    def _lock(self, project: str, channel: Pop3Channel) -> bool:
+        """Have a session hold a maildrop; return whether it does."""
+        if not self._options.may_delete:
+            return True
+        return self._locks.setdefault(project, channel) is channel
+
+    def _unlock(self, channel: Pop3Channel) -> None:
+        self._locks = {name: each for name, each in self._locks.items() if each is not channel}
+
+    async def _is_right(self, event: LoginAttempted, project: Project, timestamp: str) -> bool:
+        kept = self._users.get(event.user) or project.password
+        if not kept:
+            return not self._users
+        if event.digest:
+            digest = hashlib.md5(f"{timestamp}{kept}".encode(), usedforsecurity=False)
+            return hmac.compare_digest(digest.hexdigest(), event.digest.lower())
+        if is_hash(kept):  # it is slow to check
             return await asyncio.to_thread(is_right, kept, event.password)
-        if project is not None and project.password:
-            return hmac.compare_digest(project.password.encode(), event.password.encode())
-        return not self._users
+        return is_right(kept, event.password)
 
-    async def _open(self, project: str | None) -> Maildrop:
+    async def _open(self, project: str) -> Maildrop:
         """Return the mails that are there now, oldest first."""
         items: list[Item] = []
         before: MessageId | None = None

@@ -29,8 +29,10 @@ class Verb(Enum):
 
     USER = "USER"
     PASS = "PASS"  # noqa: S105 - the command
+    APOP = "APOP"
     AUTH = "AUTH"  # RFC 5034
     STLS = "STLS"  # RFC 2595 §4
+    UTF8 = "UTF8"  # RFC 6856 §2
     CAPA = "CAPA"  # RFC 2449 §5
     STAT = "STAT"
     LIST = "LIST"
@@ -58,8 +60,10 @@ _WITHIN: Final = frozenset({State.TRANSACTION})
 COMMANDS: Final[dict[Verb, Rule]] = {
     Verb.USER: Rule(_BEFORE, 1, 1, takes_rest=True),
     Verb.PASS: Rule(_BEFORE, 1, 1, takes_rest=True),  # RFC 1939 §7: blanks belong to it
+    Verb.APOP: Rule(_BEFORE, 2, 2),
     Verb.AUTH: Rule(_BEFORE, 0, 2),
     Verb.STLS: Rule(_BEFORE),
+    Verb.UTF8: Rule(_BEFORE),
     Verb.CAPA: Rule(_BEFORE | _WITHIN),
     Verb.STAT: Rule(_WITHIN),
     Verb.LIST: Rule(_WITHIN, 0, 1),
