@@ -5,7 +5,6 @@ Exit status: 0 done, 1 it failed or something was found, 2 wrong usage, 75 try a
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import Final
@@ -14,126 +13,106 @@ import click
 
 from pillarbox import __version__
 from pillarbox.cli.context import Context
+from pillarbox.cli.lazy import LazyGroup, Place
 from pillarbox.cli.output import Out
 
 __all__ = ["cli", "main"]
 
-# Where each command lives, and what the help says of it: only the one that is asked for is
-# imported, so that `pillarbox queue list` does not wait for what `pillarbox serve` needs.
-_SECTIONS: Final[dict[str, dict[str, tuple[str, str, str]]]] = {
+_SECTIONS: Final = {
     "Try it": {
-        "sandbox": ("sandbox.command", "sandbox", "Catch mail, and look at it in the browser."),
-        "send": ("send.command", "send", "Send one mail, to the sandbox or to any server."),
-        "readyz": ("ready", "readyz", "Say whether the sandbox is ready."),
-        "demo": (
+        "sandbox": Place("sandbox.command", "sandbox", "Catch mail and show it in the browser."),
+        "send": Place("send.command", "send", "Send a test message to the sandbox or any server."),
+        "readyz": Place("ready", "readyz", "Exit 0 once the sandbox is ready."),
+        "demo": Place(
             "demo.command",
             "demo",
-            "Start a sandbox with mail in it, and a node that delivers some.",
+            "Start a sandbox with mail in it and a node that delivers.",
         ),
     },
     "Find out why mail fails": {
-        "explain": ("explain", "explain", "Say what happened, whose fault it is, and what to do."),
-        "check": (
+        "explain": Place(
+            "explain", "explain", "Explain a reply, a bounce, a log line or an error."
+        ),
+        "check": Place(
             "check.command",
             "check",
-            "Look at a domain, server, mail, login or port for faults.",
+            "Test a domain, server, message, login or port 25.",
         ),
-        "talk": (
+        "talk": Place(
             "talk.command",
             "talk",
-            "Speak SMTP by hand: telnet with hints, or a test by a script.",
+            "Speak SMTP by hand, or run a script of it.",
         ),
-        "verify": ("verify", "verify", "Say who sent a message; without one, check the store."),
-        "reports": (
+        "verify": Place(
+            "verify", "verify", "Verify a message's SPF, DKIM, DMARC and ARC, or the store."
+        ),
+        "reports": Place(
             "reports.command",
             "reports",
-            "Look at DMARC and TLS reports about our domains.",
+            "Read DMARC and TLS reports about your domains.",
         ),
     },
     "Run a node": {
-        "init": ("init", "init", "Write a configuration to start from."),
-        "config": ("config", "config", "Check, show and document the configuration."),
-        "serve": ("serve", "serve", "Run the node."),
-        "status": ("status", "status", "Say how the node is."),
-        "pause": ("status", "pause", "Start no more deliveries; mail is still taken and kept."),
-        "resume": ("status", "resume", "Deliver again after a pause."),
-        "reload": ("status", "reload", "Read the configuration and the certificates again."),
-        "stop": ("status", "stop", "Stop the node as SIGTERM does, and wait until it has."),
-        "backup": ("store", "backup", "Copy the store to a file."),
-        "restore": ("store", "restore", "Put a copy in the place of the store."),
+        "init": Place("init", "init", "Write a starter configuration."),
+        "config": Place("config", "config", "Check, show and document the configuration."),
+        "serve": Place("serve", "serve", "Run the node."),
+        "status": Place("status", "status", "Show whether the node runs, and what it does."),
+        "pause": Place("status", "pause", "Stop delivering; mail is still accepted."),
+        "resume": Place("status", "resume", "Deliver again after a pause."),
+        "reload": Place("status", "reload", "Reload the configuration and certificates."),
+        "stop": Place("status", "stop", "Stop the node gracefully, and wait for it."),
+        "backup": Place("store", "backup", "Copy the store to a file."),
+        "restore": Place("store", "restore", "Restore the store from a copy."),
     },
-    "See and steer mail": {
-        "queue": ("queue", "queue", "See and steer what waits to be delivered."),
-        "log": ("log", "log", "Tell what happened to a message, or to mail for a recipient."),
+    "Follow and manage mail": {
+        "queue": Place("queue", "queue", "List, retry, hold or cancel queued mail."),
+        "log": Place("log", "log", "Show the history of a message or a recipient."),
     },
-    "Say who may send": {
-        "credential": (
+    "Control who may send": {
+        "credential": Place(
             "credential",
             "credential",
-            "Say who may log in: passwords, API keys and app passwords.",
+            "Manage passwords, API keys and app passwords.",
         ),
-        "auth": (
+        "auth": Place(
             "auth.command",
             "auth",
-            "See who fails to log in and why, and who is banned for it.",
+            "Show failed logins, their reasons, and bans.",
         ),
-        "relay": (
+        "relay": Place(
             "relay.command",
             "relay",
-            "Explain the relay policy, and prove that it is closed.",
+            "Explain the relay policy, and prove it closed.",
         ),
     },
     "Set up a domain": {
-        "dns": ("dns_records", "dns", "Write what a domain needs in DNS for mail."),
-        "dkim": ("dkim.command", "dkim", "Make, publish, check, rotate and explain DKIM keys."),
-        "spf": ("spf", "spf", "Look at SPF as receivers do."),
-        "dmarc": ("dmarc.command", "dmarc", "Look at DMARC as receivers do."),
-        "mta-sts": ("mta_sts", "mta_sts", "Print our MTA-STS policies and their records."),
+        "dns": Place("dns_records", "dns", "Print the DNS records that a mail domain needs."),
+        "dkim": Place("dkim.command", "dkim", "Create, check, rotate and explain DKIM keys."),
+        "spf": Place("spf", "spf", "Explain an SPF record as receivers evaluate it."),
+        "dmarc": Place("dmarc.command", "dmarc", "Explain a DMARC policy, or read a report."),
+        "mta-sts": Place("mta_sts", "mta_sts", "Print and verify your MTA-STS policies."),
     },
     "About pillarbox": {
-        "completion": (
+        "completion": Place(
             "completion",
             "completion",
-            "Print what a shell reads to complete pillarbox's commands.",
+            "Print the shell completion script.",
         ),
-        "manual": ("manual", "manual", "Write a manual page for each command."),
-        "version": (
+        "manual": Place("manual", "manual", "Write the manual pages."),
+        "version": Place(
             "version",
             "version",
-            "Print the versions of pillarbox, Python and the libraries.",
+            "Print the versions of pillarbox and its libraries.",
         ),
     },
 }
-_COMMANDS: Final = {name: place for part in _SECTIONS.values() for name, place in part.items()}
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a subcommand when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name, about = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"pillarbox.cli.{module}"), name)
-        command.short_help = about
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        width = max(map(len, _COMMANDS))
-        for title, part in _SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl(
-                    [(f"{name:{width}}", about) for name, (*_, about) in part.items()]
-                )
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    sections=_SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--config",
     "-c",
@@ -148,11 +127,12 @@ def cli(ctx: click.Context, config: Path | None, no_color: bool) -> None:  # noq
 
     \b
     Begin with:
-      pillarbox init --kind relay      write a configuration
-      pillarbox config check           look for mistakes in it
+      pillarbox sandbox                catch the mail of a program, and look at it
+      pillarbox init --kind relay      write a configuration for a server
+      pillarbox config check           find mistakes in it
       pillarbox serve                  run
-      pillarbox queue summary          what waits, for where, how long
-      pillarbox log ann@example.org    what happened to her mail
+      pillarbox queue summary          what waits, for which destination, since when
+      pillarbox log ann@example.org    what happened to mail for her
     """  # noqa: D301 - click's mark: do not wrap
     ctx.obj = Context(config=config, out=Out(no_color=no_color))
 

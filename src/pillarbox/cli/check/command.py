@@ -1,42 +1,29 @@
-"""``pillarbox check``: look at a domain, a server or a mail from the outside."""
+"""``pillarbox check``: test a domain, a mail server, a message, a login or port 25."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
 
 import click
 
+from pillarbox.cli.lazy import LazyGroup, Place
+
 __all__ = ["check"]
 
-_COMMANDS: Final = {
-    "domain": ("check.domain", "domain"),
-    "smtp": ("check.smtp", "smtp"),
-    "message": ("check.message", "message"),
-    "login": ("check.login", "login"),
-    "port25": ("check.port25", "port25"),
+_SECTIONS: Final = {
+    "Commands": {
+        "domain": Place("check.domain", "domain", "Test MX, SPF, DKIM, DMARC and TLS of a domain."),
+        "smtp": Place("check.smtp", "smtp", "Test a mail server: each port, step by step."),
+        "message": Place("check.message", "message", "Judge a message as its receivers will."),
+        "login": Place("check.login", "login", "Try a login by each mechanism offered."),
+        "port25": Place("check.port25", "port25", "Find out whether outgoing port 25 is blocked."),
+    },
 }
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a subcommand when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"pillarbox.cli.{module}"), name)
-        return command
-
-
-@click.group(cls=_LazyGroup)
+@click.group(cls=LazyGroup, sections=_SECTIONS)
 def check() -> None:
-    """Look at a domain, a server, a mail, a login or a port, and say what to put right.
+    """Test a domain, a mail server, a message, a login or port 25, and say what to fix.
 
     \b
       pillarbox check domain example.org
