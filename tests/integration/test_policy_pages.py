@@ -128,7 +128,8 @@ def test_pages_follow_certificates_and_settings(
             with pytest.raises(FetchFailed):
                 await fetched("one.test", port)
             enforced = StsDomainSettings(mode=MtaStsMode.ENFORCE)
-            pages.use(settings(tmp_path, "mta-sts.one.test", one=enforced))
+            configured = settings(tmp_path, "mta-sts.one.test", one=enforced)
+            await pages.use(configured, policy_pages.policy_pages(configured, HOST))
             async with asyncio.timeout(10):
                 while True:
                     await asyncio.sleep(0.02)

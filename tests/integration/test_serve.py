@@ -144,7 +144,8 @@ def test_new_routes_are_in_force_without_a_restart(served: Served) -> None:
     served.config.write_text(f"{text}[queue]\nlifetime = '3 d'\n[delivery]\nconnections = 7\n")
     served.process.send_signal(signal.SIGHUP)
     changed = str(served.wait_for("configuration.reloaded")["changed"])
-    assert all(f"{section}: in force" in changed for section in ("route", "queue", "delivery"))
+    keys = ("route.out.kind", "queue.lifetime", "delivery.connections")
+    assert all(f"{key}: in force" in changed for key in keys)
     with smtplib.SMTP("127.0.0.1", served.port, timeout=10) as client:
         client.sendmail("a@example.org", ["b@example.net"], "From: a@example.org\r\n\r\nhi\r\n")
     assert served.wait_for("recipient.delivered")["host"] == "discard"

@@ -82,8 +82,12 @@ def resume(context: Context) -> None:
 @pass_context
 def reload(context: Context) -> None:
     """Read the configuration and the certificates again, as SIGHUP does."""
-    changed = _ask(context, p.Reload(), "")
-    context.out.say(f"Changed: {changed}." if changed else "Nothing has changed.")
+    text = _ask(context, p.Reload(), "")
+    changed = text.split(", ") if text else []
+    if len(changed) > 1:
+        context.out.say("\n  ".join(("Changed:", *changed)))
+    else:
+        context.out.say(f"Changed: {text}." if text else "Nothing has changed.")
 
 
 @click.command()

@@ -45,6 +45,11 @@ class CachingResolver:
         self._weight = 0
         self._asked: dict[_Key, asyncio.Task[Answer[Any]]] = {}
 
+    def use(self, resolver: Resolver) -> None:
+        """Ask another resolver from now on; answers of the old one are forgotten."""
+        self._resolver = resolver
+        self.clear()
+
     def clear(self) -> None:
         """Forget all answers."""
         self._answers.clear()

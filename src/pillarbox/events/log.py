@@ -187,18 +187,16 @@ class LogWriter:
         if self._dropped:
             self._tell_dropped()
 
-    def reopen(self) -> None:
-        """Open the file anew, for log rotation; without a file, do nothing.
-
-        Raises:
-            PermanentError: The file cannot be opened; the old one stays in use.
-        """
-        if self._path is None:
-            return
+    def succeed(self, before: LogWriter) -> None:
+        """Take the place of another, which is closed: after a rotation, or by new settings."""
+        before.flush()
+        self._waiting = before._waiting + self._waiting
+        self._octets += before._octets
+        self._dropped += before._dropped
+        self._dropped_at = before._dropped_at
+        before._waiting, before._octets = [], 0
+        before.close()
         self.flush()
-        old, self._descriptor = self._descriptor, self._open()
-        self._poll, self._piece = _how_to_write(self._descriptor)
-        os.close(old)
 
     def close(self) -> None:
         """Write what is waiting and close the file. Safe to call twice."""

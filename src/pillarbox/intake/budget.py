@@ -23,6 +23,11 @@ class ByteBudget:
         self._used = 0
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
 
+    def limit(self, octets: int) -> None:
+        """Give out so much from now on; what is given out stays."""
+        self._limit = octets
+        self.give_back(0)
+
     @property
     def used(self) -> int:
         """Octets that are given out."""

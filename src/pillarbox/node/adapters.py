@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pillarbox.clock import Clock
-from pillarbox.config.settings import LogFormat, LogSettings, Settings
+from pillarbox.config.settings import DnsSettings, LogFormat, LogSettings, Settings
 from pillarbox.dns.cache import CachingResolver
 from pillarbox.dns.network import NetworkResolver
 from pillarbox.dns.zone import ZoneResolver
@@ -14,7 +14,7 @@ from pillarbox.mailauth.resolver import Resolver
 from pillarbox.store import select
 from pillarbox.store.port import Store
 
-__all__ = ["kind_of_store", "make_log", "make_resolver", "make_store"]
+__all__ = ["kind_of_store", "make_log", "make_network_resolver", "make_resolver", "make_store"]
 
 
 def make_store(settings: Settings, now: Callable[[], float]) -> Store:
@@ -45,8 +45,16 @@ def make_resolver(settings: Settings, clock: Clock) -> Resolver:
     dns = settings.dns
     if dns.zone_file is not None:
         return ZoneResolver.from_file(dns.zone_file, timeout=dns.timeout)
-    network = NetworkResolver(servers=dns.servers, timeout=dns.timeout, trust_ad=dns.trust_ad)
-    return CachingResolver(network, clock)
+    return CachingResolver(make_network_resolver(dns), clock)
+
+
+def make_network_resolver(dns: DnsSettings) -> NetworkResolver:
+    """Return who asks the configured servers, or those of the system as they are now.
+
+    Raises:
+        PermanentError: A server is no address.
+    """
+    return NetworkResolver(servers=dns.servers, timeout=dns.timeout, trust_ad=dns.trust_ad)
 
 
 def make_log(settings: LogSettings) -> LogWriter:

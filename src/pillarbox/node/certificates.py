@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from socket import socket
 from typing import Final
 
@@ -13,16 +14,16 @@ from pillarbox.acme.renewal import Fetch, Renewal
 from pillarbox.acme.wanted import Wanted
 from pillarbox.clock import Clock
 from pillarbox.config.settings import AcmeChallenge, Settings
-from pillarbox.errors import PillarboxError
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.events.types import CertificateExpires, Sink
-from pillarbox.net.pages import PageServer
+from pillarbox.net.pages import Page, PageServer
 from pillarbox.node.keeping_on import keep_on
-from pillarbox.node.policy_pages import PolicyPages
-from pillarbox.receive.binding import bind
+from pillarbox.node.policy_pages import PolicyPages, bind_https, https_addresses, policy_pages
+from pillarbox.receive.binding import bind, close_all
 from pillarbox.receive.certificate import expires_at
 from pillarbox.receive.certificates import certificate_files, fetched_files
 
-__all__ = ["Certificates", "bind_pages", "wanted_certificates"]
+__all__ = ["CertificateChange", "Certificates", "bind_pages", "wanted_certificates"]
 
 _DAY: Final = 86_400.0
 _TELL_AT: Final = 30 * _DAY  # seconds before the end from which it is told, once a day
@@ -45,10 +46,28 @@ def bind_pages(settings: Settings) -> tuple[socket, ...]:
     Raises:
         PermanentError: An address cannot be bound.
     """
+    return bind(_page_addresses(settings))
+
+
+def _page_addresses(settings: Settings) -> tuple[str, ...]:
     acme = settings.acme
     if not wanted_certificates(settings) or acme.challenge is not AcmeChallenge.HTTP:
         return ()
-    return bind(acme.http_bind)
+    return acme.http_bind
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateChange:
+    """What ``Certificates.prepare`` made ready; sockets are None where they stay."""
+
+    settings: Settings
+    policies: Mapping[str, Page]
+    pages: tuple[socket, ...] | None
+    https: tuple[socket, ...] | None
+
+    def drop(self) -> None:
+        """Let go of it: it is not going to be used."""
+        close_all((*(self.pages or ()), *(self.https or ())))
 
 
 class Certificates:
@@ -85,13 +104,56 @@ class Certificates:
         self._server = PageServer(sockets, self._pages.page)
         self._policies = PolicyPages(settings, hostname=hostname, clock=clock, sockets=https)
         self._told: dict[str, float] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to fetch and to watch."""
         await self._server.start()
         await self._policies.start()
-        self._tasks.append(keep_on(self._watch, "certificates: watch"))
+        self._watching = keep_on(self._watch, "certificates: watch")
+        self._renew()
+
+    async def stop(self) -> None:
+        """Stop all of it."""
+        await _end(self._watching)
+        await _end(self._renewing)
+        await self._server.stop()
+        await self._policies.stop()
+
+    def prepare(self, settings: Settings) -> CertificateChange:
+        """Bind what a new configuration needs and the old one did not; nothing changes yet.
+
+        Raises:
+            PermanentError: An address cannot be bound, or a policy cannot be shown.
+        """
+        policies = policy_pages(settings, self._hostname)
+        pages = https = None
+        if _page_addresses(settings) != _page_addresses(self._settings):
+            pages = bind_pages(settings)
+        try:
+            if https_addresses(settings) != https_addresses(self._settings):
+                https = bind_https(settings)
+        except PermanentError:
+            close_all(pages or ())
+            raise
+        return CertificateChange(settings, policies, pages, https)
+
+    async def use(self, change: CertificateChange) -> None:
+        """Go on with what was prepared: fetch, watch and show by the new configuration."""
+        before, self._settings = self._settings, change.settings
+        await self._policies.use(change.settings, change.policies, change.https)
+        if change.pages is not None:
+            await self._server.stop()
+            self._server = PageServer(change.pages, self._pages.page)
+            await self._server.start()
+        wanted = wanted_certificates(change.settings)
+        if wanted != wanted_certificates(before) or before.acme != change.settings.acme:
+            await _end(self._renewing)
+            self._renew()
+
+    def _renew(self) -> None:
+        self._renewing = None
         wanted = wanted_certificates(self._settings)
         if wanted:
             renewal = Renewal(
@@ -102,20 +164,7 @@ class Certificates:
                 sink=self._sink,
                 on_fetched=self._on_fetched,
             )
-            self._tasks.append(keep_on(renewal.run, "certificates: renewal"))
-
-    async def stop(self) -> None:
-        """Stop all of it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.stop()
-        await self._policies.stop()
-
-    def use(self, settings: Settings) -> None:
-        """Watch the certificates of a new configuration; what is fetched stays the same."""
-        self._settings = settings
-        self._policies.use(settings)
+            self._renewing = keep_on(renewal.run, "certificates: renewal")
 
     def _authority(self) -> Fetch:
         # Its libraries take 25 MiB and a third of a second.
@@ -140,3 +189,9 @@ class Certificates:
                 self._told[path] = now
                 days = int(left // _DAY)
                 self._sink(CertificateExpires(at=now, path=path, expires_at=now + left, days=days))
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -72,6 +72,7 @@ class Limiting:
         self._resolver = resolver
         self._is_shared = settings.store.url.startswith("postgresql:")
         self._rates: RateTable | None = None
+        self._prepared: tuple[Settings, RateTable | None] | None = None
         self._ledger = RateLedger(notes, clock.now, is_shared=self._is_shared)
         self._memory = GreylistMemory(notes, key.clients, clock.now)
         self._allowed: AllowedClients = AllowedClients(_ALLOWED)
@@ -107,9 +108,9 @@ class Limiting:
             resolver=resolver,
             sink=sink,
         )
-        rates = limiting.rates(settings)
-        if rates is not None:
-            await limiting._ledger.load(rates.meters)
+        limiting.use(settings)
+        if limiting._rates is not None:
+            await limiting._ledger.load(limiting._rates.meters)
         await limiting._bans.settle()
         limiting._task = keep_on(limiting._follow, "node: limits")
         return limiting
@@ -125,12 +126,21 @@ class Limiting:
     # --- what it is asked for ---------------------------------------------------------
 
     def rates(self, settings: Settings) -> RateTable | None:
-        """Return the rates of a configuration; those that are the same keep their counts."""
-        self._settings = settings
-        self._rates = (
-            RateTable(settings.rate, self._clock.now, before=self._rates) if settings.rate else None
-        )
-        return self._rates
+        """Return the rates of a configuration; those that are the same keep their counts.
+
+        They are followed once ``use`` is called with the same configuration.
+        """
+        if self._prepared is None or self._prepared[0] is not settings:
+            table = None
+            if settings.rate:
+                table = RateTable(settings.rate, self._clock.now, before=self._rates)
+            self._prepared = settings, table
+        return self._prepared[1]
+
+    def use(self, settings: Settings) -> None:
+        """Go on with a configuration."""
+        self._rates = self.rates(settings)
+        self._settings, self._prepared = settings, None
 
     def checks(self, domains: LocalDomains, settings: Settings, listener: str) -> list[Check]:
         """Return what strangers are checked for on a listener."""

@@ -124,13 +124,14 @@ class Node:
         self.store: Store = make_store(settings, self.clock.now)
         self.writer: LogWriter | None = None if log else make_log(settings.log)
         self.read_settings = reload
+        self.reloading = asyncio.Lock()
         self._log = log or self._write
         self._teller = Teller(self._log)
         self._hearers: Mapping[type[Event], Callable[[Any], None]] = {}
         self._dialer = dialer or SocketDialer()
         self._bound = bound
         self._stop_reason: asyncio.Future[str] | None = None
-        self._envelope_of: EnvelopeOf = Job.envelope
+        self.envelope_of: EnvelopeOf = Job.envelope
         self._upkeep: Upkeep | None = None
         self._sandbox: NodeSandbox | None = None  # where a listener catches mail
 
@@ -178,13 +179,13 @@ class Node:
         self._group = GroupCommit(self.store)
         self._teller.keep_in(self._group)
         self.ids = IdMaker(settings.node.shard, self.clock.now)
-        domains = self.read_domains(settings)
+        domains, self.envelope_of = self.read_domains(settings)
         queues = Queues(settings.route, domains.routes)
         self.access = await Access.prepare(settings, self.store, self.clock, self.on_defect)
         undo.push_async_callback(self.access.stop)
         self.limiting = await self._prepare_limiting()
         undo.push_async_callback(self.limiting.stop)
-        self._start_counting(domains)
+        self.reporting = self._make_reporting(domains)
         undo.push_async_callback(self.reporting.stop)
         self._contexts = TlsContexts()
         self.judging = await self._prepare_judging(domains)
@@ -307,7 +308,7 @@ class Node:
         )
 
     def _outward(self, job: Job) -> Envelope:
-        return self._envelope_of(job)
+        return self.envelope_of(job)
 
     def _consult(self, job: Job) -> Awaitable[Ruling] | None:
         return self.judging.deliveries.consult(job)
@@ -315,8 +316,8 @@ class Node:
     def _checks_of(self, settings: Settings, listener: str) -> Checks:
         return self.judging.checks(settings, listener)
 
-    def _start_counting(self, domains: LocalDomains) -> None:
-        self.reporting = Reporting(
+    def _make_reporting(self, domains: LocalDomains) -> Reporting:
+        reporting = Reporting(
             self.settings,
             hostname=self.hostname,
             domains=domains,
@@ -325,7 +326,17 @@ class Node:
             sink=self.tell,
             on_defect=self.on_defect,
         )
-        self._hearers = self.reporting.hearers
+        self._hearers = reporting.hearers
+        return reporting
+
+    async def report_by(self, reporting: Reporting) -> None:
+        """Count and send reports by others than so far, if these are others."""
+        if reporting is self.reporting:
+            return
+        before, self.reporting = self.reporting, reporting
+        self._hearers = reporting.hearers
+        await before.stop()
+        reporting.start(self.door, self.resolver, self._contexts)
 
     async def _start_certificates(self) -> Certificates:
         bound = self._bound
@@ -343,22 +354,21 @@ class Node:
 
     def _read_certificates(self) -> None:
         try:
-            self.receiver.reload(self.settings, self.read_domains(self.settings))
+            self.receiver.reload(self.settings, self.read_domains(self.settings)[0])
         except PillarboxError as error:  # something else is broken; renewal has to go on
             self.tell(ConfigurationReloaded(at=self.clock.now(), error=str(error)))
 
-    def read_domains(self, settings: Settings) -> LocalDomains:
-        """Read the local domains of a configuration; forwards are rewritten by it from now on.
+    def read_domains(self, settings: Settings) -> tuple[LocalDomains, EnvelopeOf]:
+        """Read the local domains of a configuration, and how what they forward leaves.
 
         Raises:
             PermanentError: A file cannot be read, or something in it cannot be used.
         """
         rewriting = Rewriting.prepare(settings, self.clock.now)
-        domains, _ = read_domains(settings, None if rewriting is None else rewriting.returned)
-        self._envelope_of = Job.envelope
-        if rewriting is not None:
-            self._envelope_of = rewriting.forwarding(settings, domains.is_local).envelope
-        return domains
+        if rewriting is None:
+            return read_domains(settings, None)[0], Job.envelope
+        domains, _ = read_domains(settings, rewriting.returned)
+        return domains, rewriting.forwarding(settings, domains.is_local).envelope
 
     def _make_security(self) -> SecurityPolicies:
         settings = self.settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from socket import socket
 from typing import Final
 
@@ -23,7 +23,14 @@ from pillarbox.receive.certificates import certificate_files
 from pillarbox.receive.tls import ServerTls, TlsProfile
 from pillarbox.smtp.address import ascii_domain
 
-__all__ = ["PolicyPages", "bind_https", "own_policy", "own_record"]
+__all__ = [
+    "PolicyPages",
+    "bind_https",
+    "https_addresses",
+    "own_policy",
+    "own_record",
+    "policy_pages",
+]
 
 _PATH: Final = "/.well-known/mta-sts.txt"
 _LOOK_EVERY: Final = 60.0  # seconds between two looks at the certificates
@@ -58,7 +65,24 @@ def bind_https(settings: Settings) -> tuple[socket, ...]:
     Raises:
         PermanentError: An address cannot be bound.
     """
-    return bind(settings.https.bind) if settings.sts_domain else ()
+    return bind(https_addresses(settings))
+
+
+def https_addresses(settings: Settings) -> tuple[str, ...]:
+    """Return the addresses at which policies are shown."""
+    return settings.https.bind if settings.sts_domain else ()
+
+
+def policy_pages(settings: Settings, hostname: str) -> Mapping[str, Page]:
+    """Return the policies by the hosts that show them.
+
+    Raises:
+        PermanentError: A domain or host in one of them is no name.
+    """
+    return {
+        policy_host(domain): Page(str(own_policy(each, hostname)).encode())
+        for domain, each in settings.sts_domain.items()
+    }
 
 
 class PolicyPages:
@@ -81,15 +105,31 @@ class PolicyPages:
         self._stamps: list[object] = []
         self._server: PageServer | None = None
         self._task: asyncio.Task[None] | None = None
-        self.use(settings)
-
-    def use(self, settings: Settings) -> None:
-        """Show the policies of a new configuration."""
         self._settings = settings
-        self._pages = {
-            policy_host(domain): Page(str(own_policy(each, self._hostname)).encode())
-            for domain, each in settings.sts_domain.items()
-        }
+        self._pages = policy_pages(settings, hostname)
+
+    async def use(
+        self,
+        settings: Settings,
+        pages: Mapping[str, Page],
+        sockets: Sequence[socket] | None = None,
+    ) -> None:
+        """Show the policies of a new configuration.
+
+        Args:
+            settings: The configuration.
+            pages: What ``policy_pages`` made of it.
+            sockets: Where they are shown from now on; None: where they were.
+        """
+        self._settings, self._pages = settings, pages
+        if sockets is None:
+            return
+        await self.stop()
+        self._sockets, self._stamps = tuple(sockets), []
+        # What is wrong with a certificate, the listeners tell; it is looked at every minute.
+        with contextlib.suppress(PillarboxError):
+            await self._follow()
+        self._begin()
 
     async def start(self) -> None:
         """Begin to show them.
@@ -99,7 +139,7 @@ class PolicyPages:
         """
         if self._sockets:
             await self._follow()
-            self._task = keep_on(self._watch, "node: MTA-STS policies")
+        self._begin()
 
     async def stop(self) -> None:
         """Show them no longer. Safe to call twice."""
@@ -112,6 +152,10 @@ class PolicyPages:
             self._server = None
         close_all(self._sockets)
 
+    def _begin(self) -> None:
+        if self._sockets:
+            self._task = keep_on(self._watch, "node: MTA-STS policies")
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
@@ -122,7 +166,7 @@ class PolicyPages:
         """Show the pages with the certificates that there are now."""
         files = certificate_files(self._settings, self._hostname, self._clock.now())
         stamps: list[object] = [(each, each.stamp()) for each in files]
-        if stamps == self._stamps or not files:
+        if stamps == self._stamps or not files or not self._sockets:
             return
         # The sockets stay open underneath, so that nobody who comes meanwhile is turned away.
         tls = ServerTls(files, TlsProfile(refuses_unknown_names=True))

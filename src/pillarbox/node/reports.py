@@ -59,7 +59,7 @@ def report_identity(settings: Settings, hostname: str, domains: LocalDomains) ->
 
 
 class Reporting:
-    """The reports of a node; a change of its settings takes a restart."""
+    """The reports of a node, in one configuration."""
 
     def __init__(
         self,
@@ -93,12 +93,33 @@ class Reporting:
         self._clock = clock
         self._sink = sink
         self._on_defect = on_defect
+        self._mode = _mode(settings)
         self._identity = report_identity(settings, hostname, domains)
         self._tls = Counts("tls", TlsRow, notes) if reports.tls else None
         self._dmarc = Counts("dmarc", MailRow, notes) if reports.dmarc else None
         self._addresses = [_mailbox(text, "reports.receive") for text in reports.receive]
         self._daily: DailyReports | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def succeeded_by(self, settings: Settings, domains: LocalDomains) -> Reporting:
+        """Return the reports of a new configuration: these, where it says the same of them.
+
+        Raises:
+            PermanentError: An address in the configuration is none.
+        """
+        identity = report_identity(settings, self._hostname, domains)
+        same = settings.reports == self._settings.reports and _mode(settings) == self._mode
+        if same and identity == self._identity:
+            return self
+        return Reporting(
+            settings,
+            hostname=self._hostname,
+            domains=domains,
+            notes=self._notes,
+            clock=self._clock,
+            sink=self._sink,
+            on_defect=self._on_defect,
+        )
 
     @property
     def hearers(self) -> Mapping[type[Event], Callable[[Any], None]]:
@@ -162,13 +183,14 @@ class Reporting:
         if self._tls is not None:
             subjects.append(TlsReports(self._tls, resolver, self._identity))
         if self._dmarc is not None:
-            is_list = (
-                self._settings.verify.organizational_domain is OrganizationalDomain.SUFFIX_LIST
-            )
-            mode = Mode.SUFFIX_LIST if is_list else Mode.TREE_WALK
-            new_finder = partial(Finder, resolver, mode)
+            new_finder = partial(Finder, resolver, self._mode)
             subjects.append(DmarcReports(self._dmarc, resolver, self._identity, new_finder))
         return subjects
+
+
+def _mode(settings: Settings) -> Mode:
+    is_list = settings.verify.organizational_domain is OrganizationalDomain.SUFFIX_LIST
+    return Mode.SUFFIX_LIST if is_list else Mode.TREE_WALK
 
 
 def _mailbox(text: str, key: str) -> Mailbox:

@@ -4,61 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pillarbox import __version__
 from pillarbox.config.endpoints import Endpoint
-from pillarbox.config.settings import Settings
 from pillarbox.control.protocol import StatusRow
 from pillarbox.deliver.deliverer import DeliveryStatus
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import ConfigurationReloaded, MessageAccepted, RecipientDelivered
-from pillarbox.intake.queues import Queues
-from pillarbox.intake.stamp import Stamper
-from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.node.adapters import kind_of_store
-from pillarbox.node.judging import Judging
-from pillarbox.policy.notify import addressees
-from pillarbox.policy.recipients import LocalDomains
+from pillarbox.node.reloading import reload_settings
 from pillarbox.store.port import Change, Changed
 
 if TYPE_CHECKING:
     from pillarbox.node.node import Node
 
 __all__ = ["Steering"]
-
-# What a running node takes over from a new configuration; the rest needs a restart.
-_RELOADED: Final = frozenset(
-    {
-        "listener",
-        "tls",
-        "certificate",
-        "hook",
-        "verify",
-        "tls_domain",
-        "sts_domain",
-        "srs",
-        "dkim",
-        "dkim_domain",
-        "limits",
-        "rate",
-        "guessing",
-        "harvesting",
-        "greylist",
-        "dns_list",
-        "screening",
-        "client_name",
-        "auth",
-        "auth_source",
-        "intake",
-        "domain",
-        "route",
-        "queue",
-        "delivery",
-    }
-)
 
 
 class Steering:
@@ -124,67 +85,15 @@ class Steering:
             PillarboxError: Something in it cannot be used; then nothing has changed.
         """
         node = self._node
-        try:
-            settings = node.read_settings() if node.read_settings else node.settings
-            keys = KeyRing(settings, await make_key_store(settings).load())
-            changed = self._use(settings)
-            node.keys = keys
-            if node.writer is not None:
-                node.writer.reopen()
-        except PillarboxError as error:
-            node.tell(ConfigurationReloaded(at=node.clock.now(), error=str(error)))
-            raise
-        node.tell(ConfigurationReloaded(at=node.clock.now(), changed=changed))
-        return changed
-
-    def _use(self, settings: Settings) -> list[str]:
-        node = self._node
-        domains = node.read_domains(settings)
-        queues = Queues(settings.route, domains.routes)
-        self._judge_by(settings, domains)
-        node.certificates.use(settings)
-        node.door.use(
-            Stamper(settings.intake, node.hostname), queues.queue_for, node.judging.inspectors
-        )
-        node.security.use(settings.delivery, settings.tls_domain)
-        node.deliverer.use(
-            settings.delivery,
-            settings.queue,
-            settings.route,
-            queues.queue_for,
-            partial(addressees, local=domains),
-        )
-        sections = [
-            field.name
-            for field in fields(Settings)
-            if getattr(settings, field.name) != getattr(node.settings, field.name)
-        ]
-        in_force = {name: getattr(settings, name) for name in _RELOADED}
-        node.settings = replace(node.settings, **in_force)
-        return [
-            f"{name}: in force" if name in _RELOADED else f"{name}: takes a restart"
-            for name in sections
-        ]
-
-    def _judge_by(self, settings: Settings, domains: LocalDomains) -> None:
-        """Have listeners use a new configuration and its checks, or neither."""
-        node = self._node
-        before = node.judging
-        node.judging = Judging.prepare(
-            settings,
-            domains,
-            node.authenticity,
-            before.on_defect,
-            before.now,
-            node.limiting,
-            node.reporting.readers,
-        )
-        try:
-            node.receiver.reload(settings, domains)
-        except PillarboxError:
-            node.judging.close()
-            node.judging = before
-            raise
+        async with node.reloading:
+            try:
+                settings = node.read_settings() if node.read_settings else node.settings
+                changed = await reload_settings(node, settings)
+            except PillarboxError as error:
+                node.tell(ConfigurationReloaded(at=node.clock.now(), error=str(error)))
+                raise
+            node.tell(ConfigurationReloaded(at=node.clock.now(), changed=changed))
+            return changed
 
     def pause(self, *, is_paused: bool) -> None:
         """Start no more deliveries, or start them again."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from pillarbox.config.endpoints import Endpoint, parse_endpoint
 from pillarbox.config.settings import ListenerSettings
@@ -16,8 +18,23 @@ Sockets = dict[str, tuple[socket.socket, ...]]
 """The bound sockets of each listener by its name, in the order of its ``bind`` setting."""
 
 
-def bind_listeners(listeners: Mapping[str, ListenerSettings]) -> Sockets:
+_HINTS: Final = {
+    errno.EADDRINUSE: "; `ss -ltnp 'sport = :{port}'` names the process that has it",
+    errno.EACCES: "; ports below 1024 are for root or CAP_NET_BIND_SERVICE, so that a node which "
+    "has become another user cannot bind them at a reload, but at its next start",
+    errno.EADDRNOTAVAIL: "; no interface of this machine has it (`ip address` lists them)",
+}
+
+
+def bind_listeners(
+    listeners: Mapping[str, ListenerSettings], kept: dict[str, socket.socket] | None = None
+) -> Sockets:
     """Bind all sockets of the listeners; nothing is accepted on them yet.
+
+    Args:
+        listeners: Their settings.
+        kept: Sockets that are bound already, by their address as it is configured; one that is
+            wanted is taken out and duplicated, so that an address can change its listener.
 
     Raises:
         PermanentError: One of them cannot be bound; then none stays bound.
@@ -25,15 +42,21 @@ def bind_listeners(listeners: Mapping[str, ListenerSettings]) -> Sockets:
     bound: Sockets = {}
     try:
         for name, settings in listeners.items():
-            bound[name] = bind(settings.bind)
+            bound[name] = bind(settings.bind, kept)
     except PermanentError:
         close_all(sock for sockets in bound.values() for sock in sockets)
         raise
     return bound
 
 
-def bind(addresses: Sequence[str]) -> tuple[socket.socket, ...]:
+def bind(
+    addresses: Sequence[str], kept: dict[str, socket.socket] | None = None
+) -> tuple[socket.socket, ...]:
     """Bind a socket to each address, such as ``0.0.0.0:25``.
+
+    Args:
+        addresses: As they are configured.
+        kept: Sockets that are bound already, by address; taken out and duplicated.
 
     Raises:
         PermanentError: One of them cannot be bound; then none stays bound.
@@ -41,7 +64,8 @@ def bind(addresses: Sequence[str]) -> tuple[socket.socket, ...]:
     bound: list[socket.socket] = []
     try:
         for text in addresses:
-            bound.append(_bind(text))
+            own = None if kept is None else kept.pop(text, None)
+            bound.append(_bind(text) if own is None else own.dup())
     except PermanentError:
         close_all(bound)
         raise
@@ -80,5 +104,6 @@ def _bind(text: str) -> socket.socket:
     except OSError as error:
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise PermanentError(f"cannot bind {text}: {reason}") from error
+        hint = _HINTS.get(error.errno or 0, "").format(port=endpoint.port)
+        raise PermanentError(f"cannot bind {text}: {reason}{hint}") from error
     return sock

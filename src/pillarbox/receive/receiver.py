@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
+from socket import socket
 from typing import Final
 
 from pillarbox.access.assembly import AccessControl, build_access
@@ -156,8 +157,8 @@ class Receiver:
     def reload(self, settings: Settings, domains: LocalDomains) -> None:
         """Go on with a new configuration, and read certificates and users again.
 
-        Sessions that are open keep the old one. Listeners whose addresses stay the same
-        keep their sockets; new ones are bound, and what is gone stops accepting.
+        Sessions that are open keep the old one. Addresses that stay keep their sockets, in
+        whatever listener; new ones are bound, and what is gone stops accepting.
 
         Raises:
             PermanentError: Something in it cannot be used; then nothing has changed.
@@ -167,13 +168,12 @@ class Receiver:
         old = self._settings.listener
         try:
             services = self._services(settings, domains, access)
-            bound = bind_listeners(
-                {
-                    name: each
-                    for name, each in settings.listener.items()
-                    if name not in old or old[name].bind != each.bind
-                }
-            )
+            moving = {
+                name: each
+                for name, each in settings.listener.items()
+                if name not in old or old[name].bind != each.bind
+            }
+            bound = bind_listeners(moving, self._sockets_besides(settings.listener.keys() - moving))
         except PermanentError:
             access.close()
             raise
@@ -181,6 +181,16 @@ class Receiver:
         self.access = access
         self._use(settings)
         self._replace_listeners(services, bound)
+
+    def _sockets_besides(self, staying: Collection[str]) -> dict[str, socket]:
+        """Return the sockets of the listeners that do not stay, by the addresses configured."""
+        return {
+            text: sock
+            for name, listener in self._listeners.items()
+            if name not in staying
+            for text, sock in zip(self._settings.listener[name].bind, listener.sockets, strict=True)
+            if not text.endswith(":0")  # each of those is a port of its own
+        }
 
     def _use(self, settings: Settings) -> None:
         self._settings = settings
