@@ -573,6 +573,21 @@ def test_login_by_login_answers_two_challenges() -> None:
     )
 
 
+def test_a_password_that_the_server_repeats_is_masked_in_the_record() -> None:
+    """What was sent base64-coded comes back in no answer that is kept, logged or shown."""
+    dialog = """
+        C: AUTH LOGIN
+        S: 334 VXNlcm5hbWU6
+        C: dXNlcg==
+        S: 334 UGFzc3dvcmQ6
+        C: c2VjcmV0
+        S: 500 what is c2VjcmV0? secret?
+        """
+    done = play_from_ready(dialog, driver(login=LOGIN), "AUTH LOGIN")
+    assert done.connection.record[-1] == "< 500 what is ***? ***?"
+    assert str(done.answers[-1].reply) == "500 what is ***? ***?"
+
+
 def test_a_password_is_never_sent_in_the_clear_unasked() -> None:
     """Without TLS, and without being told, the connection refuses to log in."""
     done = play_from_ready("C: MAIL FROM:<a@a.example>", driver(), "AUTH PLAIN")

@@ -133,6 +133,16 @@ def test_a_command_that_is_too_long_brings_no_response() -> None:
     assert len(long.respond(Reply(334, ("",)))) > 512
 
 
+def test_a_server_that_quotes_a_login_does_not_show_the_password() -> None:
+    """Some servers repeat the command that they refuse; what we keep and show is masked."""
+    exchange = ClientExchange("PLAIN", PlainClient(SETTING), "pencil", "")
+    line, _ = exchange.command()
+    quoted = line.decode().strip()
+    reply = exchange.masked(Reply(535, ("bad command", f"{quoted}, that is pencil")))
+    assert reply == Reply(535, ("bad command", "AUTH PLAIN ***, that is ***"))
+    assert exchange.masked(Reply(235, ("welcome",))) == Reply(235, ("welcome",))
+
+
 @pytest.mark.parametrize(
     ("login", "is_secure", "refused", "chosen"),
     [

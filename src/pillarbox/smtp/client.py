@@ -218,7 +218,8 @@ class ClientConnection:
             host=login.host,
             port=login.port,
         )
-        exchange = ClientExchange(mechanism, MECHANISMS[mechanism].client(setting))
+        machine = MECHANISMS[mechanism].client(setting)
+        exchange = ClientExchange(mechanism, machine, login.password, login.token)
         self._exchange = exchange
         command, shows_secret = exchange.command()
         self.record.sent(f"AUTH {mechanism}{' ***' if shows_secret else ''}".encode())
@@ -294,6 +295,8 @@ class ClientConnection:
             return
         replies = self._reader.feed(octets)
         if replies:
+            if self._exchange is not None:
+                replies = list(map(self._exchange.masked, replies))
             self.answers += len(replies)
             record = self.record if self._sending is None else self._sending.record
             record.received(replies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from typing import Final
 
 from pillarbox.smtp.client_replies import printable
@@ -12,6 +13,7 @@ from pillarbox.smtp.sasl.mechanism import ClientMechanism, MalformedResponseErro
 __all__ = ["CANCEL", "ClientExchange"]
 
 _MAX_CHALLENGES: Final = 8  # more than any mechanism has; a server cannot ask forever
+_SHORTEST_SECRET: Final = 6  # characters; a shorter one would be found in any text
 _MAX_COMMAND: Final = 512  # octets, CRLF included (RFC 5321 §4.5.3.1.4)
 CANCEL: Final = b"*\r\n"  # RFC 4954 §4
 
@@ -19,10 +21,12 @@ CANCEL: Final = b"*\r\n"  # RFC 4954 §4
 class ClientExchange:
     """One AUTH command and the challenges that follow it."""
 
-    __slots__ = ("_challenges", "_failure", "_machine", "mechanism")
+    __slots__ = ("_challenges", "_failure", "_machine", "_secrets", "mechanism")
 
-    def __init__(self, mechanism: str, machine: ClientMechanism) -> None:
+    def __init__(self, mechanism: str, machine: ClientMechanism, *secrets: str) -> None:
+        """Begin by a mechanism; ``secrets`` are what no reply may show again."""
         self.mechanism = mechanism
+        self._secrets = [each for each in secrets if len(each) >= _SHORTEST_SECRET]
         self._machine = machine
         self._challenges = 0
         self._failure = ""
@@ -36,6 +40,7 @@ class ClientExchange:
             line = command + b" " + (b64encode(initial) or b"=") + b"\r\n"
             # One that makes the line too long goes as the response to an empty challenge.
             if len(line) <= _MAX_COMMAND:
+                self._keep_secret(line.rpartition(b" ")[2])
                 return line, True
         return command + b"\r\n", False
 
@@ -49,7 +54,23 @@ class ClientExchange:
         except MalformedResponseError as error:
             self._failure = str(error)
             return CANCEL
-        return b64encode(response) + b"\r\n"
+        line = b64encode(response) + b"\r\n"
+        self._keep_secret(line)
+        return line
+
+    def _keep_secret(self, line: bytes) -> None:
+        text = line.decode("ascii").rstrip("\r\n")
+        if len(text) >= _SHORTEST_SECRET:
+            self._secrets.append(text)
+
+    def masked(self, reply: Reply) -> Reply:
+        """Return a reply without what we have sent: some servers quote what they refuse."""
+        text = "\n".join(reply.lines)
+        if not any(secret in text for secret in self._secrets):
+            return reply
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return replace(reply, lines=tuple(text.split("\n")))
 
     @property
     def is_canceled(self) -> bool:
