@@ -204,42 +204,55 @@ def test_levels_leave_out_what_is_routine(
     assert [json.loads(line)["event"] for line in lines] == expected
 
 
-def test_reopening_follows_rotation(tmp_path: Path) -> None:
-    """After a rename and a reopen, new lines go to the new file, and none is lost."""
+def test_a_successor_follows_rotation(tmp_path: Path) -> None:
+    """After a rename, new lines go to the new file, and none is lost."""
     path = tmp_path / "log"
     log = LogWriter(path)
     log(OPENED)
     path.rename(tmp_path / "log.1")
-    log.reopen()
-    log(ACCEPTED)
-    log.close()
+    after = LogWriter(path)
+    after.succeed(log)
+    after(ACCEPTED)
+    after.close()
     assert decode((tmp_path / "log.1").read_bytes()) == OPENED
     assert decode(path.read_bytes()) == ACCEPTED
 
 
 def test_a_log_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
-    """The path and the reason are in the error; a failed reopen keeps the old file."""
-    with pytest.raises(PermanentError, match="cannot be opened"):
+    """The path and the reason are in the error."""
+    with pytest.raises(PermanentError, match=r"none/log cannot be opened: .*No such file"):
         LogWriter(tmp_path / "none" / "log")
-    (tmp_path / "folder").mkdir()
-    log = LogWriter(tmp_path / "folder" / "log")
-    (tmp_path / "folder" / "log").rename(tmp_path / "log")
-    (tmp_path / "folder").rmdir()
-    with pytest.raises(PermanentError):
-        log.reopen()
-    log(OPENED)
-    log.close()
-    assert decode((tmp_path / "log").read_bytes()) == OPENED
 
 
-def test_a_reader_that_stops_reading_does_not_hold_up_the_node(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_successor_takes_what_could_not_be_written() -> None:
+    """A pipe that nobody reads keeps lines back; the next log has them."""
+    reading, writing = os.pipe()
+    stuck = LogWriter(Path(f"/dev/fd/{writing}"))
+    many = AttemptMade(at=7.0, message="m", recipients=[], route="r", conversation=["x" * 9_000])
+    for _ in range(100):
+        stuck(many)
+    after_reading, after_writing = os.pipe()
+    os.set_blocking(reading, False)
+    taken = bytearray(os.read(reading, 1 << 20))
+    after = LogWriter(Path(f"/dev/fd/{after_writing}"))
+    after.succeed(stuck)
+    os.set_blocking(after_reading, False)
+    for _ in range(100):
+        for pipe in (reading, after_reading):
+            try:
+                taken += os.read(pipe, 1 << 20)
+            except BlockingIOError:
+                after.flush()
+    assert len(taken.splitlines()) == 100
+    after.close()
+    for descriptor in (reading, writing, after_reading, after_writing):
+        os.close(descriptor)
+
+
+def test_a_reader_that_stops_reading_does_not_hold_up_the_node() -> None:
     """With a full pipe, events are kept up to a bound, then counted, and the count is told."""
     reading, writing = os.pipe()
-    log = LogWriter(tmp_path / "log")
-    monkeypatch.setattr(log, "_open", lambda: writing)
-    log.reopen()
+    log = LogWriter(Path(f"/dev/fd/{writing}"))
     many = AttemptMade(at=7.0, message="m", recipients=[], route="r", conversation=["x" * 9_000])
     for _ in range(BACKLOG_OCTETS // 9_000 + 100):
         log(many)
@@ -260,6 +273,7 @@ def test_a_reader_that_stops_reading_does_not_hold_up_the_node(
     assert log.dropped == 0
     log.close()
     os.close(reading)
+    os.close(writing)
 
 
 def test_a_full_disk_costs_no_line_that_fits_the_backlog(tmp_path: Path) -> None:
