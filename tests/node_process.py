@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.forked import ForkedCommand
 from tests.loopback import own_address, wait_for_greeting
 
 SMTP_PORT = 2525
@@ -67,8 +68,9 @@ class NodeProcess:
     address: str = field(default_factory=own_address)
     command: Sequence[str] = (sys.executable, "-m", "pillarbox", "serve", "--config", "{config}")
     before: Sequence[str] = ()  # put before the command, as ``faketime`` or ``prlimit`` are
+    is_forked: bool = False  # from a process that has imported pillarbox, in place of ``command``
     environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedCommand | None = None
 
     @property
     def output(self) -> str:
@@ -88,14 +90,15 @@ class NodeProcess:
         file = self.directory / "node.toml"
         file.write_text(self.config, "utf-8")
         file.chmod(0o600)
+        environment = {**os.environ, **self.environment}
+        output = self.directory / "output"
+        if self.is_forked:
+            self.process = ForkedCommand(("serve", "--config", str(file)), output, environment)
+            return
         command = [*self.before, *(word.format(config=file) for word in self.command)]
-        with (self.directory / "output").open("ab") as output:
+        with output.open("ab") as written:
             self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **self.environment},
+                command, stdin=subprocess.DEVNULL, stdout=written, stderr=written, env=environment
             )
 
     async def ready(self, *, seconds: float = 30.0) -> float:

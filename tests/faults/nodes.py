@@ -13,7 +13,12 @@ from tests.node_process import NodeProcess, relay_config
 
 
 def node_for(
-    directory: Path, sink: str, *, store: str = "sqlite:pillarbox.db", extra: str = ""
+    directory: Path,
+    sink: str,
+    *,
+    store: str = "sqlite:pillarbox.db",
+    extra: str = "",
+    is_forked: bool = False,
 ) -> NodeProcess:
     """Return a node, not started, that relays everything to ``sink``.
 
@@ -22,11 +27,12 @@ def node_for(
         sink: Address of the sink.
         store: URL of its store.
         extra: More tables of the configuration.
+        is_forked: Whether it starts at once, its modules imported before.
     """
     address = own_address()
     tables = f'[store]\nurl = "{store}"\n\n[log]\nfile = "{directory}/events.log"\n{extra}'
     config = relay_config(directory, address, f"{sink}:{SINK_PORT}", extra=tables)
-    return NodeProcess(directory, config, address)
+    return NodeProcess(directory, config, address, is_forked=is_forked)
 
 
 @asynccontextmanager

@@ -62,7 +62,7 @@ def node_to(
     config = config.replace('tls = "none"', f'tls = "{tls}"')
     if starttls:
         config = config.replace("starttls = false", "starttls = true")
-    node = NodeProcess(directory, config, address)
+    node = NodeProcess(directory, config, address, is_forked=True)
     node.start()
     try:
         asyncio.run(node.ready())

@@ -60,7 +60,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("sasl-node")
     address = own_address()
     config = _CONFIG.format(directory=folder / "data", address=address, port=SMTP_PORT)
-    node = NodeProcess(folder, config, address)
+    node = NodeProcess(folder, config, address, is_forked=True)
     node.start()
     try:
         asyncio.run(node.ready())

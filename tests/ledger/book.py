@@ -17,8 +17,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-REMEMBERING = 1.0
-"""Seconds that a loaded machine may need to write down a delivery."""
+REMEMBERING = 5.0
+"""Seconds that a machine with other work may need to write down a delivery."""
 
 _MARK = re.compile(rb"^X-Ledger: ([0-9a-z-]+)\r$", re.MULTILINE)
 _ALPHABET = bytes(range(33, 127)) + b" " * 10
