@@ -10,12 +10,12 @@ __all__ = ["FIELD_MANUAL", "KUMOMTA"]
 # classes: these are ours, given by reading each reply and its description there. They are no
 # independent judgment; what they prove is that nothing changes unseen.
 FIELD_MANUAL: Final = """
-content-refused|bad-reputation rate-limited server-error server-error timeout|connection-lost
+content-refused|bad-reputation rate-limited server-error server-error timeout|connection-lost|idle-connection
 rate-limited|server-error recipient-unverified|connection-lost server-error
 recipient-rate-limited server-error|rate-limited
 dns-missing greylisted policy-block|bad-reputation server-error|temporary-unspecified server-error
 server-error server-error rate-limited|bad-reputation recipient-restricted|policy-block
-server-error
+server-error|greylisted
 server-error greylisted|temporary-unspecified server-error mailbox-full server-error
 server-error recipient-rate-limited mailbox-full syntax-error syntax-error
 unknown-recipient mailbox-disabled relay-denied dmarc-fail bad-reputation

@@ -284,7 +284,7 @@ def test_of_several_lines_about_a_recipient_the_last_counts() -> None:
             "Error: getaddrinfo ENOTFOUND smtp.exmple.com",
             "Nodemailer",
             Stage.RESOLVE,
-            "unknown-domain",
+            "server-name-unknown",
         ),
         (
             "Error: Invalid login: 535 5.7.8 Error: authentication failed",

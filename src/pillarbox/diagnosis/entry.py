@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, IntEnum
 
+from pillarbox.diagnosis.observation import Source
 from pillarbox.diagnosis.phrase import Phrase
 from pillarbox.smtp.client_outcome import Stage
 
@@ -52,6 +53,7 @@ class Pattern:
     phrases: tuple[Phrase, ...] = ()  # one of them
     stages: frozenset[Stage] = frozenset()
     providers: frozenset[str] = frozenset()
+    sources: frozenset[Source] = frozenset()  # the kinds of text that it may be read from
     certainty: Certainty | None = None  # None: by what the pattern looks at
 
 

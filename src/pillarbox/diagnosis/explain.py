@@ -7,6 +7,7 @@ observation with any code at all has a cause, if only the one that its class nam
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,8 +26,10 @@ _ENHANCED: Final = 30
 _CODE: Final = 8
 _PROVIDER: Final = 12
 _STAGE: Final = 32  # a pattern that names a stage means just this case
+_KIND: Final = 12
 _SECOND_SIGN: Final = 10
 _VAGUE: Final = 15
+_MAX_VAGUE_WEIGHT: Final = 20  # words that leave the cause open do not tell more by being many
 _PRECISE: Final = 12  # letters; a shorter phrase is a hint
 _NEGLIGIBLE: Final = 0.6  # of the best cause's points
 _TEMPORARY: Final = 4
@@ -88,7 +91,7 @@ def explain(observation: Observation) -> Diagnosis:
 
 
 def _best(entry: Entry, observation: Observation, flat: str) -> Cause | None:
-    """Return the cause by the pattern that tells most; another that fits makes it surer."""
+    """Return the cause by the pattern that tells most; a sign of another kind makes it surer."""
     causes = [
         cause
         for pattern in entry.patterns
@@ -100,12 +103,19 @@ def _best(entry: Entry, observation: Observation, flat: str) -> Cause | None:
     signs = {sign: None for cause in (best, *others) for sign in cause.evidence}
     if len(signs) == len(best.evidence):
         return best
+    surest = max(cause.certainty for cause in causes)
+    is_surer = len(_kinds(signs)) > len(_kinds(best.evidence))
     return Cause(
         entry=entry,
-        certainty=Certainty(min(best.certainty + 1, Certainty.CERTAIN)),
+        certainty=Certainty(min(surest + is_surer, Certainty.CERTAIN)),
         points=best.points + _SECOND_SIGN,
         evidence=tuple(signs),
     )
+
+
+def _kinds(signs: Iterable[str]) -> frozenset[str]:
+    """Return of which kinds signs are: words, a reply code, an enhanced code."""
+    return frozenset("words" if sign.startswith('"') else sign.split()[0] for sign in signs)
 
 
 def _match(entry: Entry, pattern: Pattern, observation: Observation, flat: str) -> Cause | None:
@@ -130,7 +140,7 @@ def _match(entry: Entry, pattern: Pattern, observation: Observation, flat: str) 
         evidence = (*evidence, f'"{told.words.replace("*", "...")}"')
     certainty = pattern.certainty or _certainty(pattern, weight)
     if certainty is Certainty.POSSIBLE:
-        points -= _VAGUE
+        points -= _VAGUE + max(weight - _MAX_VAGUE_WEIGHT, 0)
     return Cause(entry=entry, certainty=certainty, points=points, evidence=evidence)
 
 
@@ -154,12 +164,15 @@ def _codes(pattern: Pattern, observation: Observation) -> tuple[int, tuple[str, 
 
 
 def _place(entry: Entry, pattern: Pattern, observation: Observation) -> int | None:
-    """Return the points of stage and provider; None if one is not as it should be."""
+    """Return the points of stage, provider and kind; None if one is not as it should be."""
     if pattern.stages and observation.stage not in pattern.stages:
         return None
     if pattern.providers and observation.provider not in pattern.providers:
         return None
+    if pattern.sources and observation.source not in pattern.sources:
+        return None
     points = (_STAGE if pattern.stages else 0) + (_PROVIDER if pattern.providers else 0)
+    points += _KIND if pattern.sources else 0
     if entry.provider and entry.provider == observation.provider:
         return points + _PROVIDER
     # Another provider may mean something else by the same number, hardly by the same words.

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from pillarbox.diagnosis.entry import Certainty, Entry, Fault, Lasting, Pattern
+from pillarbox.diagnosis.observation import Source
 from pillarbox.diagnosis.phrase import Phrase
 from pillarbox.smtp.client_outcome import Stage
 
@@ -33,7 +34,7 @@ _ENTRY_KEYS: Final = frozenset(
         "patterns",
     ]
 )
-_PATTERN_KEYS: Final = frozenset(["code", "enhanced", "text", "stage", "provider", "sure"])
+_PATTERN_KEYS: Final = frozenset(["code", "enhanced", "text", "stage", "provider", "kind", "sure"])
 
 
 @cache
@@ -85,5 +86,6 @@ def _pattern(entry: str, table: Mapping[str, Any]) -> Pattern:
         phrases=tuple(map(Phrase.of, table.get("text", ()))),
         stages=frozenset(map(Stage, table.get("stage", ()))),
         providers=frozenset(table.get("provider", ())),
+        sources=frozenset(Source[kind.upper()] for kind in table.get("kind", ())),
         certainty=Certainty[table["sure"].upper()] if "sure" in table else None,
     )

@@ -44,6 +44,17 @@ _MAX_STAGE: Final = 16 * 1024
 _ACTIONS: Final = frozenset({"failed", "delayed", "delivered", "relayed", "expanded"})
 _OPEN_DETAILS: Final = frozenset({(0, 0), (4, 7)})  # no detail; or only that time is over
 _TEXT_TYPES: Final = frozenset({"text/plain", "text/html"})
+# A person has sent a notice on, quoted or not.
+_FORWARDED: Final = re.compile(
+    r"^(?:begin forwarded message:|-{2,12}+ ?(?:forwarded|original) message ?-{2,12}+)[ \t]*+\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUOTATION: Final = re.compile(r"^> ?", re.MULTILINE)
+_NOTICE: Final = re.compile(
+    rb"mailer-daemon|mail delivery|postmaster|undeliver|returned mail|delivery (?:status|failure)|"
+    rb"failure notice|mail system",
+    re.IGNORECASE,
+)
 _TAG: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|p)\b[^<>]{0,200}+>", re.IGNORECASE)
 _OTHER_TAG: Final = re.compile(r"</?[a-zA-Z!][^<>@]{0,400}+>")
 
@@ -80,7 +91,8 @@ def read_bounce(octets: bytes, depth: int = 0) -> tuple[Observation, ...]:
     if depth < _MAX_WRAPS and not any(_STATUS_TYPE in part.media_type for part in parts):
         # A filter on the way may have wrapped up the bounce.
         for part in parts[:1]:
-            wrapped = part.body if part.media_type == "message/rfc822" else b""
+            is_mail = part.media_type == "message/rfc822"
+            wrapped = part.body if is_mail else _forwarded(prose)
             if found := read_bounce(wrapped, depth + 1) if wrapped else ():
                 return found
     found = tuple(_of_prose(failure) for failure in failures)
@@ -109,6 +121,20 @@ def _prose(parts: tuple[Node, ...]) -> str:
                 text = _plain(text)
             texts.append(text)
     return "\n\n".join(texts).replace("\r\n", "\n")
+
+
+def _forwarded(prose: str) -> bytes:
+    """Return the notice that a person has sent on in a text, b"" if there is none."""
+    start = _FORWARDED.search(prose)
+    if start is None:
+        return b""
+    rest = prose[start.end() :].lstrip("\n")
+    content = (_QUOTATION.sub("", rest) if rest.startswith(">") else rest).encode()
+    header = _header(content)
+    if header is None:
+        return b""
+    about = (header.get(b"from") or b"") + (header.get(b"subject") or b"")
+    return content if _NOTICE.search(about) else b""
 
 
 def _plain(markup: str) -> str:

@@ -6,6 +6,7 @@ JavaMail, Go's net/smtp, .NET, Ruby's Net::SMTP.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -21,13 +22,15 @@ _MAX_TEXT: Final = 64 * 1024
 
 # What gives a library away; the first that fits.
 _LIBRARIES: Final = (
+    ("msmtp", ("msmtp:",)),
+    ("curl", ("curl: (",)),
     ("smtplib", ("smtplib.", "smtprecipientsrefused", "smtpauthenticationerror", "smtpserverdisconnected", "smtpsenderrefused", "smtpdataerror", "smtpnotsupportederror", "smtpconnecterror", "socket.gaierror", "ssl.sslerror", "ssl.sslcertverificationerror", "connectionrefusederror", "timeouterror")),
     ("Nodemailer", ("invalid login:", "eauth", "eenvelope", "emessage", "esocket", "econnection", "nodemailer", "getaddrinfo enotfound", "connect econnrefused", "connect etimedout", "err_tls_cert", "code: 'etls'", "code: 'edns'")),
-    ("PHPMailer", ("phpmailer", "smtp error: ", "smtp connect() failed", "smtp server error:")),
-    ("Symfony Mailer", ("expected response code", "symfony\\component\\mailer", "transportexception", "swift_")),
+    ("PHPMailer", ("phpmailer", "smtp error: ", "smtp connect() failed", "smtp server error:", "could not instantiate mail function", "mail(): ", "php_network_getaddresses")),
+    ("Symfony Mailer", ("expected response code", "symfony\\component\\mailer", "transportexception", "swift_", "connection could not be established with host", "failed to authenticate on smtp server")),
     ("JavaMail", ("javax.mail", "jakarta.mail", "com.sun.mail", "org.eclipse.angus", "java.net.", "javax.net.ssl")),
-    (".NET", ("system.net.mail", "smtpexception", "mailkit.", "mailkit")),
-    ("Ruby Net::SMTP", ("net::smtp", "net::opentimeout", "net::readtimeout")),
+    (".NET", ("system.net.", "smtpexception", "mailkit", "system.notsupportedexception")),
+    ("Ruby Net::SMTP", ("net::smtp", "net::opentimeout", "net::readtimeout", "openssl::ssl::", "eoferror", "socketerror", "errno::e")),
     ("Go", ("dial tcp", "x509:", "smtp: ", "tls: ", "gomail:", "i/o timeout", "textproto")),
 )  # fmt: skip
 # What an exception's name says about the stage where the text does not.
@@ -56,6 +59,7 @@ _STAGES: Final = (
     ("enotfound", Stage.RESOLVE),
     ("unknownhostexception", Stage.RESOLVE),
     ("no such host", Stage.RESOLVE),
+    ("php_network_getaddresses", Stage.RESOLVE),
     ("certificate", Stage.TLS),
     ("x509:", Stage.TLS),
     ("sslerror", Stage.TLS),
@@ -76,6 +80,13 @@ _SYMFONY: Final = re.compile(
     r"but got (?:code|an empty response)[ ]?\"?(\d{3})?\"?[^\"]{0,40}\"?([^\"]{0,4000})", re.DOTALL
 )
 _DOTNET: Final = re.compile(r"The server response was: ([^\n]{1,4000})")
+# A line of a log in JSON: its other fields speak of the request (an HTTP status, a path).
+_JSON_ERROR: Final = re.compile(r'"err(?:or)?": ?"((?>(?:[^"\\]++|\\.)*))"')
+# What a trace has besides its sentences: places, and the fields of the object.
+_NO_SENTENCE: Final = re.compile(
+    r"(?:at |File |from /|#|goroutine|\.\.\. \d+ more|[{}\])]|(?:code|errno|syscall|address|port|command|"
+    r"responseCode|hostname|host|library|reason|stack): )"
+)
 _RECIPIENT: Final = re.compile(
     r"(?:RecipientsRefused: \{'|rejected: |recipients failed: |AddressFailedException: [^<]{0,60}<)<?([^\s'<>:@]{1,64}@[^\s'<>:,]{1,255})"
 )
@@ -83,7 +94,7 @@ _RECIPIENT: Final = re.compile(
 
 def read_client_error(text: str) -> Observation | None:
     """Return what an error of a mail library says; None if it is of none that is known."""
-    text = text[-_MAX_TEXT:]
+    text = _logged_error(text[-_MAX_TEXT:])
     lower = text.lower()
     library = next((name for name, marks in _LIBRARIES if any(mark in lower for mark in marks)), "")
     if not library:
@@ -106,6 +117,17 @@ def read_client_error(text: str) -> Observation | None:
     )
 
 
+def _logged_error(text: str) -> str:
+    """Return the error in a line of JSON, otherwise the text as it is."""
+    found = _JSON_ERROR.search(text)
+    if found is None:
+        return text
+    try:
+        return str(json.loads(f'"{found[1]}"'))
+    except ValueError:
+        return text
+
+
 def _quoted_reply(text: str) -> str:
     """Return the server's reply as the library quotes it, otherwise the last line."""
     if (found := _PYTHON_REPLY.search(text)) is not None:
@@ -123,6 +145,7 @@ def _quoted_reply(text: str) -> str:
 
 
 def _last_line(text: str) -> str:
+    """Return the sentence that says most: of a trace the last one, otherwise all."""
     lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
-    telling = [line for line in lines if not line.startswith(("at ", "File ", "#", "goroutine"))]
-    return (telling or lines or [""])[-1] if len(lines) > 3 else " ".join(lines)  # noqa: PLR2004 - a trace is longer
+    telling = [line for line in lines if _NO_SENTENCE.match(line) is None]
+    return (telling or lines or [""])[-1] if len(lines) > 2 else " ".join(lines)  # noqa: PLR2004 - a trace is longer

@@ -63,7 +63,14 @@ _STAGES: Final = (
     ),
     (
         Stage.MAIL,
-        ("mail from", "senderrefused", "sender address rejected", "smtpsenderfailed"),
+        (
+            "mail from:",
+            "mail from <",
+            "mail from command",
+            "senderrefused",
+            "sender address rejected",
+            "smtpsenderfailed",
+        ),
     ),
     (Stage.DATA, ("data command", "smtpdataerror", "after data", "command: 'data")),
     (
@@ -93,6 +100,11 @@ _STAGES: Final = (
 # Postfix says so behind the reply; the stage has been read from it.
 _IN_REPLY: Final = re.compile(r" ?\(in reply to [^()]{1,40}$")
 _TRANSCRIPT: Final = re.compile(r"^>{3,5} (\w{4})\b[^\n]{0,500}\n<<< [45]\d\d", re.MULTILINE)
+# DATA went out together with RCPT (RFC 2920 §3.1): that no recipient is left is what DATA got.
+_NO_RECIPIENT_LEFT: Final = re.compile(
+    r"^<<< (?:503|554)[ -][^\n]{0,40}(?:need rcpt|no valid recipients|rcpt first)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _COMMANDS: Final = {
     "EHLO": Stage.HELLO,
     "HELO": Stage.HELLO,
@@ -165,8 +177,13 @@ def find_stage(text: str) -> Stage | None:
 
 def transcript_stage(text: str) -> Stage | None:
     """Return how far Sendmail had come by its transcript: the command before the reply."""
-    commands = _TRANSCRIPT.findall(text)
-    return _COMMANDS.get(commands[0].upper()) if commands else None
+    found = _TRANSCRIPT.search(text)
+    if found is None:
+        return None
+    stage = _COMMANDS.get(found[1].upper())
+    if stage is Stage.FINAL and _NO_RECIPIENT_LEFT.search(text, found.end()):
+        return Stage.RECIPIENT
+    return stage
 
 
 def transcript_reply(text: str) -> str:
