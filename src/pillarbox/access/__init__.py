@@ -1,3 +1,3 @@
-"""Who may log in: the credentials in the store, other sources of users, and why one was refused."""
+"""Authentication: credentials in the store, other user sources, and why a login was refused."""
 
 from __future__ import annotations

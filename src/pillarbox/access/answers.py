@@ -1,4 +1,4 @@
-"""What a source of users says of a claim."""
+"""A user source's answer to a claim."""
 
 from __future__ import annotations
 

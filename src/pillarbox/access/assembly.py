@@ -1,4 +1,4 @@
-"""From settings to who judges logins: the sources in their order, and the examiner."""
+"""Builds the authenticator from settings: the sources in order, and the examiner."""
 
 from __future__ import annotations
 

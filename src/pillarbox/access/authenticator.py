@@ -1,9 +1,9 @@
-"""Who may log in: asks the sources in their order, and remembers for a while whom they let in.
+"""Authenticates logins: asks the user sources in order, and caches what was verified.
 
-A client learns only whether it may come in: an unknown user, a wrong password and one that
-is too long look and take alike. What was verified is remembered as a keyed hash in memory,
-since the real check takes up to 100 ms and programs log in for every message; it is
-forgotten when its source changes. (RFC 4954; RFC 9106 for argon2id.)
+A client learns only whether it may log in: an unknown user, a wrong password and an overlong one
+look alike and take equally long. A verified password is cached in memory as a keyed hash, because
+the real check takes up to 100 ms and programs log in for every message; the entry is dropped when
+its source changes. (RFC 4954; RFC 9106 for argon2id.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""All credentials of the store in memory, so that a login asks no disk.
+"""All credentials of the store in memory, so that a login never waits for the disk.
 
-``refresh`` brings what has changed since it last ran; ``follow`` does so every other second,
-for what other nodes have saved, and writes back when credentials were last used. While the
-store is down, what is known holds.
+``refresh`` loads what changed since it last ran; ``follow`` does so every two seconds, to see what
+other nodes saved, and writes back when credentials were last used. While the store is down, what
+is in memory stays valid.
 """
 
 from __future__ import annotations

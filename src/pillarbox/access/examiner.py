@@ -1,9 +1,9 @@
-"""The autopsy of a refused login: tries what the client may have meant, in the background.
+"""Finds out why a login was refused, by trying what the client may have meant, in the background.
 
-It begins when the client has its answer, on one thread of low priority, with a bounded number
-of slow hashes a login and a bounded number of logins that wait; beyond that the operator is
-told less. A login that fails again and again is examined once. Only sources of our own are
-tried: a directory server would count the attempts and lock the account.
+It starts after the client has its answer, on one low-priority thread, with a bounded number of
+slow hashes per login and a bounded queue of logins; beyond those bounds the operator is told less.
+A login that fails repeatedly is examined once. Only local sources are tried: a directory server
+would count the attempts and lock the account.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Refused logins by application: who fails, since when, how often, and why.
+"""Refused logins by application: which one fails, since when, how often, and why.
 
-An application is what says the same name in EHLO from the same address and tries the same
-mechanisms in the same order. The table is bounded; who has been quiet longest is forgotten.
+An application is identified by its EHLO name, its address, and the mechanisms it tries, in order.
+The table is bounded; the application that has been quiet longest is dropped first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is kept of a secret, so that it can be checked and not be learned.
+"""Stored forms of a secret, from which it can be verified but not recovered.
 
 =================================  =============================================================
 ``$argon2id$v=19$m=...$salt$hash``  a password that somebody chose (RFC 9106)

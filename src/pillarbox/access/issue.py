@@ -1,6 +1,6 @@
-"""Making, rotating and revoking credentials: what is shown once, and what is kept.
+"""Creates, rotates and revokes credentials: what is shown once, and what is stored.
 
-Everything here is a function from a credential to the next one; whoever calls saves it.
+Every function maps a credential to its successor; the caller saves it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The key under which a node hashes and encrypts what it keeps of secrets.
+"""The key with which a node hashes and encrypts stored secrets.
 
-It is given in the configuration (``auth.key``), as it must be where several nodes share a
-store, or else made once in the node's directory, in a file that only its user can read.
+It comes from the configuration (``auth.key``), which nodes that share a store require, or is
+created once in the node's directory, in a file that only its user can read.
 """
 
 from __future__ import annotations

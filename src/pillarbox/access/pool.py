@@ -1,4 +1,4 @@
-"""A few threads that hash passwords beside the event loop, and no more work than they can do."""
+"""A few threads that hash passwords beside the event loop, with a bounded queue."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Certificates from an authority, fetched and renewed without anybody's help (RFC 8555)."""
+"""Certificates obtained and renewed automatically by ACME (RFC 8555)."""

@@ -1,7 +1,7 @@
-"""One certificate from one authority: account, order, proofs, download (RFC 8555 §7).
+"""Obtains one certificate from one authority: account, order, challenges, download (RFC 8555 §7).
 
-The protocol is that of the ``acme`` library. It waits for the network, so it runs in a
-thread; everything it raises is told as one ``TemporaryError``.
+The protocol is that of the ``acme`` library. It blocks on the network, so it runs in a thread;
+every error it raises becomes a ``TemporaryError``.
 """
 
 from __future__ import annotations

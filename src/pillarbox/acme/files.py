@@ -1,4 +1,4 @@
-"""The files of certificates: the account's key, and how any of them is written."""
+"""Files that hold keys and certificates: the account key, and how all of them are written."""
 
 from __future__ import annotations
 

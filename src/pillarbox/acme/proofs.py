@@ -1,4 +1,4 @@
-"""How we show an authority that a name is ours: a page on port 80, or a record in the DNS."""
+"""Answers to an authority's challenges: a page on port 80 (http-01), or a DNS record (dns-01)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches what is due, and tries again later what did not work."""
+"""Renews certificates that are due, and retries those that failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate that is wanted, and when it is time to fetch it."""
+"""A certificate that the configuration asks for, and when to renew it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON answers whose shape is another program's, made as quickly as can be."""
+"""JSON responses in another program's format, encoded as fast as possible."""
 
 from __future__ import annotations
 

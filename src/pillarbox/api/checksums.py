@@ -1,4 +1,4 @@
-"""Digests by which people recognize a file."""
+"""Checksums of an attachment."""
 
 from __future__ import annotations
 

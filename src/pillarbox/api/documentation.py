@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a page that shows it to people; nothing of it is from elsewhere."""
+"""The OpenAPI document and a page that renders it; nothing is loaded from another host."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Content of mail as an answer: bytes that a stranger wrote, in our origin.
+"""Message content as a response: bytes written by a stranger, served from our origin.
 
-Guarantees: a browser never runs or renders it as a page of ours. Pictures of the few safe raster
-types may be shown; everything else is downloaded, and what a browser could run is downloaded
-without its type. Names are from the mail: the field has no control character and no path in it
-(RFC 6266, RFC 8187).
+Guarantees: a browser never runs or renders them as a page of ours. The few safe raster image types
+may be shown inline; everything else is a download, and what a browser could run is served without
+its type. A file name taken from the message has no control character and no path (RFC 6266,
+RFC 8187).
 """
 
 from __future__ import annotations

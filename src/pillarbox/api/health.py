@@ -1,4 +1,4 @@
-"""Whether the node lives and is ready, and its numbers: for probes, and for Prometheus."""
+"""Liveness, readiness and metrics, for probes and for Prometheus."""
 
 from __future__ import annotations
 

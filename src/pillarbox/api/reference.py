@@ -1,4 +1,4 @@
-"""An OpenAPI document, arranged for people: operations by subject, with how to call them."""
+"""Arranges an OpenAPI document for readers: operations by subject, with example calls."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How routes get at the sandbox they serve, and at the mail that a request names.
+"""How routes find the sandbox they serve and the message that a request names.
 
-Routes stand in modules, and one process may serve several sandboxes (tests do), so that the
-sandbox travels with the request: ``serve`` puts it there.
+Routes are module-level, and one process may serve several sandboxes (tests do), so the sandbox
+travels with the request: ``serve`` puts it there.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Who sent this: messages are judged as they come in, and signed as they are submitted."""
+"""Message authentication at work: incoming mail is judged, submitted mail is signed."""

@@ -1,7 +1,7 @@
-"""What follows from what an author's domain asks for (RFC 9989 §5.4, §7.4).
+"""What to do with a message that fails DMARC (RFC 9989 §5.4, §7.4).
 
-The owner of a domain asks; the receiver decides. How far this one follows is configured,
-and a forwarder that it trusts can vouch for what failed on the way.
+The domain owner asks; the receiver decides. How far this one complies is configured, and a trusted
+forwarder can vouch for what failed on the way.
 """
 
 from __future__ import annotations

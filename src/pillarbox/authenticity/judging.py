@@ -1,8 +1,8 @@
-"""Judges what comes in from outside, writes the results down, and follows the sender's policy.
+"""Judges incoming mail, records the results in its header, and applies the sender's policy.
 
-The results go on top as an Authentication-Results field; fields that pretend to be ours are
-cut out (RFC 8601 §5). Mail that is forwarded to another domain is sealed (RFC 8617), so that
-the next server can see what we saw.
+The results become an Authentication-Results field on top; fields that claim to be ours are removed
+(RFC 8601 §5). Mail forwarded to another domain is sealed (RFC 8617), so that the next server can
+see what we saw.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fetches what BIMI records point to, from public addresses only.
 
-Anybody can publish a record that points anywhere; nobody gets to have us knock at machines
-inside. One page over verified HTTPS, no redirects, in a bounded time.
+Anybody can publish a record that points anywhere, and nobody must be able to make us connect to an
+internal machine. One page over verified HTTPS, no redirects, within a deadline.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Signs what is submitted, once its header is complete and beside the event loop.
+"""Signs submitted mail once its header is complete, on a thread beside the event loop.
 
-RSA takes a third of a millisecond and lets other threads run meanwhile; the body is hashed
-as it comes in.
+An RSA signature takes a third of a millisecond, during which other threads run; the body is hashed
+as it arrives.
 """
 
 from __future__ import annotations

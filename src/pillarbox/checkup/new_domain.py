@@ -1,7 +1,7 @@
-"""The records that a new domain needs for mail, each with its reason, in the order to publish.
+"""The DNS records that a new mail domain needs, with reasons, in the order to publish them.
 
-Pure. A domain that sends begins with ``p=none`` and ``mode: testing``, and a domain that does
-not is closed at once: null MX (RFC 7505), ``-all``, ``p=reject``, and no keys.
+Pure. A domain that sends starts with ``p=none`` and ``mode: testing``; a domain that does not send
+is closed at once: null MX (RFC 7505), ``-all``, ``p=reject``, and no keys.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Names resolved over the network, from a cache, or from a zone file."""
+"""DNS over the network, from a cache, or from a zone file."""
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Turn DNS records into answers, and leave out what no honest name server says.
+"""Turns DNS records into answers, without what no honest name server says.
 
-What comes from DNS is written by strangers: host names with control characters, a thousand
-mail exchangers, a chain of aliases without end. Names are checked here before anything else
-sees them; a record with a bad name is dropped, and an answer of which nothing is left counts
-as malformed, which is never a reason to bounce mail.
+DNS data is written by strangers: host names with control characters, a thousand mail exchangers,
+endless chains of aliases. Names are validated here before anything else sees them; a record with
+an invalid name is dropped, and an answer of which nothing remains counts as malformed, which is
+never a reason to bounce mail.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Ask every authoritative server of a name, past all caches.
+"""Asks every authoritative server for a name, bypassing all caches.
 
-The recursive resolver says which aliases lead on from a name, where the zone begins, and
-which servers it has; then each of their addresses is asked itself, without recursion. It
-never raises: what goes wrong is an answer with the outcome ``UNAVAILABLE``.
+The recursive resolver says which aliases lead on from a name, where its zone begins, and which
+servers it has; then each of their addresses is queried without recursion. Nothing is raised: a
+failure is an answer with the outcome ``UNAVAILABLE``.
 """
 
 from __future__ import annotations

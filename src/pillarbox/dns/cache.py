@@ -1,9 +1,9 @@
 """A cache in front of any resolver.
 
-It keeps an answer, also a negative one (RFC 2308 §5), for the time that the answer itself
-allows, within bounds; that there was no answer (RFC 2308 §7) only for a moment, so that a
-thousand messages to one dead domain ask once. Equal questions that are asked at the same
-time become one. It holds answers up to a bounded weight and forgets the least used first.
+Answers, including negative ones (RFC 2308 §5), are cached for their TTL within bounds; a failure
+to answer (RFC 2308 §7) only for a moment, so that a thousand messages to one dead domain ask once.
+Equal questions asked at the same time are merged. The cache is bounded by weight and evicts the
+least recently used answers first.
 """
 
 from __future__ import annotations

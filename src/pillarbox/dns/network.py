@@ -1,12 +1,12 @@
 """The resolver over the network: questions to the configured recursive resolvers.
 
-* Each question has a random id and a socket (so a port) of its own; an answer from
-  elsewhere, to another question, or that cannot be parsed is not listened to (RFC 5452 §9).
-* UDP with EDNS (RFC 6891) of 1,232 octets, again over TCP when the answer was cut off.
+* Each question has a random id and its own socket (and so its own port); an answer from
+  elsewhere, to another question, or that cannot be parsed is ignored (RFC 5452 §9).
+* UDP with EDNS (RFC 6891) of 1,232 octets; again over TCP when the answer was truncated.
 * A server that is silent or fails goes to the end of the list, and the next one is asked.
-* The AD bit is asked for (RFC 6840 §5.7), and believed only where the settings say so.
+* The AD bit is requested (RFC 6840 §5.7), and trusted only where the settings say so.
 
-It never raises: what goes wrong is an answer with the outcome ``UNAVAILABLE``.
+Nothing is raised: a failure is an answer with the outcome ``UNAVAILABLE``.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""A resolver that answers from a zone file, and asks nobody.
+"""A resolver that answers from a zone file and asks nobody.
 
-The file is a master file (RFC 1035 §5.1) with ``$ORIGIN`` and ``$TTL``; it may hold any
-number of zones, and names of others besides. Wildcards (RFC 4592) and aliases work as in DNS.
+The file is a master file (RFC 1035 §5.1) with ``$ORIGIN`` and ``$TTL``; it may contain any number
+of zones, and names outside of them. Wildcards (RFC 4592) and aliases work as in DNS.
 
-A file with SOA records says by them which zones it knows whole: what stands in none of them,
-and is not named, cannot be told and so is no answer. A file without one is all there is of the
-world. Comments say more of names, and of everything below them::
+SOA records say which zones the file contains completely: a name in none of them that is not listed
+is unknown, which is no answer. A file without SOA records is the whole world. Comments say more
+about a name and everything below it::
 
     ;! fail broken.example      ; SERVFAIL
-    ;! timeout silent.example   ; no answer, after the time-out
+    ;! timeout silent.example   ; no answer until the timeout
     ;! signed safe.example      ; answers are authenticated, as by DNSSEC
 """
 

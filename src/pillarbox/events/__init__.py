@@ -1,3 +1,3 @@
-"""The one list of what can happen; logs, metrics, histories and webhooks are views of it."""
+"""The one list of events; logs, metrics, histories and webhooks are views of it."""
 
 from __future__ import annotations

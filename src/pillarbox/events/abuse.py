@@ -1,4 +1,4 @@
-"""Events about those who guess passwords; ``events.types`` lists them with all others."""
+"""Events about password guessing; ``events.types`` lists them with all others."""
 
 from __future__ import annotations
 

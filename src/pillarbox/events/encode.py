@@ -1,9 +1,9 @@
-"""Events as JSON: one encoding, used for the log line and for the message's history.
+"""Events as JSON: one encoding for the log line and for the message's history.
 
-Guarantees: ``encode`` gives one line in which every character that could steer a terminal
-is escaped, never raises, and costs well under a microsecond; ``decode`` gives back an equal
-event. It fails, by returning None, only for a payload that this version does not know, such
-as one written by a newer pillarbox.
+Guarantees: ``encode`` produces one line in which every character that could control a terminal is
+escaped, never raises, and takes well under a microsecond; ``decode`` restores an equal event. It
+returns None only for a payload that this version does not know, such as one written by a newer
+pillarbox.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every event is, and where events go."""
+"""The base of all events, and the port of an event sink."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The log: events written as lines, JSON or text, to a file or to standard error.
 
-Guarantees: taking an event never blocks on the disk and never raises; lines are gathered
-and written together, ``FLUSH_SECONDS`` after the first of them or when ``FLUSH_OCTETS``
-are waiting. A line is written whole or not at all, and in order. When the file cannot be
-written (a full disk, a broken pipe), at most ``BACKLOG_OCTETS`` are kept for the next try;
-what does not fit is counted, and the count is written once there is room again.
+Guarantees: accepting an event never blocks on the disk and never raises; lines are buffered and
+written together, ``FLUSH_SECONDS`` after the first of them or when ``FLUSH_OCTETS`` are waiting.
+A line is written completely or not at all, and in order. While the file cannot be written (a full
+disk, a broken pipe), at most ``BACKLOG_OCTETS`` are buffered for the next try; what does not fit is
+counted, and the count is written once there is room again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events about reports that are sent and received; ``events.types`` lists them with all others."""
+"""Events about reports sent and received; ``events.types`` lists them with all others."""
 
 from __future__ import annotations
 

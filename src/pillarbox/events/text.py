@@ -1,9 +1,8 @@
 r"""Events as lines for people: ``2026-11-21T04:20:01.250Z recipient.delivered message=… …``.
 
-Guarantees: one event is one line of printable text, whatever a peer put into its names,
-addresses and replies: line ends, escape sequences, and characters that turn the direction
-of writing come out as escapes (``\r``, ``\x1b``, ``\u202e``), so that nobody can forge
-a line or steer a terminal.
+Guarantees: one event is one line of printable text, whatever a peer put into its names, addresses
+and replies: line ends, escape sequences, and characters that change the direction of writing
+are escaped (``\r``, ``\x1b``, ``\u202e``), so that nobody can forge a line or control a terminal.
 """
 
 from __future__ import annotations

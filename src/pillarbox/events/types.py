@@ -1,12 +1,12 @@
-"""Events: what happened, when, to what; one frozen type each.
+"""The events: what happened, when, to what; one frozen type each.
 
-The tag of a type (``area.what_happened``) is its name in logs and histories, and part
-of the public surface: never rename one. Fields are plain values, so that an event can be
-encoded as JSON without looking at it. Times are wall-clock seconds. Secrets never get in
-here: no password, no key, no token, no body.
+The tag of a type (``area.what_happened``) is its name in logs and histories, and part of the
+public interface: never rename one. Fields are plain values, so that an event can be encoded as
+JSON without inspecting it. Times are wall-clock seconds. Secrets never appear here: no password,
+no key, no token, no body.
 
-They are msgspec structs and not dataclasses, because some are made for every message:
-making and encoding one costs about a microsecond instead of ten.
+They are msgspec structs instead of dataclasses, because some are created for every message:
+creating and encoding one takes about a microsecond instead of ten.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Policy in Python: what configuration cannot say, in functions of your own.
+"""Policy in Python: your own functions, for what configuration cannot express.
 
 A plugin is a file or an installed package with functions marked by ``hook``::
 
@@ -10,7 +10,7 @@ A plugin is a file or an installed package with functions marked by ``hook``::
         if visit.recipient.address.local_part == "noreply":
             return refuse("Nobody reads this")
 
-``docs/hooks.md`` has the whole story. A hook has a time-out, runs beside the node in a
+See ``docs/hooks.md``. A hook has a timeout, runs beside the node in a
 thread of its own, and can neither hang a session nor end the process by failing.
 """
 

@@ -1,4 +1,4 @@
-"""What a hook may answer, in the words of a policy: pass, note, hold, defer, refuse."""
+"""The answers a hook may give: pass, note, hold, defer, refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks as checks of a session, as inspectors of messages, and before deliveries."""
+"""Adapts hooks to the ports for session checks, message inspectors and delivery consultants."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A plugin: one file or installed package with hooks, run in a thread of its own.
+"""A plugin: one file or installed package with hooks, run in its own thread.
 
-Its event loop is its own too, so that a hook which forgets to ``await`` holds up nobody but
-its plugin. Whatever it raises is an answer that did not come; what then counts is in the
-configuration.
+It has its own event loop, so that a hook that forgets to ``await`` blocks only its own plugin. If a
+hook raises or times out, the configuration decides what counts instead.
 """
 
 from __future__ import annotations

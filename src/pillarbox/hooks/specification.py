@@ -1,4 +1,4 @@
-"""The hooks that there are. A plugin implements any of them, by their names."""
+"""The hooks that exist. A plugin implements any of them, by name."""
 
 from __future__ import annotations
 

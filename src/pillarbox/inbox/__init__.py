@@ -1,3 +1,3 @@
-"""Where caught mail is kept and found again: SQLite with full-text search."""
+"""Storage and search of caught mail: SQLite with full-text search."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The inbox port: what the sandbox asks of the place where caught mail is kept.
+"""The inbox port: storage of caught mail, as the sandbox needs it.
 
-It takes part in group commit like the store (``commit``, ``write_chunk``), so that caught
-mail comes through the same door as all other mail: a 250 is said after the commit. What is
-removed is gone from every list at once, and can be brought back until it is purged.
+It takes part in group commit like the store (``commit``, ``write_chunk``), so that caught mail
+comes through the same door as all other mail: the 250 follows the commit. A removed message
+leaves every list at once, and can be restored until it is purged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the inbox knows of a caught mail, and how others name what they mean."""
+"""Values of the inbox: a caught message, and a selection of messages."""
 
 from __future__ import annotations
 

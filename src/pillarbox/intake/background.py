@@ -1,4 +1,4 @@
-"""Work that goes on beside a session: it ends by itself, and nobody awaits it."""
+"""Tasks that run beside a session, end by themselves, and are awaited by nobody."""
 
 from __future__ import annotations
 

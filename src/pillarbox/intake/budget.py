@@ -1,7 +1,7 @@
-"""How much content may be in memory over all sessions, and who waits for room.
+"""How much content may be in memory across all sessions, and who waits for room.
 
-A content takes its share before it may come in, so that every content which has begun
-can also end: nobody holds room while waiting for more.
+A content reserves its full share before it may arrive, so that every content that has begun can
+also finish: nobody holds room while waiting for more.
 """
 
 from __future__ import annotations

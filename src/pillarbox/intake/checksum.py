@@ -1,8 +1,8 @@
-"""The CRC-32 of two pieces put together, from the CRC-32 of each.
+"""Combines the CRC-32 of two pieces into the CRC-32 of their concatenation.
 
-A content can be checked while its body comes in, before the header that goes in front is
-final. Appending a zero octet to a message multiplies its CRC by x^8 modulo the polynomial,
-so the first piece's CRC is moved by as many octets as the second has, by squaring.
+A content can be checksummed while its body arrives, before the header in front of it is final.
+Appending a zero octet to a message multiplies its CRC by x^8 modulo the polynomial, so the first
+piece's CRC is shifted by as many octets as the second has, by repeated squaring.
 """
 
 from __future__ import annotations

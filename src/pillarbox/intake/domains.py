@@ -1,4 +1,4 @@
-"""The local domains, read from the configuration and the files that it names."""
+"""The local domains, read from the configuration and the files it names."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The one door: every message that this node keeps comes through here.
+"""The one door: every message that this node accepts comes through here.
 
-A message that gets the answer ``Kept`` is on disk. It has been held to the limits, carries
-the trace field of this hop, and every recipient of it stands in a queue. Whoever brings it
-(SMTP, sendmail, later HTTP) has decided before that its sender may send and that its
-recipients are taken. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
+A message that gets the answer ``Kept`` is on disk. It is within the limits, has this hop's trace
+field, and every recipient is in a queue. The caller (SMTP, sendmail) has already decided that the
+sender may send and that the recipients are accepted. (RFC 5321 §4.4, §6.1, §6.3; RFC 6409 §8.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A message on its way through the door: who brings it, to whom, under which id."""
+"""A message on its way through the door: its id, its envelope and its client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What new mail must not use up: the disk, the memory of the machine, our own budget."""
+"""The resources that new mail must not exhaust: disk, machine memory, the content budget."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The port for whatever looks at a whole message before it is kept.
+"""The port for whatever inspects a whole message before it is accepted.
 
-An inspector that judges (SPF, DKIM, DMARC, a hook) or signs is begun with the header, is
-fed the body as it comes in, and concludes with a judgement: whether the message is taken,
-held or refused, and what is added to its header. A large body is in the store by then and
-not in memory, so nobody gets to see it twice.
+An inspector that judges (SPF, DKIM, DMARC, a hook) or signs gets the header first, then the body
+as it arrives, and concludes with a judgment: accept, hold or refuse, and which fields to add. By
+then a large body is in the store and no longer in memory, so no inspector sees it twice.
 """
 
 from __future__ import annotations

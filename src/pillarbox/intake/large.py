@@ -1,10 +1,9 @@
-"""A content that is too large for memory: it goes to the store in chunks while it comes in.
+"""A content too large for memory, written to the store in chunks while it arrives.
 
-At most three chunks of it are in memory: one that is being written, one that waits, and
-what has just come. The first chunk waits for the whole header, so that the trace field
-and the edits of a submission are in it; where a message is inspected, it waits for the
-inspectors' fields, and is written last. Nothing of it can be seen in the store until its
-message is kept; what is given up is removed.
+At most three chunks are in memory: one being written, one waiting, and the one arriving. The first
+chunk waits for the whole header, so that it contains the trace field and the edits of a
+submission; where a message is inspected, it waits for the inspectors' fields and is written last.
+The store shows nothing of it until its message is committed; an abandoned content is removed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How much memory this process may use, and whether it is about to.
+"""How much memory this process may use, and whether it is about to exceed it.
 
-The limit is three quarters of the least of: the machine's memory, the control group's
-limit, and RLIMIT_AS. Above it new mail is put off, so that what has been accepted can
-still be delivered. What the C library keeps of memory that is free again counts, too, so
-it is asked to give that back before anybody is turned away.
+The limit is three quarters of the smallest of: the machine's memory, the control group's limit,
+and RLIMIT_AS. Above it new mail is deferred, so that accepted mail can still be delivered. Memory
+that the C library has freed but not returned counts too, so it is asked to return it before
+anybody is turned away.
 """
 
 from __future__ import annotations

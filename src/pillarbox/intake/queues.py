@@ -1,4 +1,4 @@
-"""In which queue a sender's mail for a recipient waits."""
+"""Chooses the queue in which a sender's mail for a recipient waits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the door says when it does not take a message.
+"""The door's replies when it does not accept a message.
 
-Limits of ours that can be waited out are 4xx; what is wrong with the message is 5xx
-(RFC 5321 §4.2.1, RFC 3463 §3).
+A limit of ours that can be waited out is a 4xx; a fault of the message is a 5xx (RFC 5321 §4.2.1,
+RFC 3463 §3).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The reserve on the store's disk: below it new mail waits outside, and delivery goes on.
+"""The disk reserve: below it new mail is deferred, and delivery continues.
 
-Results of deliveries need room to be written, so new mail must not take the last of it.
-The free room is looked at every second; what has been accepted since is taken off.
+Results of deliveries need room to be written, so new mail must not take the last of it. The free
+space is measured every second; what has been accepted since is subtracted.
 """
 
 from __future__ import annotations

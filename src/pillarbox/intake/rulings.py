@@ -1,4 +1,4 @@
-"""How a ruling is told as an event."""
+"""Reports a ruling as an event."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the door does to the header of a message, once for each message.
+"""What the door does to the header of a message, once per message.
 
-It is looked at for loops and limits, completed where the message is new here, and gets the
-trace field of this hop on top (RFC 5321 §4.4, §6.3; RFC 6409 §8).
+It is checked for loops and limits, completed if the message originates here, and gets this hop's
+trace field on top (RFC 5321 §4.4, §6.3; RFC 6409 §8).
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""The places that know users, behind one port."""
+"""The sources of users, behind one port."""
 
 from __future__ import annotations

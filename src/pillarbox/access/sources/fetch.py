@@ -1,4 +1,4 @@
-"""Asking an HTTP server for a small JSON object, by plain blocking calls for a thread."""
+"""Fetches a small JSON object over HTTP, with blocking calls meant for a thread."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Tokens that their issuer is asked about (RFC 7662).
+"""Tokens verified by asking their issuer (token introspection, RFC 7662).
 
-The question goes over HTTPS with our own client login, on a thread, with a time-out.
+The request goes over HTTPS with our own client credentials, on a thread, with a timeout.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Tokens that we verify ourselves, by the keys that their issuer publishes.
+"""Tokens verified locally, with the keys that their issuer publishes.
 
-The algorithm must be on our list before a key is looked at, and a key is only used for the
-algorithms of its own type (RFC 8725 §3.1). Keys are fetched on a thread when a token names
-one that is not known, but not more often than every ten seconds: a stranger can name any
-key. While the issuer is down, the keys that are known hold for a day.
+The algorithm must be allowed before a key is looked up, and a key is used only for the algorithms
+of its type (RFC 8725 §3.1). Keys are fetched on a thread when a token names an unknown one, at
+most every ten seconds, since a stranger can name any key. While the issuer is down, known keys
+stay valid for a day.
 
 RFC 7515 (JWS), RFC 7517 (JWKS), RFC 7519 (JWT), OpenID Connect Discovery 1.0 §4.
 """

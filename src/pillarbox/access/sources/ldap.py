@@ -1,10 +1,10 @@
-"""A directory server as a source: whoever can bind with a user's password is that user.
+"""A directory server as a source: a password is right if a bind with it succeeds.
 
-Either the DN follows from the user name (``bind_dn = "uid={user},..."``), or an entry is
-searched for first and then bound as. The library blocks, so all of it happens on a few
-threads, and every step has a time-out. A user name is only ever a value: it is escaped in
-filters (RFC 4515 §3) and DNs (RFC 4514 §2.4). An empty password is never sent: servers take
-that for an anonymous bind, and say yes (RFC 4513 §5.1.2).
+Either the DN follows from the user name (``bind_dn = "uid={user},..."``), or the entry is searched
+for first. The library blocks, so everything runs on a few threads, and every step has a timeout.
+A user name is only ever a value: it is escaped in filters (RFC 4515 §3) and DNs (RFC 4514 §2.4).
+An empty password is never sent: servers take that for an anonymous bind and accept it (RFC 4513
+§5.1.2).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The user file: a line ``user:argon2id hash`` for each who may log in.
+"""The password file: a line ``user:argon2id hash`` for each user.
 
-Dovecot's form of it is read as well: ``user:{ARGON2ID}$argon2id$...`` with more fields behind,
-which mean nothing here. Lines that are empty or start with ``#`` mean nothing. The file is
-read again when it has changed. Checking a password takes the same time whether the user
-exists or not.
+Dovecot's form, ``user:{ARGON2ID}$argon2id$...``, is read as well; its further fields are ignored,
+as are empty lines and lines that start with ``#``. The file is read again when it changes.
+Checking a password takes the same time whether the user exists or not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The port of a source of users."""
+"""The port that every user source implements."""
 
 from __future__ import annotations
 

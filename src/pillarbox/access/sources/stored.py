@@ -1,7 +1,7 @@
-"""The credentials of the store as a source: passwords, keys, app passwords, SCRAM, CRAM-MD5.
+"""The store's credentials as a source: passwords, keys, app passwords, SCRAM, CRAM-MD5.
 
-A key is found by its visible start and costs microseconds. A user name that is unknown costs
-as many slow hashes as one that is known.
+A key is found by its public prefix and costs microseconds. An unknown user name costs as many
+slow hashes as a known one.
 """
 
 from __future__ import annotations

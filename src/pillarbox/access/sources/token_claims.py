@@ -1,4 +1,4 @@
-"""What must be true of a token's claims: who it is from, for whom, when, and for what.
+"""Validates the claims of a token: its issuer, audience, times and scope.
 
 RFC 7519 §4.1 (iss, aud, exp, nbf, iat), RFC 8693 §4.2 (scope), RFC 7662 §2.2 (the same names).
 """

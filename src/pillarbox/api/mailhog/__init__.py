@@ -1,6 +1,6 @@
-"""MailHog's read API, for its client libraries: lists in version 2, a message in version 1.
+"""MailHog's read API, for its client libraries: lists in version 2, single messages in version 1.
 
-``GET /api/v1/messages`` is answered as Mailpit does; the two had given one path two shapes.
+``GET /api/v1/messages`` answers as Mailpit does: the two APIs give the same path different shapes.
 """
 
 from __future__ import annotations

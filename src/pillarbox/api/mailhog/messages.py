@@ -1,4 +1,4 @@
-"""MailHog's read API: versions 2 (lists) and 1 (one message)."""
+"""MailHog's read API, versions 1 (one message) and 2 (lists)."""
 
 from __future__ import annotations
 

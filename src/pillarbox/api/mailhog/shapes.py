@@ -1,4 +1,4 @@
-"""From what the sandbox knows to the shapes of MailHog's API, spelled as there."""
+"""Converts the sandbox's values into MailHog's JSON, with MailHog's names."""
 
 from __future__ import annotations
 

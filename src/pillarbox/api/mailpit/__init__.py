@@ -1,7 +1,7 @@
-"""An API that Mailpit's clients understand, below ``/api/v1``.
+"""An API compatible with Mailpit's, below ``/api/v1``.
 
-The same stands below ``/in/{project}``, so that a client is held to one project by its address
-alone: ``http://localhost:8025/in/shop``.
+It is also served below ``/in/{project}``, so that a client can be confined to one project by its
+base URL alone: ``http://localhost:8025/in/shop``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mailpit's API: about the server, and its chaos."""
+"""Mailpit's API: server information and chaos."""
 
 from __future__ import annotations
 

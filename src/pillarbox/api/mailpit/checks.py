@@ -1,4 +1,4 @@
-"""Mailpit's three checks, filled from our assessment."""
+"""Mailpit's three checks (HTML, links, spam), filled from our assessment."""
 
 from __future__ import annotations
 

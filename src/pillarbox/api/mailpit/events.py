@@ -1,4 +1,4 @@
-"""Mailpit's live events: a WebSocket that says what happens."""
+"""Mailpit's live events over a WebSocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mailpit's API: lists, search, read state, removal, tags."""
+"""Mailpit's API: lists, search, read state, deletion, tags."""
 
 from __future__ import annotations
 

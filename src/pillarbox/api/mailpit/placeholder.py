@@ -1,4 +1,4 @@
-"""The sign that stands for a picture which is not shown small: one gray PNG."""
+"""The gray PNG served in place of a thumbnail."""
 
 from __future__ import annotations
 

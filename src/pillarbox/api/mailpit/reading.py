@@ -1,8 +1,8 @@
-"""What Mailpit's clients send: bodies of any media type, and members in any case of letters.
+"""Reads the request bodies of Mailpit clients: any media type, member names in any case.
 
-Mailpit is written in Go, whose JSON decoder takes ``ids`` for ``IDs`` and does not look at the
-media type; clients have come to rely on both. One of them sends forms, of which Mailpit understands
-nothing (and then removes all mail): they are read as they are meant.
+Mailpit's Go decoder accepts ``ids`` for ``IDs`` and ignores the media type, and clients rely on
+both. One client sends forms, which Mailpit does not understand (and then deletes all mail); here
+they are read as they are meant.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mailpit's API: a message given as JSON."""
+"""Mailpit's API: a message submitted as JSON."""
 
 from __future__ import annotations
 

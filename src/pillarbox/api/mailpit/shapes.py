@@ -1,4 +1,4 @@
-"""From what the sandbox knows to the shapes of Mailpit's API, spelled as there."""
+"""Converts the sandbox's values into Mailpit's JSON, with Mailpit's names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List-Unsubscribe as Mailpit reports it: links, and what is wrong with the field (RFC 2369)."""
+"""List-Unsubscribe as Mailpit reports it: its links, and what is wrong with them (RFC 2369)."""
 
 from __future__ import annotations
 

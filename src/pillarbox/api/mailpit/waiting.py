@@ -1,4 +1,4 @@
-"""What Mailpit's users wish for most: to wait for a message. Not in Mailpit."""
+"""Waiting for a message: an addition to Mailpit's API that its users ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API: one mail, and everything that is in it."""
+"""Native API: one message and all its content."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Native API: what happens, as it happens (server-sent events).
+"""Native API: live events (server-sent events).
 
-Changes are numbered and the last ones are kept, so that a client that was cut off goes on where
-it was (``Last-Event-ID``). One that was away too long is told to look anew: ``reload``.
+Changes are numbered and the latest are retained, so that a client that lost its connection
+resumes where it was (``Last-Event-ID``). One that was away too long is told to ``reload``.
 """
 
 from __future__ import annotations

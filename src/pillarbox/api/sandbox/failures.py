@@ -1,4 +1,4 @@
-"""Native API: failing on purpose."""
+"""Native API: failures on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API: what the sandbox says of itself."""
+"""Native API: facts about the sandbox itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API: mail in and out as files."""
+"""Native API: importing and exporting messages as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API: what is thought of a mail, and how it came."""
+"""Native API: the assessment of a message, and the session that brought it."""
 
 from __future__ import annotations
 

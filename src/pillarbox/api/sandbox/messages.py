@@ -1,4 +1,4 @@
-"""Native API: the list of mails, and what changes many of them at once."""
+"""Native API: the list of messages, and changes to many of them at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes of the native API. Times are RFC 3339 in UTC, sizes octets, names snake_case."""
+"""The models of the native API. Times are RFC 3339 in UTC, sizes octets, names snake_case."""
 
 from __future__ import annotations
 

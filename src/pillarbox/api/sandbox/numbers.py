@@ -1,4 +1,4 @@
-"""What is counted of the sandbox, by our names and by Mailpit's."""
+"""Metrics of the sandbox, under our names and Mailpit's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors that routes of the native API document."""
+"""The error responses that native routes document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API: projects, the isolated inboxes."""
+"""Native API: projects, which are isolated inboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API: sending caught mail on to real people, where a relay is configured."""
+"""Native API: releasing caught mail to real recipients, where a relay is configured."""
 
 from __future__ import annotations
 

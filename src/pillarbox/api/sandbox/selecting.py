@@ -1,4 +1,4 @@
-"""Which mails a request means: by ids, by a search, or (said in so many words) all of them."""
+"""Which messages a request means: by id, by a search, or (only if it says so) all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the sandbox knows to the shapes of the native API."""
+"""Converts the sandbox's values into the models of the native API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Native API for tests: wait for a mail, and check what its header says."""
+"""Native API for tests: wait for a message, and check its header."""
 
 from __future__ import annotations
 

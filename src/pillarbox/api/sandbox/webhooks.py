@@ -1,4 +1,4 @@
-"""Native API: who is told of new mail, and what came of telling them."""
+"""Native API: webhooks and their deliveries."""
 
 from __future__ import annotations
 

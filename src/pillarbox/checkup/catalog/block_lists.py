@@ -1,4 +1,4 @@
-"""The block lists that are asked about a domain and the addresses that send for it."""
+"""The block lists to query for a domain and its sending addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hosting providers do with outgoing port 25, and which one a machine stands at."""
+"""What hosting providers do with outgoing port 25, and at which of them this machine is hosted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What mail providers want of a login, and what in one at hand cannot be what they want.
+"""The form of login that each mail provider expects, and why the one at hand cannot be right.
 
-Pure: a user name and a secret in, sentences out that show neither of them.
+Pure: a user name and a secret in; sentences out that contain neither.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DKIM selectors that providers are known to use, for a domain whose own are not known."""
+"""DKIM selectors that providers commonly use, for a domain whose own are unknown."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a probe found out: values without behavior, in which None means not answered in time."""
+"""What the probes found: plain values, in which None means that no answer came in time."""

@@ -1,4 +1,4 @@
-"""What was found out about a domain; None stands for what did not come in time."""
+"""The facts about a domain; None means that no answer came in time."""
 
 from __future__ import annotations
 

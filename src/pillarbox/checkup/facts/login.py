@@ -1,4 +1,4 @@
-"""What came of logging in to a server by each mechanism; no secret is kept."""
+"""The outcome of a login with each mechanism; secrets are not retained."""
 
 from __future__ import annotations
 

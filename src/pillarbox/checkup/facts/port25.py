@@ -1,4 +1,4 @@
-"""What came of trying port 25, and of what it is compared with."""
+"""The outcome of connections to port 25, and of those they are compared with."""
 
 from __future__ import annotations
 

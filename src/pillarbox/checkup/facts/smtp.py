@@ -1,4 +1,4 @@
-"""What was seen of an SMTP server at one address and port, stage by stage."""
+"""The facts about an SMTP server at one address and port, stage by stage."""
 
 from __future__ import annotations
 

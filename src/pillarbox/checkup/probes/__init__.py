@@ -1,1 +1,1 @@
-"""What asks the network: every question in parallel, under one deadline."""
+"""Gathering facts over the network: all questions in parallel, under one deadline."""

@@ -1,7 +1,7 @@
-"""Asks block lists about a domain and its sending addresses, as their terms want it.
+"""Queries block lists about a domain and its sending addresses, within their terms of use.
 
-Each list gets one question after the other, a few in all, with a pause between them. A list that
-says that it will not answer, or that lists what no list may list, is not asked further.
+Each list gets a few queries, one after another with a pause between. A list that declines to
+answer, or that lists what no list may list, is not queried again.
 """
 
 from __future__ import annotations

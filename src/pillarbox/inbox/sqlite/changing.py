@@ -1,4 +1,4 @@
-"""Changing mail: read or unread, tags, removing and bringing back."""
+"""Changes to messages: read state, tags, removal and restoration."""
 
 from __future__ import annotations
 

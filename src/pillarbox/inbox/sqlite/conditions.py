@@ -1,7 +1,7 @@
-"""A query, put together as SQL.
+"""Translates a search query into SQL.
 
-What was asked for only ever becomes a bound value. For the full-text index it is cut into
-words of letters and digits first, and these are quoted, so that nothing in them is syntax.
+User input only ever becomes a bound value. For the full-text index it is first split into words of
+letters and digits, which are quoted, so that nothing in it is syntax.
 """
 
 from __future__ import annotations

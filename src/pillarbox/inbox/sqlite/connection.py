@@ -1,4 +1,4 @@
-"""Opening a file, or a database in memory, with the settings of the inbox's one connection."""
+"""Opens the inbox's one connection, to a file or in memory, with its settings."""
 
 from __future__ import annotations
 

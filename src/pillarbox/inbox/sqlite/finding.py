@@ -1,4 +1,4 @@
-"""Looking at mail."""
+"""Lists, searches and loads messages."""
 
 from __future__ import annotations
 

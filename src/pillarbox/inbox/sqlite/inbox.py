@@ -1,7 +1,7 @@
 """The inbox in one SQLite file, or in memory.
 
-Everything is done in one thread with one connection, in the order in which it was asked for.
-Of a file, a commit has returned only after it was synced (``synchronous=FULL``).
+All work is done in one thread with one connection, in the order of the calls. With a file, a
+commit returns only after it was synced (``synchronous=FULL``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The full-text index, which is filled a little behind the mail.
 
-A commit need not wait for it: what is not indexed yet waits in memory, and after a crash
-its content is read again. Whoever searches has the rest indexed first, so that a search
-sees all that was kept before it; there is never much, for what waits is bounded.
+A commit does not wait for it: messages not yet indexed wait in memory, and after a crash their
+content is read again. A search first indexes the rest, so that it sees everything kept before it;
+the rest is bounded and small.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeping mail: the batches of the door, and large contents before them."""
+"""Writes the door's batches, and large contents ahead of them."""
 
 from __future__ import annotations
 

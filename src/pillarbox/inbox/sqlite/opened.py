@@ -1,4 +1,4 @@
-"""An open inbox: all that is done in its thread, and what it does when nobody asks."""
+"""An open inbox: everything that runs in its thread, and its background work."""
 
 from __future__ import annotations
 

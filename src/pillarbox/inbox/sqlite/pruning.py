@@ -1,6 +1,6 @@
-"""Letting go of mail: caps and ages, what was removed and is past bringing back, its rows.
+"""Removes mail: by cap and age, and for good once its undo time is over.
 
-A cap is held in the commit that would break it: the oldest mails leave the list in the same
+A cap holds within the commit that would break it: the oldest messages leave the list in the same
 transaction. Their rows are deleted afterward, a bounded number at a time.
 """
 

@@ -1,4 +1,4 @@
-"""Reading a mail for the list and the index, whatever it is."""
+"""Summarizes a message for the list and the index, however malformed it is."""
 
 from __future__ import annotations
 

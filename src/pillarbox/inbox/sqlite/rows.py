@@ -1,4 +1,4 @@
-"""What the tables hold of a mail, made of it and read back."""
+"""Converts messages to table rows and back."""
 
 from __future__ import annotations
 

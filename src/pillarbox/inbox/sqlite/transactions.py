@@ -1,4 +1,4 @@
-"""The one connection of an inbox: its transactions, its log, and many rows in few steps."""
+"""The inbox's one connection: its transactions, and many rows in few statements."""
 
 from __future__ import annotations
 
