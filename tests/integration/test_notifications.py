@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.delivery_rig import DAY, Rig
+from tests.key_table import ED25519, KeyTable, record_of
 
+from pillarbox.authenticity.signing import OwnSignatures
+from pillarbox.config.settings import Settings
 from pillarbox.events.types import (
     DsnCreated,
     RecipientBounced,
     RecipientDeferred,
     RecipientDelivered,
 )
+from pillarbox.keyring.kept_key import KeptKey
+from pillarbox.keyring.ring import KeyRing
 from pillarbox.lab.clock import run_virtual
 from pillarbox.lab.servers import Caught
+from pillarbox.mailauth import dkim
+from pillarbox.policy.key_life import KeyCause
 from pillarbox.policy.queue import RecipientState
 from pillarbox.smtp.address import Mailbox
 from pillarbox.smtp.envelope import Notify
@@ -39,6 +50,35 @@ async def send(
 async def told(rig: Rig, count: int = 1, *, within: float = 60.0) -> Caught:
     await rig.wait_for(DsnCreated, count, within=within)
     return (await rig.server("mx.sender.test").wait_for(count))[-1]
+
+
+class AtOnce(Executor):
+    """Does in its caller's thread what it is given: threads know no virtual time."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(function(*args, **kwargs))
+        return done
+
+
+def test_a_notification_is_signed_where_a_key_fits() -> None:
+    """The domain of its From field has a key: its signature verifies; without one it goes as is."""
+    key = KeptKey.new("ours.test", "s1", ED25519.private_key, 0.0).must(KeyCause.FORCED, 0.0)
+    table = KeyTable({"s1._domainkey.ours.test": (record_of(ED25519),)})
+
+    async def main() -> None:
+        async with Rig() as rig:
+            settler = rig.deliverer._settler
+            now = rig.lab.clock.now
+            signatures = OwnSignatures(lambda: KeyRing(Settings(), keys), AtOnce(), now)
+            settler.notices = dataclasses.replace(settler.notices, sign=signatures)
+            for count, keys in enumerate(([], [key]), 1):
+                await send(rig, None, "reject550@one.test", sender="ann@sender.test")
+                dsn = await told(rig, count)
+                results = await dkim.verify(dsn.content, table, now=now())
+                assert [each.result.value for each in results] == ["pass"] * len(keys)
+
+    run_virtual(main())
 
 
 def test_a_failure_is_told_to_the_sender() -> None:

@@ -19,8 +19,9 @@ from pillarbox.mailauth.dkim import Signer
 from pillarbox.mailauth.dmarc import read_authors
 from pillarbox.message.header import Header, scan_header
 from pillarbox.policy.ruling import Action, Ruling
+from pillarbox.smtp.address import Mailbox
 
-__all__ = ["SigningInspector"]
+__all__ = ["OwnSignatures", "SigningInspector"]
 
 
 class SigningInspector:
@@ -55,6 +56,37 @@ class SigningInspector:
         return _Signing(signer, scanned, self._executor, self._now)
 
 
+class OwnSignatures:
+    """Signs what the node itself writes: notifications."""
+
+    def __init__(
+        self, ring: Callable[[], KeyRing], executor: Executor, now: Callable[[], float]
+    ) -> None:
+        """Sign.
+
+        Args:
+            ring: Returns the keys as they are now.
+            executor: Where the signatures are computed.
+            now: The wall clock, seconds since 1970.
+        """
+        self._ring = ring
+        self._executor = executor
+        self._now = now
+
+    async def __call__(self, author: Mailbox, header: bytes, body: bytes) -> bytes:
+        """Return the fields for the top of a message by ``author``; none where no key fits.
+
+        Raises:
+            PermanentError: It cannot be signed.
+        """
+        signer = self._ring().signer_for(author.ascii_domain)
+        if signer is None:
+            return b""
+        signing = _Signing(signer, scan_header(header), self._executor, self._now)
+        signing.feed(body)
+        return await signing.fields()
+
+
 @lru_cache(maxsize=1_024)  # an application has few authors
 def _author_domain(values: tuple[bytes, ...]) -> str:
     authors = read_authors(values)
@@ -82,13 +114,20 @@ class _Signing:
     async def conclude(self, earlier: Judgement) -> Judgement:
         """Return the signatures; mail that cannot be signed goes out without, and is told of."""
         del earlier  # what others put on top is not signed: it is ours and stays ours
-        loop = asyncio.get_running_loop()
         try:
-            fields = await loop.run_in_executor(self._executor, self._sign)
+            fields = await self.fields()
         except PermanentError as error:
             failed = Ruling(action=Action.NOTE, by="dkim", reason=f"not signed: {error}")
             return Judgement(rulings=(failed,))
         return Judgement(fields=fields)
+
+    async def fields(self) -> bytes:
+        """Return the signatures of what was fed.
+
+        Raises:
+            PermanentError: It cannot be signed.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._sign)
 
     def _sign(self) -> bytes:
         return self._signer.sign(self._header, self._body, now=self._now())

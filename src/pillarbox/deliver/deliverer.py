@@ -24,7 +24,7 @@ from pillarbox.deliver.dispatch import Dispatcher, Shared
 from pillarbox.deliver.failures import DEFECT
 from pillarbox.deliver.job import Job
 from pillarbox.deliver.lanes import MailQueue
-from pillarbox.deliver.notices import Addressees, Notices
+from pillarbox.deliver.notices import Addressees, Notices, Sign
 from pillarbox.deliver.reach import Reach
 from pillarbox.deliver.recorder import Recorder
 from pillarbox.deliver.resolve import Resolution, Whereabouts
@@ -101,6 +101,7 @@ class Deliverer:
         random: Random,
         author: Mailbox | None = None,
         consult: Consult | None = None,
+        sign: Sign | None = None,
     ) -> None:
         """Deliver from ``store`` by ``routes``; needs the running event loop.
 
@@ -120,6 +121,7 @@ class Deliverer:
             random: Spreads retries and equal mail exchangers.
             author: Who notifications are from; postmaster at our hostname if None.
             consult: Has a say before each delivery; None: nobody has.
+            sign: Signs notifications; None: nobody does.
         """
         self._store = store
         self._routes = routes
@@ -132,7 +134,7 @@ class Deliverer:
         author = author or Mailbox("postmaster", hostname)
         schedule = schedule_of(queue)
         notices = Notices(
-            hostname, author, store, schedule, steady, ids, queue_for, addressees, sink
+            hostname, author, store, schedule, steady, ids, queue_for, addressees, sink, sign
         )
         self._settler = Settler(self._recorder, notices, sink, self._scheduler.is_under_way)
         judge, settler = Judge(queue, steady, random), self._settler

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from pillarbox.authenticity.disposition import SenderPolicy
 from pillarbox.authenticity.judging import Judges, JudgingInspector, Observer
 from pillarbox.authenticity.logo import PublicLogos
-from pillarbox.authenticity.signing import SigningInspector
+from pillarbox.authenticity.signing import OwnSignatures, SigningInspector
 from pillarbox.config.settings import (
     ListenerKind,
     OrganizationalDomain,
@@ -55,6 +55,10 @@ class Authenticity:
     def signing(self) -> Inspector:
         """Return who signs what is submitted."""
         return SigningInspector(self.ring, self.executor, self.now)
+
+    def own_signatures(self) -> OwnSignatures:
+        """Return who signs what the node itself writes."""
+        return OwnSignatures(self.ring, self.executor, self.now)
 
     def _judges(self, settings: Settings, domains: LocalDomains) -> Judges:
         verify = settings.verify

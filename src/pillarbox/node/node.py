@@ -404,6 +404,7 @@ class Node:
             addressees=partial(addressees, local=domains),
             random=Random(),  # noqa: S311 - it spreads retries, it guards nothing
             consult=self._consult,
+            sign=self.authenticity.own_signatures(),
         )
 
     def _make_door(self, queues: Queues, guards: Guards) -> Door:
