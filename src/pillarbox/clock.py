@@ -1,8 +1,8 @@
 """The time, as the rest of pillarbox sees it.
 
-Two kinds of time are kept apart. The *wall clock* says when a message was
+There are two kinds of time. The *wall clock* says when a message was
 accepted and when it is due again; it may jump. The *monotonic clock* measures
-time-outs and deadlines; it is the event loop's own clock, so that a loop on
+timeouts and deadlines; it is the event loop's own clock, so that a loop on
 virtual time (``pillarbox.lab``) moves every deadline with it.
 """
 

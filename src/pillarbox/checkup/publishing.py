@@ -1,4 +1,4 @@
-"""Records in the forms that DNS providers take: BIND, Cloudflare, Route 53, Terraform."""
+"""DNS records in the formats of providers: BIND, Cloudflare, Route 53, Terraform."""
 
 from __future__ import annotations
 

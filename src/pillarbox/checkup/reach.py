@@ -1,4 +1,4 @@
-"""Which addresses can be reached from anywhere."""
+"""Which addresses can be reached from the internet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check says: one remark for each thing that was looked at, also where nothing is wrong."""
+"""The remarks of a check: one for each thing that was tested, even where nothing is wrong."""
 
 from __future__ import annotations
 

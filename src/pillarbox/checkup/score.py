@@ -1,6 +1,6 @@
-"""The score of a domain: points of each area, less what its remarks take off.
+"""The score of a domain: the points of each area, minus what its remarks deduct.
 
-An area that could not be tested, or that does not apply, counts on neither side.
+An area that could not be tested, or that does not apply, counts neither for nor against.
 """
 
 from __future__ import annotations

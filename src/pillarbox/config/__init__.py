@@ -1,3 +1,3 @@
-"""Settings: their types, where they come from, and the reference printed from them."""
+"""Settings: their types, their sources, and the reference generated from them."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Values of the file and of the environment, turned into the types of ``settings``.
+"""Converts values from the file and the environment to the types of ``settings``.
 
-It fails, by raising ``WrongValue``, with what was expected and an example of it.
+It fails by raising ``WrongValue``, which says what was expected, with an example.
 """
 
 from __future__ import annotations

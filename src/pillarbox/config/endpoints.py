@@ -1,4 +1,4 @@
-"""Hosts with ports and networks, as they are written in a configuration."""
+"""Hosts with ports, and networks, as configurations write them."""
 
 from __future__ import annotations
 

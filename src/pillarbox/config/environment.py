@@ -1,8 +1,8 @@
-"""Settings in the environment: ``PILLARBOX_SECTION__KEY``, ``PILLARBOX_LISTENER__NAME__KEY``.
+"""Settings from the environment: ``PILLARBOX_SECTION__KEY``, ``PILLARBOX_LISTENER__NAME__KEY``.
 
-With ``_FILE`` behind it, a variable names a file that holds the value, which is how secrets
-are handed to containers. Only variables with two underscores are settings: others belong to
-somebody else (Kubernetes puts ``PILLARBOX_PORT`` next to a service that is called pillarbox).
+A variable that ends in ``_FILE`` names a file that contains the value, which is how secrets are
+passed to containers. Only variables with two underscores are settings; others belong to somebody
+else (Kubernetes sets ``PILLARBOX_PORT`` for a service named pillarbox).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The error of a configuration that cannot be used, with everything that is wrong in it."""
+"""The error of an unusable configuration, with everything that is wrong with it."""
 
 from __future__ import annotations
 

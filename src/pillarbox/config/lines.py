@@ -1,8 +1,8 @@
-"""On which line of a TOML file a key stands, so that a message can name it.
+"""Finds the line of a TOML file on which a key stands, so that a message can name it.
 
-``tomllib`` tells it only for syntax errors. This reads table headers and keys at the start
-of lines, which is how people write configurations; a key that is written in another way
-(inside an inline table) is found at the line of the table that holds it.
+``tomllib`` reports lines only for syntax errors. This reads table headers and keys at the start of
+lines, which is how people write configurations; a key written otherwise (inside an inline table)
+is reported at the line of its table.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Read the configuration: defaults, then one TOML file, then the environment.
+"""Loads the configuration: defaults, then one TOML file, then the environment.
 
-Guarantees: every problem is found in one go and told with its file, line and key; nothing
-unknown is passed over in silence; where each value came from is kept. It fails by raising
-``ConfigError`` and nothing else, whatever the file holds.
+Guarantees: every problem is found in one pass and reported with its file, line and key; nothing
+unknown is ignored silently; the source of each value is recorded. It fails by raising
+``ConfigError`` and nothing else, whatever the file contains.
 
 Relative paths are relative to the directory in which pillarbox is started.
 """

@@ -1,8 +1,8 @@
-"""Mailpit's environment variables (``MP_...``), understood as settings of the sandbox.
+"""Mailpit's environment variables (``MP_...``), read as settings of the sandbox.
 
-So that a compose file changes one line, the image. What a setting of pillarbox says itself in
-the environment goes first; the file comes last. A variable that nobody knows is told of once,
-and never keeps the sandbox from starting.
+A compose file for Mailpit then needs only its image changed. Pillarbox's own variables take
+precedence; the configuration file comes last. An unknown variable is reported once, and never
+keeps the sandbox from starting.
 """
 
 from __future__ import annotations

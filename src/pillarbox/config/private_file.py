@@ -1,4 +1,4 @@
-"""Files that hold secrets are only read when no stranger can read them."""
+"""Reads files that contain secrets, and refuses those that others could read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The configuration reference as Markdown, printed from the types of ``settings``.
+"""The configuration reference in Markdown, generated from the types of ``settings``.
 
-``docs/configuration.md`` is what this prints; a test holds the two together.
+``docs/configuration.md`` is its output; a test keeps the two in step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The relay policy that a configuration means."""
+"""Builds the relay policy from the configuration."""
 
 from __future__ import annotations
 

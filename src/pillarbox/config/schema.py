@@ -1,7 +1,7 @@
-"""What may stand in a configuration, read off the types of ``settings`` once.
+"""The schema of the configuration, derived once from the types of ``settings``.
 
-The loader, the check, the printed reference and the starter file all go by this one list,
-so that none of them can know a key that the others do not.
+The loader, the check, the reference and the starter file all use this one list, so that none of
+them can know a key that the others do not.
 """
 
 from __future__ import annotations

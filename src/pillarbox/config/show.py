@@ -1,4 +1,4 @@
-"""The effective configuration: every value, and where it came from; secrets are masked."""
+"""The effective configuration: every value and its source; secrets are masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator can do about clients that were banned for failed logins: list, lift."""
+"""Operations on clients banned for failed logins: list, lift."""
 
 from __future__ import annotations
 

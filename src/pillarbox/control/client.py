@@ -1,4 +1,4 @@
-"""The other end of the control socket, for the command line: plain blocking calls."""
+"""The client of the control socket, for the command line: plain blocking calls."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What an operator can do about who may log in: add, list, rotate, revoke, test; see failures.
+"""Operations on credentials: add, list, rotate, revoke, test; show failures.
 
-A secret that is made here is in one answer, and nowhere else ever again.
+A secret that is generated here appears in one answer, and never again.
 """
 
 from __future__ import annotations

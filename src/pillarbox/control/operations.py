@@ -1,11 +1,11 @@
-"""What an operator can do, on a running node and on the store of a stopped one alike.
+"""The operations of an operator, on a running node and on the store of a stopped one alike.
 
-A running node gives its ``Live`` side, and the control server carries requests here. For a
+A running node provides its ``Live`` side, and the control server passes requests here. For a
 stopped node the command line opens the store under its lock and calls the same methods.
 
-Guarantees: long answers are read from the store in pages, and long changes are made in
-pages, each durable by itself, so that the node goes on working meanwhile. It fails with a
-``PillarboxError`` whose text is for the operator.
+Guarantees: long answers are read from the store in pages, and long changes are made in pages, each
+durable by itself, so that the node keeps working meanwhile. Failures are ``PillarboxError`` with a
+text for the operator.
 """
 
 from __future__ import annotations

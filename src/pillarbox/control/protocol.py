@@ -1,8 +1,8 @@
-"""What is said on the control socket: one JSON object a line, requests in, rows out.
+"""The protocol of the control socket: one JSON object per line, requests in, rows out.
 
-A client sends one request and gets rows until ``Done`` or ``Failure``; then it may send the
-next. The types are msgspec structs with a tag; a request with a field or a tag that is not
-known here is refused, a row with an additional field is read without it.
+A client sends one request and gets rows until ``Done`` or ``Failure``; then it may send the next.
+The types are msgspec structs with a tag; a request with an unknown field or tag is refused, a row
+with an additional field is read without it.
 """
 
 from __future__ import annotations

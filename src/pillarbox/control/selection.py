@@ -1,4 +1,4 @@
-"""From the filters that an operator gives to the selection that the store understands."""
+"""Converts an operator's filters to a selection of the store."""
 
 from __future__ import annotations
 

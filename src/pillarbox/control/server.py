@@ -1,8 +1,8 @@
 """The control socket of a running node: a Unix socket that only its user can open.
 
-Guarantees: whatever comes in, the node goes on. A line that is no request is answered with
-a ``Failure`` and ends that connection; lines, connections and idle time are bounded; a
-client that does not read its answer holds up nobody but itself.
+Guarantees: the node survives whatever comes in. A line that is not a request is answered with a
+``Failure`` and ends its connection; lines, connections and idle time are bounded; a client that
+does not read its answer blocks only itself.
 """
 
 from __future__ import annotations

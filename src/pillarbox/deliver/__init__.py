@@ -1,3 +1,3 @@
-"""What is due, where it goes, and what came of it."""
+"""Delivery: what is due, where it goes, and what came of it."""
 
 from __future__ import annotations

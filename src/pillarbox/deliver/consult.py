@@ -1,4 +1,4 @@
-"""The port for whoever has a say before a delivery."""
+"""The port for consultants, which are asked before a delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a message's content is read from: memory, or the store."""
+"""Reads a message's content from memory or from the store."""
 
 from __future__ import annotations
 

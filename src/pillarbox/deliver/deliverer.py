@@ -1,11 +1,11 @@
-"""The service that delivers: it takes what was committed, and sees it off.
+"""The delivery service: it takes committed messages and sees them through.
 
-* A message is in the store before it comes here; whatever happens here, it stays there
-  until its result is on disk.
-* Nothing is sent before its start mark is on disk; results are written right after, in
-  batches. When the store fails, delivery stands still until it takes results again.
-* What was in flight when the process died is tried one at a time; what was there three
-  times when it died is held.
+* A message is in the store before it comes here; whatever happens here, it stays there until its
+  result is on disk.
+* Nothing is sent before its start mark is on disk; results are written right after, in batches.
+  While the store fails, delivery stands still until it accepts results again.
+* Messages that were in flight when the process died are tried one at a time; a message that was in
+  flight at three crashes is held.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Delivery to nowhere: everything counts as delivered."""
+"""Delivery to nowhere: every message counts as delivered."""
 
 from __future__ import annotations
 

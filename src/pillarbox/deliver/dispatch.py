@@ -1,8 +1,8 @@
-"""Brings together what waits and who carries it: sites, connections, workers, results.
+"""Matches waiting jobs with carriers: sites, connections, workers, results.
 
-A worker is a long-lived task that holds one carrier of one site and pulls jobs that are
-marked on disk; no task, no lock and no wait belongs to a single message. What comes of a
-job goes to the recorder; what it says of the site goes to the site.
+A worker is a long-lived task that holds one carrier of one site and pulls jobs that are marked on
+disk; no task, lock or wait belongs to a single message. The outcome of a job goes to the recorder;
+what it says about the site goes to the site.
 """
 
 from __future__ import annotations

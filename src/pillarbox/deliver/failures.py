@@ -1,4 +1,4 @@
-"""Failures of our own making, as outcomes: the mail cannot go as it is, or not now."""
+"""Outcomes for failures on our side: the mail cannot go as it is, or not now."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The reverse-path of what is forwarded: an address of ours that leads back to the sender.
+"""The reverse-path of forwarded mail: a local address that leads back to the sender.
 
-A forwarder that keeps the sender's own fails SPF at the next server (``mailauth.srs``).
+A forwarder that keeps the original sender fails SPF at the next server (``mailauth.srs``).
 """
 
 from __future__ import annotations

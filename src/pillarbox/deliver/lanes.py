@@ -1,7 +1,7 @@
-"""Turns: lanes by deficit round-robin, then the queues of a lane one after the other.
+"""Fair turns: lanes by deficit round-robin, then the queues of a lane in rotation.
 
-No lane (a tenant, a stream) and no queue can delay another by its size: whoever comes with
-a single message waits for at most one turn of each other. A turn is counted in recipients.
+No lane (a tenant, a stream) and no queue can delay another by its size: a single message waits for
+at most one turn of each other. A turn is counted in recipients.
 """
 
 from __future__ import annotations

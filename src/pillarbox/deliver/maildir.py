@@ -1,9 +1,8 @@
-"""Delivery into Maildirs: folders with ``tmp``, ``new`` and ``cur``, a file a message.
+"""Delivery into Maildirs: directories with ``tmp``, ``new`` and ``cur``, one file per message.
 
-A message counts as delivered when the file in ``new`` and the names in its folders are on
-disk (fsync of the file, then of the folders). Files have names that no other process makes.
-A path cannot leave the folder that the configuration names, whatever a local part holds. No
-room on the disk is a deferral, never a loss.
+A message counts as delivered when the file in ``new`` and its directory entries are on disk (fsync
+of the file, then of the directories). File names are unique across processes. A path cannot leave
+the configured directory, whatever a local part contains. A full disk is a deferral, never a loss.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Notifications to senders, made from rulings (RFC 3461, RFC 3464).
 
-A notification is a new message from the null sender. It is kept in the same commit as the
-result that it tells of, so that neither is on disk without the other.
+A notification is a new message from the null sender. It is committed together with the result it
+reports, so that neither is on disk without the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How others are found and reached."""
+"""What delivery needs to find and reach other servers."""
 
 from __future__ import annotations
 

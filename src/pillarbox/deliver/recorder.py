@@ -1,9 +1,9 @@
 """Start marks and results, written in batches: nothing is sent before its mark is on disk.
 
-Two long-lived tasks gather what the workers ask for; each has one write under way and
-collects the next meanwhile. When the store fails, results are kept and written again until
-they are recorded, and no mark is written before: delivery stands still, so that no success
-is forgotten and repeated.
+Two long-lived tasks gather what the workers ask for; each has one write in progress and collects
+the next meanwhile. When the store fails, results are retained and written again until they are
+recorded, and no mark is written before that: delivery stands still, so that no success is
+forgotten and repeated.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""From a destination to the hosts that take its mail (RFC 5321 §5.1).
+"""From a destination to the hosts that accept its mail (RFC 5321 §5.1).
 
-What is known for good (no such domain, a null MX, a loop to ourselves) is a permanent
-failure without an attempt. What DNS did not answer is temporary, always: a DNS outage
-bounces nothing. Hosts at addresses that no other's mail belongs to (loopback, private, our
-own) are refused unless the route allows them, so that a hostile zone cannot point us at
-machines inside.
+What is known for certain (no such domain, a null MX, a loop to ourselves) is a permanent failure
+without an attempt. Missing DNS answers are always temporary: a DNS outage bounces nothing. Hosts
+at addresses where no one else's mail belongs (loopback, private, our own) are refused unless the
+route allows them, so that a hostile zone cannot point us at internal machines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the outcomes of a transaction say of the transaction itself."""
+"""What the outcomes of a transaction mean for the transaction itself."""
 
 from __future__ import annotations
 

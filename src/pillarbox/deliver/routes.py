@@ -1,4 +1,4 @@
-"""From the routes of the configuration to sites and their transports."""
+"""Builds sites and their transports from the configured routes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What is held in memory for delivery, and how the rest is read back when its time comes.
+"""The messages held in memory for delivery, and reading the rest back when it is due.
 
-Mail comes here right after its commit. What does not fit stays in the store, and so does
-what is due later: it is found by its due time. So a backlog of a million costs no more
-memory than the scheduler's bounds. Reading back goes round the queues, an equal share each.
+Mail comes here right after its commit. What does not fit stays in the store, and so does what is
+due later: it is found by its due time. A backlog of a million therefore costs no more memory than
+the scheduler's bounds. Reading back rotates over the queues, with an equal share for each.
 """
 
 from __future__ import annotations

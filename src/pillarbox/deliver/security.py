@@ -1,9 +1,9 @@
-"""What TLS has to be like on the way to a destination, and to each of its hosts.
+"""The TLS requirements on the way to a destination, and to each of its hosts.
 
 The order is that of the RFCs: what the operator configured, then DANE (RFC 7672), then MTA-STS
-(RFC 8461 §2), then STARTTLS where it is offered. What is asked for and cannot be had defers
-the mail; it never goes in the clear instead. A sender may ask for more, verified TLS to a host
-that is known to be the right one, or for less than the destination does (RFC 8689 §4.2).
+(RFC 8461 §2), then opportunistic STARTTLS. If a requirement cannot be met, the mail is deferred; it
+never goes in the clear instead. A sender may ask for more than the destination does, verified TLS
+to an authenticated host, or for less (RFC 8689 §4.2).
 """
 
 from __future__ import annotations

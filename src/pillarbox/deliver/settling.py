@@ -1,9 +1,9 @@
-"""From rulings to the disk: results are recorded with the notifications that they give rise to.
+"""Records the results of deliveries together with the notifications they cause.
 
-A result and the notification of it are in one commit. What failed for a message that is under
-way to other recipients still waits for them, for ``_PATIENCE`` at most, so that its sender gets
-one notification and not one for each site. It is in flight on disk meanwhile: after a crash it
-is tried again. What was delivered never waits, for it would be sent twice then.
+A result and its notification are in one commit. A failure waits, for ``_PATIENCE`` at most, while
+the same message is under way to other recipients, so that its sender gets one notification and not
+one for each site. Meanwhile it is in flight on disk: after a crash it is tried again. A success
+never waits, because it would then be sent twice.
 """
 
 from __future__ import annotations

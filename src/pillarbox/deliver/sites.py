@@ -1,9 +1,8 @@
 """Sites: how many connections each may have now, and when it is left alone.
 
-A site is a set of hosts that share their fate: the same mail exchangers, or one configured
-host. It starts with a few connections, gets more as they succeed, fewer when it asks us to
-slow down, and none for a while when it cannot be reached at all; then one connection tries
-before the others may.
+A site is a set of hosts that share their fate: the same mail exchangers, or one configured host.
+It starts with a few connections, gets more as they succeed, fewer when it asks us to slow down, and
+none for a while when it cannot be reached at all; then one connection tries before the others may.
 """
 
 from __future__ import annotations

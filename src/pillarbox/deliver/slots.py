@@ -1,7 +1,7 @@
-"""How many connections there are in all, and whose turn it is to open one.
+"""The limit on all connections, and whose turn it is to open one.
 
-Sites that wait for a slot stand in the lines of the lanes that they have mail for; the lanes
-take turns, so that one sender's ten thousand destinations do not keep another's from one.
+Sites that wait for a slot queue in the lanes that they have mail for; the lanes take turns, so that
+one sender's ten thousand destinations do not keep another sender from one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Delivery by SMTP to the hosts of a site, and by LMTP (RFC 2033) to a mail store.
 
 Hosts are tried by preference, equal ones in random order (RFC 5321 §5.1), each at all of its
-addresses, until one takes us. An address that could not be reached is tried last for a while,
-so that a dead first exchanger does not cost every connection its time-out.
+addresses, until one accepts us. An address that could not be reached is tried last for a while, so
+that a dead first exchanger does not cost every connection its timeout.
 """
 
 from __future__ import annotations

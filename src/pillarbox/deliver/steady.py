@@ -1,7 +1,7 @@
-"""Wall-clock time for schedules, steadied against jumps of the wall clock.
+"""Wall-clock time for schedules, made robust against clock jumps.
 
-Due times are stored as wall-clock times, so the wall clock decides. But when it goes back,
-mail must not wait longer for that; and when it goes forward, nothing expires untried.
+Due times are stored as wall-clock times, so the wall clock decides. But when it jumps back, mail
+must not wait longer for that; and when it jumps forward, nothing expires untried.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The MTA-STS policies of destinations: looked up, fetched, and kept (RFC 8461 §3).
+"""The MTA-STS policies of destinations: discovered, fetched, and cached (RFC 8461 §3).
 
-A policy that was fetched binds until it ends, whatever DNS and HTTPS say meanwhile: who can
-silence them must not be able to switch it off (§5.1). Equal questions are asked once.
+A fetched policy binds until it expires, whatever DNS and HTTPS say meanwhile: an attacker who can
+silence them must not be able to switch it off (§5.1). Equal questions are merged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What was in flight when the process died: tried one at a time, held after three crashes.
+"""Messages that were in flight when the process died: tried one at a time, held after three crashes.
 
-The count goes up on disk before a suspect is tried, so that a message which kills the
-process is known by that. The many that were only beside it are delivered as usual.
+The count is raised on disk before a suspect is tried, so that a message that kills the process is
+identified. The many that were in flight beside it are delivered as usual.
 """
 
 from __future__ import annotations

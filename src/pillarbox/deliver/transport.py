@@ -1,4 +1,4 @@
-"""The port of delivery: a transport opens carriers, and a carrier takes messages away."""
+"""The delivery port: a transport opens carriers, and a carrier takes messages away."""
 
 from __future__ import annotations
 

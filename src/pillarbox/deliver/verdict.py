@@ -1,7 +1,7 @@
-"""What an outcome does to a recipient: its next state, the event, and who is to be told.
+"""What an outcome means for a recipient: its next state, the event, and who is notified.
 
-The decisions are ``pillarbox.policy``'s; here they get the time, the randomness and the
-words of this delivery.
+The decisions are ``pillarbox.policy``'s; here they get the time, the randomness and the words of
+this delivery.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Why mail fails: what a reply, a log line, an error or a bounce says, and what to do about it."""
+"""Why mail fails: what a reply, a log line, an error or a bounce means, and what to do about it."""

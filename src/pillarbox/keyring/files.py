@@ -1,8 +1,8 @@
-"""Keys as files: ``DOMAIN/SELECTOR.pem`` in a folder, readable by their owner only.
+"""Keys as files: ``DOMAIN/SELECTOR.pem`` in a directory, readable by their owner only.
 
-A file is a PEM file that other programs read, too; the lines before the key tell the story of
-its life. It is replaced as a whole, so that a reader never sees half of one. Keys are
-encrypted where there is a passphrase. A file that others could read is refused.
+A file is a PEM file that other programs can read, too; the lines before the key record its life.
+It is replaced atomically, so that a reader never sees half of one. Keys are encrypted if there is a
+passphrase. A file that others could read is refused.
 """
 
 from __future__ import annotations

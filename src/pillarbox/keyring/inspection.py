@@ -1,4 +1,4 @@
-"""Compare a key with what the authoritative servers say, and conclude what follows."""
+"""Compares a key with what the authoritative servers publish, and draws conclusions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DKIM key with the story of its life."""
+"""A DKIM key with its life so far."""
 
 from __future__ import annotations
 

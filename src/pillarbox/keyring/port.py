@@ -1,4 +1,4 @@
-"""The port behind which DKIM keys are kept."""
+"""The port of a DKIM key store."""
 
 from __future__ import annotations
 

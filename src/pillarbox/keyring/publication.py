@@ -1,4 +1,4 @@
-"""What to put into DNS for a key: the record, and the forms in which it can be pasted."""
+"""The DNS record of a key, in the formats in which it can be pasted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys sign the mail of which author's domain."""
+"""Chooses the keys that sign mail by its author's domain."""
 
 from __future__ import annotations
 

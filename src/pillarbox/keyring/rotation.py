@@ -1,8 +1,8 @@
-"""The next step in the life of the keys of a domain; called again and again, it completes one.
+"""The next step in the life of a domain's keys; called repeatedly, it completes a rotation.
 
-A rotation makes new keys, waits until every authoritative server has their records, lets them
-sign in the place of the old ones, and destroys the old ones when no mail that they signed can
-be on its way any more. Each call does what can be done now, and says what it waits for.
+A rotation creates new keys, waits until every authoritative server has their records, lets them
+sign in place of the old ones, and destroys the old ones when no mail they signed can still be on
+its way. Each call does what can be done now, and says what it waits for.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Bounces that come later: some servers take a message, and give it back afterward.
+"""Late bounces: some servers accept a message and return it afterward.
 
-A lab server that took a message for ``bounce-later@`` has a delivery status notification sent
-to its sender, two seconds later, by SMTP to the mail exchangers that the zone names. What
-cannot be sent is gone, as it is from many real servers.
+A lab server that accepted a message for ``bounce-later@`` sends a delivery status notification to
+its sender two seconds later, by SMTP to the mail exchangers in the zone. What cannot be sent is
+lost, as with many real servers.
 """
 
 from __future__ import annotations

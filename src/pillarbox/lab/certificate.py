@@ -1,4 +1,4 @@
-"""Certificates that a lab server makes for itself, which nobody can verify."""
+"""Self-signed certificates of lab servers, which nobody can verify."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Virtual time: an event loop whose clock jumps ahead whenever there is nothing to do.
 
-What is awaited on this loop takes the time it says it takes, and no real time: five days
-of retries pass in a second. Time stands still while anything can run. Loopback sockets and
-worker threads count as "can run": before the loop jumps it lets a moment of real time
-pass, and goes on waiting as long as another thread of this process works or waits for the
-disk. What goes on in other processes cannot be seen; give such a loop a longer grace.
+What is awaited on this loop takes the time it says it takes, and no real time: five days of retries
+pass in a second. Time stands still while anything can run. Loopback sockets and worker threads
+count as "can run": before the loop jumps it lets a moment of real time pass, and it keeps waiting
+while another thread of this process works or waits for the disk. Other processes cannot be seen;
+give such a loop a longer grace.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The logins of lab servers: a few users with passwords in memory, and every mechanism."""
+"""Logins for lab servers: a few users with passwords in memory, and every mechanism."""
 
 from __future__ import annotations
 

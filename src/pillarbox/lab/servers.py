@@ -1,8 +1,8 @@
 """Mail servers on loopback that behave as the recipient's address asks.
 
-``policy.behavior`` says what each local part asks for; whatever is in no row is taken. What
-a server was given is kept in memory, for tests and for people who look on. A message whose
-recipients ask for different endings gets the worst of them, as from a real server.
+``policy.behavior`` maps local parts to behaviors; any other recipient is accepted. Received
+messages are retained in memory, for tests and for people who look on. A message whose recipients
+ask for different endings gets the worst of them, as from a real server.
 """
 
 from __future__ import annotations

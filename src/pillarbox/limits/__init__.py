@@ -1,1 +1,1 @@
-"""Rates and bans of a running node: counted in memory, kept in the store, shared by nodes."""
+"""Rates and bans of a running node: counted in memory, stored, shared between nodes."""

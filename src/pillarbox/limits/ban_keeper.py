@@ -1,4 +1,4 @@
-"""Bans, and the addresses that users come from, kept in the store, so that all nodes know them."""
+"""Bans, and the addresses that users log in from, stored so that all nodes know them."""
 
 from __future__ import annotations
 

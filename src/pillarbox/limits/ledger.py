@@ -1,8 +1,8 @@
-"""What rates have counted, kept in the store: it outlives a restart, and nodes share it.
+"""What rates have counted, in the store: it survives a restart, and nodes share it.
 
-What each subject has used is added, in batches, to a note of the window that it was used in.
-Adding says what all nodes have used together, and what the others have used counts here from
-then on. So nodes that share a database let through too much for one interval at most.
+What each subject has used is added, in batches, to a note for the window in which it was used.
+Adding returns what all nodes have used together, and from then on the others' use counts here.
+Nodes that share a database therefore let too much through for one interval at most.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One rate of one table of the configuration, with a bucket for each of its subjects.
+"""One configured rate, with a bucket for each of its subjects.
 
-Memory is bounded: the subjects that were quiet for longest are forgotten first, and then
-begin with a full allowance. What was used since the last look is remembered beside each
-bucket, so that it can be added to what all nodes have counted.
+Memory is bounded: the subjects that were quiet longest are dropped first, and then start over with
+a full allowance. Use since the last synchronization is counted beside each bucket, so that it can
+be added to what all nodes have counted.
 """
 
 from __future__ import annotations

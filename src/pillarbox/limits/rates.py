@@ -1,7 +1,7 @@
-"""The rates of a configuration, and what a client may still send by them.
+"""The configured rates, and what a client may still send under them.
 
-All rates that fit a client have to be kept: a message that one of them defers is counted by
-none. Asking costs some microseconds, and nothing where no rate is about the client.
+A message must be within all rates that match its client: one that any of them defers is counted by
+none. Asking costs a few microseconds, and nothing where no rate matches the client.
 """
 
 from __future__ import annotations

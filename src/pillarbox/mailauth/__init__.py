@@ -1,4 +1,4 @@
-"""Who sent a message, and whether the way to the next server can be trusted.
+"""Who sent a message, and whether the next server can be trusted.
 
 Nothing in here does I/O: DNS is asked through the ``Resolver`` port (``resolver``), so that it
 can be used as a library with any resolver. Nothing raises for what a message or DNS says::
@@ -11,8 +11,8 @@ can be used as a library with any resolver. Nothing raises for what a message or
     await dmarc.evaluate(domains, spf=..., dkim=[...], resolver=resolver)
     await arc.validate(message, resolver)
 
-``verification`` does all of it for a message that passes by in chunks, ``authres`` writes and
-reads the field in which the results travel, ``srs`` rewrites senders, ``bimi`` finds logos.
+``verification`` does all of it for a message that arrives in chunks, ``authres`` writes and
+reads the field that carries the results, ``srs`` rewrites senders, ``bimi`` finds logos.
 """
 
 from __future__ import annotations

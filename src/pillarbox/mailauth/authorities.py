@@ -1,7 +1,7 @@
-"""The port for asking every authoritative server of a name, past all caches.
+"""The port for asking every authoritative server for a name, bypassing all caches.
 
-Whether a record has arrived *everywhere* is not for a cache to say: one server that lags
-behind is enough for a receiver to see the old world. ``pillarbox.dns`` implements it.
+A cache cannot tell whether a record has arrived *everywhere*: one lagging server is enough for a
+receiver to see the old record. ``pillarbox.dns`` implements it.
 """
 
 from __future__ import annotations

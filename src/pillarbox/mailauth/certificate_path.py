@@ -1,7 +1,7 @@
-"""The way from a server's certificate to an anchor that DNS names (RFC 5280 §6, RFC 7671 §5.2).
+"""The path from a server's certificate to an anchor in DNS (RFC 5280 §6, RFC 7671 §5.2).
 
-Laxer than a browser: DANE makes private authorities as good as public ones, so what is
-demanded is only what keeps a certificate from being one's own authority.
+Laxer than a browser: DANE makes private authorities as good as public ones, so the only demands are
+those that keep a certificate from being its own authority.
 """
 
 from __future__ import annotations

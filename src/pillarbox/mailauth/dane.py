@@ -1,8 +1,8 @@
-"""DANE for SMTP as values: which TLSA records bind, and whether a certificate chain fits one.
+"""DANE for SMTP as values: which TLSA records apply, and whether a certificate chain matches one.
 
-``plan`` says what TLSA asks of a connection before it is made; ``match_chain`` judges what the
-server showed. Neither asks DNS nor opens anything. Only usages 2 and 3 count (RFC 7672 §3.1.3).
-RFC 6698 §2, RFC 7671 §5, RFC 7672 §2, §3.
+``plan`` says what TLSA requires of a connection before it is made; ``match_chain`` judges what the
+server presented. Neither queries DNS nor opens anything. Only usages 2 and 3 count (RFC 7672
+§3.1.3). RFC 6698 §2, RFC 7671 §5, RFC 7672 §2, §3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tries a login by each mechanism that a server offers, once each.
+"""Tries to log in with each mechanism that a server offers, once each.
 
-The server is looked at first: where TLS does not verify, no password is shown. A server that
-turns away for now, or that counts failures, is left alone: the rest is not tried.
+The server is probed first: where its certificate does not verify, no password is sent. A server
+that defers the client, or that counts failures, is left alone: the rest is not tried.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tries port 25 of servers that take mail from everybody, and what to compare it with.
+"""Tries port 25 of servers that accept mail from everybody, and connections to compare with.
 
-Everything at the same time: mail servers of large receivers on port 25, submission servers on
-their own ports, and port 25 of an address that nobody has. Only connections and greetings.
+In parallel: mail servers of large receivers on port 25, submission servers on their own ports, and
+port 25 of an unused address. Only connections and greetings.
 """
 
 from __future__ import annotations

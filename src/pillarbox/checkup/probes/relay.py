@@ -1,8 +1,8 @@
-"""Asks a server of one's own for a relay in every known form, and sends no message.
+"""Asks one's own server to relay, in every known form, without sending a message.
 
-Only for a host of one's own: to others it is an attack. Each form is said from a null, a foreign
-and a forged sender; a server that ends sessions after errors is dialed again. All within one
-deadline: what was not come to counts as not asked.
+Only for a host of one's own: against others it is an attack. Each form is tried with a null, a
+foreign and a forged sender; a server that ends sessions after errors is dialed again. All within
+one deadline: a form that was not reached counts as not asked.
 """
 
 from __future__ import annotations

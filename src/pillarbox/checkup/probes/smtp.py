@@ -1,7 +1,7 @@
-"""Looks at an SMTP server stage by stage, without sending a message.
+"""Probes an SMTP server stage by stage, without sending a message.
 
-A certificate that does not verify, or a port that speaks the other mode, is tried once more in
-the way that the server can follow, so that one fault does not hide the rest.
+After a certificate that does not verify, or on a port that speaks the other TLS mode, the probe
+starts over in a way that the server can follow, so that one fault does not hide the rest.
 """
 
 from __future__ import annotations

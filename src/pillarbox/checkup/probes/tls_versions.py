@@ -1,7 +1,7 @@
-"""Which versions of TLS a server speaks: one handshake for each, that allows no other.
+"""Which versions of TLS a server speaks: one handshake for each, which allows no other.
 
-The versions are tried one after the other, newest first; what time or a busy server leaves out
-is not known, and never taken for "not offered".
+The versions are tried in turn, newest first. A version that was not reached in time, or that a
+busy server left open, is unknown, and never reported as "not offered".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One connection to an SMTP server that is looked at: lines out, replies in, all bounded."""
+"""One connection to a probed SMTP server: lines out, replies in, all bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be said of SPF, DKIM, DMARC and BIMI: the libraries' findings, weighed."""
+"""Judges SPF, DKIM, DMARC and BIMI: weighs the findings of ``mailauth``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be said of block lists."""
+"""Judges the answers of block lists."""
 
 from __future__ import annotations
 

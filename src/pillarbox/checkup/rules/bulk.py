@@ -1,4 +1,4 @@
-"""The rules of Gmail, Yahoo and Microsoft for who sends more than 5,000 messages a day."""
+"""The requirements of Gmail, Yahoo and Microsoft for senders of over 5,000 messages a day."""
 
 from __future__ import annotations
 

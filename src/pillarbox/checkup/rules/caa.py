@@ -1,4 +1,4 @@
-"""Which authorities may issue certificates for a domain's hosts (RFC 8659)."""
+"""Judges which authorities may issue certificates for a domain's hosts (RFC 8659)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a server was not come to: connecting, the greeting, the mode of the port."""
+"""Judges why a server could not be reached: connection, greeting, TLS mode of the port."""
 
 from __future__ import annotations
 

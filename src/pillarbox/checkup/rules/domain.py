@@ -1,4 +1,4 @@
-"""From the facts about a domain to all that is to be said of it."""
+"""Judges a domain: runs all rules that apply to its facts."""
 
 from __future__ import annotations
 

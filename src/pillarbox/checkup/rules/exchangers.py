@@ -1,4 +1,4 @@
-"""Whether what exchangers show on port 25 fits what MTA-STS and DANE promise of them."""
+"""Judges whether the exchangers on port 25 match the domain's MTA-STS and DANE records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a login works, or does not: the credential, its form, the mechanism, or the port."""
+"""Judges a login: the credential, its form, the mechanism, or the port."""
 
 from __future__ import annotations
 

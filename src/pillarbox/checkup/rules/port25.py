@@ -1,7 +1,7 @@
-"""Whether outgoing port 25 is blocked: no single outcome tells, but several compared do.
+"""Judges whether outgoing port 25 is blocked: no single outcome tells, but several compared do.
 
-A table of verdicts: the first row whose condition holds. A time-out of one server is that
-server's; a time-out of all of them, while other ports answer, is the network's.
+A table of verdicts: the first row whose condition holds. One server's timeout is that server's;
+a timeout of all of them, while other ports answer, is the network's.
 """
 
 from __future__ import annotations

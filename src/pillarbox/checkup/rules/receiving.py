@@ -1,4 +1,4 @@
-"""What is to be said of a domain's mail exchangers (RFC 5321 §5.1, RFC 7505, RFC 2181 §10.3)."""
+"""Judges a domain's mail exchangers (RFC 5321 §5.1, RFC 7505, RFC 2181 §10.3)."""
 
 from __future__ import annotations
 

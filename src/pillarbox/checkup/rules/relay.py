@@ -1,4 +1,4 @@
-"""What is to be said of a server that was asked for a relay."""
+"""Judges a server that was asked to relay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be said of the names of the hosts that send (RFC 8601 §3)."""
+"""Judges the host names of sending addresses (RFC 8601 §3)."""
 
 from __future__ import annotations
 

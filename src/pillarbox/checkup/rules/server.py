@@ -1,4 +1,4 @@
-"""What is to be said of a server that was come to: TLS, its certificate, logins, the dialogue."""
+"""Judges a server that was reached: TLS, its certificate, logins, the dialog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was seen of a server to what is to be said of it, and the port to use."""
+"""Judges a host: the remarks on all its ports, and the port to use."""
 
 from __future__ import annotations
 

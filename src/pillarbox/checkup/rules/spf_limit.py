@@ -1,4 +1,4 @@
-"""What to do about an SPF record that asks DNS too often: the lasting ways before flattening."""
+"""Advice for an SPF record with too many DNS lookups: lasting remedies before flattening."""
 
 from __future__ import annotations
 

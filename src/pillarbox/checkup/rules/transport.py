@@ -1,4 +1,4 @@
-"""What is to be said of MTA-STS, TLS reports, DANE and DNSSEC (RFC 8461, RFC 8460, RFC 7672)."""
+"""Judges MTA-STS, TLS reporting, DANE and DNSSEC (RFC 8461, RFC 8460, RFC 7672)."""
 
 from __future__ import annotations
 

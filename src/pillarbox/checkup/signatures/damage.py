@@ -1,8 +1,8 @@
 """Why a DKIM signature fails: what was changed, and between which servers.
 
-Three witnesses: the message itself, in which changes are undone (``undo``); the message
-as it was sent, where it is given; and the servers on the way, whose Authentication-Results say
-where the signature was still right. What those say may be invented, and is told as their word.
+Three witnesses: the message itself, in which changes are undone (``undo``); the message as it was
+sent, if it is given; and the servers on the way, whose Authentication-Results say where the
+signature was still valid. Their claims may be forged, and are reported as claims.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who has signed a message by DKIM: the domains and selectors that it names. Pure."""
+"""Who signed a message: the domains and selectors that its DKIM signatures name. Pure."""
 
 from __future__ import annotations
 

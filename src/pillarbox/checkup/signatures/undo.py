@@ -1,9 +1,9 @@
-"""What was done to a message after it was signed, found by undoing it until the signature fits.
+"""What was done to a message after it was signed, found by undoing it until the signature verifies.
 
-A signature says whether body and header are what was signed, and not what they were. But what
-forwarders and lists do is always the same: they append a footer, put a warning on top, add a part,
-tag the subject, add or double a field. Each is undone in turn; where the hash then fits, that is
-what happened, and certain. Bounded: what is tried costs a few dozen hashes of the body.
+A signature tells whether body and header are what was signed, but not what they were. Forwarders
+and lists, however, always do the same few things: they append a footer, put a warning on top, add
+a part, tag the subject, add or double a field. Each is undone in turn; where the hash then
+matches, that is certainly what happened. The cost is bounded: a few dozen hashes of the body.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be said next in a session, for completion and as advice. Pure."""
+"""What can come next in a session, for completion and as a hint. Pure."""
 
 from __future__ import annotations
 

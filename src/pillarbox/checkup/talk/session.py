@@ -1,8 +1,8 @@
-"""One session of ``pillarbox talk``: steps in, lines with their meaning out.
+"""One session of ``pillarbox talk``: steps in, explained lines out.
 
-Each line is shown with what it does before it is sent, each reply with what it meant. Secrets
-are shown as ``****``. A reply that does not come, and a connection that ends, end the session
-with ``TalkEnded``; a reply that is not the expected one raises ``Unexpected``.
+Each line is shown with what it does before it is sent, each reply with what it means. Secrets are
+shown as ``****``. A missing reply or a closed connection ends the session with ``TalkEnded``; a
+reply other than the expected one raises ``Unexpected``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""What a person, or a script, may say in ``pillarbox talk``, read from a line. Pure.
+r"""The steps of ``pillarbox talk``, typed or from a script, each parsed from a line. Pure.
 
 A line is sent as it is, unless it begins with a mark::
 

@@ -1,7 +1,7 @@
-"""What types cannot say about a configuration: settings that do not fit the world or each other.
+"""Checks that types cannot express: settings that conflict with the world or with each other.
 
-Every check is a function from what was loaded to findings; ``check`` runs them all. Errors
-keep a node from starting, warnings are for the operator to decide.
+Every check is a function from the loaded configuration to findings; ``check`` runs them all.
+Errors keep a node from starting; warnings are for the operator to judge.
 """
 
 from __future__ import annotations

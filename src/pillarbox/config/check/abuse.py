@@ -1,4 +1,4 @@
-"""Checks of what holds clients back: rates, DNS lists, greylisting, bans."""
+"""Checks of the protections against abuse: rates, DNS lists, greylisting, bans."""
 
 from __future__ import annotations
 

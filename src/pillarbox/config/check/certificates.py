@@ -1,4 +1,4 @@
-"""Checks of the certificates: complete, fitting, not about to end."""
+"""Checks of the certificates: complete, matching, not about to expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the files that a configuration names: there, readable, and not open to others."""
+"""Checks of the files that a configuration names: present, readable, and private if secret."""
 
 from __future__ import annotations
 

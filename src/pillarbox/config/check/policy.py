@@ -1,4 +1,4 @@
-"""Checks of the relay policy: rules that are malformed, useless, or open the server to anybody."""
+"""Checks of the relay policy: rules that are malformed, have no effect, or open the relay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of how mail comes in: the node, its listeners, its local domains, its limits."""
+"""Checks of receiving: the node, its listeners, its local domains, its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How checks write their findings."""
+"""How checks record their findings."""
 
 from __future__ import annotations
 

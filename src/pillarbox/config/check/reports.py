@@ -1,4 +1,4 @@
-"""Checks of reports and of the MTA-STS policies that we show."""
+"""Checks of reports and of the MTA-STS policies that we publish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the sandbox, where a listener of the node catches mail."""
+"""Checks of the sandbox inside a node, where one of its listeners catches mail."""
 
 from __future__ import annotations
 

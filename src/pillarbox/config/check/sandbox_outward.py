@@ -1,4 +1,4 @@
-"""Checks of what may leave a sandbox: the relay, the rules that forward, the webhooks."""
+"""Checks of what may leave a sandbox: the relay, forwarding rules, webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of how mail goes out: routes, the queue's times, resolvers, the store."""
+"""Checks of sending: routes, queue times, resolvers, the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of how mail that leaves is signed."""
+"""Checks of DKIM signing."""
 
 from __future__ import annotations
 

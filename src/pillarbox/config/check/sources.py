@@ -1,4 +1,4 @@
-"""Checks of the sources of users: that they can be asked, and that asking them is safe."""
+"""Checks of the user sources: that they can be queried, and that doing so is safe."""
 
 from __future__ import annotations
 

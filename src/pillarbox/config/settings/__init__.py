@@ -1,8 +1,8 @@
-"""Every setting of pillarbox: its type, its default, and what it means.
+"""Every setting of pillarbox: its type, its default, and its meaning.
 
-A setting is a field of a frozen type; its documentation stands beside it, and
-``docs/configuration.md`` is printed from here. Durations are seconds and sizes octets in
-these types; in the file they may be written with a unit (``"5 min"``, ``"64 KiB"``).
+A setting is a field of a frozen type, with its documentation beside it; ``docs/configuration.md``
+is generated from here. Durations are seconds and sizes octets in these types; in the file they may
+have a unit (``"5 min"``, ``"64 KiB"``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings against abuse: rates, guessing, harvesting, and what strangers are checked for."""
+"""Settings against abuse: rates, password guessing, address harvesting, checks of strangers."""
 
 from __future__ import annotations
 

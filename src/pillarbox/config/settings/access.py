@@ -1,4 +1,4 @@
-"""Settings of who may log in."""
+"""Settings of authentication."""
 
 from __future__ import annotations
 

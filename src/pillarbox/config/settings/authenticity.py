@@ -1,4 +1,4 @@
-"""Settings of what is made of who sent a message: checks of mail that comes in."""
+"""Settings of SPF, DKIM, DMARC and ARC checks on incoming mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a setting is declared: a field with its documentation and its unit."""
+"""How a setting is declared: a field with its documentation and unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the operator's own policy, in Python."""
+"""Settings of hooks, the operator's own policy in Python."""
 
 from __future__ import annotations
 

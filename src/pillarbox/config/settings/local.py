@@ -1,4 +1,4 @@
-"""Settings of the domains whose recipients are ours."""
+"""Settings of the local domains and their recipients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of who may send as whom to whom."""
+"""Settings of the relay policy: who may send as whom to whom."""
 
 from __future__ import annotations
 

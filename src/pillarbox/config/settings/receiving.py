@@ -1,4 +1,4 @@
-"""Settings of the ways in: listeners, their TLS and limits, and what every message must be like."""
+"""Settings of receiving: listeners, their TLS and limits, and the requirements on messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of reports, sent and received, and of the MTA-STS policies that we show."""
+"""Settings of reports, sent and received, and of the MTA-STS policies that we publish."""
 
 from __future__ import annotations
 

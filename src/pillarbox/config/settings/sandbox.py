@@ -1,4 +1,4 @@
-"""Settings of the sandbox: where mail is caught, how much of it is kept, and who may look."""
+"""Settings of the sandbox: where mail is caught, how much is retained, and who may see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of what may leave a sandbox: released mail, forwarded mail, and news of new mail."""
+"""Settings of what may leave a sandbox: released mail, forwarded mail, webhooks."""
 
 from __future__ import annotations
 

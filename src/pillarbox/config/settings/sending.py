@@ -1,4 +1,4 @@
-"""Settings of the ways out: routes, the queue, delivery, name resolution."""
+"""Settings of sending: routes, the queue, delivery, name resolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the signatures on mail that leaves: DKIM keys and how they are used."""
+"""Settings of DKIM signing: keys and how they are used."""
 
 from __future__ import annotations
 

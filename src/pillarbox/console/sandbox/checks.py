@@ -1,4 +1,4 @@
-"""What is thought of a mail, as the page of its checks shows it."""
+"""The assessment of a message, prepared for its page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is attached to a mail, as pages show it: names, sizes, hashes, pictures, invitations."""
+"""Attachments as pages show them: names, sizes, hashes, pictures, invitations."""
 
 from __future__ import annotations
 

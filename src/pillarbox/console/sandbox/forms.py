@@ -1,4 +1,4 @@
-"""What pages send: ids in paths, and forms."""
+"""Parses what pages send: ids in paths, and forms."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The HTML of a mail, made ready for its frame.
+"""Prepares the HTML of a message for its frame.
 
-The frame may run nothing and load nothing (``FRAME_POLICY``, and the ``sandbox`` attribute of
-the page); that is the wall. What is done here makes mail work behind it: inline images become
-``data:`` URLs, so that the frame asks for nothing at all; links lead to a page that shows where
-they go; remote images give way to a placeholder until they are asked for; the author's dark
-style is chosen by us and not by the system. What would only fail at the wall is taken out, so
-that the browser has nothing to complain of.
+The frame may run nothing and load nothing (``FRAME_POLICY``, and the ``sandbox`` attribute of the
+page); that is the wall. This module makes mail work behind it: inline images become ``data:``
+URLs, so that the frame requests nothing at all; links lead to a page that shows where they go;
+remote images are replaced by a placeholder until they are asked for; the author's dark style is
+selected by us instead of the system. What would only fail at the wall is removed, so that the
+browser has nothing to complain about.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a mail itself gives to a browser: its HTML in the frame, its text, its files, its octets.
+"""Message content served to a browser: the framed HTML, the text, the files, the source.
 
-Each of these answers carries a policy under which nothing of it can run, wherever it is opened:
-in the frame, in a tab of its own, or by a link that somebody was sent. ``/leave`` shows where a
-link of a mail goes before anybody goes there.
+Each of these responses carries a policy under which nothing in it can run, wherever it is opened:
+in the frame, in its own tab, or by a link that somebody was sent. ``/leave`` shows where a link of
+a message goes before anybody follows it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The colors of tags: made up from their names, until somebody chooses another.
+"""The colors of tags: derived from their names, until somebody chooses another.
 
-What was chosen is kept in the inbox, so that everybody sees the same. A tag without a choice has
-the same color in every sandbox.
+Choices are stored in the inbox, so that everybody sees the same. A tag without a choice has the
+same color in every sandbox.
 """
 
 from __future__ import annotations

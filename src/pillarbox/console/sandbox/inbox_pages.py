@@ -1,4 +1,4 @@
-"""The list and the reader: whole pages, and the pieces of them that scripts fetch."""
+"""The list and the reader: whole pages, and the fragments of them that scripts fetch."""
 
 from __future__ import annotations
 

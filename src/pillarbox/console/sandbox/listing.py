@@ -1,4 +1,4 @@
-"""The list of mails: rows, a cursor to go on by, and what is wrong with the search, if anything."""
+"""The list of messages: its rows, the cursor for the next part, and errors of the search."""
 
 from __future__ import annotations
 

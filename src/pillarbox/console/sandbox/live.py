@@ -1,4 +1,4 @@
-"""The live channel of the pages: what changed, gathered for a moment, so that bursts cost little."""
+"""The live stream for pages: changes batched for a moment, so that bursts cost little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where somebody is in the sandbox: which project and which search, as every link carries it."""
+"""The reader's place in the sandbox, project and search, which every link carries."""
 
 from __future__ import annotations
 

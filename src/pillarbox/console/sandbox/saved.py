@@ -1,4 +1,4 @@
-"""Searches that somebody keeps, as the rail shows them to everybody."""
+"""Saved searches, shown to everybody in the sidebar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SMTP session that brought a mail, line by line, as pages show it."""
+"""The SMTP session of a message, line by line, as pages show it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Style sheets of mail: what they load, and the colors that they are for.
+"""Style sheets in mail: what they load, and the color schemes they are for.
 
-Text is replaced where it is certain what it means, in linear time; whatever is written in a
-way that is not understood here still meets the frame's policy.
+Text is replaced only where its meaning is certain, in linear time; whatever is written in a way
+not understood here still meets the frame's policy.
 """
 
 from __future__ import annotations

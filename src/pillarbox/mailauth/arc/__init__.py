@@ -1,6 +1,6 @@
-"""ARC (RFC 8617): what those who handed a message on say that they saw.
+"""ARC (RFC 8617): what the handlers of a message say they saw.
 
-Messages that pass by in chunks::
+Messages that arrive in chunks::
 
     prepared = arc.prepare(header)
     body = dkim.BodyHashes(prepared.wanted | sealer.wanted)

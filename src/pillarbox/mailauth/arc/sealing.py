@@ -1,7 +1,7 @@
-"""Seal a message: add an ARC set that says what we saw (RFC 8617 §5.1).
+"""Seals a message: adds an ARC set that says what we saw (RFC 8617 §5.1).
 
-A ``Sealer`` is made once and used for many messages, from any thread. What it signs is the
-message as it leaves us, so that the next one need not trust our changes, only our word.
+A ``Sealer`` is created once and used for many messages, from any thread. It signs the message as it
+leaves us, so that the next server need not trust our changes, only our word.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ARC sets of a message: which fields belong together, and whether any is missing.
 
-Reading costs time in proportion to the header, and of more than 50 sets nothing is read at all
-(RFC 8617 §4.2.1). What is wrong raises ``BrokenChain`` with the reason.
+Reading takes time proportional to the header, and a header with more than 50 sets is not read at
+all (RFC 8617 §4.2.1). A fault raises ``BrokenChain`` with the reason.
 """
 
 from __future__ import annotations

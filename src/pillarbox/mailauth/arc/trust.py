@@ -1,8 +1,8 @@
-"""Whom to believe across a forward: the word of a sealer that we trust (RFC 8617 §7.2.1).
+"""Whom to believe across a forward: sealers that we trust (RFC 8617 §7.2.1).
 
-A chain that passes proves who handled a message and what each of them claims to have seen. It
-proves nothing about their honesty, so only sealers that the operator names are believed, and
-a set counts only if everybody who handled the message after it is named as well.
+A chain that passes proves who handled a message and what each handler claims to have seen. It
+proves nothing about their honesty, so only sealers that the operator names are believed, and a set
+counts only if everybody who handled the message after it is named as well.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Validate the ARC chain of a message, in two halves (RFC 8617 §5.2).
+"""Validates the ARC chain of a message, in two halves (RFC 8617 §5.2).
 
-``prepare`` reads the header and says which hash of the body is needed; the body passes by in
-chunks; ``conclude`` asks for the keys and judges. Work is bounded: 50 sets, each seal checked
-once over octets that are hashed once, no key asked for twice. Nothing raises for what stands
-in a message or in DNS.
+``prepare`` reads the header and says which body hash is needed; the body arrives in chunks;
+``conclude`` fetches the keys and judges. Work is bounded: 50 sets, each seal checked once over
+octets that are hashed once, no key fetched twice. Nothing is raised for the content of a message or
+of DNS.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Write an Authentication-Results field (RFC 8601 §2.2; RFC 8617 §4.1.1; RFC 8616 §6).
+"""Writes an Authentication-Results field (RFC 8601 §2.2; RFC 8617 §4.1.1; RFC 8616 §6).
 
-Much of what is written here was chosen by strangers. None of it can end its place: values are
-quoted where they need it, controls become question marks, comments lose their parentheses.
+Much of its content was chosen by strangers. None of it can escape its place: values are quoted
+where they need it, control characters become question marks, comments lose their parentheses.
 """
 
 from __future__ import annotations

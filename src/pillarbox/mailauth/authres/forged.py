@@ -1,7 +1,7 @@
-"""Find Authentication-Results fields that pretend to be ours (RFC 8601 §5).
+"""Finds Authentication-Results fields that claim to be ours (RFC 8601 §5).
 
-A field with our name that came in from outside is a forgery, or left over from an earlier
-passage. It is to be removed, so that whoever reads the message later may believe our name.
+A field with our name in mail from outside is a forgery, or left over from an earlier passage. It
+must be removed, so that whoever reads the message later can trust our name.
 """
 
 from __future__ import annotations

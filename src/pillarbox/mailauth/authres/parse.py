@@ -1,8 +1,8 @@
-"""Read an Authentication-Results field (RFC 8601 §2.2).
+"""Parses an Authentication-Results field (RFC 8601 §2.2).
 
-Time is linear, and comments nest without a stack. What is no such field is None; nothing is
-raised. Nobody may believe what is read here unless the field is known to come from a host that
-is trusted, and is then not forged: see ``forged``.
+Time is linear, and comments nest without recursion. A malformed field is None; nothing is raised.
+The result must not be trusted unless the field is known to come from a trusted host and is not
+forged: see ``forged``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an Authentication-Results field says (RFC 8601 §2)."""
+"""The values of an Authentication-Results field (RFC 8601 §2)."""
 
 from __future__ import annotations
 

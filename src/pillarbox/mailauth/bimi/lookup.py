@@ -1,8 +1,8 @@
-"""Find the logo that a domain asserts for a message.
+"""Finds the logo that a domain asserts for a message.
 
-A record is only looked for when DMARC passes under a policy that is enforced, as the draft and
-all who show logos want it; what does not count is told with its reason. Fetching the logo is
-behind the ``LogoFetcher`` port.
+A record is looked up only when DMARC passes under an enforced policy, as the draft and all who
+display logos require; a record that does not count is reported with the reason. Fetching the logo
+is behind the ``LogoFetcher`` port.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The BIMI assertion record: where a domain says that its logo is.
+"""The BIMI assertion record, with which a domain says where its logo is.
 
-Reading never raises; what is wrong is said in ``problems``. The draft that everybody follows is
-draft-brand-indicators-for-message-identification, here as of its eleventh issue: ``l=`` the
-logo, ``a=`` the evidence (a mark certificate), ``avp=`` which avatar comes first.
+Parsing never raises; faults are listed in ``problems``. The specification that everybody follows is
+draft-brand-indicators-for-message-identification, here in its eleventh revision: ``l=`` the logo,
+``a=`` the evidence (a mark certificate), ``avp=`` which avatar comes first.
 """
 
 from __future__ import annotations

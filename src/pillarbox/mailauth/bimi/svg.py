@@ -1,11 +1,11 @@
-"""Check a logo against SVG Tiny Portable/Secure, the profile of BIMI.
+"""Validates a logo against SVG Tiny Portable/Secure, the profile of BIMI.
 
-The file came from a stranger, and will be shown to people: so nothing is taken that could run,
+The file came from a stranger and will be shown to people, so nothing is accepted that could run,
 fetch, or grow. The parser is expat, which is stopped at the first document type, entity or
 processing instruction; size, depth and number of elements are bounded. Nothing is rendered.
 
 The profile is draft-svg-tiny-ps-abrotman: SVG 1.2 Tiny without scripts, animation, links and
-whatever refers to the outside.
+external references.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Messages in memory::
     fields = dkim.sign(message, keys, now=now)
     results = await dkim.verify(message, resolver, now=now)
 
-Messages that pass by in chunks::
+Messages that arrive in chunks::
 
     prepared = dkim.prepare(header)
     body = dkim.BodyHashes(prepared.wanted | signer.wanted)

@@ -1,8 +1,8 @@
-"""The two signature algorithms, and keys within sound bounds (RFC 8301, RFC 8463).
+"""The two signature algorithms, and bounds on their keys (RFC 8301, RFC 8463).
 
-Keys that strangers publish are judged before anything is computed with them, so that neither
-their size nor their exponent costs time. Whatever is wrong with one is an ``Unverifiable``;
-a private key that cannot be used is a ``PermanentError``.
+Keys that strangers publish are validated before anything is computed with them, so that neither
+their size nor their exponent costs time. A fault is an ``Unverifiable``; a private key that cannot
+be used is a ``PermanentError``.
 """
 
 from __future__ import annotations

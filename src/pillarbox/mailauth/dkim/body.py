@@ -1,8 +1,8 @@
-"""Hashes of a body while it passes by (RFC 6376 §3.7).
+"""Hashes of a body while it arrives (RFC 6376 §3.7).
 
-Whoever will need a hash asks for it before the body comes. The body is written down and hashed
-once for each canonicalization, however many signatures there are and whatever they leave out
-with ``l=``: their hashes are read off on the way. Memory does not grow.
+Whoever will need a hash asks for it before the body comes. The body is canonicalized and hashed
+once for each canonicalization, however many signatures there are and whatever they leave out with
+``l=``: their hashes are taken on the way. Memory does not grow.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The two ways to write a message down before it is hashed (RFC 6376 §3.4).
+"""The two canonicalizations of a message (RFC 6376 §3.4).
 
-*Simple* takes the octets as they are, *relaxed* bears what mail servers do to blanks. A body
-comes in chunks, cut anywhere; what is not yet decided (blanks and empty lines that may turn
-out to be the end) is kept as a count, so that memory does not grow with the body. Line ends
-are CRLF; a lone CR or LF is an octet like any other. Nothing is raised.
+*Simple* takes the octets as they are, *relaxed* tolerates what mail servers do to white space. A
+body comes in chunks, cut anywhere; what is not yet decided (blanks and empty lines that may turn
+out to be the end) is stored as a count, so that memory does not grow with the body. Line ends are
+CRLF; a lone CR or LF is an octet like any other. Nothing is raised.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Explain a key record: what each tag says, what receivers will make of it, and what to publish."""
+"""Explains a key record: what each tag says, how receivers will read it, and what to publish."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which header fields a signature covers, and their octets as they are hashed (RFC 6376 §5.4.2).
+"""Selects the header fields that a signature covers, as they are hashed (RFC 6376 §5.4.2).
 
-Fields of one name are taken from the bottom of the header upward; a name that is listed more
-often than there are fields covers nothing, so that a field added later breaks the signature.
+Fields of one name are taken from the bottom of the header upward; a name that is listed more often
+than there are fields covers nothing, so that a field added later breaks the signature.
 """
 
 from __future__ import annotations

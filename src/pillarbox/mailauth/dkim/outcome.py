@@ -1,4 +1,4 @@
-"""What can come of a signature, in the words of RFC 8601 §2.7.1."""
+"""The possible results of a signature, in the terms of RFC 8601 §2.7.1."""
 
 from __future__ import annotations
 

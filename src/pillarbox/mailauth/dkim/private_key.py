@@ -1,8 +1,8 @@
-"""Private keys: made, read from the forms that are about, and written as PEM.
+"""Private keys: generated, read from the common formats, and written as PEM.
 
-Read are PEM and DER, PKCS #8 and the older PKCS #1, with or without a passphrase, and the bare
-base64 of an Ed25519 seed. What is no key that can sign mail is a ``PermanentError`` that says
-why, and never shows the key.
+It reads PEM and DER, PKCS #8 and the older PKCS #1, with or without a passphrase, and the bare
+base64 of an Ed25519 seed. A key that cannot sign mail is a ``PermanentError`` that says why, and
+never contains the key.
 """
 
 from __future__ import annotations

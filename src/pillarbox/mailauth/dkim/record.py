@@ -1,7 +1,7 @@
-"""Key records: what ``SELECTOR._domainkey.DOMAIN`` says, and asking for it (RFC 6376 §3.6).
+"""Key records: what ``SELECTOR._domainkey.DOMAIN`` says, and looking it up (RFC 6376 §3.6).
 
-What cannot be used raises ``Unverifiable`` with the reason; DNS that does not answer is told
-apart from a key that is not there.
+An unusable record raises ``Unverifiable`` with the reason; DNS that does not answer is
+distinguished from a key that does not exist.
 """
 
 from __future__ import annotations

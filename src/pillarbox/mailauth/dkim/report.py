@@ -1,4 +1,4 @@
-"""The result of one signature, with what it was concluded from."""
+"""The result of one signature, with the evidence for it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The tags of a signature, read and checked for what they say (RFC 6376 §3.5, §6.1.1).
+"""The tags of a signature, parsed and validated (RFC 6376 §3.5, §6.1.1).
 
-``read_seal`` reads what DKIM and ARC signatures have in common, ``read_signature`` what also
-says which parts of a message are covered, ``read_dkim_signature`` a DKIM-Signature field.
-What is not worth checking raises ``Unverifiable`` with its result and reason.
+``read_seal`` reads what DKIM and ARC signatures have in common, ``read_signature`` those that also
+say which parts of a message are covered, ``read_dkim_signature`` a DKIM-Signature field. A
+signature that is not worth checking raises ``Unverifiable`` with its result and reason.
 """
 
 from __future__ import annotations

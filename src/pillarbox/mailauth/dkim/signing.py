@@ -1,9 +1,9 @@
-"""Sign messages, with one key or several (RFC 6376 §5).
+"""Signs messages with one key or several (RFC 6376 §5).
 
-A ``Signer`` is made once for a domain and used for many messages, from any thread: it holds
-nothing of a message. Which fields are signed follows from the header, the body passes by as
-``BodyHashes``, and the signature fields are made at the end. There is never an ``l=``: what is
-appended to a signed message must break the signature.
+A ``Signer`` is created once per domain and used for many messages, from any thread: it holds no
+state of a message. The signed fields follow from the header, the body is hashed by ``BodyHashes``,
+and the signature fields are made at the end. There is never an ``l=``: whatever is appended to a
+signed message must break the signature.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Verify the DKIM signatures of a message, in two halves (RFC 6376 §6).
+"""Verifies the DKIM signatures of a message, in two halves (RFC 6376 §6).
 
-``prepare`` reads the header and says which hashes of the body are needed; the body passes by
-in chunks; ``conclude`` asks for the keys and judges. At most ten signatures are looked at, the
-topmost ones; their keys are asked for at the same time. Every signature gets a result with its
-reason; nothing that stands in a message or in DNS raises.
+``prepare`` reads the header and says which body hashes are needed; the body arrives in chunks;
+``conclude`` fetches the keys and judges. At most ten signatures are considered, the topmost ones;
+their keys are fetched in parallel. Every signature gets a result with its reason; nothing is raised
+for the content of a message or of DNS.
 """
 
 from __future__ import annotations

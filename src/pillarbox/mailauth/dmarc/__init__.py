@@ -1,4 +1,4 @@
-"""DMARC (RFC 9989): whether a message is of whom its From field names, and what then."""
+"""DMARC (RFC 9989): whether a message comes from the domain in its From field, and what follows."""
 
 from __future__ import annotations
 

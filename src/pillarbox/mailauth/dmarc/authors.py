@@ -1,8 +1,8 @@
-"""Author domains: whom the From field names (RFC 9989 §5.3.1, §11.5; RFC 5322 §3.6.2).
+"""Author domains: those that the From field names (RFC 9989 §5.3.1, §11.5; RFC 5322 §3.6.2).
 
-A From that is missing, repeated or unreadable is where forgers go, because readers of mail
-show something and a judge that looks away lets it pass. So every domain that any From field
-names counts, and a field that cannot be read is a problem, never nothing.
+A From that is missing, repeated or unreadable is where forgers go, because mail programs display
+something while a judge that looks away lets it pass. So every domain that any From field names
+counts, and an unreadable field is a problem, never nothing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Where aggregate reports may go: nobody gets reports who has not asked for them.
+"""Where aggregate reports may go: only to those who have agreed to receive them.
 
-A record can name any address, so a stranger could have the reports of the world sent to a
-victim. An address outside the organization counts only if its domain says so in DNS
-(RFC 9990 §4); an address that cannot be checked now is told apart from one that must not be
-used.
+A record can name any address, so a stranger could direct the reports of the world at a victim. An
+address outside the organization counts only if its domain says so in DNS (RFC 9990 §4); an address
+that cannot be checked now is distinguished from one that must not be used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""DMARC for one message: does an authenticated domain speak for its author?
+"""Evaluates DMARC for one message: does an authenticated domain align with its author?
 
-``evaluate`` never raises for what a message or DNS says: the result, its reason in words, and
-all that it was concluded from come back as a value. With several author domains each is
-judged, and the worst counts. RFC 9989 §4.4, §4.10.2, §5.3.
+``evaluate`` never raises for the content of a message or of DNS: the result, its reason in words,
+and all the evidence are returned as a value. With several author domains each is judged, and the
+worst result counts. RFC 9989 §4.4, §4.10.2, §5.3.
 """
 
 from __future__ import annotations

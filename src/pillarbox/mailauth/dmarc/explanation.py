@@ -1,7 +1,7 @@
-"""What DMARC means for a domain, in words: for whoever owns it.
+"""Explains to a domain's owner what DMARC means for it.
 
-``explain`` looks a domain up as a receiver would, and says which policy is in force and why,
-what alignment asks for, what is wrong or out of date, and what to publish next. RFC 9989 §5.1.
+``explain`` looks a domain up as a receiver would, and says which policy applies and why, what
+alignment requires, what is wrong or outdated, and what to publish next. RFC 9989 §5.1.
 """
 
 from __future__ import annotations

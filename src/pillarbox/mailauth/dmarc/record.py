@@ -1,8 +1,8 @@
 """The DMARC policy record: what a domain owner asks receivers to do.
 
-Reading never raises. What the standard forgives is forgiven and named in ``problems``; what
-it no longer knows (``pct``, ``rf``, ``ri``, sizes behind addresses) is read, and named in
-``obsolete``. RFC 9989 §4.7, §4.8, §4.10.1; for the older tags RFC 7489 §6.3.
+Parsing never raises. What the standard tolerates is tolerated and listed in ``problems``; what it
+has dropped (``pct``, ``rf``, ``ri``, sizes after addresses) is read, and listed in ``obsolete``.
+RFC 9989 §4.7, §4.8, §4.10.1; for the older tags RFC 7489 §6.3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The public suffix list: the older way to an organizational domain (RFC 7489 §3.2).
+"""The public suffix list, the older way to the organizational domain (RFC 7489 §3.2).
 
-The list comes with the package ``publicsuffixlist``, which has a release whenever the list
-changes; a file of one's own can be given instead. It is read at the first question.
+The list comes with the package ``publicsuffixlist``, which is released whenever the list changes;
+a file can be given instead. It is loaded at the first question.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The DNS tree walk: which records stand above a domain, and which organization it is of.
+"""The DNS tree walk: the records above a domain, and the organizational domain they define.
 
-A walk asks at most eight names, whatever the domain (RFC 9989 §4.10), and each of its steps is
-kept, to be shown. One ``RecordLookup`` serves all walks for a message, so no name is asked
-twice. Nothing is raised: an answer that did not come is a step that says so.
+A walk queries at most eight names, whatever the domain (RFC 9989 §4.10), and records each step for
+display. One ``RecordLookup`` serves all walks for a message, so no name is queried twice. Nothing
+is raised: a missing answer is a step that says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write a DMARC aggregate report, and what it is sent in (RFC 9990; RFC 7489 appendix C)."""
+"""Writes a DMARC aggregate report, and the message that carries it (RFC 9990; RFC 7489 appendix C)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Find the aggregate reports in a message that they were sent in (RFC 9990 §3.5.2).
+"""Finds the aggregate reports in the message that carries them (RFC 9990 §3.5.2).
 
-The standard asks for no structure: whatever looks like a report by its type or name is taken,
-wherever it stands, and the rest is left alone.
+The standard prescribes no structure: whatever looks like a report by its type or name is taken,
+wherever it is, and the rest is ignored.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Read a DMARC aggregate report that was received (RFC 9990; RFC 7489 appendix C).
+"""Parses a received DMARC aggregate report (RFC 9990; RFC 7489 appendix C).
 
-Reports are written by many programs, some of them badly; a row that makes sense is taken, one
-that does not is left out and named. What is no report is refused with the reason. Nobody may
-act on a report that did not come with an aligned signature of its sender: see RFC 9990 §3.5.2.
+Reports are written by many programs, some of them badly; a row that makes sense is taken, one that
+does not is skipped and listed. What is not a report is refused with the reason. Nobody may act on a
+report that came without an aligned signature of its sender: see RFC 9990 §3.5.2.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Take a report out of what it was sent in: gzip, zip, or nothing.
+"""Unpacks a report: gzip, zip, or neither.
 
-Senders are strangers. At most ``max_size`` octets come out, and at most ``max_ratio`` times
-what went in (small reports excepted); of a zip file one entry is read, and nothing that is
-packed twice is unpacked twice. Time and memory are bounded by the same.
+Senders are strangers. At most ``max_size`` octets come out, and at most ``max_ratio`` times what
+went in (small reports excepted); of a zip file one entry is read, and nothing is unpacked twice.
+Time and memory are bounded by the same limits.
 """
 
 from __future__ import annotations
