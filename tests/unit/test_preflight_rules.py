@@ -152,6 +152,8 @@ _FOUND = [
     ("403", _html('<img src="https://acme-shop.com/a.png" alt="a">')),
     ("404", _html('<img src="cid:logo" width="9" alt="a">')),
     ("405", mail(_PNG)),
+    ("405", mail("<img src='https://acme-shop.com/a' width='600' alt=''><p>Unsubscribe here</p>")),
+    ("405", mail("<img src='https://acme-shop.com/a.png' alt='a'>")),
     ("406", _html('<img src="https://acme-shop.com/o.gif" width="1" height="1" alt="">')),
     ("411", _html("<style>p:hover { animation: x 1s }</style>")),
     ("412", _html("<video src='https://acme-shop.com/a.mp4' controls></video>")),
@@ -222,6 +224,12 @@ def test_a_rule_finds_what_it_is_for(number: str, octets: bytes) -> None:
         mail(f"{_WORDS}<p style='color:#fff;background:#fff;display:none'>preview</p>"),
         mail(text=f"{WORDS} https://acme-shop.com/%E2%9C%93%AB%CD?a=%7B%7D"),
         mail("<p>Yes</p><img src='https://acme-shop.com/smile.png' alt=':)' width='16' height='16'>"),
+        mail(f"<p>Your code is <b>123456</b></p>{_PNG.replace('600', '120').replace('300', '40')}"),
+        mail("<p>Your code is 123456.</p><img src='https://acme-shop.com/logo.png' alt='Acme'>"),
+        mail(text="Lost: undefined method 'total' for nil"),
+        mail(text="TypeError: undefined\n    at handler (/srv/app/index.js:12:9)\n  value: null"),
+        mail(text='Total: NaN\nTraceback (most recent call last):\n  File "cart.py", line 1'),
+        mail(f"{_WORDS}<p>Your TODO list: call the bank</p>"),
         mail(more="Precedence: bulk\r\nAuto-Submitted: auto-replied\r\n"),
         mail(attached=("invoice.pdf", "application/pdf", b"%PDF-1.7")),
         mail(attached=("a.b.report.v2.xlsx", "application/vnd.ms-excel", b"PK\x03\x04\x14\x00\x00")),
@@ -281,6 +289,14 @@ def test_findings_name_the_line_of_the_html() -> None:
     judged = next(one for one in found.findings if one.finding.code == "PB-MAIL-301")
     assert judged.lines == (3,)
     assert judged.finding.evidence == ("HTML line 3: http://localhost/ “x”",)
+
+
+def test_a_link_to_localhost_is_no_error_while_a_program_is_tried() -> None:
+    """Caught mail leads to the machine where its program runs, which is a warning there."""
+    octets = mail(f'{_WORDS}<a href="http://localhost/">x</a>')
+    for facts, level in ((Facts(), Level.ERROR), (Facts(is_rehearsal=True), Level.WARNING)):
+        (judged,) = assess_octets(octets, facts).of(Aspect.LINKS)
+        assert (judged.finding.code, judged.finding.level) == ("PB-MAIL-301", level)
 
 
 def test_an_assessment_survives_json() -> None:

@@ -64,3 +64,4 @@ class Facts(Struct, frozen=True, kw_only=True):
     authentication: AuthenticationFacts | None = None
     links: tuple[LinkAnswer, ...] | None = None
     spam: tuple[SpamVerdict, ...] | None = None
+    is_rehearsal: bool = False  # it was caught on its way to nobody, from a program that is tried

@@ -135,6 +135,7 @@ class Judging:
             authentication=authentication,
             links=links,
             spam=await self._ask_filters(content, summary, kept),
+            is_rehearsal=True,
         )
 
     async def _ask_filters(

@@ -90,7 +90,7 @@ def _author(letter: Letter, address: str) -> Iterator[Judged]:
             Level.NOTE,
             105,
             "The author's address asks readers not to answer",
-            "Answers tell mail programs that a sender is wanted; readers have questions as well.",
+            "Readers have questions, and mail programs trust senders more whom people answer.",
             "Name a mailbox that somebody reads, in From or in Reply-To.",
             evidence=(shown,),
         )
@@ -195,7 +195,7 @@ def _message_id(letter: Letter) -> Iterator[Judged]:
             113,
             "There is no Message-ID",
             "Answers cannot be threaded, copies not recognized, and filters count it.",
-            "Let your mail library make one: <unique@your-domain>.",
+            "Let your mail library make one: <unique@your-domain>. Many relays add it, not all.",
             tenths=5,
         )
         return

@@ -15,7 +15,10 @@ from pillarbox.preflight.style import read_attribute
 
 __all__ = ["RULES"]
 
-_LEAST_WORDS: Final = 15  # beside images
+_LEAST_WORDS: Final = 15  # beside a large image
+_FEW_WORDS: Final = 4  # beside images of which nobody says how large they are
+_LARGE: Final = 100 * 200  # square pixels, from which on an image may stand for text
+_WIDE: Final = 300  # pixels of one side, where the other is not said
 _MOST: Final = 5
 _NUMBER: Final = re.compile(r"\s*(\d{1,5})(?!\d|\s*%)")  # pixels, and no part of the whole
 _TINY: Final = 2  # pixels
@@ -96,21 +99,23 @@ def _missing_parts(letter: Letter) -> Iterator[Judged]:
 
 
 def _only_images(letter: Letter) -> Iterator[Judged]:
+    """Say that images stand for text; a small one beside a short text, such as a logo, does not."""
     page = letter.page
     pictures = [one for one in _pictures(page) if _size(one) > _ICON]
     if page is None or not pictures:
         return
     words = len(page.text.split())
-    if words < _LEAST_WORDS:
+    if words < max(map(_least_words, pictures)):
         yield _one(
             Level.WARNING,
             405,
-            f"The mail is images, with {plural(words, 'word')} beside",
+            f"The mail is images, with {plural(words, 'word')} beside" if words
+            else "The mail is nothing but images",
             "Where images are off it is blank, and filters count it as spammers hide text so.",
             "Write what matters as text.",
             pictures,
             tenths=10,
-        )
+        )  # fmt: skip
 
 
 def _tracking(letter: Letter) -> Iterator[Judged]:
@@ -119,7 +124,7 @@ def _tracking(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             406,
-            f"{plural(len(tiny), 'image')} of one pixel, as they count who reads a mail",
+            f"{plural(len(tiny), 'image')} of one pixel, as are used to count readers",
             "Apple Mail and Gmail fetch all images themselves, so the count tells little; "
             "in Europe it needs the reader's consent.",
             "Leave it out unless it is needed.",
@@ -142,14 +147,24 @@ def _is_tiny(image: Element) -> bool:
 
 def _size(image: Element) -> int:
     """Return the larger of width and height, as far as they are said; a large number if not."""
-    style = dict(_styles(image))
-    sizes = [
-        int(found[1])
-        for name in ("width", "height")
-        for found in (_NUMBER.match(image.get(name) or ""), _NUMBER.match(style.get(name, "")))
-        if found is not None
-    ]
-    return max(sizes, default=_UNKNOWN)
+    return max((_side(image, "width") or 0, _side(image, "height") or 0)) or _UNKNOWN
+
+
+def _least_words(image: Element) -> int:
+    """Return how many words a mail should have beside an image, by the size of it."""
+    width, height = _side(image, "width"), _side(image, "height")
+    if width is None or height is None:
+        return _LEAST_WORDS if (width or height or 0) >= _WIDE else _FEW_WORDS
+    return _LEAST_WORDS if width * height >= _LARGE else 1
+
+
+def _side(image: Element, name: str) -> int | None:
+    """Return the pixels that the attribute or the style says, the larger of the two."""
+    found = (
+        _NUMBER.match(image.get(name) or ""),
+        _NUMBER.match(dict(_styles(image)).get(name, "")),
+    )
+    return max((int(each[1]) for each in found if each is not None), default=None)
 
 
 def _is_hidden(image: Element) -> bool:

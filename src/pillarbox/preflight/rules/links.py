@@ -59,14 +59,18 @@ _CONFUSABLE: Final = re.compile(r"xn--")
 
 def _internal(letter: Letter) -> Iterator[Judged]:
     found = [one for one in _of_web(letter) if is_internal(one.host)]
+    is_rehearsal = letter.facts.is_rehearsal  # where the program runs on the author's machine
     yield from _say(
         found,
-        Level.ERROR,
+        Level.WARNING if is_rehearsal else Level.ERROR,
         301,
         "points to a host that readers cannot reach",
         "The name or address exists on your machine or network only.",
-        "Set the base address of your program to its public one.",
-        tenths=15,
+        "As it should be while you try it here; where it sends to others, its base address has to "
+        "be the public one."
+        if is_rehearsal
+        else "Set the base address of your program to its public one.",
+        tenths=5 if is_rehearsal else 15,
     )
 
 

@@ -113,8 +113,8 @@ def _clients(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             411,
-            f"Of the {plural(len(found.features), 'feature')} that the HTML uses, half of the clients "
-            f"or more lack {len(plainer)}",
+            f"Half of the clients or more lack {len(plainer)} of the "
+            f"{plural(len(found.features), 'feature')} that the HTML uses",
             "There the mail is plainer; the table of clients says where (caniemail.com).",
             "Look whether the mail can be read without them: most are decoration.",
             evidence=tuple(f"{use.title}: {_who(use)}" for use in plainer[:_MOST]),

@@ -44,7 +44,7 @@ def _plain_text(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             211,
             "There is no plain-text part",
-            "Watches, screen readers and cautious readers show nothing good; filters count it.",
+            "Watches, and programs that show no HTML, make something up; spam filters count it.",
             "Send multipart/alternative: text/plain first, then text/html.",
             tenths=5,
         )

@@ -35,7 +35,7 @@ _EMPTY_VALUES: Final = re.compile(
     r"\[object \w{1,20}\]"
     r"|\b(?:hello|hi|hey|dear|hallo|liebe[r]?|bonjour|hola|ciao),?[ ]+(?:undefined|null|none|nan)\b"
     r"|(?<![\w.])(?:undefined|null|nan)(?:[ ]+(?:undefined|null|nan))+\b"
-    r"|(?<![\"'])[:#$€£][ ]{0,2}(?:undefined|null|nan)(?![\w'.-])"
+    r"|(?<![\"'])[:#$€£][ ]{0,2}(?:undefined|null|nan)(?![\w'.-]|[ ](?:method|variable|local|index)\b)"
     r"|(?m:^[ \t]{0,20}(?:undefined|null|NaN)[ \t]{0,20}$)"
     r"|\b(?:invalid date|1 January 1970|Jan 0?1, 1970|0001-01-01)\b",
     re.IGNORECASE,
@@ -47,10 +47,17 @@ _NOBODY: Final = re.compile(
     r"(?m:^[ \t]{0,20}(?:dear|hello|hi|hey|hallo|bonjour|hola)[ \t]{1,3}[,!][ \t]{0,3}$)",
     re.IGNORECASE,
 )
-_SAMPLE: Final = re.compile(r"(?i:lorem ipsum|dolor sit amet)|\bTODO\b:?|\bFIXME\b:?")
+_SAMPLE: Final = re.compile(r"(?i:lorem ipsum|dolor sit amet)|\b(?:TODO|FIXME):")
+# What programs say when they fail: there such words are what the mail is about.
+_REPORT: Final = re.compile(
+    r"Traceback \(most recent call last\)"
+    r"|(?m:^[ \t]{1,20}at [^\n]{1,200}:\d{1,7}\)?[ \t]{0,5}\r?$)"  # JavaScript, Java
+    r"|(?m:^[ \t]{0,20}#?\d{0,3}[ \t]{0,5}/?[\w./-]{1,200}\.(?:rb|php|py|go|js|ts|ex|cs)[:(]\d{1,7}\b)"
+)
 _MOST: Final = 5  # pieces of evidence
 _MAX_MARKS: Final = 1_000
 _MAX_LINES: Final = 20
+_MAX_REPORT: Final = 64 * 1024  # characters
 
 
 def _marks(letter: Letter) -> Iterator[Judged]:
@@ -107,7 +114,7 @@ def _empty_values(letter: Letter) -> Iterator[Judged]:
     code = letter.page.code if letter.page is not None else ""
     found = [
         (excerpt(text, *match.span()), match[0])
-        for _, text in _texts(letter)
+        for _, text in (() if _is_report(letter) else _texts(letter))
         for match in _EMPTY_VALUES.finditer(text)
         if match[0].strip() not in code
     ]
@@ -129,6 +136,11 @@ def _empty_values(letter: Letter) -> Iterator[Judged]:
             evidence=tuple(dict.fromkeys(shown for shown, _ in found))[:_MOST],
             lines=tuple(_line_of(letter, word.strip()) for _, word in found[:_MOST]),
         )
+
+
+def _is_report(letter: Letter) -> bool:
+    """Tell whether a mail reports the failure of a program, with the lines of code that led there."""
+    return any(_REPORT.search(text[:_MAX_REPORT]) for _, text in _texts(letter))
 
 
 def _nobody(letter: Letter) -> Iterator[Judged]:

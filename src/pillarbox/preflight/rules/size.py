@@ -23,7 +23,7 @@ def _html(letter: Letter) -> Iterator[Judged]:
     if letter.mail.html is None:
         return
     size = len(letter.mail.html.encode())
-    shown = f"{size / _KB:,.0f} KB"
+    shown = f"{size / _KB:,.0f} KB" if size >= _KB else "less than 1 KB"
     if size > _CLIPPED:
         yield judged(
             Aspect.SIZE,
