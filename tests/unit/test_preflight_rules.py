@@ -226,6 +226,8 @@ def test_a_rule_finds_what_it_is_for(number: str, octets: bytes) -> None:
         mail("<p>Yes</p><img src='https://acme-shop.com/smile.png' alt=':)' width='16' height='16'>"),
         mail(f"<p>Your code is <b>123456</b></p>{_PNG.replace('600', '120').replace('300', '40')}"),
         mail("<p>Your code is 123456.</p><img src='https://acme-shop.com/logo.png' alt='Acme'>"),
+        _with(Subject="Fwd: your order"),
+        _html('<link href="https://fonts.googleapis.com/css?family=Ubuntu" rel="stylesheet">'),
         mail(text="Lost: undefined method 'total' for nil"),
         mail(text="TypeError: undefined\n    at handler (/srv/app/index.js:12:9)\n  value: null"),
         mail(text='Total: NaN\nTraceback (most recent call last):\n  File "cart.py", line 1'),

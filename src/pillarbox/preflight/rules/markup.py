@@ -35,7 +35,6 @@ _LOSES_CONTENT: Final = frozenset(
         "html-progress",
         "html-marquee",
         "html-popover",
-        "html-link",
         "image-svg",
         "image-base64",
         "image-webp",

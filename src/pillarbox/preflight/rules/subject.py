@@ -16,7 +16,7 @@ __all__ = ["RULES"]
 _LONG: Final = 100  # characters; phones show about 40, programs on desks about 80
 _LEAST_CAPITALS: Final = 12
 _CAPITALS: Final = 0.9  # of all letters
-_ANSWER: Final = re.compile(r"(?:re|fwd?|aw|wg|sv|antw|tr|rv)(?:\[\d+\])?:\s*", re.IGNORECASE)
+_ANSWER: Final = re.compile(r"(?:re|aw|sv|antw)(?:\[\d+\])?:\s*", re.IGNORECASE)
 _SHOUTS: Final = re.compile(r"[!?]{3,}|\${3,}|[!]\s+[!]")
 _EARLY: Final = 3_600.0  # seconds that a date may be ahead of the clock of who received it
 _LATE: Final = 7 * 86_400.0
@@ -82,7 +82,7 @@ def _fake_answer(letter: Letter) -> Iterator[Judged]:
             Aspect.CONTENT,
             Level.WARNING,
             205,
-            "The subject looks like an answer or a forward, but nothing says to what",
+            "The subject looks like an answer, but nothing says to what",
             "Feigned answers annoy readers, and filters know the trick.",
             "Leave the prefix out; a true answer has In-Reply-To and References.",
             tenths=3,
