@@ -1,8 +1,9 @@
-"""pillarbox in a process that is forked from one which has imported it already.
+"""pillarbox commands in processes that are forked from one which has imported them already.
 
-An interpreter that imports a node works for most of a second before it does anything; a test
-that starts fifty nodes would spend its time on that alone. What is forked is a process as real
-as any other: it has its own files, sockets and signals, and SIGKILL ends it as surely.
+An interpreter that imports a node works for most of a second before it does anything; tests
+that start one after the other would spend their time on that alone. What is forked is a
+process as real as any other: it has its own files, sockets and signals, and SIGKILL ends it as
+surely. Only what lies before ``pillarbox.cli.main`` is missing, and other tests start there.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import IO, Any
 
 _PRELOADED = [
     __name__,
@@ -31,16 +35,30 @@ _PRELOADED = [
 class ForkedCommand:
     """A ``pillarbox`` command that runs; used as a ``subprocess.Popen`` is."""
 
-    def __init__(self, words: Sequence[str], output: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        stdout: IO[Any],
+        stderr: IO[Any],
+        stdin: IO[Any] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         """Start it.
 
         Args:
             words: What stands after ``pillarbox``.
-            output: Where its standard output and error are appended.
-            environment: Its whole environment.
+            stdout: Where its standard output goes.
+            stderr: Where its standard error goes.
+            stdin: Its standard input; nothing, if there is none.
+            env: Its whole environment; this one's, if there is none.
         """
-        arguments = (tuple(words), str(output), str(Path.cwd()), dict(environment))
-        self._process = _context().Process(target=_run, args=arguments)
+        with Path(os.devnull).open("rb") as nothing:
+            # A connection is what multiprocessing hands over with its file descriptor.
+            files = [Connection(os.dup(f.fileno())) for f in (stdin or nothing, stdout, stderr)]
+        environment = dict(os.environ if env is None else env)
+        arguments = (files, tuple(words), str(Path.cwd()), environment)
+        self._process = _context().Process(target=_run, args=arguments, daemon=True)
         self._process.start()
 
     @property
@@ -58,20 +76,42 @@ class ForkedCommand:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM)."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """Kill it as nothing can prevent (SIGKILL)."""
         self.send_signal(signal.SIGKILL)
 
-    def wait(self, seconds: float | None = None) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """Wait for its end and return its exit code.
 
         Raises:
             subprocess.TimeoutExpired: It still runs after so many seconds.
         """
-        self._process.join(seconds)
+        self._process.join(timeout)
         if (code := self.poll()) is None:
-            raise subprocess.TimeoutExpired("pillarbox", seconds or 0.0)
+            raise subprocess.TimeoutExpired("pillarbox", timeout or 0.0)
         return code
+
+
+def run_forked(
+    *words: str, given: str = "", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a ``pillarbox`` command to its end, as ``subprocess.run`` does."""
+    with (
+        tempfile.TemporaryFile("w+") as stdin,
+        tempfile.TemporaryFile("r+", encoding="utf-8") as stdout,
+        tempfile.TemporaryFile("r+", encoding="utf-8") as stderr,
+    ):
+        stdin.write(given)
+        stdin.seek(0)
+        command = ForkedCommand(words, stdin=stdin, stdout=stdout, stderr=stderr, env=env)
+        code = command.wait(60)
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(words, code, stdout.read(), stderr.read())
 
 
 @cache
@@ -81,12 +121,14 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _run(words: Sequence[str], output: str, folder: str, environment: dict[str, str]) -> None:
+def _run(
+    files: Sequence[Connection], words: Sequence[str], folder: str, environment: dict[str, str]
+) -> None:
     """Become the command, in the new process."""
-    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(written, 1)
-    os.dup2(written, 2)
-    os.close(written)
+    for number, file in enumerate(files):
+        os.dup2(file.fileno(), number)
+        file.close()
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has put /dev/null in its place
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

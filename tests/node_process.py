@@ -91,14 +91,17 @@ class NodeProcess:
         file.write_text(self.config, "utf-8")
         file.chmod(0o600)
         environment = {**os.environ, **self.environment}
-        output = self.directory / "output"
-        if self.is_forked:
-            self.process = ForkedCommand(("serve", "--config", str(file)), output, environment)
-            return
-        command = [*self.before, *(word.format(config=file) for word in self.command)]
-        with output.open("ab") as written:
+        with (self.directory / "output").open("ab") as output:
+            if self.is_forked:
+                words = ("serve", "--config", str(file))
+                self.process = ForkedCommand(words, stdout=output, stderr=output, env=environment)
+                return
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=written, stderr=written, env=environment
+                [*self.before, *(word.format(config=file) for word in self.command)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
             )
 
     async def ready(self, *, seconds: float = 30.0) -> float:

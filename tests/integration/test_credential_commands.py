@@ -9,7 +9,6 @@ import secrets
 import smtplib
 import socket
 import subprocess
-import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forked import ForkedCommand, run_forked
 from tests.receiving import Wire, user_file
 
 from pillarbox.smtp.sasl.mechanism import ClientSetting
@@ -79,9 +79,8 @@ class Served:
         self.wires: list[Wire] = []
         self._clients = itertools.count(2)
         with (folder / "stderr").open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pillarbox", "serve", "-c", str(self.config)], stderr=stderr
-            )
+            words = ("serve", "-c", str(self.config))
+            self.process = ForkedCommand(words, stdout=stderr, stderr=stderr)
 
     def events(self, name: str = "") -> list[dict[str, Any]]:
         """Return what the log has, of one kind or all."""
@@ -101,14 +100,8 @@ class Served:
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pillarbox", "-c", str(self.config), *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            input=stdin,
-            env={**os.environ, "COLUMNS": "200"},
-        )
+        environment = {**os.environ, "COLUMNS": "200"}
+        done = run_forked("-c", str(self.config), *words, given=stdin, env=environment)
         self.said += done.stdout + done.stderr
         return done
 
