@@ -37,6 +37,7 @@ __all__ = [
     "ConnectionOpened",
     "ConnectionRefused",
     "DefectFound",
+    "DkimKeyChanged",
     "DsnCreated",
     "Event",
     "EventsDropped",
@@ -218,6 +219,15 @@ class CertificateExpires(
     path: str
     expires_at: float
     days: int  # left; negative: it has ended
+
+
+class DkimKeyChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="dkim.key"):
+    """The node has made a DKIM key, or taken one a step further in its life."""
+
+    domain: str
+    name: str  # where its record stands in DNS
+    state: str  # as `pillarbox dkim list` has it
+    record: list[str] = field(default_factory=list)  # to publish now, as lines of a zone file
 
 
 class CommandRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="command.refused"):

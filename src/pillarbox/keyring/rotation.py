@@ -7,16 +7,19 @@ its way. Each call does what can be done now, and says what it waits for.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pillarbox.config.settings import DkimAlgorithm, DkimDomainSettings
+from pillarbox.errors import PermanentError
 from pillarbox.keyring.inspection import Inspection
 from pillarbox.keyring.kept_key import KeptKey
+from pillarbox.mailauth.dkim import make_private_key
 from pillarbox.mailauth.dkim.algorithm import Algorithm
 from pillarbox.policy.key_life import KeyCause, KeyState, settled_at
 
-__all__ = ["Step", "activate", "algorithms_of", "new_selector", "retire", "see"]
+__all__ = ["Step", "activate", "algorithms_of", "make_keys", "new_selector", "retire", "see"]
 
 _LETTERS = {Algorithm.RSA_SHA256: "r", Algorithm.ED25519_SHA256: "e"}
 _READY = frozenset({KeyState.MADE, KeyState.PUBLISHED, KeyState.SEEN})
@@ -62,6 +65,43 @@ def new_selector(month: str, algorithm: Algorithm, taken: Iterable[str]) -> str:
         number += 1
         selector = f"{first}{number}"
     return selector
+
+
+def make_keys(
+    known: Iterable[KeptKey],
+    domain: str,
+    algorithms: Iterable[Algorithm],
+    *,
+    rsa_bits: int,
+    now: float,
+    selector: str = "",
+) -> tuple[KeptKey, ...]:
+    """Return new keys of a domain; each takes up to a second of CPU.
+
+    Args:
+        known: All keys that there are, retired ones included.
+        domain: In A-labels and lower case.
+        algorithms: One key is made for each.
+        rsa_bits: Size of an RSA key.
+        now: Seconds since 1970.
+        selector: Its name, if only one is made; otherwise names are chosen.
+
+    Raises:
+        PermanentError: The selector is taken.
+    """
+    taken = {key.selector for key in known if key.domain == domain}
+    if selector in taken:
+        raise PermanentError(f"{domain} has or had a key with the selector {selector}")
+    month = time.strftime("%Y%m", time.gmtime(now))
+    return tuple(
+        KeptKey.new(
+            domain,
+            selector or new_selector(month, algorithm, taken),
+            make_private_key(algorithm, rsa_bits),
+            now,
+        )
+        for algorithm in algorithms
+    )
 
 
 def see(inspections: Iterable[Inspection], now: float) -> list[Step]:

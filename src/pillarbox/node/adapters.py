@@ -6,15 +6,24 @@ from collections.abc import Callable
 
 from pillarbox.clock import Clock
 from pillarbox.config.settings import DnsSettings, LogFormat, LogSettings, Settings
+from pillarbox.dns.authorities import NetworkAuthorities, ResolverAuthority
 from pillarbox.dns.cache import CachingResolver
 from pillarbox.dns.network import NetworkResolver
 from pillarbox.dns.zone import ZoneResolver
 from pillarbox.events.log import LogLevel, LogWriter
+from pillarbox.mailauth.authorities import Authorities
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.store import select
 from pillarbox.store.port import Store
 
-__all__ = ["kind_of_store", "make_log", "make_network_resolver", "make_resolver", "make_store"]
+__all__ = [
+    "kind_of_store",
+    "make_authorities",
+    "make_log",
+    "make_network_resolver",
+    "make_resolver",
+    "make_store",
+]
 
 
 def make_store(settings: Settings, now: Callable[[], float]) -> Store:
@@ -55,6 +64,18 @@ def make_network_resolver(dns: DnsSettings) -> NetworkResolver:
         PermanentError: A server is no address.
     """
     return NetworkResolver(servers=dns.servers, timeout=dns.timeout, trust_ad=dns.trust_ad)
+
+
+def make_authorities(settings: Settings) -> Authorities:
+    """Return who says what is published: the configured zone file, or servers on the network.
+
+    Raises:
+        PermanentError: The zone file cannot be read, or a server is no address.
+    """
+    dns = settings.dns
+    if dns.zone_file is not None:
+        return ResolverAuthority(ZoneResolver.from_file(dns.zone_file), str(dns.zone_file))
+    return NetworkAuthorities(servers=dns.servers, timeout=dns.timeout)
 
 
 def make_log(settings: LogSettings) -> LogWriter:

@@ -58,6 +58,7 @@ from pillarbox.node.defects import defect_found
 from pillarbox.node.forwarding import Rewriting
 from pillarbox.node.guarding import make_guards
 from pillarbox.node.judging import Judging
+from pillarbox.node.key_care import KeyCare
 from pillarbox.node.limiting import Limiting
 from pillarbox.node.policy_pages import bind_https
 from pillarbox.node.reports import Reporting
@@ -153,6 +154,9 @@ class Node:
             undo.push_async_callback(self.store.close)
             await self._start_services(undo)
             undo.pop_all()  # from here on it is ``stop`` that ends them
+        self.key_care = KeyCare(
+            lambda: self.settings, lambda: self.keys, clock=self.clock, sink=self.tell
+        )
         self._upkeep = Upkeep(
             self.store,
             self.clock,
@@ -235,6 +239,7 @@ class Node:
         grace = self.settings.node.shutdown_grace
         if self._upkeep is not None:
             await self._upkeep.stop()
+            await self.key_care.stop()
         await asyncio.gather(self.receiver.stop(grace), self.deliverer.stop(grace))
         if self._sandbox is not None:
             await self._sandbox.close()

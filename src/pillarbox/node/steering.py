@@ -71,6 +71,11 @@ class Steering:
                 "somebody tries passwords on many accounts from many addresses (PB-AUTH-001); "
                 "see `pillarbox auth bans`"
             )
+        problems += [
+            f"new DKIM keys of {domain} wait for their records; `pillarbox dkim dns {domain}` "
+            "prints what is to be published"
+            for domain in self._node.key_care.unpublished
+        ]
         return problems
 
     def follow(self, changed: Sequence[Changed], change: Change) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,8 @@ from pillarbox.errors import PermanentError
 from pillarbox.keyring.kept_key import KeptKey
 from pillarbox.keyring.publication import publication
 from pillarbox.keyring.ring import make_key_store
-from pillarbox.keyring.rotation import Step, new_selector
+from pillarbox.keyring.rotation import Step, make_keys
 from pillarbox.mailauth.authorities import Authorities
-from pillarbox.mailauth.dkim import make_private_key
 from pillarbox.mailauth.dkim.algorithm import Algorithm
 from pillarbox.policy.key_life import KeyState
 from pillarbox.smtp.address import ascii_domain
@@ -108,17 +106,16 @@ class Keys:
         Raises:
             PillarboxError: The selector is taken, or the keys cannot be kept.
         """
-        taken = {key.selector for key in self.all if key.domain == domain}
-        if selector in taken:
-            raise PermanentError(f"{domain} has or had a key with the selector {selector}")
-        month = time.strftime("%Y%m", time.gmtime(self.now))
-        made = []
-        for algorithm in algorithms:
-            name = selector or new_selector(month, algorithm, taken)
-            private = make_private_key(algorithm, self.rules(domain).rsa_bits)
-            made.append(KeptKey.new(domain, name, private, self.now))
+        made = make_keys(
+            self.all,
+            domain,
+            algorithms,
+            rsa_bits=self.rules(domain).rsa_bits,
+            now=self.now,
+            selector=selector,
+        )
         self.keep(*made)
-        return tuple(made)
+        return made
 
     def rules(self, domain: str) -> DkimDomainSettings:
         """Return how a domain is signed for."""

@@ -54,6 +54,14 @@ class DkimSettings:
         0.0,
         unit=Unit.SECONDS,
     )
+    rotate_after: float = setting(
+        "Age of the keys that sign at which the node makes new ones, says so in its log, lets them "
+        "sign once every authoritative server has their records, and destroys the old ones in "
+        "time; 0: only `pillarbox dkim rotate` does that. Of nodes that share a folder of keys, "
+        "one is to do it.",
+        0.0,
+        unit=Unit.SECONDS,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
