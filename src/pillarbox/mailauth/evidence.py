@@ -1,6 +1,6 @@
-"""What was asked of DNS for a decision, and what came back.
+"""Records the DNS queries behind a decision, with their answers.
 
-A ``RecordingResolver`` stands in front of another one for the length of one decision::
+A ``RecordingResolver`` wraps another resolver for the length of one decision::
 
     asked = RecordingResolver(resolver, loop.time)
     found = await spf.check_host(ip, domain, sender, asked)

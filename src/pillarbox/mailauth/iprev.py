@@ -1,4 +1,4 @@
-"""iprev: whether the name that an address claims in DNS claims the address, too (RFC 8601 §3)."""
+"""iprev: whether the host name of an address resolves back to that address (RFC 8601 §3)."""
 
 from __future__ import annotations
 

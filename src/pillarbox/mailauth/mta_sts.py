@@ -1,8 +1,8 @@
-"""MTA-STS as values: the record in DNS, the policy, its matching, its life (RFC 8461).
+"""MTA-STS as values: the DNS record, the policy, host matching, expiry (RFC 8461).
 
-Nothing is fetched here: who fetches asks for ``policy_url``, takes no more than
-``MAX_POLICY_OCTETS`` within ``FETCH_SECONDS``, follows no redirect (§3.3), and hands the text to
-``parse_policy``. What cannot be used raises ``StsError``, which says what a TLS report calls it.
+Nothing is fetched here: the fetcher requests ``policy_url``, takes no more than
+``MAX_POLICY_OCTETS`` within ``FETCH_SECONDS``, follows no redirect (§3.3), and passes the text to
+``parse_policy``. An unusable policy raises ``StsError``, which carries its TLS report result type.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The tags of a policy record in DNS, ``v=DMARC1; p=none``, read as forgivingly as it must be.
+"""Parses the tags of a DNS policy record, ``v=DMARC1; p=none``, as forgivingly as required.
 
-DMARC and BIMI want what is wrong with a record passed over, where signatures want the whole
-list refused (``tag_list``). So reading never raises: what is no tag is said in words beside
-what could be read, and of a tag that stands twice the first counts. RFC 9989 §4.8.
+DMARC and BIMI want faults in a record ignored, where signatures want the whole list refused
+(``tag_list``). So parsing never raises: malformed tags are described beside those that could be
+read, and of a repeated tag the first counts. RFC 9989 §4.8.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The resolver port: what pillarbox asks of DNS, and the answers it tells apart.
+"""The resolver port: the DNS queries of pillarbox, and the answers it distinguishes.
 
-``pillarbox.dns`` implements it over the network, ``pillarbox.lab`` from a zone file.
+``pillarbox.dns`` implements it, over the network and from a zone file.
 """
 
 from __future__ import annotations

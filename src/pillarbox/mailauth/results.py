@@ -1,4 +1,4 @@
-"""What came of judging a message, and how it is written into Authentication-Results."""
+"""The results of authenticating a message, and their form in Authentication-Results."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""Rewrite the reverse-path of forwarded mail, and take bounces back to it (SRS).
+"""Rewrites the reverse-path of forwarded mail, and reverses it for bounces (SRS).
 
-A forwarder that keeps the reverse-path fails SPF at the next server. So the path becomes an
-address of ours that holds the old one, a day and a keyed hash: ``SRS0=hash=day=host=user``. A
-path that another forwarder rewrote becomes ``SRS1=hash=host==...`` and does not grow any more.
-Bounces to such an address are handed back only while the hash fits and the day is recent, so
-that nobody can send through us to addresses of his choice. Case does not count, because some
-servers fold it. There is no RFC; the form is that of the SRS paper and of libsrs2, with a
-stronger hash.
+A forwarder that keeps the reverse-path fails SPF at the next server. So the path becomes a local
+address that contains the old one, a day and a keyed hash: ``SRS0=hash=day=host=user``. A path that
+another forwarder rewrote becomes ``SRS1=hash=host==...`` and does not grow further. Bounces to such
+an address are passed back only while the hash matches and the day is recent, so that nobody can
+send through us to arbitrary addresses. Case does not count, because some servers fold it. There is
+no RFC; the form is that of the SRS paper and of libsrs2, with a stronger hash.
 """
 
 from __future__ import annotations

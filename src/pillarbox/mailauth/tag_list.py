@@ -1,7 +1,7 @@
 """The ``name=value; name=value`` lists of DKIM signatures, DKIM keys and ARC (RFC 6376 §3.2).
 
-A list is read whole or not at all: what breaks its grammar raises ``TagListError``, which says
-what is wrong. Time is linear in the octets, whatever they are.
+A list is parsed completely or not at all: a violation of its grammar raises ``TagListError``, which
+says what is wrong. Time is linear in the octets, whatever they are.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The JSON of a TLS report, field by field (RFC 8460 §4.4).
+"""The JSON schema of a TLS report, field by field (RFC 8460 §4.4).
 
-Optional is what senders leave out; null counts as left out. Unknown fields are passed over.
+Fields that senders leave out are optional; null counts as absent. Unknown fields are ignored.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Everything that can be known of who sent a message, in one pass over its body.
+"""All authentication of a message's sender, in one pass over its body.
 
-A ``Verifier`` is made once. For each message it is begun with the header and what the session
-knows, fed the body in chunks, and concluded::
+A ``Verifier`` is created once. For each message it begins with the header and what the session
+knows, is fed the body in chunks, and concludes::
 
     examination = verifier.begin(header, client)
     examination.feed(chunk)  # again and again
     found = await examination.conclude(now=clock.now())
 
-Body hashes are shared by DKIM, ARC and whoever else wants one (``also_wanted``), so that the
-body is read once. What DNS is asked is asked at the same time, as far as the standards let it.
-Nothing raises for what a message or DNS says: each result has its reason in words.
+Body hashes are shared by DKIM, ARC and any other user (``also_wanted``), so that the body is read
+once. DNS is queried in parallel as far as the standards allow. Nothing is raised for the content of
+a message or of DNS: each result has its reason in words.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """Address lists of From, Sender, To, Cc and Bcc (RFC 5322 §3.4, RFC 6532 §3.2).
 
-The parser is strict where laxness has been abused: what two readers could take for two
-different addresses is an error and no guess (CVE-2023-27043). Encoded words are never
-decoded, so none can smuggle an ``@``. Time is linear, and nesting costs no stack. Obsolete
-routes, empty list elements and dots in unquoted names are read, because old mail has them
-(RFC 5322 §4.4). Nothing is raised: an error is a value with its position.
+The parser is strict where laxness has been abused: what two parsers could read as two different
+addresses is an error, never a guess (CVE-2023-27043). Encoded words are not decoded, so none can
+smuggle in an ``@``. Time is linear, and nesting costs no stack. Obsolete routes, empty list
+elements and dots in unquoted names are accepted, because old mail has them (RFC 5322 §4.4). Nothing
+is raised: an error is a value with its position.
 
-Strategy: comments are made blanks first, for they nest. Then one pattern reads an element,
-with quantifiers that never give back, so that each character is looked at a few times at most:
-possessive ones on characters, atomic groups around repeated groups, because CPython before 3.11.5
-repeats a possessive group wrongly.
+Strategy: comments are replaced by blanks first, because they nest. Then one pattern matches an
+element, with quantifiers that never backtrack, so that each character is visited a few times at
+most: possessive ones on characters, atomic groups around repeated groups, because CPython before
+3.11.5 matches a possessive group wrongly.
 """
 
 from __future__ import annotations

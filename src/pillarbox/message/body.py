@@ -1,8 +1,8 @@
-"""Which parts of a message a reader is shown as its text, and which are attached to it.
+"""Which parts of a message are its text, and which are attachments.
 
 The rules are those of JMAP (RFC 8621 §4.1.4), which sum up what the large clients do: of
-alternatives the plain and the HTML one each make a view; what stands beside them in a mixed
-multipart belongs to both; an image that stands inline is a part of the body; all else is attached.
+alternatives, the plain and the HTML one each make a view; what is beside them in a mixed multipart
+belongs to both; an inline image is part of the body; everything else is attached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Invitations: the events of a text/calendar part, as far as a reader is shown them.
 
-A small reader of its own, for what strangers send: no recurrence is expanded and no time zone is
-looked up, so nothing multiplies. What is malformed is left out; nothing is raised; events, their
-attendees and texts are bounded. RFC 5545 §3.1, §3.2, §3.3.11, §3.6.1; RFC 5546 §1.4.
+A small parser for input from strangers: no recurrence is expanded and no time zone is looked up, so
+nothing multiplies. Malformed parts are skipped; nothing is raised; events, attendees and texts are
+bounded. RFC 5545 §3.1, §3.2, §3.3.11, §3.6.1; RFC 5546 §1.4.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Octets of any character set as text.
+"""Decodes octets of any character set.
 
-A label chooses from a closed list and never names a codec of Python: ``zip``, ``idna`` and
-``unicode_escape`` are no character sets, and UTF-7 hides markup from everyone who looks for it.
-Labels mean what mail means by them, as browsers have it: ``iso-8859-1`` is windows-1252, ``gb2312``
-is GB18030. Any octets become text, and nothing is raised; what cannot be read is U+FFFD. Time is
+A label selects from a closed list and never names a Python codec: ``zip``, ``idna`` and
+``unicode_escape`` are not character sets, and UTF-7 hides markup from everyone who looks for it.
+Labels mean what mail means by them, as in browsers: ``iso-8859-1`` is windows-1252, ``gb2312`` is
+GB18030. Any octets become text, and nothing is raised; undecodable octets are U+FFFD. Time is
 linear: single-octet sets are complete tables, so that bad octets cost what good ones cost.
 
 RFC 2978 and https://encoding.spec.whatwg.org/#names-and-labels.

@@ -1,8 +1,8 @@
-"""One-time codes: the digits or letters that a mail asks its reader to type in somewhere.
+"""One-time codes: the digits or letters that a message asks its reader to type in somewhere.
 
-A guess by closeness: a code stands near a word such as "code", "PIN" or 「認証コード」, often in a
-line of its own, sometimes in the subject. Years, amounts, order numbers and telephone numbers are
-what it is mistaken for. Nothing is raised; time is linear in the text that is looked at.
+A guess by proximity: a code is near a word such as "code", "PIN" or 「認証コード」, often on its own
+line, sometimes in the subject. Years, amounts, order numbers and telephone numbers are the usual
+false matches. Nothing is raised; time is linear in the examined text.
 """
 
 from __future__ import annotations

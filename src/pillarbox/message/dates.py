@@ -1,7 +1,7 @@
-"""The Date field as a time (RFC 5322 §3.3, §4.3).
+"""Parses the Date field (RFC 5322 §3.3, §4.3).
 
-Tolerant: the day of the week may be wrong, the seconds and the zone may be missing, old names of
-zones are known. What is no date is None; nothing is raised.
+Tolerant: the day of the week may be wrong, the seconds and the zone may be missing, obsolete zone
+names are known. Anything else is None; nothing is raised.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Building delivery status notifications (RFC 3464 in multipart/report, RFC 6522).
+"""Builds delivery status notifications (RFC 3464 in multipart/report, RFC 6522).
 
-A notification is plain for people first, then exact for programs, then what was sent. Every
-line ends in CRLF and has at most 998 octets, and everything is ASCII but for an address that
-needs SMTPUTF8, so that any peer can take it. What a peer said is shown without controls.
-The original is returned whole only if it failed, is small and is 7-bit; else its header is
-(RFC 3461 §4.3). Which notification is owed is ``pillarbox.policy.notify``'s to say.
+A notification is plain text for people first, then exact fields for programs, then the original.
+Every line ends in CRLF and has at most 998 octets, and everything is ASCII except an address that
+needs SMTPUTF8, so that any peer can accept it. A peer's words are shown without control characters.
+The original is returned in full only if it failed, is small and is 7-bit; otherwise only its header
+(RFC 3461 §4.3). Which notification is due is decided by ``pillarbox.policy.notify``.
 """
 
 from __future__ import annotations

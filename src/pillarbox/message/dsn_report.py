@@ -1,4 +1,4 @@
-"""What a delivery status notification reports (RFC 3464 §2.2, §2.3): plain values."""
+"""The contents of a delivery status notification (RFC 3464 §2.2, §2.3): plain values."""
 
 from __future__ import annotations
 

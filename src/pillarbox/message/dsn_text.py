@@ -1,7 +1,6 @@
-"""What a delivery status notification says to people: what happened, whose side it is on,
-the remote's exact words, and what to do.
+"""The human-readable part of a notification: what happened, on whose side, and what to do.
 
-The text is plain English in lines of CRLF; remote words are shown without controls.
+It quotes the remote server's exact words, without control characters, in lines that end in CRLF.
 """
 
 from __future__ import annotations

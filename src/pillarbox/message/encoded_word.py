@@ -1,9 +1,9 @@
 """Encoded words: how header fields carry text that is not ASCII (RFC 2047, RFC 6532).
 
-Tolerant as readers are: blanks within a word, a word in the middle of another, characters that
-are split between two words, and raw UTF-8 are read. Any octets become one line of text without
-control characters, so that no word can bring a line end (or a NUL) into what is shown. Nothing
-is raised; time is linear. Addresses are never decoded here: see ``message.people``.
+Tolerant, as mail programs are: blanks within a word, a word in the middle of another, characters
+split between two words, and raw UTF-8 are accepted. Any octets become one line of text without
+control characters, so that no word can introduce a line end (or a NUL). Nothing is raised; time is
+linear. Addresses are never decoded here: see ``message.people``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Header fields, explained: what each is for, and what this one says.
+"""Explains header fields: what each is for, and what its value says.
 
-``explain_field`` gives the purpose from a table and, for fields that machines write for machines, a
-reading of the value piece by piece. Nothing is checked here and nothing is raised: what cannot be
-read is passed over, and values and pieces are bounded.
+``explain_field`` takes the purpose from a table and, for fields that machines write for machines,
+breaks the value down piece by piece. Nothing is validated and nothing is raised: what cannot be
+parsed is skipped, and values and pieces are bounded.
 """
 
 from __future__ import annotations

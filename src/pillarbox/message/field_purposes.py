@@ -1,4 +1,4 @@
-"""What each common header field is for, in a sentence for someone who has never seen one.
+"""The purpose of each common header field, in a sentence for someone who has never seen one.
 
 A table and nothing else: the name in lower case, the sentence, where it is defined.
 """

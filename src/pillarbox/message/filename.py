@@ -1,9 +1,9 @@
-"""Names for attachments that cannot hurt the one who saves them.
+"""Safe file names for attachments.
 
-A sender chooses the name; it may climb out of a folder, hide its ending behind a character that
-turns the direction of writing, or mean a device. ``safe_filename`` gives a plain last component of
-at most 150 octets that each file system and each header field takes; ``shown_filename`` the
-name as it was meant, with what cannot be seen made visible. RFC 2183 §2.3, RFC 6266 §4.3.
+The sender chooses the name; it may climb out of a directory, hide its extension behind a character
+that reverses the direction of writing, or name a device. ``safe_filename`` returns a plain last
+component of at most 150 octets that every file system and header field accepts; ``shown_filename``
+returns the intended name, with invisible characters made visible. RFC 2183 §2.3, RFC 6266 §4.3.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text whose lines were broken on the way, joined again (RFC 3676, ``format=flowed``)."""
+"""Joins lines that were broken in transit again (RFC 3676, ``format=flowed``)."""
 
 from __future__ import annotations
 

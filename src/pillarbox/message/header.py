@@ -1,9 +1,9 @@
 """The header scanner: which fields a message has, and where they are.
 
-One pass over the octets, in time linear in their number whatever they are, and nothing is
-decoded. Any octets have a header, perhaps an empty one: it ends at the empty line, or before
-the first line that is no field, as it does for real servers (RFC 5322 §2.2, §3.6.8, §4.5).
-What breaks a limit raises ``HeaderRefused``, which carries the reply; nothing else is raised.
+One pass over the octets, in linear time whatever they are, and nothing is decoded. Any octets have
+a header, perhaps an empty one: it ends at the empty line, or before the first line that is not a
+field, as it does in real servers (RFC 5322 §2.2, §3.6.8, §4.5). A broken limit raises
+``HeaderRefused``, which carries the reply; nothing else is raised.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Message-ID: making one, and reading the one that is there (RFC 5322 §3.6.4).
+"""Message-ID: creates one, and parses an existing one (RFC 5322 §3.6.4).
 
-Both are pure text work. Reading never fails: what is no identifier reads as "".
+Both are pure text work. Parsing never fails: anything that is not an identifier is "".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The addresses of the web that a mail names, for tests that follow one and checks that try all.
+"""The web addresses in a message, for tests that follow one and checks that try all.
 
-Markup is read by a linear scan, not rendered: what is written broken enough is missed. At most
-``MAX_LINKS`` are given, in their order, each once for the place and the words it stands in.
+Markup is read by a linear scan, not rendered: sufficiently broken markup is missed. At most
+``MAX_LINKS`` are returned, in order, each once per place and text.
 """
 
 from __future__ import annotations

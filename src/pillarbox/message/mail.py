@@ -1,8 +1,8 @@
-"""A mail as a reader sees it: its fields decoded, its text, what is attached, its MIME tree.
+"""A message as a reader sees it: its fields decoded, its text, its attachments, its MIME tree.
 
-Any octets are a mail; nothing is raised for what they say. What is odd in them is named in
-``defects``, in words for people. Work is bounded by ``message.tree.TreeLimits`` and linear in the
-octets. CPython's ``email`` package has no part in it. RFC 5322, RFC 2045 to 2049, RFC 8621 §4.1.4.
+Any octets are a message; nothing is raised for their content. Oddities are listed in ``defects``,
+in words for people. Work is bounded by ``message.tree.TreeLimits`` and linear in the octets.
+CPython's ``email`` package is not used. RFC 5322, RFC 2045 to 2049, RFC 8621 §4.1.4.
 """
 
 from __future__ import annotations

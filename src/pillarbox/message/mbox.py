@@ -1,9 +1,9 @@
-"""Many mails in one file: the mbox format, read as written by anybody (RFC 4155, mboxrd).
+"""The mbox format, many messages in one file, as written by anybody (RFC 4155, mboxrd).
 
-A mail begins at a line ``From ``, who, when, that a header field follows: most writers put an
+A message begins at a line ``From ``, sender, date, followed by a header field: most writers put an
 empty line before it, some do not, and many leave ``From Russia with love`` in a text unquoted.
-Reading takes one level of quoting off (``>From``), as mboxrd and most others write it; writing
-puts one on every such line, so that what is written is read back octet for octet.
+Reading removes one level of quoting (``>From``), as mboxrd and most others write it; writing adds
+one to every such line, so that a message survives octet for octet.
 """
 
 from __future__ import annotations

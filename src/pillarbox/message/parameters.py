@@ -1,8 +1,8 @@
 """The parameters of Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2183, RFC 2231).
 
-Values are read as senders write them: quoted or not, in pieces (``name*0``), in a character set
-of their own (``name*``), as encoded words, in raw UTF-8. Of a parameter that stands twice the first
-counts. Nothing is raised; time is linear, and pieces are counted up to a bound.
+Values are read as senders write them: quoted or not, in pieces (``name*0``), with a character set
+(``name*``), as encoded words, in raw UTF-8. Of a repeated parameter the first counts. Nothing is
+raised; time is linear, and the number of pieces is bounded.
 """
 
 from __future__ import annotations

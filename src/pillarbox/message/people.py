@@ -1,9 +1,9 @@
-"""The people that an address field names, as a reader is shown them.
+"""The people in an address field, as a reader is shown them.
 
-For eyes only: what is decided (who may send, who is aligned) is decided on ``parse_address_list``,
-which refuses what is ambiguous. Here something is shown for whatever stands there. Encoded words
-are decoded in names and never in addresses, so none can bring an ``@`` (RFC 2047 §5). Nothing
-is raised; time is linear, and a list is cut at a bound. RFC 5322 §3.4, RFC 6532 §3.2.
+For display only: decisions (who may send, who is aligned) use ``parse_address_list``, which refuses
+ambiguity. Here something is shown for any input. Encoded words are decoded in names and never in
+addresses, so none can introduce an ``@`` (RFC 2047 §5). Nothing is raised; time is linear, and a
+list is cut at a bound. RFC 5322 §3.4, RFC 6532 §3.2.
 """
 
 from __future__ import annotations

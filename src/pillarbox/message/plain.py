@@ -1,7 +1,7 @@
-"""What a reader would see of HTML, as text: for snippets, for the index, for mail without text.
+"""HTML as plain text, as a reader would see it: for snippets, the index, and mail without text.
 
-No rendering: tags go, blocks end a line, what is never shown (scripts, styles, comments, the head)
-goes with its content. Time is linear for any markup; nothing is raised.
+No rendering: tags are dropped, blocks end a line, and what is never shown (scripts, styles,
+comments, the head) is dropped with its content. Time is linear for any markup; nothing is raised.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a submission server puts right in a message, and what it does not take (RFC 6409 §8).
+"""What a submission server corrects in a message, and what it refuses (RFC 6409 §8).
 
-A missing Date and Message-ID are added, Bcc and Return-Path are removed, an mbox "From "
-line is taken off, and the empty line behind the header is put in where it is missing. All
-other octets stay as they are: an edit says which slices of the message are kept.
-Relayed mail is not touched like this; it only gets a trace field.
+A missing Date and Message-ID are added, Bcc and Return-Path are removed, an mbox "From " line is
+removed, and a missing empty line after the header is added. All other octets stay as they are: an
+edit says which slices of the message remain. Relayed mail is not edited; it only gets a trace
+field.
 """
 
 from __future__ import annotations

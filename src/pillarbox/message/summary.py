@@ -1,7 +1,7 @@
-"""What a list shows of a mail, and what a search finds it by, in little time.
+"""What a list shows of a message and a search finds it by, quickly.
 
-The work is bounded: the tree is found, but only the beginnings of the texts are decoded that the
-snippet and the index want. Nothing is raised for what a mail says.
+The work is bounded: the tree is built, but only the beginnings of the texts that the snippet and
+the index need are decoded. Nothing is raised for the content of a message.
 """
 
 from __future__ import annotations

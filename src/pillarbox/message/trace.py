@@ -1,8 +1,8 @@
 """Received fields, and the date they carry (RFC 5321 §4.4).
 
-What a client says about itself is written so that it cannot break out of its place: no line
-ends, no brackets, no parentheses. Building a Received field costs about two microseconds,
-because what stays the same in a session is put together once (``ReceivedTrace``).
+What a client says about itself is written so that it cannot escape its place: no line ends, no
+brackets, no parentheses. Building a Received field takes about two microseconds, because what is
+constant in a session is assembled once (``ReceivedTrace``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Content-Transfer-Encoding: the octets of a part as they were before they were sent.
+"""Content-Transfer-Encoding: decodes a part to its original octets.
 
-Malformed base64 and quoted-printable give what can be had of them; what follows an encoding that
-nobody knows (uuencode among them) stays as it is. Nothing is raised; time is linear. RFC 2045 §6.
+Malformed base64 and quoted-printable yield what can be recovered; an unknown encoding (uuencode
+among them) leaves the octets as they are. Nothing is raised; time is linear. RFC 2045 §6.
 """
 
 from __future__ import annotations

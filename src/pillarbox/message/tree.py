@@ -1,10 +1,10 @@
 """The MIME tree of a message: which parts it has, and how they nest.
 
-Any octets have a tree, of one part at least; nothing is raised. It is found in one pass over
-the octets whatever they are: each line that begins with two hyphens is looked up among the
-boundaries that are open, so the boundary of an outer part ends all that is within it. What
-nests deeper than ``TreeLimits`` says, or comes behind its last part, is not taken apart.
-Contents are decoded when they are asked for. RFC 2045, RFC 2046 §5, RFC 2183, RFC 2231, RFC 6532.
+Any octets have a tree of at least one part; nothing is raised. It is found in one pass over the
+octets: each line that begins with two hyphens is looked up among the open boundaries, so the
+boundary of an outer part ends everything within it. What nests deeper than ``TreeLimits`` allows,
+or follows the last part, is not taken apart. Contents are decoded on demand. RFC 2045, RFC 2046 §5,
+RFC 2183, RFC 2231, RFC 6532.
 """
 
 from __future__ import annotations

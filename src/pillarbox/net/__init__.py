@@ -1,3 +1,3 @@
-"""Connections that pillarbox opens: addresses, TLS, and the driver of ``ClientConnection``."""
+"""Outgoing connections: addresses, TLS, and the driver of ``ClientConnection``."""
 
 from __future__ import annotations

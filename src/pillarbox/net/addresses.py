@@ -1,4 +1,4 @@
-"""Which addresses can be another's server on the internet, and which are machines inside."""
+"""Distinguishes addresses on the internet from those of internal machines."""
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
-"""Drive a connection to a server: open it, send messages over it, say goodbye.
+"""Drives a connection to a server: opens it, sends messages over it, says goodbye.
 
-A ``Channel`` is an ``asyncio.Protocol`` around a pure ``ClientConnection``. A message on an
-open channel costs one write (or two, where DATA has to be asked for), one future and one
-``await``; time-outs share a single timer, whatever number of replies is waited for.
+A ``Channel`` is an ``asyncio.Protocol`` around a pure ``ClientConnection``. A message on an open
+channel costs one write (two if DATA has to be asked for), one future and one ``await``; timeouts
+share a single timer, however many replies are awaited.
 
-Guarantees: ``transact`` returns one outcome for each recipient, whatever the server or the
-network does, and raises only what the reader of a content does; after a time-out, a violation
-or a loss the connection is closed, so that a late reply finds nobody. ``open_channel`` raises
-``OpenFailed`` and nothing else. A canceled ``transact`` or ``open_channel`` closes the
-connection.
+Guarantees: ``transact`` returns one outcome for each recipient, whatever the server or the network
+does, and raises only what the reader of a content raises; after a timeout, a violation or a loss
+the connection is closed, so that a late reply reaches nobody. ``open_channel`` raises
+``OpenFailed`` and nothing else. A canceled ``transact`` or ``open_channel`` closes the connection.
 
-RFC 5321 §4.5.3.2 (time-outs), RFC 3207 (STARTTLS), RFC 8314 §3.3 (TLS from the start).
+RFC 5321 §4.5.3.2 (timeouts), RFC 3207 (STARTTLS), RFC 8314 §3.3 (TLS from the start).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The channel binding of a TLS connection: which certificate its server showed (RFC 5929 §4).
+"""The channel binding of a TLS connection: which certificate its server presented (RFC 5929 §4).
 
-It is the same for all versions of TLS, and can be computed wherever the certificate is known;
-``docs/adr`` says why it is this one.
+It is the same in all versions of TLS, and can be computed wherever the certificate is known; an ADR
+says why this one was chosen.
 """
 
 from __future__ import annotations

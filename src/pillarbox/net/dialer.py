@@ -1,7 +1,7 @@
-"""Open a connection to one address, and say in words why it cannot be opened.
+"""Opens a connection to one address, and says in words why it cannot be opened.
 
-Failures are ``DialError``s: all of them may go away by waiting, and each kind is a type of
-its own, so that a route can tell a machine that is down from one that has no more files.
+Failures are ``DialError``s: all of them may go away with time, and each kind has a type of its own,
+so that a route can tell a machine that is down from a process that is out of file descriptors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a connection goes, and on what terms.
 
-A pooled connection is known by both values and used for nothing else: both are frozen and
-hashable, so ``(endpoint, options)`` is the key of a pool.
+A pooled connection is identified by both and used for nothing else: both are frozen and hashable,
+so ``(endpoint, options)`` is the key of a pool.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""HTTP to addresses that others choose, and never to a machine inside.
+"""HTTP to URLs that others choose, and never to an internal machine.
 
-What a mail or a setting names may be meant to make us ask our own network (SSRF). So an address
-is taken apart and checked before anything is asked: only http and https, only ports of the web, no user
-name, no control characters. Names are resolved here; each address has to be public in whatever
-way it is written (``policy.public_addresses``), and the connection goes to the very address that
-was checked, so that a second answer of DNS changes nothing. Each redirect is checked the same way.
+A URL in a message or a setting may be meant to make us query our own network (SSRF). So it is
+parsed and checked first: only http and https, only web ports, no user name, no control characters.
+Names are resolved here; each address must be public in whatever way it is written
+(``policy.public_addresses``), and the connection goes to exactly the address that was checked, so
+that a second DNS answer changes nothing. Each redirect is checked the same way.
 """
 
 from __future__ import annotations

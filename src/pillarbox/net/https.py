@@ -1,7 +1,7 @@
-"""One exchange by HTTP, for who must not be led astray: no redirects, no proxies, all bounded.
+"""One HTTP exchange for clients that must not be led astray: no redirects, no proxies, all bounded.
 
-The protocol is h11's. The context that is passed in says whether the certificate has to verify
-for the host (RFC 9525); without one, nothing is encrypted.
+The protocol is h11's. The context passed in decides whether the certificate must verify for the
+host (RFC 9525); without one, nothing is encrypted.
 """
 
 from __future__ import annotations

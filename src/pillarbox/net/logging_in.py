@@ -1,8 +1,8 @@
-"""Log in to a server: the best mechanism it offers, then the next one if it does not go on.
+"""Logs in to a server: with the best mechanism it offers, then the next one if that cannot work.
 
-A password or a token is shown inside of TLS only, but for loopback. Each mechanism is tried
-once, and only a server that refuses the mechanism itself (504, 534) is asked by another; a
-refused password is not tried again.
+Outside of loopback, a password or token is sent only inside TLS. Each mechanism is tried once, and
+only a server that refuses the mechanism itself (504, 534) is asked with another; a refused password
+is not tried again.
 
 RFC 4954 §4, §6.
 """

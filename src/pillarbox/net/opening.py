@@ -1,4 +1,4 @@
-"""Open a channel: dial, greet, secure, log in (RFC 5321 §3.1, RFC 3207, RFC 4954)."""
+"""Opens a channel: dial, greet, secure, log in (RFC 5321 §3.1, RFC 3207, RFC 4954)."""
 
 from __future__ import annotations
 

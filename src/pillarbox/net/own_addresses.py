@@ -1,4 +1,4 @@
-"""The addresses of this machine: mail exchangers that are ourselves would loop."""
+"""The addresses of this machine: a mail exchanger at one of them would be a loop."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A few fixed pages over HTTP: what an authority or another mail server comes to read.
+"""Serves a few fixed pages over HTTP, for a certificate authority or another mail server.
 
-Not a web server: no files, no bodies of requests, one answer a connection. The protocol is
-h11's, the limits are ours: a client has ten seconds and one request of 8 KiB.
+Not a web server: no files, no request bodies, one response per connection. The protocol is h11's,
+the limits are ours: a client has ten seconds and one request of 8 KiB.
 """
 
 from __future__ import annotations

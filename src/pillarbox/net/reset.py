@@ -1,4 +1,4 @@
-"""Ending a connection rudely, as a machine that crashes does."""
+"""Resets a connection, as a crashing machine would."""
 
 from __future__ import annotations
 

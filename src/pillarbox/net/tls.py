@@ -1,8 +1,8 @@
-"""TLS as a client: the contexts, made once for each policy, and what was agreed on.
+"""TLS as a client: contexts, created once for each policy, and what was negotiated.
 
-``opportunistic`` trusts any certificate, since mail would go in the clear otherwise (RFC 3207
-§4.1 leaves it to local policy); ``verified`` wants a chain to a trusted authority and the
-name (RFC 9525). TLS 1.2 is the least in both.
+``opportunistic`` trusts any certificate, since mail would otherwise go in the clear (RFC 3207 §4.1
+leaves it to local policy); ``verified`` requires a chain to a trusted authority and the right name
+(RFC 9525). Both require TLS 1.2 or newer.
 """
 
 from __future__ import annotations

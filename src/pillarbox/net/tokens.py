@@ -1,8 +1,8 @@
-"""Bearer tokens to log in to smart hosts with: from a file, or from who issues them.
+"""Bearer tokens for logging in to smart hosts: from a file, or from their issuer.
 
-A ``FileToken`` is read for each connection, so that whoever renews it just writes it there. A
-``GrantedToken`` is asked for where it is used first, kept in memory, and asked for again a
-minute before it ends, or once a server has refused it.
+A ``FileToken`` is read for each connection, so that whoever renews it just writes the file. A
+``GrantedToken`` is requested when first used, cached in memory, and requested again a minute before
+it expires, or once a server has refused it.
 
 RFC 6750 (tokens), RFC 6749 §4.4 (client credentials), §6 (refresh tokens).
 """

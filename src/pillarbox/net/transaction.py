@@ -1,4 +1,4 @@
-"""One mail transaction as seen by the side that sends it: what is asked, what came of it."""
+"""A mail transaction as its sender sees it: what is asked, and what came of it."""
 
 from __future__ import annotations
 

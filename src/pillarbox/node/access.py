@@ -1,4 +1,4 @@
-"""Who may log in at a node: its key, its view of the credentials, and who judges logins."""
+"""Builds a node's authentication: its key, its view of the credentials, the authenticator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which adapters a configuration asks for."""
+"""Chooses the adapters that a configuration asks for."""
 
 from __future__ import annotations
 

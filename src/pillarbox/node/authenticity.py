@@ -1,4 +1,4 @@
-"""Signing and judging, made from the configuration of a node."""
+"""Builds signing and judging from the configuration of a node."""
 
 from __future__ import annotations
 

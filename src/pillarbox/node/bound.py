@@ -1,4 +1,4 @@
-"""The sockets of a node, bound before it gives up the privileges that low ports need."""
+"""The sockets of a node, bound before it drops the privileges that low ports need."""
 
 from __future__ import annotations
 

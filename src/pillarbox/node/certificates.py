@@ -1,4 +1,4 @@
-"""The certificates of a node: fetched where that is configured, watched as they grow old."""
+"""The certificates of a node: obtained where that is configured, watched as they expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an error that nobody expected is told of."""
+"""Reports unexpected errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sender rewriting as the configuration has it: its secret, its domain, and the way back."""
+"""Builds sender rewriting from the configuration: its secret, its domain, and the way back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a door is guarded by: room on its disk, memory of the machine, octets in flight."""
+"""Builds the guards of a door: disk space, machine memory, content in flight."""
 
 from __future__ import annotations
 

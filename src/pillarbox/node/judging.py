@@ -1,4 +1,4 @@
-"""What a node asks before it takes mail: the checks of each listener, and who inspects messages."""
+"""Builds what a node asks before it accepts mail: each listener's checks, and the inspectors."""
 
 from __future__ import annotations
 

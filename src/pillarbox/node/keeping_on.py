@@ -1,4 +1,4 @@
-"""Work that goes on for as long as the node does, whatever fails in it once."""
+"""Tasks that run as long as the node does, and survive failures."""
 
 from __future__ import annotations
 

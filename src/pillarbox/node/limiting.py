@@ -1,8 +1,8 @@
-"""What holds clients back at a running node: rates, bans, and the checks of strangers.
+"""The limits on clients of a running node: rates, bans, and the checks of strangers.
 
-Guarantees: what was counted is kept in the store, every second where other nodes count as
-well, every few seconds otherwise, and when the node stops. While the store is down nobody is
-held back less than before, and nobody more.
+Guarantees: counts are stored every second where other nodes count as well, every few seconds
+otherwise, and when the node stops. While the store is down, limits are neither looser nor stricter
+than before.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One pillarbox: a store, delivery, listeners, and a control socket.
+"""One pillarbox node: a store, delivery, listeners, and a control socket.
 
-Guarantees: services start from the store up and stop from the listeners down, so that no
-message is taken that cannot be kept, and none is delivered whose result cannot be recorded.
+Guarantees: services start from the store up and stop from the listeners down, so that no message is
+accepted that cannot be stored, and none is delivered whose result cannot be recorded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sandbox inside a full node: listeners of the kind ``sandbox`` catch into it."""
+"""The sandbox inside a full node: listeners of kind ``sandbox`` catch into it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Our MTA-STS policies, shown by HTTPS at ``mta-sts.`` each domain (RFC 8461 §3.3).
+"""Our MTA-STS policies, served by HTTPS at ``mta-sts.`` of each domain (RFC 8461 §3.3).
 
-The certificates are the node's; when one of them changes, the pages are shown with the new one.
+The certificates are the node's; when one of them changes, the pages use the new one.
 """
 
 from __future__ import annotations

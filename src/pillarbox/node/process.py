@@ -1,4 +1,4 @@
-"""The node as a process: its event loop, its signals, and the user that it becomes."""
+"""The node as a process: its event loop, its signals, and the user it runs as."""
 
 from __future__ import annotations
 

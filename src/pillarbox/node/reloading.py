@@ -1,7 +1,7 @@
-"""A new configuration in a running node: prepared where it can fail, then in force as a whole.
+"""Applies a new configuration to a running node: prepared where it can fail, then applied whole.
 
-Guarantees: while anything is prepared, nothing has changed; from the first change on, nothing
-can fail any more. What needs a restart stays as it was, and is named.
+Guarantees: while anything is being prepared, nothing has changed; from the first change on, nothing
+can fail. What needs a restart stays as it was, and is named.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reports as the configuration has them: what is counted, who sends it, and who reads others'."""
+"""Builds reporting from the configuration: what is counted, who sends it, who reads others'."""
 
 from __future__ import annotations
 

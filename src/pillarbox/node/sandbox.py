@@ -1,8 +1,8 @@
 """The sandbox with everything around it, in any running event loop.
 
-``SandboxParts`` is what a sandbox needs whoever receives its mail: the inbox behind a door of
-its own, the service, the pages and the API, POP3. ``SandboxNode`` adds listeners, and is all of
-``pillarbox sandbox``; a full node gives the parts to its own receiver instead.
+``SandboxParts`` is what a sandbox needs, whoever receives its mail: the inbox behind its own door,
+the service, the pages and the API, POP3. ``SandboxNode`` adds listeners, and is all of ``pillarbox
+sandbox``; a full node gives the parts to its own receiver instead.
 """
 
 from __future__ import annotations

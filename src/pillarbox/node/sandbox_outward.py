@@ -1,7 +1,7 @@
-"""Everything by which mail, or news of it, gets out of a sandbox again.
+"""Everything by which mail, or news of it, leaves a sandbox.
 
-Webhooks tell of new mail, POP3 hands it out, the relay releases it to real people, and
-``bounce-later@`` gives it back to where it came from.
+Webhooks announce new mail, POP3 hands it out, the relay releases it to real people, and
+``bounce-later@`` returns it to its sender.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sockets of a sandbox: bound before anything starts, on every loopback address if asked.
 
-"localhost" is two addresses for some clients and one for others, so both are bound, with the
-same port; where a machine has no IPv6, one is enough.
+"localhost" is two addresses for some clients and one for others, so both are bound, with the same
+port; where a machine has no IPv6, one is enough.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a node does every few seconds: say that it lives, take over, clean up.
+"""What a node does every few seconds: report that it is alive, adopt messages, clean up.
 
-It goes on whatever fails in it once. Two things end the node: another process that owns its
-mail now, and a disk that has failed.
+It continues through single failures. Two things end the node: another process that owns its mail
+now, and a failed disk.
 """
 
 from __future__ import annotations

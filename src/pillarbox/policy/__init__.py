@@ -1,3 +1,3 @@
-"""Our decisions, as functions of plain values: no I/O, no clock, no chance."""
+"""Our decisions, as functions of plain values: no I/O, no clock, no randomness."""
 
 from __future__ import annotations

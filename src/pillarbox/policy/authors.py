@@ -1,8 +1,8 @@
 """Whether a message's header names only authors that its sender may use.
 
-A header whose From cannot be read for certain names nobody, and is refused: one From field, no
-group, and no second Sender field. Each author has to be owned, also where a Sender field names
-somebody else: it is From that people see, and that DMARC goes by. (RFC 5322 §3.6.2; RFC 6409
+A From that cannot be parsed with certainty names nobody, and is refused: the header needs one From
+field, no group, and no second Sender field. The sender must own each author, even where a Sender
+field names somebody else: From is what people see, and what DMARC uses. (RFC 5322 §3.6.2; RFC 6409
 §6.3, §8.1.)
 """
 

@@ -1,9 +1,9 @@
-"""Why a login was refused: the causes, what each is told as, and which mistakes to look for.
+"""Why a login was refused: the causes, how each is reported, and which mistakes to look for.
 
-An *autopsy* is for the operator; the client never learns of it. The mistakes that programs
-make with a right password are few, and each can be undone: ``REPAIRS`` lists how. Whoever
-holds the credentials tries what ``repaired`` yields, and the first that would have let the
-client in names the cause. All texts are in ``SENTENCES``; none of them shows a secret.
+An *autopsy* is for the operator; the client never learns of it. The mistakes that programs make
+with a right password are few, and each can be undone: ``REPAIRS`` lists how. Whoever holds the
+credentials tries what ``repaired`` yields, and the first that would have succeeded names the cause.
+All texts are in ``SENTENCES``; none of them contains a secret.
 """
 
 from __future__ import annotations

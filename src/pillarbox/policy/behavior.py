@@ -1,9 +1,9 @@
 """How a mail server misbehaves on purpose, and the behaviors that a recipient's address names.
 
-``reject550@lab.test`` is refused, ``greylist@lab.test`` is deferred once, and so on, on any
-domain: one table with a sentence for each name, obeyed by the lab's servers and by the sandbox,
-from which the documentation is printed. A local part that is in no row is accepted, and a
-detail (``accept+1@``) makes different addresses of one behavior.
+``reject550@lab.test`` is refused, ``greylist@lab.test`` is deferred once, and so on, in any domain:
+one table with a sentence for each name, obeyed by the lab's servers and by the sandbox, from which
+the documentation is generated. A local part that is not in the table is accepted, and a detail
+(``accept+1@``) makes different addresses of one behavior.
 """
 
 from __future__ import annotations

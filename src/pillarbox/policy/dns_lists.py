@@ -1,9 +1,9 @@
-"""DNS lists of addresses: what is asked, and what the answers mean (RFC 5782).
+"""DNS lists of addresses: the queries, and what the answers mean (RFC 5782).
 
-A list answers with addresses of 127.0.0.0/8, each of which has a meaning of its own; which
-ones count is written as patterns (``127.0.0.2-11``, ``127.0.*.3``). What lies in
-127.255.255.0/24 is no listing, though many take it for one: by it a list says that it will
-not answer us (asked through a public resolver, asked too much, or wrongly).
+A list answers with addresses in 127.0.0.0/8, each with its own meaning; those that count are
+written as patterns (``127.0.0.2-11``, ``127.0.*.3``). An answer in 127.255.255.0/24 is not a
+listing, though many take it for one: with it a list refuses to answer (asked through a public
+resolver, asked too much, or malformed).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Rules by which a server fails on purpose: when one applies, how often, and what it then does.
 
-All of it is deterministic: what comes out depends on the rule, on what came in, on what was
-counted so far and, for a rate, on the time that is passed in. A probability is drawn from the
-rule's seed and the number of the case, so that a run can be repeated.
+All of it is deterministic: the outcome depends on the rule, on the input, on the counts so far and,
+for a rate, on the time passed in. A probability is drawn from the rule's seed and the number of the
+case, so that a run can be repeated.
 
-A rule is a value of plain fields, as it stands in JSON. ``FailingRule`` raises ``RuleInvalid``
-with a sentence for people where the fields make no sense.
+A rule is a value of plain fields, as in its JSON. ``FailingRule`` raises ``RuleInvalid`` with a
+sentence for people where the fields make no sense.
 """
 
 from __future__ import annotations

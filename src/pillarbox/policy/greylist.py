@@ -1,8 +1,8 @@
-"""Greylisting: who is not known is asked to come again, as every real mail server does (RFC 6647).
+"""Greylisting: unknown clients are asked to come back, as every real mail server does (RFC 6647).
 
-What is remembered of a triplet (the network of the client, the sender, the recipient) is
-when it was seen first and whether it came back in time. A network that came back often
-enough is believed from then on, whatever it sends.
+Remembered of a triplet (the client's network, the sender, the recipient) are when it was first seen
+and whether it came back in time. A network that came back often enough is trusted from then on,
+whatever it sends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The life of a DKIM key, as a table.
 
-A key must not sign before everybody can see its record, and its record must stay as long as
-mail that it signed may still be on its way. Everything that decides "may a key go from this
-state to that one?" lives in this file. ``docs/dkim.md`` explains the states.
+A key must not sign before everybody can see its record, and its record must stay as long as mail
+that it signed may still be on its way. Everything that decides whether a key may go from this state
+to that one is in this file. ``docs/dkim.md`` explains the states.
 """
 
 from __future__ import annotations

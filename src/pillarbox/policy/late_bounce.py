@@ -1,4 +1,4 @@
-"""The notification that ``bounce-later@`` asks for: mail that was taken is given back."""
+"""The notification that ``bounce-later@`` asks for: accepted mail is returned."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A URL as it is shown to people: where it leads, without what lets somebody in there.
+"""A URL as it is shown to people: where it leads, without the secrets in it.
 
-Programs of our time put tokens into queries, and people put passwords before the host.
+Programs put tokens into queries, and people put passwords before the host.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Networks of addresses, and which of them nobody outside can come from.
+"""Networks of addresses, and which of them nobody outside can connect from.
 
 A network is private when every address in it is: loopback, link-local, private use, or shared
-between a provider and its customers (RFC 1918, RFC 4193, RFC 6598). ``ipaddress`` itself looks
-at the two ends of a network only, and so calls 0.0.0.0/1 private.
+between a provider and its customers (RFC 1918, RFC 4193, RFC 6598). ``ipaddress`` itself looks only
+at the two ends of a network, and so calls 0.0.0.0/1 private.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which delivery status notification is owed to whom (RFC 3461 §4.1, §5.2, §6).
+"""Which delivery status notification is due to whom (RFC 3461 §4.1, §5.2, §6).
 
-None is ever owed to the null reverse-path (RFC 3461 §6.1), so that notifications cannot loop.
+None is ever due to the null reverse-path (RFC 3461 §6.1), so that notifications cannot loop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Patterns of recipient domains and of credential names, as rules are written with them."""
+"""The patterns in rules: for recipient domains and for credential names."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which addresses are another's on the internet, in whatever way they are written.
+"""Whether an address is public, in whatever way it is written.
 
-What a mail or a setting names may be meant to lead us to a machine inside. So an address counts
-as public only if no special use is known for it, and neither for an IPv4 address that is reached
-through it (RFC 6052, RFC 3056, RFC 4380, RFC 5214). The special uses are listed here, because
-``ipaddress`` knows another list in each release of Python.
+A URL or host in a message or a setting may be meant to lead us to an internal machine. So an
+address counts as public only if it has no special use, and neither has an IPv4 address embedded in
+it (RFC 6052, RFC 3056, RFC 4380, RFC 5214). The special uses are listed here, because
+``ipaddress`` has a different list in each release of Python.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The life of a recipient in the queue, as a table.
 
-Everything that decides "may a recipient go from this state to that one?" lives in
-this file. ``docs/queue.md`` draws its diagram from ``TRANSITIONS``.
+Everything that decides whether a recipient may go from this state to that one is in this file.
+``docs/queue.md`` draws its diagram from ``TRANSITIONS``.
 """
 
 from __future__ import annotations

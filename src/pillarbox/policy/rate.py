@@ -1,9 +1,9 @@
 """Rates: how many of something in how long, as a token bucket in two numbers.
 
-A bucket holds ``amount`` tokens and is filled evenly, ``amount`` in each ``period``. What is
-kept of it is its level (the tokens that are used up) and when it was that high. Beside it,
-what was used is counted in windows of one period, so that a level can be found again after
-a restart, and so that nodes that share a rate can tell each other.
+A bucket holds ``amount`` tokens and refills evenly, ``amount`` in each ``period``. Stored are its
+level (the tokens used up) and when it was that high. In addition, use is counted in windows of one
+period, so that a level can be restored after a restart, and so that nodes that share a rate can
+tell each other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The files that name local recipients and aliases: text in, values and findings out.
+"""Parses the files that list local recipients and aliases: text in, values and findings out.
 
-A line that cannot be read is an error with its file and number, and is left out; nothing is
-raised. ``#`` starts a comment at the start of a line or behind a blank. Programs, files and
-``:include:`` are no targets here.
+A malformed line is an error with its file and number, and is skipped; nothing is raised. ``#``
+starts a comment at the start of a line or after a blank. Programs, files and ``:include:`` are not
+supported as targets.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Local recipients: whom we take mail for, and where it really goes.
+"""Local recipients: whom we accept mail for, and where it really goes.
 
-A recipient of a local domain is listed, an alias, caught by a catch-all, or unknown, and an
-unknown one is refused in the session (RFC 5321 §3.6.2) and never bounced later. Postmaster
-and abuse always exist (RFC 5321 §4.5.1, RFC 2142 §4). Domains are compared by A-labels, local
-parts without regard to case. Aliases may point anywhere; loops and growth are bounded.
+A recipient in a local domain is listed, an alias, caught by a catch-all, or unknown, and an unknown
+one is refused in the session (RFC 5321 §3.6.2) and never bounced later. Postmaster and abuse always
+exist (RFC 5321 §4.5.1, RFC 2142 §4). Domains are compared as A-labels, local parts without regard
+to case. Aliases may point anywhere; loops and growth are bounded.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Who may send what where: the policy that keeps us from being an open relay.
 
-The rules of the configuration are tried in their order, and the first that fits decides.
-Behind them stand rules that are always there, and that are closed: a stranger reaches local
-recipients and nobody else. Who has logged in uses the senders that he owns. Everything that is
-not allowed is refused in the session; nothing is taken now to be bounced later.
-RFC 5321 §3.6.1, §7.1, §7.8; RFC 6409 §4.3, §6.
+The configured rules are tried in order, and the first that matches decides. After them come
+built-in rules, which are closed: a stranger reaches local recipients and nobody else; a client that
+has logged in uses the senders it owns. Everything that is not allowed is refused in the session;
+nothing is accepted now to be bounced later. RFC 5321 §3.6.1, §7.1, §7.8; RFC 6409 §4.3, §6.
 """
 
 from __future__ import annotations

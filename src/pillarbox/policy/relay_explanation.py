@@ -1,6 +1,6 @@
-"""Why a relay decision is what it is: every rule that was tried, and what it said.
+"""Explains a relay decision: every rule that was tried, and what it said.
 
-The decision itself is the policy's own; here it is only told. RFC 6409 §6.
+The decision itself is the policy's own; here it is only described. RFC 6409 §6.
 """
 
 from __future__ import annotations

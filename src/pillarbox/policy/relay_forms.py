@@ -1,8 +1,8 @@
-"""Every form in which strangers have asked mail servers for a relay.
+"""Every known form in which strangers have asked mail servers to relay.
 
-From the lists of nmap's smtp-open-relay, abuse.net and MAPS, from advisories of the last
-twenty years, and a few of our own. Each is what stands behind ``RCPT TO:``, as it is: many are
-no paths at all, and a server must say no to those as well.
+From the lists of nmap's smtp-open-relay, abuse.net and MAPS, from advisories of the last twenty
+years, and a few of our own. Each is what follows ``RCPT TO:``, literally: many are not paths at
+all, and a server must refuse those as well.
 """
 
 from __future__ import annotations

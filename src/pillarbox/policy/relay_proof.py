@@ -1,11 +1,11 @@
-"""Whether a stranger reaches an outside domain: every case of a relay policy, tried.
+"""Whether a stranger can reach an outside domain: every case of a relay policy, tried.
 
-What a policy can tell apart is finite. Addresses fall into the ranges between the borders of
-the networks that it names; domains into those that it names, those below them, and the rest;
-senders and logins likewise. One of each kind stands for all, so trying all combinations is a
-proof for the policy as it is evaluated, for every address and name there is. (Local parts with
-several wildcards at once are the exception: one that fits as few of them as possible is
-tried.) What the network in front of the node does to addresses is not part of it.
+A policy can distinguish only finitely many cases. Addresses fall into the ranges between the
+borders of the networks it names; domains into those it names, those below them, and the rest;
+senders and logins likewise. One of each kind stands for all, so trying all combinations is a proof
+for the policy as it is evaluated, for every address and name. (Local parts with several wildcards
+at once are the exception: one that matches as few of them as possible is tried.) What the network
+in front of the node does to addresses is not part of it.
 """
 
 from __future__ import annotations

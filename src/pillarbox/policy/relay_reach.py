@@ -1,4 +1,4 @@
-"""Who may send where by a relay policy, as a table for people.
+"""Who may send where under a relay policy, as a table for people.
 
 Clients are strangers, those of each trusted network, and each kind of login; recipients are our
 domains, those that rules name, and the rest; of each at most the first twenty.

@@ -1,8 +1,8 @@
-"""What a peer's reply means for a delivery: for good or for now, and for how much.
+"""What a peer's reply means for a delivery: permanent or temporary, and for how much of the mail.
 
-A failure concerns a recipient, the message, or the whole site. The scope decides whether
-other mail still goes there; a table names the codes that say more than their stage does.
-RFC 5321 §4.2, §4.5.3.1.10; RFC 3463; RFC 7504.
+A failure concerns a recipient, the message, or the whole site. The scope decides whether other mail
+still goes there; a table lists the codes that say more than their stage does. RFC 5321 §4.2,
+§4.5.3.1.10; RFC 3463; RFC 7504.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""When a deferred recipient is tried again, when it is given up, when the sender is told.
+"""When a deferred recipient is retried, when it is given up, and when the sender is told.
 
-All times are wall-clock seconds. The wall clock may jump, so no decision trusts it alone:
-nobody waits longer than the longest wait after it went back (``cap_wait``), and nothing
-expires just because it went forward (``is_expired``). RFC 5321 §4.5.4.1.
+All times are wall-clock seconds. The wall clock may jump, so no decision trusts it alone: nobody
+waits longer than the longest wait after it jumped back (``cap_wait``), and nothing expires just
+because it jumped forward (``is_expired``). RFC 5321 §4.5.4.1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Which route a recipient's mail takes; the first rule that matches wins.
 
-A local domain that names a route comes before all rules. Looking up is quick with any
-number of rules: exact domains are found in a table, and choices are remembered (at most
-``_REMEMBERED`` of them).
+A local domain that names a route comes before all rules. Lookup is fast with any number of rules:
+exact domains are found in a table, and choices are cached (at most ``_REMEMBERED`` of them).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The rules of a relay policy: who, from where, by which listener, as whom, to whom.
+"""The rules of a relay policy: who, from where, through which listener, as whom, to whom.
 
-A rule holds where each of its conditions does; a condition that is not given holds always.
-What a condition says no to is told by name, so that a decision can be explained.
+A rule matches if all its conditions do; an absent condition always matches. A condition that does
+not match is reported by name, so that a decision can be explained.
 """
 
 from __future__ import annotations

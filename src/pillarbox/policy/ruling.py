@@ -1,8 +1,8 @@
-"""A ruling: what a check says of a connection, a command or a message, and why.
+"""A ruling: what a check says about a connection, a command or a message, and why.
 
-Everything that judges mail before it is kept (block lists, greylisting, sender
-authentication, hooks) answers with one of these, so that all of them can be switched,
-ordered, logged and explained alike.
+Everything that judges mail before it is accepted (block lists, greylisting, sender authentication,
+hooks) answers with one of these, so that all of them can be switched, ordered, logged and explained
+alike.
 """
 
 from __future__ import annotations

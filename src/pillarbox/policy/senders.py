@@ -1,8 +1,8 @@
-"""Whose addresses a sender may use: patterns, as a credential and the configuration name them.
+"""Which addresses a sender may use: patterns in credentials and in the configuration.
 
-``ann@example.org`` is one address, ``news-*@example.org`` every one whose local part fits,
+``ann@example.org`` is one address, ``news-*@example.org`` every one whose local part matches,
 ``@example.org`` a whole domain, ``@*.example.org`` the domains below it, ``*`` everything, and
-``<>`` the null reverse-path (RFC 5321 §4.5.5). Domains are compared by A-labels, local parts
+``<>`` the null reverse-path (RFC 5321 §4.5.5). Domains are compared as A-labels, local parts
 without regard to case. A detail (``ann+x``) is another address: write ``ann+*@example.org``.
 """
 

@@ -1,4 +1,4 @@
-"""Judges a mail as its readers and receivers will: findings with fixes. PURE.
+"""Judges a message as its readers and receivers will: findings with fixes. PURE.
 
 ::
 

@@ -1,6 +1,6 @@
-"""What is thought of a mail: findings by aspect, a score with its arithmetic, and client support.
+"""The assessment of a message: findings by aspect, a score with its arithmetic, client support.
 
-An assessment is a value; ``preflight.kept`` writes it down, so that it can be kept beside the mail.
+It is a value; ``preflight.kept`` serializes it, so that it can be stored beside the message.
 """
 
 from __future__ import annotations

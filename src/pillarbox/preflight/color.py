@@ -1,4 +1,4 @@
-"""Colors of HTML and CSS, and how well one can be told from another (WCAG 2.2, 1.4.3)."""
+"""Colors in HTML and CSS, and the contrast between them (WCAG 2.2, 1.4.3)."""
 
 from __future__ import annotations
 

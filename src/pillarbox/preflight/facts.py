@@ -1,6 +1,6 @@
-"""What only I/O can find out of a mail, as values: who asks is not known here.
+"""The facts about a message that take I/O to find out, as values.
 
-``None`` always means: not asked. What is not known is never held against a mail.
+``None`` always means: not asked. What is unknown is never held against a message.
 """
 
 from __future__ import annotations

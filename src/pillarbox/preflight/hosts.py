@@ -1,4 +1,4 @@
-"""Names of hosts that no reader can reach, and names that are only for examples."""
+"""Host names that no reader can reach, and names that are only for examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All rules over one mail."""
+"""Applies all rules to a message."""
 
 from __future__ import annotations
 

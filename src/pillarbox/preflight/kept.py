@@ -1,7 +1,7 @@
-"""An assessment as JSON, to be kept beside its mail.
+"""An assessment as JSON, to be stored beside its message.
 
-Of what clients support, only the features that the mail uses are written down: the facts of the
-tests are the same for all mail, and are joined again when it is read.
+Of the client support only the features that the message uses are stored: the test data is the same
+for all messages, and is joined again when it is read.
 """
 
 from __future__ import annotations

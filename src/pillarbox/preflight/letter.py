@@ -1,4 +1,4 @@
-"""The mail as the rules see it: read once, looked at by all of them."""
+"""The message as the rules see it: parsed once, used by all of them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""An HTML part as a browser reads it, with the lines of the source that its elements stand on.
+"""An HTML part as a browser parses it, with the source lines of its elements.
 
-The tree is Lexbor's, so that a mail cannot hide from the rules what a client would show. The
-places come from a scan of the source: where it and the tree agree on how many elements of a
-name there are, their lines are known, and otherwise 0. Nothing raises. Lexbor takes quadratic
-time for what nests deeply, and for the attributes of one element, so the scan cuts the source
-where there are more than any mail needs; of what is very large, only the beginning is looked at.
+The tree is Lexbor's, so that a message cannot hide from the rules what a client would show. The
+positions come from a scan of the source: where it and the tree agree on the number of elements of a
+name, their lines are known, and otherwise 0. Nothing is raised. Lexbor takes quadratic time for
+deep nesting and for the attributes of one element, so the scan cuts the source where there are more
+than any message needs; of a very large part, only the beginning is examined.
 """
 
 from __future__ import annotations

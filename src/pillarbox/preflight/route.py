@@ -1,7 +1,7 @@
-"""The way a mail came, as its Received fields tell it (RFC 5321 §4.4, RFC 3848, RFC 8314 §4.3).
+"""The route of a message, from its Received fields (RFC 5321 §4.4, RFC 3848, RFC 8314 §4.3).
 
-Each server writes what it saw of the one before. What stands below the field of the first server
-that one trusts may be invented. Nothing raises; what a field does not say is empty.
+Each server records what it saw of the one before. What is below the field of the first trusted
+server may be forged. Nothing is raised; what a field does not say is empty.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a style sheet or a style attribute uses, as traces, and the declarations themselves.
+"""The traces and declarations of a style sheet or style attribute.
 
-Parsed by tinycss2, which takes linear time, and raises nothing as long as brackets do not nest
-deeply: there, and where it is very long, a style is cut. Mails repeat their style attributes
-by the hundred, so what was read of one is remembered.
+Parsed by tinycss2, which takes linear time and raises nothing as long as brackets do not nest
+deeply: there, and where it is very long, a style is cut. Messages repeat their style attributes by
+the hundred, so the result is cached.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Listeners: sockets, time-outs and limits around ``ServerConnection``."""
+"""Listeners: sockets, timeouts and limits around ``ServerConnection``."""
 
 from __future__ import annotations

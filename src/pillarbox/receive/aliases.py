@@ -1,4 +1,4 @@
-"""Recipients that stand for others: aliases, forwards, catch-alls (RFC 5321 §3.9.1)."""
+"""Expands recipients: aliases, forwards, catch-alls (RFC 5321 §3.9.1)."""
 
 from __future__ import annotations
 

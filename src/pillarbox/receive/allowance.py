@@ -1,7 +1,7 @@
 """The port for rates: how much the client of a session may still send.
 
-It is asked at every MAIL and RCPT, so it answers at once and without a task. What is too
-much is deferred with the time to wait, or taken to wait in the queue.
+It is asked at every MAIL and RCPT, so it answers at once and without a task. What exceeds a rate is
+deferred with the time to wait, or accepted to wait in the queue.
 """
 
 from __future__ import annotations

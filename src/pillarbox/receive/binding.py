@@ -1,4 +1,4 @@
-"""Binding the listeners' sockets, which may need privileges that the node then gives up."""
+"""Binds the listeners' sockets, which may need privileges that the node then drops."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A table that never outgrows its size, whoever fills it, and forgets at no cost.
+"""A table that never outgrows its size, whoever fills it, and evicts at no cost.
 
-It has two halves. When the new one is full it becomes the old one, and the old one is
-thrown away as a whole: taking out the oldest entry of a large dict one by one would walk
-over all that were taken out before.
+It has two halves. When the new one is full it becomes the old one, and the old one is discarded as
+a whole: evicting the oldest entry of a large dict one by one would walk over all that were evicted
+before.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What listeners of a sandbox use in place of what is the node's own.
+"""What listeners of a sandbox use instead of the node's own parts.
 
-They have a door of their own, into the inbox, so that nothing that comes in by them can get
-into the queue; judges of logins and limits of their own, so that a test that fails to log in
-bans nobody; and they may fail on purpose and be overheard.
+They have their own door, into the inbox, so that nothing they receive can get into the queue; their
+own authentication and limits, so that a test that fails to log in bans nobody; and they may fail on
+purpose and be recorded.
 """
 
 from __future__ import annotations

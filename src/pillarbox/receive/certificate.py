@@ -1,7 +1,7 @@
-"""Certificates in files: whom they are for, until when, and the one that we make ourselves.
+"""Certificates in files: their names, their expiry, and the self-signed one.
 
-The self-made one stands in where none is configured. It lets clients encrypt from the first
-minute; no other server can verify it.
+The self-signed one is used where none is configured. It lets clients encrypt from the first minute;
+no other server can verify it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which certificates the listeners of a node show, and how each of them speaks TLS."""
+"""Which certificates the listeners of a node present, and the TLS settings of each."""
 
 from __future__ import annotations
 

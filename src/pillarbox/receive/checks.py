@@ -1,8 +1,8 @@
-"""The port for whatever has a say in a session before there is a message.
+"""The port for whatever judges a session before there is a message.
 
-A check (a block list, greylisting, a hook) is asked at the stages that it names, may take
-its time, and answers with a ruling. What it cannot find out in time, or fails to, never
-turns mail away: the session goes on, and the operator is told.
+A check (a block list, greylisting, a hook) is asked at the stages it names, may take its time, and
+answers with a ruling. A check that fails, or does not answer in time, never turns mail away: the
+session goes on, and the operator is told.
 """
 
 from __future__ import annotations

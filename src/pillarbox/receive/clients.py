@@ -1,8 +1,8 @@
-"""What clients are known by, how many connections they may hold, and how often they did wrong.
+"""How clients are identified, how many connections they may hold, and how often they misbehaved.
 
-A client is an IPv4 address or an IPv6 /64, since whoever has one address of a /64 has all
-of them. The tables are bounded; who is forgotten first has no connection open and has been
-quiet for longest.
+A client is an IPv4 address or an IPv6 /64, since whoever has one address of a /64 has all of them.
+The tables are bounded; a client without open connections that has been quiet longest is dropped
+first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The content of one message while it comes in: in memory first, in the store when it grows.
+"""The content of one message while it arrives: in memory first, in the store when it grows.
 
-Its share of the memory budget is taken before it begins and given back when it is over.
+Its share of the memory budget is reserved before it begins and released when it is over.
 """
 
 from __future__ import annotations

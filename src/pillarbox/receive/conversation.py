@@ -1,7 +1,7 @@
-"""What is decided in a session: who may send, for whom, and what becomes of the content.
+"""The decisions in a session: who may send, to whom, and what happens to the content.
 
-One handler for each event of the ``ServerConnection``, in a table. A handler decides at
-once, or marks the decision as open (``is_deciding``) and carries the session on later.
+One handler for each event of the ``ServerConnection``, in a table. A handler decides at once, or
+marks the decision as open (``is_deciding``) and resumes the session later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A time limit that is only looked at when it might have passed."""
+"""A deadline that is only checked when it might have passed."""
 
 from __future__ import annotations
 

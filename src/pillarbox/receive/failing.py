@@ -1,7 +1,7 @@
-"""A conversation that fails on purpose, for listeners whose clients are tested.
+"""A conversation that fails on purpose, for listeners whose clients are under test.
 
-It asks ``Misbehavior`` before each decision, does what that says, and otherwise decides as
-every conversation does. What recipients ask for by their addresses is the lab's table
+It asks ``Misbehavior`` before each decision, does what that says, and otherwise decides as every
+conversation does. What recipients ask for by their addresses is the lab's table
 (``policy.behavior``), and works in the same way.
 """
 

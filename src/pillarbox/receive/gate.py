@@ -1,8 +1,8 @@
-"""What the checks of a listener have said in one session, and who waits for it.
+"""The rulings of a listener's checks in one session, and who waits for them.
 
-Checks of the connection and of HELO begin when there is something to look at, and run
-beside the session: nobody waits for a block list before the greeting. What they say counts
-at MAIL, where the sender is known, so that a refusal can be explained to whoever asks.
+Checks of the connection and of HELO begin as soon as there is something to check, and run beside
+the session: nobody waits for a block list before the greeting. Their rulings apply at MAIL, where
+the sender is known, so that a refusal can be explained to whoever asks.
 """
 
 from __future__ import annotations

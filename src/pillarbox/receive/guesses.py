@@ -1,9 +1,9 @@
-"""Who guesses passwords: it takes ever longer, then ends with 421, then comes a ban.
+"""Password guessing: answers get slower, then 421 ends the session, then the client is banned.
 
-What is counted is counted by client (an IPv4 address, an IPv6 /64), so that nobody can shut
-others out of their accounts from afar. Only an account that is attacked from many addresses
-is closed for a while to those from which it never came; the addresses from which a user has
-logged in lately always get an answer. All tables are bounded; their keys are keyed hashes.
+Failures are counted per client (an IPv4 address, an IPv6 /64), so that nobody can lock others out
+of their accounts from afar. Only an account that is attacked from many addresses is closed for a
+while to addresses that it never used; the addresses from which a user has logged in recently always
+get an answer. All tables are bounded; their keys are keyed hashes.
 """
 
 from __future__ import annotations

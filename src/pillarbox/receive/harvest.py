@@ -1,4 +1,4 @@
-"""Who asks for recipients that do not exist, to find those that do, gets ever slower answers."""
+"""Address harvesting: a client that tries unknown recipients gets ever slower answers."""
 
 from __future__ import annotations
 

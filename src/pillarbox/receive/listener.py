@@ -1,8 +1,8 @@
-"""One listener: it accepts connections, within the limits, and keeps its sessions.
+"""One listener: it accepts connections, within the limits, and keeps track of its sessions.
 
-Connections are accepted by hand, for two reasons: who is over a limit is turned away before
-anything is made for it, and when the process runs out of file descriptors accepting pauses
-for a moment instead of spinning, or losing the listener.
+Connections are accepted by hand, for two reasons: a client over a limit is turned away before
+anything is allocated for it, and when the process runs out of file descriptors accepting pauses for
+a moment instead of spinning, or losing the listener.
 """
 
 from __future__ import annotations

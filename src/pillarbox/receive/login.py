@@ -1,8 +1,8 @@
-"""The logins of one session: who the client is, or that it may not know why not.
+"""The logins of one session: who the client is, or a refusal that does not say why.
 
-A client learns only whether it may come in: whatever is wrong, the answer has the same text
-and takes the same time. What was wrong is found out after the answer, and told to the
-operator. A login holds as long as its credential does: it is looked at anew at each MAIL.
+A client learns only whether it may log in: whatever is wrong, the answer has the same text and
+takes the same time. The cause is found out after the answer, and reported to the operator. A login
+is valid as long as its credential is: it is checked again at each MAIL.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The PROXY protocol: how a load balancer says who the client behind it is.
+"""The PROXY protocol, by which a load balancer says who the client behind it is.
 
-Versions 1 and 2 of <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>. The
-parser is a pure function of the octets that have come so far. It is only asked for
-connections from listed proxies; from anybody else the header is a syntax error.
+Versions 1 and 2 of <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>. The parser is a
+pure function of the octets so far. It is only used for connections from listed proxies; from
+anybody else the header is a syntax error.
 """
 
 from __future__ import annotations

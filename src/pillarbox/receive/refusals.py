@@ -1,6 +1,7 @@
-"""What a listener says when it does not let a client in, or not on (RFC 5321 §4.2, RFC 3463).
+"""The replies of a listener that does not accept a client, or ends its session.
 
-All of them can be waited out, so all of them are 4xx, but for a wrong password.
+All of them can be waited out, so all of them are 4xx, except for a wrong password (RFC 5321 §4.2,
+RFC 3463).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all sessions of a listener share: its settings, and what it asks and tells."""
+"""What all sessions of a listener share: its settings, its ports, its event sink."""
 
 from __future__ import annotations
 

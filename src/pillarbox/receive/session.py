@@ -1,10 +1,10 @@
-"""One client's connection: the octets, the time-outs, and when to stop reading.
+"""One client's connection: its octets, its timeouts, and when to stop reading.
 
-A session drives a ``ServerConnection`` and leaves what is decided to a ``Conversation``. It
-keeps no task and one timer, which is only armed anew when it goes off: a deadline that
-moves ahead costs an assignment. Nothing grows without bound: reading pauses while a
-decision is open and much has come, while replies are not taken, and while the store is
-behind. RFC 5321 §4.5.3.2.7 (time-outs), RFC 3207 §4 (STARTTLS).
+A session drives a ``ServerConnection`` and leaves decisions to a ``Conversation``. It has no task
+and one timer, which is rearmed only when it fires: a deadline that moves ahead costs an assignment.
+Nothing grows without bound: reading pauses while a decision is open and much has arrived, while the
+client does not read its replies, and while the store is behind. RFC 5321 §4.5.3.2.7 (timeouts),
+RFC 3207 §4 (STARTTLS).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A password spray: a few passwords tried on many accounts from many addresses.
+"""Password spraying: a few passwords tried on many accounts from many addresses.
 
-No single address and no single account shows it, so what is looked at is all failures of
-some minutes together. Memory is bounded: beyond a number nobody is told apart any more.
+No single address and no single account reveals it, so all failures of some minutes are considered
+together. Memory is bounded: beyond a number, accounts and addresses are no longer told apart.
 """
 
 from __future__ import annotations

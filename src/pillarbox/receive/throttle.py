@@ -1,4 +1,4 @@
-"""What slows one session down: the rates it is held to, and recipients that do not exist."""
+"""What slows a session down: the rates that apply to it, and unknown recipients."""
 
 from __future__ import annotations
 

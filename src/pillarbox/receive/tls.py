@@ -1,9 +1,9 @@
-"""The TLS contexts of listeners: made from files, chosen by name, made anew when files change.
+"""The TLS contexts of listeners: loaded from files, chosen by name, reloaded when files change.
 
-Each listener has a context of its own, and with it its own session-ticket key: a ticket
-from one listener opens nothing on another. TLS 1.2 and 1.3 with forward secrecy and
-authenticated encryption only; no compression, no renegotiation (RFC 9325 §3, §4). With
-several certificates a client gets the one for the name that it asks for (RFC 6066 §3).
+Each listener has its own context, and with it its own session-ticket key: a ticket from one
+listener opens nothing on another. TLS 1.2 and 1.3 with forward secrecy and authenticated encryption
+only; no compression, no renegotiation (RFC 9325 §3, §4). With several certificates a client gets
+the one for the name it asks for (RFC 6066 §3).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """TLS between a session and its transport, without tasks and the same on every event loop.
 
-Octets of the wire go in, octets of the client come out; what has to be sent gathers in the
-layer until it is taken. It drives OpenSSL through memory, so that a STARTTLS or a PROXY
-header in front needs no change of transports, and an idle connection holds no buffers.
+Octets of the wire go in, octets of the client come out; what must be sent is collected in the layer
+until it is taken. It drives OpenSSL through memory, so that a STARTTLS or a PROXY header in front
+needs no change of transports, and an idle connection holds no buffers.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Reports about others' domains that we send each day, and those that we get about ours."""
+"""Reports: those about others' domains that we send each day, and those we get about ours."""

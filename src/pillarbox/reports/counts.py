@@ -1,8 +1,8 @@
-"""What reports are made of, counted by day and domain, in memory first and then in the store.
+"""The raw material of reports, counted by day and domain, in memory first and then in the store.
 
-Equal rows are one number. Every minute the numbers are added to what the store has, so that
-all nodes count together and a restart forgets a minute at most. Nothing grows without bound:
-rows that do not fit among those of a domain, or of the day, are counted without their details.
+Equal rows are one number. Every minute the numbers are added to those in the store, so that all
+nodes count together and a restart loses a minute at most. Nothing grows without bound: rows beyond
+the limit of a domain, or of the day, are counted without their details.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The daily turn: what was counted yesterday goes out, each report once, whichever node sends it.
+"""The daily run: yesterday's counts go out, each report once, whichever node sends it.
 
-A node takes a claim on a report, sends it, and writes down who has got it. A node that dies in
-between leaves a claim that ends, and another one goes on from what is written. A report that is
-sent twice all the same has the same id both times. What could not be sent is tried again, each
-time later, for a day (RFC 8460 §5.5).
+A node claims a report, sends it, and records who has got it. A node that dies in between leaves a
+claim that expires, and another one continues from the record. A report that is sent twice anyway
+has the same id both times. A failed delivery is retried, each time later, for a day (RFC 8460
+§5.5).
 """
 
 from __future__ import annotations

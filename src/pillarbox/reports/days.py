@@ -1,4 +1,4 @@
-"""Days as reports count them: from midnight to midnight in UTC (RFC 8460 §4.1, RFC 9990 §3.5)."""
+"""Reporting days: from midnight to midnight UTC (RFC 8460 §4.1, RFC 9990 §3.5)."""
 
 from __future__ import annotations
 

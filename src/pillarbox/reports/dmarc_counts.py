@@ -1,4 +1,4 @@
-"""What our listeners saw of others' mail, as a DMARC aggregate report tells it (RFC 9990 §3.1)."""
+"""Counts for DMARC aggregate reports: what our listeners saw of others' mail (RFC 9990 §3.1)."""
 
 from __future__ import annotations
 

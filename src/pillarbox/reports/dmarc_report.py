@@ -1,4 +1,4 @@
-"""The DMARC report of a day about one domain, and who may get it (RFC 9990 §3, §4)."""
+"""The DMARC report of a day about one domain, and its recipients (RFC 9990 §3, §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages that reports travel in (RFC 8460 §5.3, RFC 9990 §3.5.2)."""
+"""The messages that carry reports (RFC 8460 §5.3, RFC 9990 §3.5.2)."""
 
 from __future__ import annotations
 

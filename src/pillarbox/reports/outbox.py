@@ -1,4 +1,4 @@
-"""How reports leave a node: through its own door, like any mail, or by HTTPS to who wants it so."""
+"""How reports leave a node: through its own door, like any mail, or by HTTPS where requested."""
 
 from __future__ import annotations
 

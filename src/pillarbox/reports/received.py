@@ -1,4 +1,4 @@
-"""The figures of a report that somebody sent us, of whichever kind it is."""
+"""The figures of a received report, of either kind."""
 
 from __future__ import annotations
 

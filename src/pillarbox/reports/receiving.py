@@ -1,8 +1,8 @@
-"""Reads reports that come in by mail, while they are taken like any other message.
+"""Reads reports that arrive by mail, while they are accepted like any other message.
 
-What is none stays ordinary mail, with a note in its history; nothing in it can do more harm
-than to be passed over. Who sends a report proves nothing by it: whether DMARC passed for the
-sender is kept beside the figures (RFC 9990 §3.5.2, RFC 8460 §5.3).
+Mail that is not a report stays ordinary mail, with a note in its history; nothing in it can do more
+harm than to be skipped. Sending a report proves nothing: whether DMARC passed for the sender is
+stored beside the figures (RFC 9990 §3.5.2, RFC 8460 §5.3).
 """
 
 from __future__ import annotations

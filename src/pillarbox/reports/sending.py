@@ -1,4 +1,4 @@
-"""What sending a day's report comes to: who gets it, what was taken, what is tried again."""
+"""The state of sending one report: its recipients, what was accepted, what is retried."""
 
 from __future__ import annotations
 

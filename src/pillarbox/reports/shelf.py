@@ -1,4 +1,4 @@
-"""Where the figures of received reports are kept: in the store, for a time, and not too many."""
+"""Storage for the figures of received reports: in the store, for a time, up to a limit."""
 
 from __future__ import annotations
 

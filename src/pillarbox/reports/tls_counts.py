@@ -1,4 +1,4 @@
-"""What came of TLS with others' mail exchangers, as a TLS report tells it (RFC 8460 §4)."""
+"""Counts for TLS reports: the outcomes of TLS with others' mail exchangers (RFC 8460 §4)."""
 
 from __future__ import annotations
 

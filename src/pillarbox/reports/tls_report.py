@@ -1,4 +1,4 @@
-"""The TLS report of a day about one domain, and who wants it (RFC 8460 §3, §4.4)."""
+"""The TLS report of a day about one domain, and its recipients (RFC 8460 §3, §4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a DMARC aggregate report says (RFC 9990 §3.1; RFC 7489 appendix C)."""
+"""The values of a DMARC aggregate report (RFC 9990 §3.1; RFC 7489 appendix C)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read XML that strangers sent, into a small tree, without anything that XML can do to a reader.
+"""Parses XML from strangers into a small tree, without anything that XML can do to a parser.
 
 Expat is stopped at the first document type or entity, so nothing is expanded and nothing is
 fetched. Depth, elements and text are bounded. Namespaces are dropped: reports of the same form

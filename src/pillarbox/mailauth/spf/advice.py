@@ -1,4 +1,4 @@
-"""What is to be said of a surveyed SPF record, and a better one (RFC 7208 §10)."""
+"""Findings about a surveyed SPF record, and a better record (RFC 7208 §10)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One evaluation of SPF: records, their terms in order, includes and redirects below them.
 
-RFC 7208 §4.4 to §5, §6.1. What cannot go on raises ``Stop``, which never leaves ``spf``.
+RFC 7208 §4.4 to §5, §6.1. An evaluation that cannot go on raises ``Stop``, which never leaves
+``spf``.
 """
 
 from __future__ import annotations

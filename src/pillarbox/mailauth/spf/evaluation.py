@@ -1,7 +1,7 @@
 """``check_host()``: whether a host may send for a domain (RFC 7208 §4).
 
-It never raises for what DNS or a record says; that is in the result. What one check may cost
-is bounded (``Limits``), and each term that was tried is kept as a ``Step``.
+It never raises for the content of DNS or of a record; that is in the result. The cost of a check is
+bounded (``Limits``), and each evaluated term is recorded as a ``Step``.
 """
 
 from __future__ import annotations

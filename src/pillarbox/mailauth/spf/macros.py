@@ -1,7 +1,7 @@
-"""The macro language of SPF (RFC 7208 §7): read once, expanded for each check.
+"""The macro language of SPF (RFC 7208 §7): parsed once, expanded for each check.
 
-A macro string is checked when it is read; expanding cannot fail, but for a local part that is
-not ASCII (RFC 8616 §4), which is said by None.
+A macro string is validated when it is parsed; expansion cannot fail, except for a local part that
+is not ASCII (RFC 8616 §4), for which it is None.
 """
 
 from __future__ import annotations

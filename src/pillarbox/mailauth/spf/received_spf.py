@@ -1,4 +1,4 @@
-"""The Received-SPF field (RFC 7208 §9.1): what a check said, at the top of a message."""
+"""The Received-SPF field (RFC 7208 §9.1): the result of a check, at the top of a message."""
 
 from __future__ import annotations
 

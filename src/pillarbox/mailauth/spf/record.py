@@ -1,6 +1,6 @@
 """An SPF record as a value (RFC 7208 §4.5, §4.6, §5, §6).
 
-A record is read as a whole before any of it is used: one bad term makes all of it a permerror
+A record is parsed completely before any of it is used: one bad term makes all of it a permerror
 (RFC 7208 §4.6).
 """
 

@@ -1,9 +1,9 @@
-"""How an SPF record that asks DNS too often gets within the limit, the lasting ways first.
+"""Brings an SPF record with too many DNS lookups within the limit, lasting remedies first.
 
-What finds nothing, stands twice or is covered by other terms can go. What sends for others can
-use a subdomain of its own. Only what is left then is worth *flattening*, that is, writing down
-the addresses that terms stand for now: such a record rots, as nobody tells its owner when a
-provider changes its addresses. RFC 7208 §4.6.4, §10.1.
+A term that finds nothing, is repeated, or is covered by others can go. A third party's term can
+move to a subdomain of its own. Only what then remains is worth *flattening*, that is, replacing
+terms with the addresses they stand for now: such a record goes stale, as nobody tells its owner
+when a provider changes its addresses. RFC 7208 §4.6.4, §10.1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""A look at an SPF record itself, without a client: what it costs, what fails, what to publish.
+"""Surveys an SPF record without a client: what it costs, what fails, what to publish.
 
-Every term is followed, as no single check does: so this is the worst case of all checks. The
-questions asked are bounded; an include that contains itself is followed once.
-RFC 7208 §4.6.4, §10.1.
+Every term is followed, as no single check does, so this is the worst case of all checks. The number
+of queries is bounded; an include that contains itself is followed once. RFC 7208 §4.6.4, §10.1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What SPF says, and how it came to say so (RFC 7208 §2.6)."""
+"""The values of an SPF check: the result, and how it came about (RFC 7208 §2.6)."""
 
 from __future__ import annotations
 

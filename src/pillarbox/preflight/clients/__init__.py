@@ -1,3 +1,3 @@
-"""What the clients make of HTML and CSS: the tests of caniemail.com (MIT), joined with a page."""
+"""Support for HTML and CSS in mail clients: the tests of caniemail.com (MIT), joined with a page."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The tests of caniemail.com, joined with what a page uses.
+"""Joins the tests of caniemail.com with the features that a page uses.
 
-The facts are in ``caniemail.json`` (MIT, see ``LICENSE.caniemail``), read once, when the first
-page is judged. How many people use a client is not among them, and is not guessed.
+The data is in ``caniemail.json`` (MIT, see ``LICENSE.caniemail``), read once, when the first page
+is judged. How many people use a client is not part of it, and is not guessed.
 """
 
 from __future__ import annotations

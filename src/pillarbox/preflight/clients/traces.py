@@ -1,7 +1,7 @@
-"""The traces of features in a page: elements, attributes, links, images, and its styles.
+"""The traces of features in a page: elements, attributes, links, images, and styles.
 
-What follows from names alone (``name_traces``) is told apart from what follows from values
-(``value_traces``): pages repeat the first by the thousand, so it can be remembered.
+What follows from names alone (``name_traces``) is separate from what follows from values
+(``value_traces``): pages repeat the former by the thousand, so it can be cached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""By which traces in a page each tested feature is known.
+"""The traces that identify each tested feature in a page.
 
-A trace is a word such as ``element:video``, ``property:gap``, ``value:display:flex``,
-``unit:vh``, ``pseudo:hover`` or ``image:webp``, as ``clients.traces`` finds them. Most follow from
-the feature's name; the table has the others.
+A trace is a word such as ``element:video``, ``property:gap``, ``value:display:flex``, ``unit:vh``,
+``pseudo:hover`` or ``image:webp``, as ``clients.traces`` finds them. Most follow from the feature's
+name; the table has the others.
 """
 
 from __future__ import annotations

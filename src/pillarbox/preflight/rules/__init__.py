@@ -1,3 +1,3 @@
-"""The rules, a module for each subject: each rule is a function over a ``Letter``."""
+"""The rules, a module per subject: each rule is a function of a ``Letter``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules for what was asked outside of the mail: links, authentication, content filters."""
+"""Rules for answers from outside the message: links, authentication, content filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for what is attached: what providers refuse, and names that disguise."""
+"""Rules for attachments: what providers refuse, and names that disguise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Rules for mail to many: the way out that Gmail, Yahoo and Microsoft ask for (RFC 2369, RFC 8058)."""
+"""Rules for bulk mail: the unsubscribing that Gmail, Yahoo and Microsoft require (RFC 2369, RFC
+8058).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for the fields of the header (RFC 5322 §3.6, RFC 6854, RFC 2047)."""
+"""Rules for header fields (RFC 5322 §3.6, RFC 6854, RFC 2047)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for images: alternative texts, sizes, parts that are not there, mail of images only."""
+"""Rules for images: alternative texts, sizes, missing parts, messages of images only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for what a mail points to: hosts that readers cannot reach, disguises, dead links."""
+"""Rules for links: hosts that readers cannot reach, disguises, dead links."""
 
 from __future__ import annotations
 

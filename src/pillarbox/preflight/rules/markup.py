@@ -1,4 +1,4 @@
-"""Rules for how HTML is shown: what clients do not support, and what readers need to read it."""
+"""Rules for HTML: what clients do not support, and what readers need to read it."""
 
 from __future__ import annotations
 

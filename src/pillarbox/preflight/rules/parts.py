@@ -1,4 +1,6 @@
-"""Rules for the parts of a mail: plain text beside HTML, character sets, encodings, long lines."""
+"""Rules for the parts of a message: a plain text beside HTML, character sets, encodings, long
+lines.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for what mail programs take out of HTML, or warn of, because it could harm a reader."""
+"""Rules for what mail programs remove from HTML, or warn of, because it could harm a reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for how large a mail is."""
+"""Rules for the size of a message."""
 
 from __future__ import annotations
 

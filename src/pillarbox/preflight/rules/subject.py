@@ -1,4 +1,4 @@
-"""Rules for the subject and the date: what a reader sees first in a list of mail."""
+"""Rules for subject and date: what a reader sees first in a list of messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for the way a mail came: time that it lost, clocks, transfers in the clear, forwarders."""
+"""Rules for the route of a message: delays, clocks, transfers in the clear, forwarders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DMARC aggregate reports about one domain, read as one (RFC 9990)."""
+"""Digests the DMARC aggregate reports about one domain (RFC 9990)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Reports out of files and folders: XML, JSON, gzip, zip, mails, mboxes and Maildirs.
+"""Collects reports from files and directories: XML, JSON, gzip, zip, messages, mboxes, Maildirs.
 
-Each file is read by itself and bounded; what cannot be read is named and passed over. A report
-that comes twice, by its reporter and its id, counts once.
+Each file is read by itself and bounded; an unreadable one is named and skipped. A report that
+appears twice, by its reporter and its id, counts once.
 """
 
 from __future__ import annotations

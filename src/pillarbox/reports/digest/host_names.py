@@ -1,4 +1,4 @@
-"""Confirmed names of many addresses: asked at the same time, under one deadline."""
+"""Confirmed host names of many addresses: looked up in parallel, under one deadline."""
 
 from __future__ import annotations
 

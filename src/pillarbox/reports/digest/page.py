@@ -1,4 +1,4 @@
-"""Digests as one HTML page that needs nothing beside itself: no script, no font, no image."""
+"""A digest as one self-contained HTML page: no scripts, no fonts, no images from elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sends mail for others, from ``senders.toml``: known by the names that mail carries."""
+"""Services that send mail for others, from ``senders.toml``, identified by the names in mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of a domain's mail, put together from the rows of many reports."""
+"""The sources of a domain's mail, compiled from the rows of many reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS reports about one domain, read as one (RFC 8460)."""
+"""Digests the TLS reports about one domain (RFC 8460)."""
 
 from __future__ import annotations
 
