@@ -336,6 +336,68 @@ def test_a_chunked_body_without_end_is_cut_off_in_flat_memory(server: RunningWeb
     assert psutil.Process().memory_info().rss - before < 48 * MIB
 
 
+_CHUNKED = (
+    b"POST /api/test/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b'd\r\n{"number": 1}\r\n0\r\nX-A: ', b'd\r\n{"number": 1}\r\n0\r\n', b"d;"],
+    ids=["trailer value", "trailer name", "chunk extension"],
+)
+def test_what_stands_around_a_body_is_bounded_as_a_head_is(
+    server: RunningWeb, start: bytes
+) -> None:
+    """Trailer fields without end cost no memory: 431."""
+    answer = server.say(_CHUNKED + start + b"a" * 200_000)
+    assert b" 431 " in answer.partition(b"\r\n")[0]
+
+
+def test_many_trailer_fields_are_refused(server: RunningWeb) -> None:
+    """38 MB of them took 500 MB once."""
+    answer = server.say(_CHUNKED + b"0\r\n" + b"X-A: b\r\n" * 200_000)
+    assert b" 431 " in answer.partition(b"\r\n")[0]
+
+
+def test_a_trailer_field_is_no_field_of_the_request(server: RunningWeb) -> None:
+    """What comes behind a body cannot change who asks, and by which name (RFC 9110 §6.5.1)."""
+    answer = server.say(
+        _CHUNKED.replace(b"Transfer", b"Connection: close\r\nTransfer")
+        + b'd\r\n{"number": 1}\r\n0\r\nHost: evil.example\r\nOrigin: http://evil.example\r\n\r\n'
+    )
+    assert b" 200 " in answer.partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        (
+            b"POST /api/test/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 10\r\n\r\n{"
+        ),
+        _CHUNKED + b"zz\r\n",
+        _CHUNKED.replace(b"POST /api/test/items", b"GET /api/test/echo/a") + b"zz\r\n",
+    ],
+    ids=["half a body", "no chunk", "no chunk, and no reader"],
+)
+def test_a_client_that_goes_or_breaks_off_is_no_defect(server: RunningWeb, octets: bytes) -> None:
+    """It is the client's right, or its mistake; our log has nothing to say of it."""
+    server.defects.clear()
+    with server.connect() as client:
+        client.sendall(octets)
+    server.get("/api/test/echo/a")
+    time.sleep(0.05)
+    assert server.defects == []
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 50", "X-A: " + "b" * 10_000])
+def test_an_upgrade_that_cannot_be_one_is_refused(server: RunningWeb, field: str) -> None:
+    """A body, or a field of any length: it would hold the connection, and stopping would fail."""
+    assert b" 400 " in _upgrade(server, field).partition(b"\r\n")[0]
+
+
 def test_a_route_may_take_more(server: RunningWeb) -> None:
     """``takes_body`` lifts the measure, and no further than it says."""
     assert server.ask("PUT", "/api/test/large", b"x" * (4 * MIB)).json == {"octets": 4 * MIB}

@@ -1,6 +1,8 @@
 """One connection of a client: uvicorn's, with the patience and the measures it does not have.
 
-* The head of a request has to come in time, and may be only so large.
+* The head of a request has to come in time, and may be only so large. What stands around a body
+  is bounded likewise: the sizes of chunks, their extensions, trailer fields (which nobody reads,
+  and which never become fields of the request, RFC 9110 §6.5.1).
 * A body that nobody reads is thrown away for a moment, so that the client can read why, and the
   connection ends.
 * Who takes nothing of an answer is cut off.
@@ -13,13 +15,17 @@ import asyncio
 import json
 import logging
 import socket
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from pillarbox.web.settings import ConnectionLimits
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 __all__ = ["Connection"]
 
@@ -44,7 +50,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.logger = _LOGGER
         self._limits = limits
-        self._head_octets = 0
+        self._head_octets = 0  # since the last octet of a body
         self._is_head = True  # a request's head has not come whole
         self._is_lingering = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -72,12 +78,11 @@ class Connection(HttpToolsProtocol):
             return
         if self.transport.is_closing():
             return
-        if self._is_head:
-            self._head_octets += len(data)
-            if self._deadline is None:
-                self._arm(self._limits.head_patience)
+        self._head_octets += len(data)
+        if self._is_head and self._deadline is None:
+            self._arm(self._limits.head_patience)
         super().data_received(data)
-        if self._is_head and self._head_octets > self._limits.head:
+        if self._head_octets > self._limits.head and not self._is_lingering:
             self._refuse(431, f"A request's fields may have {self._limits.head} octets.")
 
     def on_message_begin(self) -> None:
@@ -85,14 +90,37 @@ class Connection(HttpToolsProtocol):
         self._is_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; trailer fields are dropped."""
+        if self._is_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._head_octets = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """Have the request answered."""
         self._is_head = False
         self._head_octets = 0
-        self._disarm()
         if not self.url.startswith(b"/"):
             raise ValueError("the target is not a path")  # httptools makes it a 400
+        self._disarm()
         super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Become a WebSocket, unless the request cannot be one."""
+        super().handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if not isinstance(protocol, WebSocketsSansIOProtocol) or self.transport.is_closing():
+            return
+        # A body, or more fields than it likes: it stops to listen, and would never end.
+        if protocol.conn.handshake_exc is not None:
+            self.connections.discard(protocol)
+            self.connections.add(self)
+            self.transport.set_protocol(self)
+            self._refuse(400, "This is no request for a WebSocket.")
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or see the rest of this one go by."""
@@ -118,7 +146,14 @@ class Connection(HttpToolsProtocol):
         self._refuse(400, msg)
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer without the application, and end."""
+        """Answer without the application, and end; what it has begun to say is cut off."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.abort()
+                return
         problem = {"status": status, "detail": detail, "code": "bad_request"}
         body = json.dumps(problem).encode()
         self.transport.write(

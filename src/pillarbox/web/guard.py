@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
@@ -86,7 +86,7 @@ class Guard:
                 await early(scope, receive, answer.send)
         except Problem as problem:
             await self._render(scope, receive, answer, problem)
-        except WebSocketDisconnect:
+        except (ClientDisconnect, WebSocketDisconnect):
             pass  # the client has gone, which is its right
         except Exception as error:  # noqa: BLE001 - the last place where a defect can be told
             self._duties.on_defect(error)
