@@ -26,6 +26,7 @@ from pillarbox.smtp.envelope import Envelope
 __all__ = ["MailClient", "Sent"]
 
 _PATIENCE: Final = 30.0  # seconds: somebody waits in front of a page or a terminal
+_FINAL: Final = 4  # times as much for the answer to a whole message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,10 @@ class MailClient:
                 connect_timeout=min(patience, timeouts.connect_timeout),
                 greeting_timeout=min(patience, timeouts.greeting_timeout),
                 command_timeout=min(patience, timeouts.command_timeout),
+                data_timeout=min(patience, timeouts.data_timeout),
+                block_timeout=min(patience, timeouts.block_timeout),
+                # The one answer that is worth a wait: behind it the mail may have been taken.
+                final_timeout=min(_FINAL * patience, timeouts.final_timeout),
             ),
         )
 
