@@ -1,3 +1,3 @@
-"""The sandbox: mail is caught, looked at, judged, failed on purpose and released."""
+"""The sandbox: mail is caught, shown, judged, failed on purpose and released."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each line of a session that was caught means, in a sentence for beginners."""
+"""Annotates the lines of a caught session, in a sentence for beginners."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What changes in the sandbox, told to everyone who looks: pages, streams, waiting tests.
+"""Publishes changes in the sandbox to every observer: pages, streams, waiting tests.
 
-A subscriber gets every change that is published after it has subscribed, in order. One that
-is too slow to read them is told to look anew (``RELOAD``) instead of being told everything;
-nobody is ever waited for.
+A subscriber gets every change that is published after it subscribed, in order. One that is too slow
+to read them is told to reload (``RELOAD``) instead; nobody ever waits for it.
 """
 
 from __future__ import annotations

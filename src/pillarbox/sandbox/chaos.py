@@ -1,7 +1,7 @@
-"""Mailpit's chaos, said in rules: a code and a probability at three stages.
+"""Mailpit's chaos, expressed as rules: a code and a probability at three stages.
 
-The rules are named ``chaos-sender``, ``chaos-recipient`` and ``chaos-authentication``, and
-stand among all others.
+The rules are named ``chaos-sender``, ``chaos-recipient`` and ``chaos-authentication``, and are
+listed among all others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The sandbox's rules for failing on purpose: kept, counted, and asked by its listeners.
+"""The sandbox's rules for failing on purpose: stored, counted, and applied by its listeners.
 
-Rules are asked in order, those of ``fail_next`` first; the first that acts decides, and
-those behind it do not count the case. Where none acts, a recipient's address may ask for
-something by its name (``policy.behavior``). Rules are kept in the inbox's settings, and their
-counts in its records. A rule that is put anew begins to count anew, so that a run can be repeated.
+Rules are tried in order, those of ``fail_next`` first; the first that acts decides, and those after
+it do not count the case. If none acts, a recipient's address may ask for something by its name
+(``policy.behavior``). Rules are stored in the inbox's settings, and their counts in its records. A
+rule that is replaced starts counting anew, so that a run can be repeated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Content filters that may be asked what they think of a mail: rspamd and SpamAssassin.
+"""Content filters that can be asked about a message: rspamd and SpamAssassin.
 
 Both run elsewhere, at addresses that the operator configured. A filter that does not answer is
-said so in its verdict, and nothing is raised.
+reported in its verdict, and nothing is raised.
 """
 
 from __future__ import annotations

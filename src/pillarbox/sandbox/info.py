@@ -1,4 +1,4 @@
-"""What the sandbox says of itself: where it listens, what it keeps, how full it is."""
+"""Facts about the sandbox itself: where it listens, what it retains, how full it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail that is brought by the API, a file or a program here, taken in as if by SMTP."""
+"""Imports messages from the API, a file or a local program, as if they came by SMTP."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What has to survive a restart although it changes often: calls of webhooks, counts of rules.
+"""State that must survive a restart although it changes often: webhook calls, rule counts.
 
-Changes are noted at once and written a little later, many together, so that nothing that
-happens waits for a disk. What the last fraction of a second brought may be lost in a crash.
+Changes are noted at once and written a little later, many together, so that nothing waits for a
+disk. The last fraction of a second may be lost in a crash.
 """
 
 from __future__ import annotations

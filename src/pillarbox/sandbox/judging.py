@@ -1,8 +1,8 @@
-"""Judges caught mail: gathers what only I/O can find out, lets ``preflight`` judge, and keeps it.
+"""Judges caught mail: gathers what takes I/O to find out, lets ``preflight`` judge, stores the result.
 
-Nothing leaves the machine unless it is asked for: DNS with ``verify``, the servers that links
-name with ``follow_links``. Content filters that are configured are asked each time, for they are
-the operator's own. What was once found out is kept beside the mail, and heeded the next time.
+Nothing leaves the machine unless asked for: DNS with ``verify``, the servers behind links with
+``follow_links``. Configured content filters are always asked, because they are the operator's own.
+What was found out once is stored beside the message, and used the next time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Asks the servers that the links of a mail name, within bounds, and only public ones.
+"""Checks the links of a message with their servers, within bounds, and only public ones.
 
-HEAD first, because a GET may do something: confirm, unsubscribe, use up a link for one time.
-Only where a server does not know HEAD, GET follows, and its body is not read. What looks like
-a way to unsubscribe is not asked for at all.
+HEAD comes first, because a GET may do something: confirm, unsubscribe, use up a one-time link. Only
+if a server does not support HEAD, GET follows, and its body is not read. A link that looks like an
+unsubscribe link is not requested at all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who may log in to have mail caught: anybody, chosen users, or nobody.
 
-Users of a project that has a password always have to give it, so that a project is not
-filled by mistake.
+Users of a project that has a password always have to give it, so that a project is not filled by
+mistake.
 """
 
 from __future__ import annotations

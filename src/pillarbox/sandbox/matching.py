@@ -1,4 +1,4 @@
-"""Which of the mails that were just caught a rule is about: by project, and by a search."""
+"""Which newly caught messages match a rule: by project, and by a search."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Projects: isolated inboxes, and which of them a mail belongs to.
+"""Projects: isolated inboxes, and which of them a message belongs to.
 
-The first that fits decides: who logged in; the ``+tag`` of a recipient; the domain of a
-recipient; the domain of the sender; else the default project. Recipients are asked in the
-order of the envelope, so that each mail is in exactly one project.
+The first that matches decides: the login; the ``+tag`` of a recipient; the domain of a recipient;
+the domain of the sender; otherwise the default project. Recipients are tried in the order of the
+envelope, so that each message is in exactly one project.
 
-Projects of the configuration are there from the start and cannot be changed; others are made
-at run time and kept in the inbox's settings.
+Configured projects exist from the start and cannot be changed; others are created at run time and
+stored in the inbox's settings.
 """
 
 from __future__ import annotations

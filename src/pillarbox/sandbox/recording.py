@@ -1,9 +1,8 @@
 """Records SMTP sessions while they happen, at little cost, for people to read later.
 
-While a session runs only what was said is kept, as it is; it becomes a transcript when
-somebody looks, or when the session has ended. Each session keeps its beginning and its end;
-sessions that brought no mail are kept in memory for a while, which is where people look when
-nothing arrives.
+During a session the raw lines are stored as they are; they become a transcript when somebody looks,
+or when the session has ended. Each recording retains its beginning and its end; sessions that
+brought no mail stay in memory for a while, which is where people look when nothing arrives.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Release: caught mail is sent to real people, by one relay, to those on a list.
+"""Release: caught mail is sent to real people, through one relay, to those on a list.
 
-Nothing leaves a sandbox unless the configuration names both a relay and who may get mail. What
-the relay says is passed on word by word. Rules may release mail by themselves; mail that was
-released before is never released by a rule, so that no loop can come about.
+Nothing leaves a sandbox unless the configuration names both a relay and who may get mail. The
+relay's replies are passed on word for word. Rules may release mail automatically; mail that was
+released before is never released by a rule, so that no loop can arise.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A caught mail as it leaves the sandbox: itself, without what is nobody's business.
+"""A caught message as it leaves the sandbox, without what is nobody's business.
 
-Bcc goes, since released mail goes to people who were not meant to see it; so do Return-Path and
-X-Tags, which meant something here only. Message-ID and everything else stay, and so do the
-octets of the body, so that a signature still holds where it did. A field says that the mail was
-released: what carries it is never forwarded by itself, so that no loop can come about.
+Bcc is removed, since released mail goes to people who were not meant to see it; so are Return-Path
+and X-Tags, which meant something only here. Message-ID and everything else stay, as do the octets
+of the body, so that a valid signature stays valid. A field marks the message as released: mail with
+it is never forwarded automatically, so that no loop can arise.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sandbox as everyone sees it who looks at caught mail: pages, API, POP3, tests.
 
-Every change goes through here, so that everybody who looks is told of it (``changes``).
-Methods raise ``PillarboxError``s, whose sentences may be shown.
+Every change goes through here, so that all observers are told of it (``changes``). Methods raise
+``PillarboxError``s, whose sentences may be shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The tags that a mail has from the start, and the project that it goes to.
+"""The tags that a message has from the start, and the project it goes to.
 
-What a mail says of itself (X-Tags, the ``+tag`` of a recipient, who logged in) is seen when it
-is kept; what a search has to find is put on right after.
+What a message says about itself (X-Tags, the ``+tag`` of a recipient, the login) is seen when it is
+stored; tags that take a search are added right after.
 """
 
 from __future__ import annotations

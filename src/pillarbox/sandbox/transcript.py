@@ -1,8 +1,8 @@
 """The record of one SMTP session: who said what, when, with a sentence for beginners.
 
-Secrets are not in it, nor more of a content than its first lines. It is bounded, so that no
-session costs more memory than another by talking. What is kept is what was said, as it was;
-lines for people are made of it when somebody looks, which most sessions never see.
+It contains no secrets, and of a content only the first lines. It is bounded, so that no session
+costs more memory than another by talking. Raw lines are stored; they are formatted for people when
+somebody looks, which for most sessions never happens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a sandbox does beside answering: it sweeps its inbox, and writes what was noted."""
+"""What a sandbox does in the background: it sweeps its inbox, and writes its journal."""
 
 from __future__ import annotations
 

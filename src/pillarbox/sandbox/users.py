@@ -1,4 +1,4 @@
-"""Lists of users as people write them: ``user:password``, one an entry or a line."""
+"""Parses lists of users as people write them: ``user:password``, one per entry or line."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Who sent a mail, as a receiver would see it, in values for ``preflight``.
+"""Who sent a message, as a receiver would see it, in values for ``preflight``.
 
-Mail that a program hands in on this machine has no address that would say anything, and is mostly
-signed only by the server that sends it on. So what cannot be told yet is told as that, and what
-will be needed is named: which record SPF has, what would be aligned.
+Mail from a program on this machine has no meaningful client address, and is usually signed only by
+the server that sends it on. So what cannot be told yet is reported as such, along with what will be
+needed: which record SPF has, what would be aligned.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One call of a webhook: the event as JSON, signed, posted to where it belongs.
+"""One call of a webhook: the event as JSON, signed and posted.
 
-A receiver has 15 seconds, gets no redirects followed, and 2xx is success. An URL from the
-configuration may lead anywhere, since the operator wrote it; one that was set in the page or
-by the API only to public addresses, unless the caller says otherwise.
+A receiver has 15 seconds, redirects are not followed, and 2xx is success. A URL from the
+configuration may lead anywhere, since the operator wrote it; one that was set on a page or through
+the API only to public addresses, unless the caller says otherwise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is told of new mail: receivers of the configuration, and those of projects."""
+"""Who is told about new mail: configured receivers, and those of projects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Signatures of webhooks as Standard Webhooks 1.0 has them: HMAC-SHA256 over id, time and body.
+"""Signatures of webhooks according to Standard Webhooks 1.0: HMAC-SHA256 over id, time and body.
 
-The three header fields are sent by two names, ``webhook-*`` and ``svix-*``, because libraries
+The three header fields are sent under two names, ``webhook-*`` and ``svix-*``, because libraries
 that verify read one or the other. Secrets are ``whsec_`` and 24 to 64 octets in base64.
 """
 

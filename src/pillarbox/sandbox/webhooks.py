@@ -1,10 +1,10 @@
-"""Webhooks: programs that are told of new mail, tried again where they fail, and a log of it.
+"""Webhooks: programs that are told about new mail, with retries and a log of deliveries.
 
-Everything is bounded: five more tries within a quarter of an hour, four calls to one receiver
-at the same time, and so many deliveries in memory; where more would wait, the oldest is given
-up. Nobody who brings mail waits for any of this. A receiver that answers 410 is not called
-again until a test succeeds. Where the inbox is a file, all of this survives a restart, and what
-was not delivered before is tried again.
+Everything is bounded: five retries within a quarter of an hour, four concurrent calls to one
+receiver, and a limited number of deliveries in memory; beyond it, the oldest is given up. Nobody
+who brings mail waits for any of this. A receiver that answers 410 is not called again until a test
+succeeds. Where the inbox is a file, all of this survives a restart, and undelivered calls are
+retried.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What strangers are checked for on mx listeners: DNS lists, greylisting, names."""
+"""Checks of strangers on mx listeners: DNS lists, greylisting, names."""

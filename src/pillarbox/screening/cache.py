@@ -1,4 +1,4 @@
-"""Networks that checks leave alone, and a bounded memory of answers."""
+"""Networks exempt from checks, and a bounded cache of answers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The names of a client: the one that its address has in DNS, and the one that it says.
+"""The names of a client: the one its address has in DNS, and the one it gives in HELO.
 
-Most legitimate mail servers have a name that names them back (RFC 8601 §3, iprev), and say
-it. That what HELO says does not fit the address is noted and never a reason to refuse mail
-(RFC 5321 §4.1.4); that it is no name at all, or ours, may be one.
+Most legitimate mail servers have a name that resolves back to them (RFC 8601 §3, iprev), and use it
+in HELO. A HELO name that does not match the address is noted and never a reason to refuse mail
+(RFC 5321 §4.1.4); a HELO that is no name at all, or ours, may be one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""DNS lists as a check: who is on them, which of it counts, and what follows (RFC 5782).
+"""DNS lists as a check: which listings count, and what follows (RFC 5782).
 
-All lists are asked at once while the client says EHLO. A list that does not answer in time
-lists nobody; one that says that it will not answer us is told to the operator.
+All lists are queried at once while the client says EHLO. A list that does not answer in time lists
+nobody; one that says it will not answer us is reported to the operator.
 """
 
 from __future__ import annotations

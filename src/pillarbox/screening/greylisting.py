@@ -1,7 +1,7 @@
-"""Greylisting as a check: strangers come again, and whoever does is known from then on.
+"""Greylisting as a check: strangers must come back, and whoever does is known from then on.
 
-What is remembered is a keyed hash of each triplet, in memory and, in batches, in the store;
-all nodes of a store share it. Where the store is down, mail passes.
+Only a keyed hash of each triplet is stored, in memory and, in batches, in the store; all nodes of a
+store share it. While the store is down, mail passes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Text as the search compares it: without case and accents, and cut into words.
+"""Text as the search compares it: without case and accents, and split into words.
 
-A word is a run of letters and digits; of scripts that put no spaces between words, each
-character is one. Both sides go through the same functions, what is kept and what is asked
-for, so that the full-text index need know nothing of Unicode: it splits at whatever is
-ASCII and neither letter nor digit.
+A word is a run of letters and digits; in scripts without spaces between words, each character is
+one. Indexed text and queries go through the same functions, so the full-text index need not know
+Unicode: it splits at ASCII characters that are neither letters nor digits.
 """
 
 from __future__ import annotations

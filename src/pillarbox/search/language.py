@@ -1,11 +1,11 @@
-"""Reads what people type into a search box.
+"""Parses what people type into a search box.
 
-A query is a list of terms that all must hold: words, ``"phrases"``, and ``word:value`` with
-the words of ``search.words``; ``-`` or ``!`` before a term negates it. What is not finished
-yet, while somebody is typing, counts as far as it goes: an open quotation goes to the end,
-and a word without a value is left out. A word that there is not is an error which names the
-closest one; nothing else that can be typed is, but dates, sizes and choices that mean
-nothing. Time is linear in the text, which is bounded.
+A query is a list of terms that must all match: words, ``"phrases"``, and ``word:value`` with the
+words of ``search.words``; ``-`` or ``!`` before a term negates it. An unfinished query, while
+somebody is typing, counts as far as it goes: an open quotation extends to the end, and a word
+without a value is ignored. An unknown word is an error that names the closest known one; apart from
+meaningless dates, sizes and choices, nothing else that can be typed is an error. Time is linear in
+the text, which is bounded.
 """
 
 from __future__ import annotations

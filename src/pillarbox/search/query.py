@@ -1,4 +1,4 @@
-"""A query: what was asked for, parsed. ``parse_query`` is in ``search.language``."""
+"""A parsed query. ``parse_query`` is in ``search.language``."""
 
 from __future__ import annotations
 

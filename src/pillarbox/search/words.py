@@ -1,6 +1,6 @@
-"""The words of the search language, as a table: what each looks at, and an example.
+"""The words of the search language, as a table: what each matches, and an example.
 
-The parser, the help of the pages and the documentation are made of it.
+The parser, the help on pages and the documentation are made from it.
 """
 
 from __future__ import annotations

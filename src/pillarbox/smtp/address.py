@@ -1,6 +1,6 @@
-"""Addresses as SMTP knows them (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
+"""Addresses in SMTP (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
 
-This file holds the values; ``pillarbox.smtp.path`` reads them off the wire.
+This file has the values; ``pillarbox.smtp.path`` parses them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The AUTH exchange of RFC 4954 on the server's side: base64 lines in, a mechanism's steps out."""
+"""The AUTH exchange on the server side (RFC 4954): base64 lines in, a mechanism's steps out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An SMTP or LMTP connection from the client's side, without I/O.
+"""The client side of an SMTP or LMTP connection, without I/O.
 
 The driver writes what ``data_to_send`` returns, feeds what arrives to ``receive_data`` and
 takes events::
@@ -8,7 +8,7 @@ takes events::
         ...
     transport.write(connection.data_to_send())
 
-Guarantees: nothing a server sends raises; no reply is taken for the answer to another
+Guarantees: nothing a server sends raises; no reply is mistaken for the answer to another
 command than its own (RFC 2920 §3.1); no command is written before its time (RFC 5321 §4.1.4);
 after a violation, 421 or the end of the connection nothing more is read or written.
 Calling an action out of turn is a defect of the driver and raises ``RuntimeError``.

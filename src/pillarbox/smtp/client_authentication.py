@@ -1,4 +1,4 @@
-"""The AUTH exchange of RFC 4954 on the client's side: a mechanism's steps in, base64 lines out."""
+"""The AUTH exchange on the client side (RFC 4954): a mechanism's steps in, base64 lines out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Write the commands of a mail transaction (RFC 5321 §4.1.1.2, §4.1.1.3).
+"""Writes the commands of a mail transaction (RFC 5321 §4.1.1.2, §4.1.1.3).
 
-No value can end its command early: an address that holds what RFC 5321 does not allow on
-the wire is not written at all, and a parameter that cannot be carried is left out.
+No value can end its command early: an address with characters that RFC 5321 does not allow on the
+wire is not written at all, and a parameter that cannot be encoded is left out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What was said on a connection, for people who ask why (secrets and contents left out).
+"""The transcript of a connection, for people who ask why (without secrets and contents).
 
-While mail flows only references are kept; the lines are made when somebody looks.
+While mail flows only references are stored; the lines are formatted when somebody looks.
 """
 
 from __future__ import annotations

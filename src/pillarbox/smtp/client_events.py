@@ -1,4 +1,4 @@
-"""What a connection to a server tells the code that drives it."""
+"""What a client connection tells its driver."""
 
 from __future__ import annotations
 

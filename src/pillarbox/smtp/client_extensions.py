@@ -1,4 +1,4 @@
-"""What a server says it can do: the reply to EHLO or LHLO as a value (RFC 5321 §4.1.1.1)."""
+"""The extensions of a server: its reply to EHLO or LHLO as a value (RFC 5321 §4.1.1.1)."""
 
 from __future__ import annotations
 

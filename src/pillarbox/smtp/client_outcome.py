@@ -1,4 +1,4 @@
-"""What comes of sending: how far an attempt came, and what each recipient got."""
+"""The outcome of sending: how far an attempt came, and what happened to each recipient."""
 
 from __future__ import annotations
 

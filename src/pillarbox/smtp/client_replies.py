@@ -1,9 +1,8 @@
-"""Read a server's replies off the wire (RFC 5321 §4.2, RFC 2034 §4).
+"""Parses a server's replies (RFC 5321 §4.2, RFC 2034 §4).
 
-A reply is bounded in every direction, so that no server can fill our memory. What is no
-reply at all is a *violation*: the reader keeps the reason and reads nothing more. Text that
-is not printable is escaped here, once, so that replies are safe in logs, notifications and
-terminals. It never raises.
+A reply is bounded in every direction, so that no server can fill our memory. Anything that is not a
+reply is a *violation*: the parser records the reason and reads nothing more. Unprintable text is
+escaped here, once, so that replies are safe in logs, notifications and terminals. It never raises.
 """
 
 from __future__ import annotations

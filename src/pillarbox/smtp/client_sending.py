@@ -1,8 +1,8 @@
-"""One mail transaction from the client's side: commands out, replies in, outcomes at the end.
+"""One mail transaction on the client side: commands out, replies in, outcomes at the end.
 
-Every reply is paired with the oldest command that has none yet; a reply that no command
-waits for, or that cannot answer it, is a violation, after which the connection is of no use.
-Whatever a server says, each recipient ends with exactly one outcome.
+Every reply is paired with the oldest command that has none yet; a reply that no command awaits, or
+that cannot answer it, is a violation, after which the connection is useless. Whatever a server
+says, each recipient ends with exactly one outcome.
 
 RFC 5321 §4.1.1.4 (DATA), RFC 2920 (PIPELINING), RFC 3030 (BDAT), RFC 2033 (LMTP).
 """

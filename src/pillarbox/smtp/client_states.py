@@ -1,8 +1,8 @@
-"""The states of a connection to a server, and what leads from one to the next.
+"""The states of a connection to a server, and the transitions between them.
 
-Reading the table by columns: our own actions are written as what we say, the server's
-answers as YES (2xx) and NO (4xx, 5xx). What is not in the table cannot happen: our own
-action is then a defect of the caller, an answer a violation by the server.
+In the table, our own actions are written as what we send, the server's answers as YES (2xx) and NO
+(4xx, 5xx). What is not in the table cannot happen: an own action is then a defect of the caller, an
+answer a violation by the server.
 """
 
 from __future__ import annotations

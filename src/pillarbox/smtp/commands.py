@@ -1,7 +1,7 @@
-"""The commands of a client: one frozen class each, and ``parse_command``, which reads them.
+"""The commands of a client: one frozen class each, and ``parse_command``.
 
-A line that is no command raises ``RefusedError`` with the reply to send. What a command
-may do at this moment is not decided here, but in ``pillarbox.smtp.session``.
+A line that is not a command raises ``RefusedError`` with the reply to send. Whether a command is
+allowed at this moment is not decided here, but in ``pillarbox.smtp.session``.
 
 RFC 5321 §4.1.1; RFC 3207 §4 (STARTTLS); RFC 4954 §4 (AUTH); RFC 3030 §2 (BDAT).
 """

@@ -1,7 +1,7 @@
 """Domain names and address literals as SMTP spells them.
 
-Nothing is resolved here. U-labels are checked by the rules of IDNA, so that a character
-that merely looks like a dot or an at sign never gets into a domain.
+Nothing is resolved here. U-labels are checked by the rules of IDNA, so that a character that merely
+looks like a dot or an at sign never gets into a domain.
 
 RFC 5321 §2.3.5, §4.1.2, §4.1.3; RFC 6531 §3.3; RFC 5890 §2.3.2.1.
 """

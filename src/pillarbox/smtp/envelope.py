@@ -1,7 +1,7 @@
-"""The envelope: who sent a message, who is to get it, and what was asked for on the way.
+"""The envelope: a message's sender, its recipients, and the requested transport options.
 
-RFC 5321 §2.3.1; parameters of RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 3030
-(BINARYMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN) and RFC 8689 (REQUIRETLS).
+RFC 5321 §2.3.1; parameters of RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 3030 (BINARYMIME), RFC 6531
+(SMTPUTF8), RFC 3461 (DSN) and RFC 8689 (REQUIRETLS).
 """
 
 from __future__ import annotations

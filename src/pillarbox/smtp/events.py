@@ -1,4 +1,4 @@
-"""What a connection tells the code that drives it (server side).
+"""What a server connection tells its driver.
 
 The driver feeds octets in and takes events out::
 
@@ -8,8 +8,8 @@ The driver feeds octets in and takes events out::
     transport.write(connection.data_to_send())
 
 Events marked *asks* stop the connection until the driver has called ``accept`` or
-``refuse`` once: ``next_event`` returns None meanwhile, and what the client pipelines is
-kept (bounded: the driver stops reading). The driver may take as long as it needs, so the
+``refuse`` once: meanwhile ``next_event`` returns None, and what the client pipelines is
+buffered (bounded: the driver stops reading). The driver may take as long as it needs, so the
 answer to ``MessageEnded`` can wait for the disk. ``AuthLookup`` is answered by ``supply``.
 """
 

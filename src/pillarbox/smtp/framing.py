@@ -1,13 +1,13 @@
-"""Where a content ends: the readers behind DATA and BDAT.
+"""Finds the end of a content: the readers behind DATA and BDAT.
 
-Content ends at CRLF.CRLF and at nothing else (RFC 5321 §4.1.1.4), so that no other server
-on the way can see two messages where we see one. A CR or LF that is not part of a CRLF
-does not end the reading: the reader goes on to the true end, and the message is refused
-then. With ``normalizes`` a lone LF becomes CRLF instead; a lone CR is refused all the same.
+Content ends at CRLF.CRLF and at nothing else (RFC 5321 §4.1.1.4), so that no other server on the
+way can see two messages where we see one. A CR or LF that is not part of a CRLF does not end the
+content: it is read to its true end, and then the message is refused. With ``normalizes`` a lone LF
+becomes CRLF instead; a lone CR is still refused.
 
-Strategy: whole buffers are searched, never lines or octets. What could be the beginning of
-the end (at most four octets) is kept back until more comes in, so any split of the input
-gives the same content.
+Strategy: whole buffers are searched, never lines or octets. What could be the beginning of the end
+(at most four octets) is held back until more arrives, so any split of the input yields the same
+content.
 
 RFC 5321 §2.3.8, §4.1.1.4, §4.5.2; RFC 3030 §2.
 """

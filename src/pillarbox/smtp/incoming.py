@@ -1,4 +1,4 @@
-"""One content while it comes in, by DATA or by BDAT: its framing and what is seen of it."""
+"""One content while it arrives, by DATA or by BDAT: its framing and its inspection."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What is seen of a content on its way in: dots removed, line ends checked, limits kept.
+"""Inspects a content as it arrives: dots removed, line ends checked, limits enforced.
 
-Each octet is looked at a fixed number of times, by searches that CPython runs in C. What
-is wrong with a content is remembered, not raised: it is read to its end all the same, and
-costs no memory from there on. Which fault is named does not depend on how the content was
-cut into pieces.
+Each octet is visited a fixed number of times, by searches that CPython runs in C. A fault in a
+content is recorded, not raised: the content is read to its end anyway, and costs no memory from
+there on. Which fault is reported does not depend on how the content was split.
 
 RFC 5321 §2.3.8, §4.5.2, §4.5.3.1.6; RFC 5322 §2.1.1.
 """

@@ -1,4 +1,4 @@
-"""Whether every line end of some octets is a CRLF, found out fast (RFC 5321 §2.3.8)."""
+"""Checks quickly whether every line end is a CRLF (RFC 5321 §2.3.8)."""
 
 from __future__ import annotations
 

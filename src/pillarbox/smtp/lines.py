@@ -1,7 +1,7 @@
-"""Command lines out of the octets that came in.
+"""Splits the input into command lines.
 
-Memory stays flat whatever is sent: what goes over the limit without a line end is counted
-and dropped. A line is refused as a whole, never cut and used.
+Memory stays flat whatever is sent: input beyond the limit without a line end is counted and
+dropped. Such a line is refused as a whole, never truncated and used.
 
 RFC 5321 §2.3.8, §4.1.1, §4.5.3.1.4.
 """

@@ -1,7 +1,7 @@
-"""A server connection that tells an observer what is said, line by line.
+"""A server connection that reports the dialog to an observer, line by line.
 
-For listeners whose sessions are shown to people. What a client says in confidence (AUTH and
-its exchange) is told without the secret. The usual connection knows nothing of this.
+For listeners whose sessions are shown to people. What a client says in confidence (AUTH and its
+exchange) is reported without the secret. The usual connection knows nothing of this.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Parameters of MAIL and RCPT: one row for each keyword that an extension defines.
 
-A keyword that the session has not offered gets 555 5.5.4; one that comes twice, or with a
-bad value, 501 5.5.4.
+A keyword that the session has not offered gets 555 5.5.4; one that is repeated, or has a bad value,
+501 5.5.4.
 
-RFC 5321 §4.1.1.11, RFC 1870 §5 (SIZE), RFC 6152 §3 (BODY), RFC 6531 §3.4 (SMTPUTF8),
-RFC 3461 §4 (RET, ENVID, NOTIFY, ORCPT), RFC 6533 §3 (utf-8 addresses), RFC 4954 §5 (AUTH),
-RFC 8689 §2 (REQUIRETLS).
+RFC 5321 §4.1.1.11, RFC 1870 §5 (SIZE), RFC 6152 §3 (BODY), RFC 6531 §3.4 (SMTPUTF8), RFC 3461 §4
+(RET, ENVID, NOTIFY, ORCPT), RFC 6533 §3 (utf-8 addresses), RFC 4954 §5 (AUTH), RFC 8689 §2
+(REQUIRETLS).
 """
 
 from __future__ import annotations

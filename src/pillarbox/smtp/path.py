@@ -1,9 +1,9 @@
-"""Reverse-paths, forward-paths and mailboxes, read off the wire or out of a file.
+"""Parses reverse-paths, forward-paths and mailboxes, from the wire or from a file.
 
-``str(parse_mailbox(text))`` is an address that parses to the same mailbox again.
-A bad address raises ``AddressError``; who asked turns it into the reply that fits.
+``str(parse_mailbox(text))`` is an address that parses to the same mailbox again. A malformed
+address raises ``AddressError``; the caller turns it into the reply that fits.
 
-Stricter than RFC 5321 §4.1.2 in one point: a quoted local part must not be empty or hold a
+Stricter than RFC 5321 §4.1.2 in one point: a quoted local part must not be empty or contain a
 space. No mailbox has such a name, and lists of addresses are split at spaces everywhere.
 
 RFC 5321 §4.1.2, §4.1.3, §4.5.1, §4.5.3.1; RFC 6531 §3.3.

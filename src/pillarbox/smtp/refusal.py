@@ -1,4 +1,4 @@
-"""How code inside this room says no: an error that carries the reply to send."""
+"""How code in this package refuses: an error that carries the reply to send."""
 
 from __future__ import annotations
 

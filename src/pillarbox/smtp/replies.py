@@ -1,4 +1,4 @@
-"""Every reply that the server side gives of its own accord, in one place.
+"""Every reply that the server side sends of its own accord, in one place.
 
 The texts are fixed: nothing that a client sent is ever repeated in them.
 """

@@ -1,4 +1,4 @@
-"""Replies: what a server answers to a command (RFC 5321 §4.2, RFC 2034, RFC 3463)."""
+"""Replies: a server's answers to commands (RFC 5321 §4.2, RFC 2034, RFC 3463)."""
 
 from __future__ import annotations
 

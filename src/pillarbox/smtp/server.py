@@ -1,10 +1,10 @@
-"""The server's side of SMTP without I/O: octets in, events out, octets to send.
+"""The server side of SMTP without I/O: octets in, events out, octets to send.
 
-``events.py`` shows how a ``ServerConnection`` is driven. What it guarantees:
+``events.py`` shows how a ``ServerConnection`` is driven. Guarantees:
 
-* any split of the input gives the same events and the same replies;
-* no input raises; what a client does wrong is answered, and told as an event;
-* memory is bounded: by the limit of a command line, and in a content by what came last;
+* any split of the input yields the same events and the same replies;
+* no input raises; a client's mistake is answered, and reported as an event;
+* memory is bounded: by the limit on a command line, and in a content by the last input;
 * nothing that a client sent is repeated in a reply.
 
 Misuse by the driver (an answer without a question) raises RuntimeError.

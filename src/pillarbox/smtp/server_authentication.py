@@ -1,4 +1,4 @@
-"""AUTH in a server connection: which mechanism now, the exchange, its claims (RFC 4954 §4)."""
+"""AUTH in a server connection: the offered mechanisms, the exchange, its claims (RFC 4954 §4)."""
 
 from __future__ import annotations
 

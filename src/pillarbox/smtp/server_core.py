@@ -1,6 +1,6 @@
-"""What a server connection remembers and says: questions, replies, the open transaction, the end.
+"""The state and output of a server connection: questions, replies, the open transaction, the end.
 
-``ServerConnection`` in ``server.py`` adds what it reads and how it answers.
+``ServerConnection`` in ``server.py`` adds the input.
 """
 
 from __future__ import annotations

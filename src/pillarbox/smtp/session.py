@@ -1,9 +1,8 @@
 """The order in which a client may send commands (RFC 5321 §4.1.4).
 
-Everything that decides "may this command come now?" and "where are we after it?" lives in
-this file. The connection asks; it does not decide. The table is total: every pair of a
-state and a verb has a row, or it is refused by 503 5.5.1, and a refused command leaves the
-session as it is.
+Everything that decides "may this command come now?" and "where are we after it?" is in this file.
+The connection asks; it does not decide. The table is total: a pair of state and verb without a row
+is refused with 503 5.5.1, and a refused command leaves the session as it is.
 """
 
 from __future__ import annotations

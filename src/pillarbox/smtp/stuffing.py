@@ -1,8 +1,8 @@
-"""Content on its way out in DATA: CRLF line ends only, dots stuffed, one end.
+"""Encodes content for DATA: CRLF line ends only, dots stuffed, one end.
 
-``DotStuffer`` takes the content in pieces of any size and never emits a CR or LF that is
-not part of a CRLF: a lone LF becomes CRLF, and so does a lone CR (RFC 5321 §2.3.8,
-§4.5.2). What it emits holds CRLF.CRLF at its very end and nowhere else.
+``DotStuffer`` takes the content in pieces of any size and never emits a CR or LF that is not part
+of a CRLF: a lone LF becomes CRLF, and so does a lone CR (RFC 5321 §2.3.8, §4.5.2). Its output
+contains CRLF.CRLF at its very end and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The mail transaction that a client has open on the server's side (RFC 5321 §3.3)."""
+"""The open mail transaction of a client, on the server side (RFC 5321 §3.3)."""
 
 from __future__ import annotations
 

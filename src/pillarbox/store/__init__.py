@@ -1,3 +1,3 @@
-"""Where mail is kept: the port, group commit, and three adapters."""
+"""Durable storage of mail: the port, group commit, and three adapters."""
 
 from __future__ import annotations

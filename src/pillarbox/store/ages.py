@@ -1,7 +1,7 @@
-"""How the queue summary sorts recipients by the age of their message.
+"""Classifies recipients by the age of their message, for the queue summary.
 
-The age is that of the message's id (``ids.id_time``), which is made when the message is
-accepted: so a count over a million recipients never has to read their messages.
+The age is taken from the message's id (``ids.id_time``), which is made when the message is
+accepted, so a count over a million recipients never has to read their messages.
 """
 
 from __future__ import annotations

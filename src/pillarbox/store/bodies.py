@@ -1,4 +1,4 @@
-"""Handing out bodies that have been checked, so that no whole damaged body ever leaves."""
+"""Reads bodies with their checksum verified, so that no whole damaged body is ever returned."""
 
 from __future__ import annotations
 

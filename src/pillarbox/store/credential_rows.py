@@ -1,4 +1,4 @@
-"""Credentials as rows of the tables ``credential`` and ``credential_secret``."""
+"""Converts credentials to rows of the tables ``credential`` and ``credential_secret``, and back."""
 
 from __future__ import annotations
 

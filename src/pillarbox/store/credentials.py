@@ -1,16 +1,16 @@
-"""The port of credentials: who may log in by what, as every store keeps it.
+"""The credentials port: who may log in with what, as every store keeps it.
 
-Nothing here can be used to log in: of a secret there is a hash, or less. What a store holds
-is meant to be held in memory by each node as well (``changed_since`` brings the difference),
-so that a login asks no disk.
+Nothing here can be used to log in: of a secret there is a hash, or less. Each node also holds the
+credentials in memory (``changed_since`` yields the difference), so that a login never waits for the
+disk.
 
 What every adapter promises:
 
-* **One writer wins.** A credential is saved as a whole, and only if it is still as the
-  caller has seen it; otherwise ``CredentialConflict`` is raised and nothing has changed.
-* **Changes are numbered.** Each save gives the credential a generation higher than all
-  before it, in the order in which they become visible.
-* **Saved means durable**, as for mail. When it was last used may be lost by a crash.
+* **One writer wins.** A credential is saved as a whole, and only if it is still as the caller last
+  saw it; otherwise ``CredentialConflict`` is raised and nothing has changed.
+* **Changes are numbered.** Each save gives the credential a generation higher than all before it,
+  in the order in which they become visible.
+* **Saved means durable**, as for mail. The time of last use may be lost in a crash.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Group commit: one durable commit for all that wait (the speed of the store).
+"""Group commit: one durable commit for everything that waits, which is what makes the store fast.
 
-While a commit is under way, everything that is asked for meanwhile gathers for the next
-one. Each caller is told when its part is on disk, or of the error which kept it from
-getting there; none is ever left waiting. The next commit is under way before they are told.
+While a commit is in progress, new requests gather for the next one. Each caller is told when its
+part is on disk, or which error kept it from getting there; none is ever left waiting. The next
+commit starts before they are told.
 
-New mail and results of deliveries fail apart from each other: when the disk has no room
-for both, new mail is refused, and results are written alone, out of the reserve. What
-cannot be stored at all is found out by writing each part by itself, so that one bad
-message does not refuse the others.
+New mail and results of deliveries fail separately: when the disk has no room for both, new mail is
+refused, and results are written alone, from the reserve. What cannot be stored at all is found by
+writing each part by itself, so that one bad message does not refuse the others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Events that belong to a message, kept with it as its history."""
+"""Events that belong to a message, stored with it as its history."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Message ids: 63 bits that grow with time and never repeat.
 
-From the top: 41 bits of milliseconds since 2026-01-01 (enough until 2095), 10 bits of
-shard (which process or node made it), 12 bits of sequence. Written as 13 characters of
-Crockford's base 32 in lower case, which sort like the numbers.
+From the top: 41 bits of milliseconds since 2026-01-01 (enough until 2095), 10 bits of shard (which
+process or node made it), 12 bits of sequence. Written as 13 characters of Crockford's base 32 in
+lower case, which sort like the numbers.
 """
 
 from __future__ import annotations

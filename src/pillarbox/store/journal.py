@@ -1,4 +1,4 @@
-"""The journal as it is stored: many entries in one compressed part."""
+"""The stored form of the journal: many entries in one compressed part."""
 
 from __future__ import annotations
 

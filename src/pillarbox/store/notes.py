@@ -1,8 +1,7 @@
-"""The port of notes: small values that several parts of a node keep, by kind and key.
+"""The notes port: small values that parts of a node store, by kind and key.
 
-A policy that was fetched, a client that was seen before, a count for a report: nothing of it
-is mail, all of it ends by itself, and losing one costs a look-up. On PostgreSQL all nodes
-share them.
+A fetched policy, a client seen before, a count for a report: none of it is mail, all of it expires
+by itself, and losing one costs a lookup. On PostgreSQL all nodes share them.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
-"""The store port: what pillarbox asks of the place where mail is kept.
+"""The store port: durable storage of mail, in the terms of pillarbox.
 
-Three adapters implement it and pass one contract suite: ``memory`` (the fake),
-``sqlite`` (the default, one file) and ``postgres`` (for many machines).
+Three adapters implement it and pass one contract suite: ``memory`` (the fake), ``sqlite`` (the
+default, one file) and ``postgres`` (for many machines).
 
 What every adapter promises:
 
-* **Kept means kept.** When ``commit`` returns, the whole batch survives a power cut.
-  When it raises, nothing of the batch is visible, now or later. (After
-  a connection lost during COMMIT, or a sync that failed, nobody knows: that raises
-  ``StoreUnavailable``, the caller answers 4xx, and the batch is whole or not there.)
-* **One owner.** A store is opened as a node; each opening gets a new epoch. Every write
-  is fenced by it: after another has taken over, writes raise ``Fenced``.
-* **Bodies** up to ``INLINE_BODY`` octets travel in the batch; larger ones are written in
-  chunks before, and become visible only by the commit that keeps their message.
-* **Nothing is read that is damaged.** A body that does not match its checksum raises
-  ``BodyDamaged``; its message can be held, the rest flows.
+* **Kept means kept.** When ``commit`` returns, the whole batch survives a power cut. When it
+  raises, nothing of the batch is visible, now or later. (After a connection lost during COMMIT, or
+  a sync that failed, nobody knows: that raises ``StoreUnavailable``, the caller answers 4xx, and
+  the batch is there completely or not at all.)
+* **One owner.** A store is opened as a node; each opening gets a new epoch. Every write is fenced
+  by it: after another has taken over, writes raise ``Fenced``.
+* **Bodies** up to ``INLINE_BODY`` octets travel in the batch; larger ones are written in chunks
+  beforehand, and become visible only with the commit that keeps their message.
+* **Nothing damaged is read.** A body that does not match its checksum raises ``BodyDamaged``; its
+  message can be held while the rest flows.
 """
 
 from __future__ import annotations

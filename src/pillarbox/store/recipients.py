@@ -1,7 +1,7 @@
-"""What writing does to a kept recipient, and which recipients a selection means.
+"""The effect of a write on a stored recipient, and which recipients a selection matches.
 
-The rules that every adapter follows; the memory adapter runs them as they stand here, the
-SQL of the others says the same, and the contract suite compares.
+These are the rules for every adapter; the memory adapter runs them as they are, the SQL of the
+others says the same, and the contract suite compares.
 """
 
 from __future__ import annotations

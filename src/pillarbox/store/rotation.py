@@ -1,8 +1,8 @@
-"""Taking turns: which queues a load reads, and how much of each.
+"""Fair loading: which queues a load reads, and how much of each.
 
-Lanes share a load evenly, whatever their size, so that no bulk sender delays another's
-single mail. Within a lane the queues follow each other in their order, from behind the
-one where the last load stopped, and around the end.
+Lanes share a load evenly, whatever their size, so that no bulk sender delays another's single mail.
+Within a lane the queues follow each other in order, starting after the one where the last load
+stopped, and wrapping around.
 """
 
 from __future__ import annotations

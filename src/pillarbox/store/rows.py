@@ -1,7 +1,7 @@
-"""Messages and recipients as rows of the two databases, and back.
+"""Converts messages and recipients to rows of the two databases, and back.
 
-The order of the fields here is the order of the columns in every statement that keeps
-or reads a whole message.
+The order of the fields here is the order of the columns in every statement that writes or reads a
+whole message.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Choosing a store by its URL; the driver of another is not loaded."""
+"""Selects a store by its URL; the drivers of others are not loaded."""
 
 from __future__ import annotations
 

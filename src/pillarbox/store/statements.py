@@ -1,7 +1,7 @@
-"""Reading the ``.sql`` files that stand beside the adapters.
+"""Loads the ``.sql`` files beside the adapters.
 
-A statement begins with ``-- name: NAME``, goes on with a sentence that says what it does,
-and ends with the next name or the file. Migrations are whole files named ``0001_what.sql``.
+A statement begins with ``-- name: NAME``, continues with a sentence that says what it does, and
+ends at the next name or the end of the file. Migrations are whole files named ``0001_what.sql``.
 """
 
 from __future__ import annotations

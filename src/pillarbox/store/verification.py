@@ -1,4 +1,4 @@
-"""What can be wrong in a store, as findings."""
+"""The possible faults of a store, as findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting messages and the recipients that are to be tried together as work."""
+"""Groups messages and the recipients that are to be tried together as work."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What a test has of the mail that a program sends: the ``mail`` of pytest and unittest.
+"""The mail of the program under test: the ``mail`` fixture of pytest and unittest.
 
-A message is there as soon as the client has been told 250. Nothing here is a coroutine: a
-test that runs in an event loop, together with the program that sends, awaits
-``wait_for_async``.
+A message is there as soon as the client has been told 250. Nothing here is a coroutine: a test that
+shares an event loop with the program that sends awaits ``wait_for_async``.
 """
 
 from __future__ import annotations

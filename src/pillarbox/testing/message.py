@@ -1,4 +1,4 @@
-"""A mail that was caught, as a test looks at it."""
+"""A caught message, as a test sees it."""
 
 from __future__ import annotations
 

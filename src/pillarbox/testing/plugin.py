@@ -1,7 +1,7 @@
-"""The pytest plugin: the fixture ``mail`` and what belongs to it.
+"""The pytest plugin: the ``mail`` fixture and its companions.
 
-pytest loads this module in every run of an environment that has pillarbox in it, so that it
-imports nothing of pillarbox before a test asks for mail.
+pytest loads this module in every run in an environment with pillarbox installed, so it imports
+nothing of pillarbox until a test asks for mail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sandbox in a thread of its own, for tests whose code blocks or has another event loop."""
+"""A sandbox in its own thread, for tests whose code blocks or has another event loop."""
 
 from __future__ import annotations
 

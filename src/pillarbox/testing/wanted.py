@@ -1,4 +1,4 @@
-"""What a test waits for, in a form that can be matched, and told where nothing matches."""
+"""What a test waits for: conditions to match, and words for the failure."""
 
 from __future__ import annotations
 

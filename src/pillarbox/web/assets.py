@@ -1,8 +1,8 @@
-"""Static files: served from memory under a path that holds the hash of all of them.
+"""Static files: served from memory under a path that contains the hash of all of them.
 
-One hash for the whole tree lets ES modules and style sheets refer to each other by relative
-paths, and lets browsers keep everything for a year: a new release has new paths. What is
-not in the tree does not exist; no path of a request ever reaches the file system.
+One hash for the whole tree lets ES modules and style sheets refer to each other by relative paths,
+and lets browsers cache everything for a year: a new release has new paths. What is not in the tree
+does not exist; no path of a request ever reaches the file system.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Who asks: HTTP Basic and bearer tokens (RFC 7617, RFC 6750), where any are set.
+"""Authenticates requests: HTTP Basic and bearer tokens (RFC 7617, RFC 6750), where any are set.
 
-Guarantees: comparisons take the same time whoever asks; a password that is kept as a hash is
-checked on a thread and then known by a digest under a key of this process, so that not each
-request costs a hash; who guesses from one address is made to wait.
+Guarantees: comparisons take constant time; a password stored as a hash is checked on a thread and
+then cached as a digest under a key of this process, so that not every request costs a hash; a
+client that guesses is slowed down.
 """
 
 from __future__ import annotations

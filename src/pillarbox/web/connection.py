@@ -1,12 +1,12 @@
-"""One connection of a client: uvicorn's, with the patience and the measures it does not have.
+"""One client connection: uvicorn's, with the timeouts and limits it lacks.
 
-* The head of a request has to come in time, and may be only so large. What stands around a body
-  is bounded likewise: the sizes of chunks, their extensions, trailer fields (which nobody reads,
-  and which never become fields of the request, RFC 9110 §6.5.1).
-* A body that nobody reads is thrown away for a moment, so that the client can read why, and the
+* The head of a request must arrive in time, and is bounded. What surrounds a body is bounded
+  likewise: the sizes of chunks, their extensions, trailer fields (which are ignored, and never
+  become fields of the request, RFC 9110 §6.5.1).
+* An unread body is discarded for a moment, so that the client can read the response, and then the
   connection ends.
-* Who takes nothing of an answer is cut off.
-* A target must be a path: proxies have understood other forms differently (RFC 9112 §3.2).
+* A client that does not read its response is disconnected.
+* A target must be a path: proxies have interpreted other forms differently (RFC 9112 §3.2).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The door of the application: what every request passes, whichever route it is for.
 
-In this order: a name for the request, who asks really (behind proxies), the host, the webroot,
-the page that it comes from, the size and patience of its body, who asks. The answer gets the
-fields of ``security`` where the route has not set them, and is counted. An error that reaches
-this point is a defect: it is told to ``on_defect``, and the client gets a problem.
+In this order: a request id, the real client (behind proxies), the host, the webroot, the origin,
+the size and timeout of the body, authentication. The response gets the fields of ``security`` where
+the route has not set them, and is counted. An error that reaches this point is a defect: it is
+reported to ``on_defect``, and the client gets a problem.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is counted of requests, for Prometheus; a registry for each application."""
+"""Request metrics for Prometheus; one registry per application."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Errors as clients read them: RFC 9457 problems, each with a code that never changes.
+"""Errors for HTTP clients: RFC 9457 problems, each with a code that never changes.
 
-A ``Problem`` may be raised anywhere below the application. Everything else that is raised
-becomes one, too: errors that pillarbox knows keep their sentence, and what is a defect is told
-without its particulars, which go to the log.
+A ``Problem`` may be raised anywhere below the application. Everything else that is raised becomes
+one, too: known errors keep their sentence, and defects are reported without details, which go to
+the log.
 """
 
 from __future__ import annotations

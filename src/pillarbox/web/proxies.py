@@ -1,7 +1,7 @@
-"""Who really asks, where a proxy of ours stands in between (RFC 7239 and its forerunners).
+"""The real client of a request that came through a trusted proxy (RFC 7239 and its predecessors).
 
-Only what a trusted proxy says counts, and of a list of addresses only the last that is not
-itself a trusted proxy: what stands before it was written by the client.
+Only what a trusted proxy says counts, and of a list of addresses only the last that is not itself a
+trusted proxy: what precedes it was written by the client.
 """
 
 from __future__ import annotations

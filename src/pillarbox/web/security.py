@@ -1,12 +1,12 @@
-"""Who may ask, from which page, and what a browser may do with the answer.
+"""Which requests are allowed, from which page, and what a browser may do with the response.
 
-All of it is decided by values: nothing here knows the framework.
+All of it is decided on plain values: nothing here knows the framework.
 
-* A request must name a host that is ours. Otherwise a page elsewhere could point its own name
-  at this machine, and would then count as the same origin (DNS rebinding).
-* What changes something, or stays open, must not come from a page elsewhere. Browsers say where
-  from (``Origin``, ``Sec-Fetch-Site``); programs say nothing and are let in.
-* Every answer says what a browser may do with it; one that says nothing else may do nothing.
+* A request must name a host that is ours. Otherwise a foreign page could point its own name at this
+  machine, and would then count as the same origin (DNS rebinding).
+* A request that changes something, or stays open, must not come from a foreign page. Browsers say
+  where it comes from (``Origin``, ``Sec-Fetch-Site``); programs say nothing and are let in.
+* Every response says what a browser may do with it; by default that is nothing.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
         ...  # answer it
     transport.write(connection.data_to_send())
 
-While an event is not answered, ``next_event`` returns None, and what the client pipelines is
-kept; the driver reads no more meanwhile. What it guarantees: no input raises; memory is bounded
-by the limit of a line and by what is read at a time; nothing that a client sent is repeated to
+While an event is unanswered, ``next_event`` returns None, and what the client pipelines is
+buffered; the driver stops reading. Guarantees: no input raises; memory is bounded
+by the line limit and by what is read at a time; nothing that a client sent is repeated to
 it. Misuse by the driver raises RuntimeError.
 
 RFC 1939; RFC 2449 (CAPA, response codes, pipelining); RFC 2595 §4 (STLS); RFC 3206 (codes of

@@ -1,8 +1,8 @@
-"""The POP3 server of a sandbox: its sockets, sessions and time-outs.
+"""The POP3 server of a sandbox: its sockets, sessions and timeouts.
 
-A project is a maildrop. A user whose name is a project's, or who stands among a project's users,
-sees that project; everybody else sees the default one, and nobody sees more than one. A maildrop
-is locked for the time of a session (RFC 1939 §3), unless nobody may delete from it.
+A project is a maildrop. A user whose name is a project's, or who is listed among a project's users,
+sees that project; everybody else sees the default one, and nobody sees more than one. A maildrop is
+locked during a session (RFC 1939 §3), unless nobody may delete from it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The states of a POP3 session, and which command may come when, as a table (RFC 1939 §3).
 
-A command that has no row for a state is refused there; nothing outside this module decides
-about order.
+A command that has no row for a state is refused there; nothing outside this module decides the
+order.
 """
 
 from __future__ import annotations

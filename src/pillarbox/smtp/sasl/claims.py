@@ -1,10 +1,10 @@
-"""What a server mechanism asks of its owner, who alone knows the users.
+"""What a server mechanism asks its owner, who alone knows the users.
 
-A *claim* ends an exchange: the client says who it is and shows something for it, and the owner
-says whether that is true and whether it may come in. A *request* asks for something that
-the mechanism needs to go on. Both are values; neither shows a secret when it is printed.
+A *claim* ends an exchange: the client says who it is and presents evidence, and the owner says
+whether that is true and whether the client may log in. A *request* asks for something that the
+mechanism needs to continue. Both are values; neither shows a secret when it is printed.
 
-Whoever answers must not let an unknown user be told from a known one: same text, same time.
+Whoever answers must make unknown and known users indistinguishable: same text, same time.
 """
 
 from __future__ import annotations

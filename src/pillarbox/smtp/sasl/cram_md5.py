@@ -1,8 +1,8 @@
 """CRAM-MD5: a keyed digest of the server's challenge (RFC 2195).
 
-Only for clients that know nothing better: the server has to keep the password itself, who
-listens can try passwords at leisure, and the server proves nothing. It is never offered
-unless an operator asks for it.
+Only for clients that support nothing better: the server has to store the password itself, an
+eavesdropper can try passwords offline, and the server proves nothing. It is never offered unless
+the operator enables it.
 """
 
 from __future__ import annotations

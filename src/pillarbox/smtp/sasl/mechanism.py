@@ -1,9 +1,9 @@
-"""What a SASL mechanism is to the code that drives it: a small machine, one step a response.
+"""A SASL mechanism as its driver sees it: a small state machine, one step per response.
 
-A server mechanism gets the client's responses, already decoded from base64, and answers
-each with a step: a challenge to send, a request for what it has to know, or a claim for its
-owner to judge (``claims.py``). What is random or differs by connection comes in through a
-``ServerSetting`` or ``ClientSetting``.
+A server mechanism gets the client's responses, decoded from base64, and answers each with a step: a
+challenge to send, a request for what it needs to know, or a claim for its owner to judge
+(``claims.py``). What is random or specific to the connection comes in through a ``ServerSetting``
+or ``ClientSetting``.
 
 RFC 4422 §3; RFC 4954 §4.
 """

@@ -1,8 +1,8 @@
-"""OAUTHBEARER and XOAUTH2: a bearer token of somebody else's making instead of a password.
+"""OAUTHBEARER and XOAUTH2: a bearer token from an issuer instead of a password.
 
-RFC 7628 is the standard; XOAUTH2 is what Google and Microsoft had before, and still have. To
-a token that is refused the server explains in JSON what it wants, and the client answers with a
-response that says nothing, before it gets the 535 (RFC 7628 §3.2.3).
+RFC 7628 is the standard; XOAUTH2 is what Google and Microsoft had before, and still have. When a
+server refuses a token it explains in JSON what it wants, and the client answers with an empty
+response before it gets the 535 (RFC 7628 §3.2.3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The mechanisms that pillarbox knows, by the name of RFC 4422 §3.1."""
+"""The supported mechanisms, by their names (RFC 4422 §3.1)."""
 
 from __future__ import annotations
 

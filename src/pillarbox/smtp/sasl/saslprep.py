@@ -1,7 +1,7 @@
 """SASLprep: one spelling of a user name or password, however it was typed (RFC 4013).
 
-SCRAM asks for it by name (RFC 7677 §1), since both sides hash the same octets. The tables of
-Unicode 3.2 are those of the standard library's ``stringprep`` (RFC 3454).
+SCRAM requires it (RFC 7677 §1), since both sides hash the same octets. The tables of Unicode 3.2
+are those of the standard library's ``stringprep`` (RFC 3454).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, the client's side (RFC 5802, RFC 7677).
+"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS on the client side (RFC 5802, RFC 7677).
 
-The server gets no password, and success is believed only of a server that has proved to
-know our verifier. What it may ask for is bounded: too few iterations would give the password
-away to whoever listens, too many would keep us busy.
+The server never gets the password, and success is believed only of a server that has proved it
+knows our verifier. The iteration count is bounded: too few iterations would give the password away
+to an eavesdropper, too many would keep us busy.
 """
 
 from __future__ import annotations

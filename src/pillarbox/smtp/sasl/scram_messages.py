@@ -1,4 +1,4 @@
-"""The messages of SCRAM, read and written, the same for both sides (RFC 5802 §5, §7)."""
+"""The messages of SCRAM, parsed and formatted, the same for both sides (RFC 5802 §5, §7)."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS, the server's side (RFC 5802, RFC 7677).
+"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS on the server side (RFC 5802, RFC 7677).
 
-The password never crosses the wire, and what is kept of it (``ScramVerifier``) lets nobody log in.
-The client learns, before it believes our 235, that we hold its verifier. With -PLUS the proof
-holds for this TLS connection only, so that somebody between us cannot use it.
+The password never crosses the wire, and nobody can log in with what is stored (``ScramVerifier``).
+Before it believes our 235, the client learns that we know its verifier. With -PLUS the proof is
+bound to this TLS connection, so that a man in the middle cannot use it.
 
-A proof that fails for whatever reason ends in a ``ProofClaim`` that says why, to the operator;
-the client sees one reply for all of them. An unknown user is carried to the same end.
+Any proof that fails ends in a ``ProofClaim`` that says why, to the operator; the client sees one
+reply for all of them. An unknown user is taken to the same end.
 """
 
 from __future__ import annotations

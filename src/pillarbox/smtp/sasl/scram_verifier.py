@@ -1,4 +1,4 @@
-"""What a server keeps to check SCRAM-SHA-256, which lets nobody log in who steals it.
+"""What a server stores to check SCRAM-SHA-256, useless to a thief for logging in.
 
 RFC 5802 §3 (the keys), RFC 7677 (SHA-256, at least 4096 iterations), RFC 5803 §2 (the text).
 """

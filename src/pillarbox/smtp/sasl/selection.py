@@ -1,4 +1,4 @@
-"""Which mechanism our client logs in by: the best that the server offers and the login allows."""
+"""Chooses the mechanism our client logs in with: the best that server and credentials allow."""
 
 from __future__ import annotations
 

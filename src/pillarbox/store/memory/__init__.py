@@ -1,4 +1,4 @@
-"""The store that forgets: the shipped fake, for tests, the lab and ``memory:``."""
+"""A store that forgets: the fake for tests and the lab, and ``memory:``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The store in memory: it keeps every promise of the port but the one about power cuts.
+"""The store in memory: it keeps every promise of the port except the one about power cuts.
 
-It fails like the others: ``StoreFull`` when the capacity of its disk is used up,
-``Fenced`` when another store was opened on the disk as the same node.
+It fails like the others: ``StoreFull`` when the capacity of its disk is used up, ``Fenced`` when
+another store was opened on the disk as the same node.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A connection to the database that comes back by itself.
+"""A database connection that reconnects by itself.
 
-A link is used by one task at a time. When the connection is lost, what was under way
-raises ``StoreUnavailable`` (of a COMMIT nobody knows whether it was done), and the next
-use connects again, waiting a little longer after each failure, up to two seconds.
+A link is used by one task at a time. When the connection is lost, the operation in progress raises
+``StoreUnavailable`` (nobody knows whether a COMMIT was done), and the next use reconnects, waiting a
+little longer after each failure, up to two seconds.
 """
 
 from __future__ import annotations

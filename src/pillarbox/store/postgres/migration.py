@@ -1,4 +1,4 @@
-"""Bringing the database's schema up to date, one node at a time."""
+"""Migrates the database's schema, one node at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from the database: what is due, what there is, and what happened to it."""
+"""Reads from the database: what is due, what there is, and what happened to it."""
 
 from __future__ import annotations
 

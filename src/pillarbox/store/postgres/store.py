@@ -1,9 +1,9 @@
 """The store in PostgreSQL.
 
-One connection writes, another reads, so that reading never waits for a commit. Several
-nodes may share the database: queues belong to a node, each write is fenced by its epoch,
-and a node that has been silent for long is adopted by another. Copies are made with
-PostgreSQL's own tools.
+One connection writes, another reads, so that reading never waits for a commit. Several nodes may
+share the database: queues belong to a node, each write is fenced by its epoch, and the queues of a
+node that has been silent for long are adopted by another. Backups are made with PostgreSQL's own
+tools.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checking the whole database."""
+"""Verifies the whole database."""
 
 from __future__ import annotations
 

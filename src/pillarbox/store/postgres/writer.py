@@ -1,4 +1,4 @@
-"""What changes the database: each call is one transaction, fenced by the node's epoch."""
+"""Writes to the database: each call is one transaction, fenced by the node's epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of the file: made while a node runs, put back while none does."""
+"""Backups of the file: made while a node runs, restored while none does."""
 
 from __future__ import annotations
 

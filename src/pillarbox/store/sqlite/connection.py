@@ -1,8 +1,8 @@
-"""Opening the file: the lock, the library's version, the settings of a connection.
+"""Opens the file: the lock, the library version, the settings of a connection.
 
-One process has the file, by a lock on ``PATH.lock``, and in it one connection writes and
-checkpoints. SQLite before 3.51.3 could lose a checkpointed page when two connections did
-(the "WAL-reset" bug); such a library is refused all the same.
+One process owns the file, by a lock on ``PATH.lock``, and in it one connection writes and
+checkpoints. SQLite before 3.51.3 could lose a checkpointed page when two connections did (the
+"WAL-reset" bug); such a library is refused anyway.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What SQLite's errors mean for mail.
 
-A disk that is full may get room again: ``StoreFull``, and the next commit may work. A
-disk that fails is not trusted again before the store is opened anew, for after a failed
-fsync nobody knows what is on it: ``StoreUnavailable``, now and from then on.
+A full disk may get room again: ``StoreFull``, and the next commit may work. A failed disk is not
+trusted again until the store is reopened, because after a failed fsync nobody knows what is on it:
+``StoreUnavailable``, now and from then on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Bringing a file's schema up to date, with a way back.
+"""Migrates a file's schema, with a way back.
 
-``PRAGMA user_version`` is the number of the last migration. Before the schema of a file
-with mail in it is changed, a copy is made beside it: ``PATH.schema-N``, N its version.
+``PRAGMA user_version`` is the number of the last migration. Before the schema of a file that
+contains mail is changed, a copy is made beside it: ``PATH.schema-N``, N being its version.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Opening a file: migrate it, check it after an unclean stop, and begin an epoch."""
+"""Opens a file: migrates it, checks it after an unclean stop, and begins an epoch."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The store in one SQLite file.
 
-What a caller asks for is done in one of two threads: the writer's, which owns the only
-connection that writes or checkpoints, and the reader's. Durability is SQLite's: a
-write-ahead log, synced at every commit (``synchronous=FULL``).
+Calls are executed in one of two threads: the writer's, which owns the only connection that writes
+or checkpoints, and the reader's. Durability is SQLite's: a write-ahead log, synced at every commit
+(``synchronous=FULL``).
 """
 
 from __future__ import annotations

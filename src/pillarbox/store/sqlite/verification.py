@@ -1,4 +1,4 @@
-"""Checking a whole file."""
+"""Verifies a whole file."""
 
 from __future__ import annotations
 

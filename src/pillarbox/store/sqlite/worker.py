@@ -1,9 +1,8 @@
-"""A thread that owns a connection and does one thing after the other with it.
+"""A thread that owns a connection and runs calls on it, one after another.
 
-A call costs two hand-overs: into the thread by a queue, and back by one wake-up of the
-event loop. SQLite lets go of the interpreter while it works, so that the loop goes on.
-What is over sooner than that is worth can be done by the caller itself, as long as the
-thread has nothing to do.
+A call costs two hand-overs: into the thread through a queue, and back with one wake-up of the event
+loop. SQLite releases the interpreter lock while it works, so that the loop goes on. A call too
+short for that may be executed by the caller itself while the thread is idle.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The writing connection: one transaction a batch, one statement for many rows.
+"""The writing connection: one transaction per batch, one statement for many rows.
 
-Everything here runs in the writer's thread. A statement with many rows of values lets go
-of the interpreter once, not once a row: beside a busy event loop that decides the speed.
+Everything here runs in the writer's thread. A statement with many rows of values releases the
+interpreter lock once, not once per row: beside a busy event loop that decides the speed.
 """
 
 from __future__ import annotations
