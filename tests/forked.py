@@ -25,8 +25,11 @@ from typing import IO, Any
 _PRELOADED = [
     __name__,
     "pillarbox.cli.main",
+    "pillarbox.cli.reports.digest",
+    "pillarbox.cli.sandbox.command",
     "pillarbox.cli.serve",
     "pillarbox.node.process",
+    "pillarbox.node.sandbox",
     "pillarbox.store.postgres",
     "pillarbox.store.sqlite",
 ]
@@ -43,6 +46,7 @@ class ForkedCommand:
         stderr: IO[Any],
         stdin: IO[Any] | None = None,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         """Start it.
 
@@ -52,12 +56,13 @@ class ForkedCommand:
             stderr: Where its standard error goes.
             stdin: Its standard input; nothing, if there is none.
             env: Its whole environment; this one's, if there is none.
+            cwd: The folder in which it runs; this one's, if there is none.
         """
         with Path(os.devnull).open("rb") as nothing:
             # A connection is what multiprocessing hands over with its file descriptor.
             files = [Connection(os.dup(f.fileno())) for f in (stdin or nothing, stdout, stderr)]
         environment = dict(os.environ if env is None else env)
-        arguments = (files, tuple(words), str(Path.cwd()), environment)
+        arguments = (files, tuple(words), str(cwd or Path.cwd()), environment)
         self._process = _context().Process(target=_run, args=arguments, daemon=True)
         self._process.start()
 

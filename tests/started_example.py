@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.forked import ForkedCommand
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -22,12 +22,8 @@ def started(name: str, folder: Path, **environ: str) -> Iterator[dict[str, int]]
     for listener in tomllib.loads(path.read_text())["listener"]:
         environ[f"PILLARBOX_LISTENER__{listener.upper()}__BIND"] = "127.0.0.1:0"
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pillarbox", "serve", "--config", str(path)],
-            cwd=folder,
-            stderr=log,
-            env={**os.environ, **environ},
-        )
+        words = ("serve", "--config", str(path))
+        process = ForkedCommand(words, stdout=log, stderr=log, env=os.environ | environ, cwd=folder)
     try:
         yield ports(folder / "log", process)
         process.terminate()
@@ -37,7 +33,7 @@ def started(name: str, folder: Path, **environ: str) -> Iterator[dict[str, int]]
         process.wait()
 
 
-def ports(log: Path, process: subprocess.Popen[bytes]) -> dict[str, int]:
+def ports(log: Path, process: ForkedCommand) -> dict[str, int]:
     deadline = time.monotonic() + 20
     while True:
         events = [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]

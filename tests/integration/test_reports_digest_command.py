@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.forked import run_forked
 
 XML = """<?xml version="1.0"?><feedback><report_metadata><org_name>Example Mail</org_name>
 <email>dmarc@example.net</email><report_id>{id}</report_id><date_range><begin>1763510400</begin>
@@ -62,8 +62,7 @@ def packed(id_: str, count: int) -> bytes:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command."""
-    command = [sys.executable, "-m", "pillarbox", "reports", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run_forked("reports", *map(str, arguments))
 
 
 @pytest.fixture

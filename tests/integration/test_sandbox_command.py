@@ -10,43 +10,68 @@ import smtplib
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.catching import MAIL, PATIENCE
+from tests.forked import ForkedCommand, run_forked
 
 _QUIET = ("--pop3", "off")
+
+
+class StartedSandbox(ForkedCommand):
+    """A sandbox that runs, and what it has written."""
+
+    def __init__(self, *options: str, env: Mapping[str, str], folder: Path) -> None:
+        """Start it.
+
+        Args:
+            *options: What stands after ``pillarbox sandbox``.
+            env: Its environment.
+            folder: Where it runs.
+        """
+        reader, writer = os.pipe()
+        self.output = os.fdopen(reader)
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        with os.fdopen(writer, "w") as stdout:
+            words = ("sandbox", *options)
+            super().__init__(words, stdout=stdout, stderr=self._errors, env=env, cwd=folder)
+
+    def line(self) -> str:
+        """Return the next line that it prints; "" at its end."""
+        assert select.select([self.output], [], [], 4 * PATIENCE)[0]
+        return self.output.readline()
+
+    def errors(self) -> str:
+        """Return what it has written to its standard error."""
+        self._errors.seek(0)
+        return self._errors.read()
+
+    def end(self) -> None:
+        """Kill it, if it has not ended."""
+        self.kill()
+        self.wait()
+        self.output.close()
+        self._errors.close()
 
 
 @contextmanager
 def started(
     *options: str, environ: Mapping[str, str] | None = None, folder: Path | None = None
-) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+) -> Iterator[tuple[StartedSandbox, dict[str, Any]]]:
     """Run the command with ``--json`` until it is ready; end it if it has not ended."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MP_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pillarbox", "sandbox", *options, "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**clean, **(environ or {})},
-        cwd=folder,
-    )
-    output = process.stdout
-    assert output is not None
+    environment = {**clean, **(environ or {})}
+    process = StartedSandbox(*options, "--json", env=environment, folder=folder or Path.cwd())
     try:
-        assert select.select([output], [], [], 4 * PATIENCE)[0]
-        line = output.readline()
-        assert line, (process.communicate()[1]).decode()
+        line = process.line()
+        assert line, process.errors()
         yield process, json.loads(line)
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        process.end()
 
 
 def send(address: str) -> None:
@@ -67,21 +92,15 @@ def test_it_says_where_it_is_and_ends_cleanly_on_sigterm() -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
         assert not Path(shown["certificate"]).exists()
-        _, errors = process.communicate()
-        assert errors == b""
+        assert process.errors() == ""
 
 
 def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
     """The error names the address and the setting, and how to choose another port."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = subprocess.run(
-            [sys.executable, "-m", "pillarbox", "sandbox", "--smtp", f"localhost:{port}"],
-            capture_output=True,
-            timeout=4 * PATIENCE,
-            check=False,
-        )
-    text = done.stderr.decode()
+        done = run_forked("sandbox", "--smtp", f"localhost:{port}")
+    text = done.stderr
     assert done.returncode == 1
     assert f"another program listens on 127.0.0.1:{port} (sandbox.smtp)" in text
     assert "--smtp localhost:0" in text
@@ -131,8 +150,7 @@ def test_mailpits_variables_are_understood(tmp_path: Path) -> None:
         assert shown["http"][0].endswith("/mail/")
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
-        _, errors = process.communicate()
-    text = errors.decode()
+        text = process.errors()
     assert text.count("PB-CONFIG-090") == 1
     assert "$MP_NO_SUCH_THING, $MP_SOMETHING_ELSE" in " ".join(text.split())
 
