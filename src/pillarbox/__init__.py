@@ -1,8 +1,7 @@
 """pillarbox: a self-hosted system for sending and receiving mail by SMTP.
 
-``ARCHITECTURE.md`` shows how mail flows through the rooms of this package.
-``pillarbox.smtp``, ``pillarbox.message`` and ``pillarbox.mailauth`` may be used
-as libraries; all else is internal.
+``ARCHITECTURE.md`` shows how mail flows through the packages. ``pillarbox.smtp``,
+``pillarbox.message`` and ``pillarbox.mailauth`` may be used as libraries; all else is internal.
 """
 
 from __future__ import annotations

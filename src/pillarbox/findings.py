@@ -1,8 +1,7 @@
-"""A finding: one thing that was looked at, and what came of it.
+"""A finding: one thing that was examined, and the conclusion.
 
-Every room that judges (configuration, store, later the checks of the outside)
-returns findings; the command line, the HTTP API and the console print them the
-same way.
+Every package that judges (configuration, store, checks from the outside) returns findings; the
+command line, the HTTP API and the console print them the same way.
 """
 
 from __future__ import annotations

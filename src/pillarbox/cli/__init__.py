@@ -1,3 +1,3 @@
-"""The commands: ``pillarbox`` and ``pillarbox-sendmail``."""
+"""The command line: ``pillarbox`` and ``pillarbox-sendmail``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How commands reach a node: by the control socket of a running one, or its store otherwise.
+"""How commands reach a node: through the control socket of a running one, or through its store.
 
 Guarantees: the store of a stopped node is opened under the store's own lock, so that a node
 that starts meanwhile, or one whose socket was removed, is never written around. Looking at

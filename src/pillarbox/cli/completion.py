@@ -1,4 +1,4 @@
-"""``pillarbox completion``: commands, options and their values completed by the shell."""
+"""``pillarbox completion``: shell completion of commands, options and values."""
 
 from __future__ import annotations
 

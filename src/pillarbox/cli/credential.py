@@ -1,4 +1,4 @@
-"""``pillarbox credential``: who may log in."""
+"""``pillarbox credential``: manages who may log in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command asks DNS: a zone file, a server, or what the system uses."""
+"""The resolver of a command: a zone file, a given server, or the system's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox dns``: the records that a domain needs for mail."""
+"""``pillarbox dns``: the DNS records that a mail domain needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox explain``: what a reply, a log line, an error or a bounce means, and the remedy."""
+"""``pillarbox explain``: the meaning and the remedy of a reply, log line, error or bounce."""
 
 from __future__ import annotations
 

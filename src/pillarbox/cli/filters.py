@@ -1,4 +1,4 @@
-"""The options that choose recipients in the queue, the same for every command."""
+"""Options that select recipients in the queue, shared by the queue commands."""
 
 from __future__ import annotations
 

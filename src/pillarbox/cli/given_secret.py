@@ -1,4 +1,4 @@
-"""Where a command gets a secret from: a file, the environment, standard input; never its line."""
+"""Reads a secret from a file, the environment or standard input, never from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox log``: the story of a message, with the conversation of every attempt."""
+"""``pillarbox log``: the history of a message, with the conversation of every attempt."""
 
 from __future__ import annotations
 

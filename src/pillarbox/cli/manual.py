@@ -1,4 +1,4 @@
-"""``pillarbox manual``: a manual page for each command, made from what the commands say."""
+"""``pillarbox manual``: manual pages, generated from the commands."""
 
 from __future__ import annotations
 

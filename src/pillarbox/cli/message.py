@@ -1,4 +1,4 @@
-"""One message on the screen: what it is, and where each of its recipients stands."""
+"""Prints one message of the queue: its properties, and the state of each recipient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox mta-sts``: our MTA-STS policies, what to publish for them, and whether others see it."""
+"""``pillarbox mta-sts``: our MTA-STS policies, their records, and whether others see them."""
 
 from __future__ import annotations
 

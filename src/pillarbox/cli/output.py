@@ -1,4 +1,4 @@
-"""How the command line talks: results on standard output, everything else on standard error.
+"""Output of the command line: results on standard output, everything else on standard error.
 
 Colors only repeat what words say, and are left out where the output is no terminal, with
 ``--no-color``, and with ``NO_COLOR`` in the environment.

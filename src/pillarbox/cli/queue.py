@@ -1,4 +1,4 @@
-"""``pillarbox queue``: see what waits and why, and do something about it."""
+"""``pillarbox queue``: shows what waits and why, and changes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox readyz``: whether a sandbox is ready, for scripts and for health checks of containers."""
+"""``pillarbox readyz``: whether a sandbox is ready, for scripts and container health checks."""
 
 from __future__ import annotations
 

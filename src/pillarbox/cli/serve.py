@@ -1,4 +1,4 @@
-"""``pillarbox serve``: run the node until it is told to stop."""
+"""``pillarbox serve``: runs the node until it is told to stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox spf explain``: what an SPF record costs, what fails, and what it says of a host."""
+"""``pillarbox spf explain``: an SPF record's cost, its faults, and its verdict on a host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox status``, and what is asked of a running node: pause, resume, reload, stop."""
+"""``pillarbox status``, ``pause``, ``resume``, ``reload`` and ``stop``."""
 
 from __future__ import annotations
 

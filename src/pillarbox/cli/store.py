@@ -1,4 +1,4 @@
-"""``pillarbox backup`` and ``restore``: copies of the store; and what ``verify`` says of it."""
+"""``pillarbox backup`` and ``restore``, and the store check of ``pillarbox verify``."""
 
 from __future__ import annotations
 

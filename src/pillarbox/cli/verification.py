@@ -1,4 +1,4 @@
-"""A message's verification on the screen and as JSON: each result, its reason, its evidence."""
+"""Prints the verification of a message: each result, its reason, its evidence."""
 
 from __future__ import annotations
 

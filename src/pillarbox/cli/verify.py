@@ -1,4 +1,4 @@
-"""``pillarbox verify``: who sent a message, with the evidence; without one, the store's health."""
+"""``pillarbox verify``: verifies a message's sender; without a message, the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox version``: what runs here, for a bug report."""
+"""``pillarbox version``: the running versions, for a bug report."""
 
 from __future__ import annotations
 

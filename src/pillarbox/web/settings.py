@@ -1,4 +1,4 @@
-"""What an HTTP application is told: where it lives, who may ask, and how much."""
+"""The settings of an HTTP application: its location, its clients, its limits."""
 
 from __future__ import annotations
 

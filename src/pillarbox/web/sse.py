@@ -1,7 +1,7 @@
 """Server-sent events: a stream that tells a page what happens, for as long as it listens.
 
-A comment goes out now and then, so that proxies keep the stream and a client that has gone is
-noticed. When the server stops, the streams end, and browsers come back by themselves.
+A comment is sent now and then, so that proxies keep the stream open and a client that has gone is
+noticed. When the server stops, the streams end, and browsers reconnect by themselves.
 """
 
 from __future__ import annotations

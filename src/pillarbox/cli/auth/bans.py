@@ -1,4 +1,4 @@
-"""``pillarbox auth bans`` and ``unban``: who failed to log in so often that nobody listens."""
+"""``pillarbox auth bans`` and ``unban``: clients banned after too many failed logins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox auth``: lines for the file of those who may log in, and who fails to."""
+"""``pillarbox auth``: password file entries, and failed logins."""
 
 from __future__ import annotations
 

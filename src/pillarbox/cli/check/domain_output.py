@@ -1,4 +1,4 @@
-"""What ``pillarbox check domain`` prints, on the screen and as JSON."""
+"""The output of ``pillarbox check domain``, on the screen and as JSON."""
 
 from __future__ import annotations
 

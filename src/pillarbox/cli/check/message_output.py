@@ -1,4 +1,4 @@
-"""What ``pillarbox check message`` prints, on the screen and as JSON."""
+"""The output of ``pillarbox check message``, on the screen and as JSON."""
 
 from __future__ import annotations
 

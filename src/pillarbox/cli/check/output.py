@@ -1,4 +1,4 @@
-"""What all checks print alike: remarks with their reasons, and the progress meanwhile."""
+"""The output that all checks share: remarks with reasons, and progress."""
 
 from __future__ import annotations
 

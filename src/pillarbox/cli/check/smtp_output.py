@@ -1,4 +1,4 @@
-"""What ``pillarbox check smtp`` prints, on the screen and as JSON."""
+"""The output of ``pillarbox check smtp``, on the screen and as JSON."""
 
 from __future__ import annotations
 

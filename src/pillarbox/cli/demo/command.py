@@ -1,4 +1,4 @@
-"""``pillarbox demo``: a sandbox, and a node on loopback with a small internet behind it.
+"""``pillarbox demo``: a sandbox, and a node on loopback that delivers to a small internet.
 
 Nothing leaves the machine: the sandbox keeps what it catches, and every domain's mail that the
 node delivers goes to a mail server of the lab, in this process, which behaves as the

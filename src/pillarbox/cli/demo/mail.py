@@ -1,4 +1,4 @@
-"""Mail that the demonstration catches, so that its first page has something to show."""
+"""Sample messages for the demo, so that its first page has something to show."""
 
 from __future__ import annotations
 

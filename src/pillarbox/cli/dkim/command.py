@@ -1,4 +1,4 @@
-"""``pillarbox dkim``: the keys that mail is signed with, from their making to their end."""
+"""``pillarbox dkim``: DKIM keys, from creation to removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox dkim explain``: what a key record says, or what comes of a message's signatures."""
+"""``pillarbox dkim explain``: what a key record says, or how a message's signatures verify."""
 
 from __future__ import annotations
 

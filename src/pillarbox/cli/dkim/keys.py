@@ -1,4 +1,4 @@
-"""What the commands of ``pillarbox dkim`` share: the keys of a configuration, and how they show."""
+"""What the ``pillarbox dkim`` commands share: the configured keys, and how they are printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox dkim check`` and ``rotate``: what DNS says of the keys, and what follows."""
+"""``pillarbox dkim check`` and ``rotate``: the keys in DNS, and the next step of a rotation."""
 
 from __future__ import annotations
 

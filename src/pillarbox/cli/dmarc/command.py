@@ -1,4 +1,4 @@
-"""``pillarbox dmarc``: what DMARC means for a domain, and what a report of others says."""
+"""``pillarbox dmarc``: explains a domain's DMARC policy, or a received report."""
 
 from __future__ import annotations
 

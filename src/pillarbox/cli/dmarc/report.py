@@ -1,4 +1,4 @@
-"""A received DMARC aggregate report on the screen and as JSON."""
+"""Prints a received DMARC aggregate report, on the screen and as JSON."""
 
 from __future__ import annotations
 

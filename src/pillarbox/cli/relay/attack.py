@@ -1,4 +1,4 @@
-"""Asks a live listener for a relay, in every form that is known, and never sends a message.
+"""Asks a live listener to relay, in every known form, without sending a message.
 
 A plain client on a blocking socket: what a server must not take cannot be said by a client
 that keeps to the rules. It stops behind RCPT; ``on_taken`` is for those who go on in a lab.

@@ -1,4 +1,4 @@
-"""What the store knows of a login that a relay decision is asked about."""
+"""Looks up a login in the store, for a relay decision."""
 
 from __future__ import annotations
 

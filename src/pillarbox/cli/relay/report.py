@@ -1,4 +1,4 @@
-"""What a proof of the relay policy found, as a dated page of Markdown and as plain values."""
+"""Writes the results of a relay proof, as a dated page of Markdown and as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the live listeners are, and from which address a stranger can be played.
+"""Finds the live listeners, and an address from which to pose as a stranger.
 
 An address is a stranger's where no network that the listener or a rule trusts holds it. Best
 is one that a load balancer may announce; then this machine's own on its network; then one of

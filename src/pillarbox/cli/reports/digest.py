@@ -1,4 +1,4 @@
-"""How many reports read as one are written: to a terminal, and as objects for JSON."""
+"""Prints the digest of many reports, to a terminal and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How single reports are written: a line for each, or each with its rows."""
+"""Prints single reports: one line each, or each with its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox sandbox``: catch mail, and look at it in the browser."""
+"""``pillarbox sandbox``: catches mail and shows it in the browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``pillarbox sandbox`` shows when it is ready: where it is, what it keeps, how to begin."""
+"""The start screen of ``pillarbox sandbox``: its addresses, its limits, how to begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``pillarbox send``: one mail to a server that you name, or to the sandbox, and what came of it."""
+"""``pillarbox send``: sends one test message, and reports what became of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``pillarbox send`` tells: what each recipient got, and why not."""
+"""The output of ``pillarbox send``: what happened to each recipient, and why."""
 
 from __future__ import annotations
 

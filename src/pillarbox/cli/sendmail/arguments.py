@@ -1,4 +1,4 @@
-"""The arguments of ``sendmail``, as thirty years of programs write them.
+"""Parses the arguments of ``sendmail``, as thirty years of programs have written them.
 
 Flags come alone, together (``-ti``), with their value attached or behind them (``-fann``,
 ``-f ann``), and after the recipients. What is not known is passed over, because a program

@@ -1,4 +1,4 @@
-"""The drop directory: messages kept for a server that was away.
+"""The drop directory: messages stored while the server is not reachable.
 
 Guarantees: a message is there whole and on disk, or not at all; nobody but its owner can
 read it. One file a message: a line of JSON with the envelope, then the content.

@@ -1,4 +1,4 @@
-"""``mailq``: the queue in the form that people and their scripts know from other servers."""
+"""``mailq``: the queue in the format that people and scripts know from other servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``sendmail`` reads from standard input, made into a message that can be submitted."""
+"""Turns ``sendmail``'s standard input into a message that can be submitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SMTP on standard input and output (``sendmail -bs``), spoken by the node's own listener."""
+"""SMTP on standard input and output (``sendmail -bs``), through the node's own listener code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One message handed to a submission server, by Python's ``smtplib``.
+"""Submits one message to a server, with Python's ``smtplib``.
 
 ``smtplib`` and not ``pillarbox.net``: a program that sends one message and ends needs no
 event loop, and starts in a third of the time. What is sent was made sure of before: CRLF
