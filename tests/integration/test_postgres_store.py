@@ -134,6 +134,31 @@ def test_a_database_that_is_not_there_is_a_mistake() -> None:
     asyncio.run(main())
 
 
+def test_a_database_that_is_changed_under_way_is_away() -> None:
+    """What would be a mistake at the start must not refuse mail for good later on."""
+
+    async def main() -> None:
+        url = shared_server().database()
+        server, _, name = url.rpartition("/")
+        store = at(url)
+        await store.open()
+        administrator = await asyncpg.connect(f"{server}/postgres")
+        await administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        await administrator.execute(f'ALTER DATABASE "{name}" RENAME TO "{name}_moved"')
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await store.commit(Batch(keep=[kept_message()]))
+        with pytest.raises(StoreUnavailable, match=rf"PostgreSQL \(.*/{name}\)|in a moment"):
+            await store.load(now=NOW, limit=1, per_queue=1, exclude=frozenset())
+        await administrator.execute(f'ALTER DATABASE "{name}_moved" RENAME TO "{name}"')
+        await administrator.close()
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_nodes_share_a_database_and_see_their_own_queues() -> None:
     """Each node loads, counts and changes what it has accepted; all can be found."""
 

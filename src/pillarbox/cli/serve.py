@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Final
 
 import click
 
@@ -11,9 +12,19 @@ from pillarbox.cli.context import Context, pass_context
 from pillarbox.config.check import check
 from pillarbox.config.error import ConfigError
 from pillarbox.config.loader import Loaded
-from pillarbox.findings import Level
+from pillarbox.findings import Finding, Level
 
 __all__ = ["notify_manager", "serve"]
+
+
+_NOTHING: Final = Finding(
+    level=Level.ERROR,
+    code="PB-CONFIG-009",
+    what="There is no configuration.",
+    why="A node without a listener takes no mail.",
+    fix="Write one with `pillarbox init`, or name it with --config; without it, pillarbox.toml "
+    "here and /etc/pillarbox/pillarbox.toml are looked for.",
+)
 
 
 @click.command()
@@ -26,6 +37,8 @@ def serve(context: Context) -> None:
     def read() -> Loaded:
         """Read and check the configuration, at the start and at every SIGHUP."""
         loaded = context.load()
+        if loaded.path is None and not loaded.settings.listener:
+            raise ConfigError([_NOTHING])
         findings = check(loaded)
         errors = [finding for finding in findings if finding.level is Level.ERROR]
         if errors:

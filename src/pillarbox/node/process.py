@@ -111,6 +111,12 @@ def become(settings: NodeSettings) -> None:
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
     except KeyError:
-        raise PermanentError(f"there is no user {settings.user!r} (node.user)") from None
+        raise PermanentError(
+            f"there is no user {settings.user!r} (node.user); `useradd --system {settings.user}` "
+            "makes it"
+        ) from None
     except OSError as error:
-        raise PermanentError(f"{error.filename or directory}: {error.strerror}") from error
+        raise PermanentError(
+            f"node.directory {directory} cannot be made or given to its user: "
+            f"{error.filename or directory}: {error.strerror}"
+        ) from error

@@ -137,6 +137,18 @@ def _mode(path: Path) -> int:
 def _directory(loaded: Loaded) -> Iterator[Finding]:
     directory = loaded.settings.node.directory
     report = Report(loaded, "node", "directory")
+    try:
+        yield from _look_at(directory, report, has_user=bool(loaded.settings.node.user))
+    except OSError as error:
+        yield report.error(
+            67,
+            f"{error.filename}: {error.strerror}.",
+            "The node keeps its mail below it.",
+            f"Make {directory} for the user that runs the node, or run it as that user.",
+        )
+
+
+def _look_at(directory: Path, report: Report, *, has_user: bool) -> Iterator[Finding]:
     if directory.is_dir():
         if _mode(directory) & stat.S_IWOTH:
             yield report.error(
@@ -151,7 +163,7 @@ def _directory(loaded: Loaded) -> Iterator[Finding]:
         yield report.error(
             65, f"{directory} is not a directory.", "Mail is kept there.", f"mkdir -p {directory}"
         )
-    elif not os.access(existing, os.W_OK) and not loaded.settings.node.user:
+    elif not os.access(existing, os.W_OK) and not has_user:
         yield report.warning(
             66,
             f"{directory} is not there and cannot be made by this user.",

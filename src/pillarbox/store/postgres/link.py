@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from pillarbox.errors import PermanentError
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.store.port import StoreFull, StoreUnavailable
 
 __all__ = ["Connection", "Link"]
@@ -47,9 +48,17 @@ _SETTINGS: Final = {
 class Link:
     """One connection, made when it is first used."""
 
-    def __init__(self, url: str) -> None:
-        """Connect to ``url``, a libpq connection string."""
+    def __init__(self, url: str, *, is_first: bool = False) -> None:
+        """Connect to a server.
+
+        Args:
+            url: A libpq connection string.
+            is_first: Whether a wrong name, password or setting is told as a mistake for as long
+                as it never worked. Later, or of another link, it is a database that is away:
+                somebody is changing it, and mail must wait and not be refused for it.
+        """
         self._url = url
+        self._is_first = is_first
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
         self._wait = 0.0
@@ -106,11 +115,13 @@ class Link:
             raise StoreUnavailable("PostgreSQL cannot be reached; trying again in a moment")
         try:
             self._connection = connection = await _connect(self._url)
-        except StoreUnavailable:
+        except PillarboxError as error:
+            if self._is_first and isinstance(error, PermanentError):
+                raise
             self._wait = min(max(2 * self._wait, _FIRST_WAIT), _LONGEST_WAIT)
             self._not_before = loop.time() + self._wait
-            raise
-        self._wait = 0.0
+            raise StoreUnavailable(str(error)) from error
+        self._is_first, self._wait = False, 0.0
         return connection
 
     def _drop(self) -> None:
@@ -132,9 +143,10 @@ async def _connect(url: str) -> Connection:
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,
     ) as error:
-        raise PermanentError(f"PostgreSQL: {error}") from error
+        raise PermanentError(f"{_server(url)}: {error}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}") from error
+        reason = str(error) or type(error).__name__
+        raise StoreUnavailable(f"{_server(url)}: {reason}") from error
     await _inspect(connection)
     return connection
 
@@ -152,3 +164,10 @@ async def _inspect(connection: Connection) -> None:
             f"PostgreSQL {version} with synchronous_commit={durability}: "
             f"{_OLDEST_SERVER} or newer with synchronous_commit=on is needed"
         )
+
+
+def _server(url: str) -> str:
+    """Return which server and database a URL is about, without the password."""
+    parts = urlsplit(url)
+    where = parts.netloc.rpartition("@")[2]
+    return f"PostgreSQL ({where or 'the local socket'}{parts.path})"

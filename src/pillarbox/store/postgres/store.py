@@ -91,7 +91,7 @@ class PostgresStore:
 
     async def open(self) -> None:
         """Connect, migrate if needed, and begin an epoch."""
-        writing, reading = links = Link(self._url), Link(self._url)
+        writing, reading = links = Link(self._url, is_first=True), Link(self._url)
         try:
             async with writing.use() as connection:
                 await migrate(connection, migrations("pillarbox.store.postgres"))

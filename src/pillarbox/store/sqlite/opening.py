@@ -10,8 +10,8 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
 
-from pillarbox.errors import PermanentError
-from pillarbox.store.port import MessageId
+from pillarbox.errors import PermanentError, PillarboxError
+from pillarbox.store.port import MessageId, StoreFull
 from pillarbox.store.sqlite.connection import connect_reader, connect_writer
 from pillarbox.store.sqlite.failures import FailureGuard
 from pillarbox.store.sqlite.migration import migrate
@@ -26,6 +26,7 @@ _T = TypeVar("_T")
 
 _CHECK_SECONDS: Final = 1.0  # for looking at the file after an unclean stop
 _CHECK_STEPS: Final = 10_000  # of SQLite's virtual machine between two looks at the time
+_RESTORE: Final = "`pillarbox restore --hold COPY` puts a backup in its place"
 _EVERY_ID: Final = MessageId(2**63 - 1)
 
 
@@ -43,11 +44,12 @@ def open_file(path: Path, node: str, now: Callable[[], float], synchronous: str)
 
     Raises:
         PermanentError: The file is damaged, not a store, or newer than this program.
+        StoreFull: There is no room to open it.
     """
     try:
         connection = connect_writer(path, synchronous=synchronous)
     except (apsw.Error, OSError) as error:
-        raise PermanentError(f"cannot open {path}: {error}") from error
+        raise _cannot_open(path, error) from error
     try:
         execute: Callable[..., Any] = connection.execute
         migrate(connection, path, migrations("pillarbox.store.sqlite"))
@@ -63,11 +65,19 @@ def open_file(path: Path, node: str, now: Callable[[], float], synchronous: str)
         reader = Reader(connect_reader(path))
     except apsw.Error as error:
         connection.close()
-        raise PermanentError(f"cannot open {path}: {error}") from error
+        raise _cannot_open(path, error) from error
     except BaseException:
         connection.close()
         raise
     return Opened(writer, reader, tuple(suspects) if unclean else ())
+
+
+def _cannot_open(path: Path, error: Exception) -> PillarboxError:
+    if isinstance(error, apsw.FullError):
+        return StoreFull(f"cannot open {path}: its disk is full; free some room on it")
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+        return PermanentError(f"cannot open {path}: {error}. {_RESTORE}")
+    return PermanentError(f"cannot open {path}: {error}")
 
 
 def with_reader(
@@ -96,4 +106,4 @@ def _quick_check(connection: apsw.Connection, path: Path) -> None:
     finally:
         connection.set_progress_handler(None)
     if result != "ok":
-        raise PermanentError(f"{path} is damaged: {result}. Restore a copy of it")
+        raise PermanentError(f"{path} is damaged: {result}. {_RESTORE}")
