@@ -64,6 +64,7 @@ class Pages:
         self._environment.filters.update(
             size=show_size,
             moment=show_moment,
+            short=show_short,
             iso=show_iso,
             duration=show_duration,
             number=_number,
@@ -162,6 +163,11 @@ def show_iso(at: float) -> str:
 def show_moment(at: float) -> str:
     """Return seconds since 1970 in UTC for people; the page's script shows the local time."""
     return _utc(at).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def show_short(at: float) -> str:
+    """Return a moment where there is little room; the page's script says it in local time."""
+    return _utc(at).strftime("%-d %b %H:%M")
 
 
 def show_duration(seconds: float) -> str:

@@ -6,11 +6,15 @@ from fastapi import APIRouter
 
 from pillarbox.console.sandbox import (
     actions,
+    compare_pages,
     frames,
     inbox_pages,
     live,
+    new_pages,
     rule_pages,
+    settings_pages,
     setup_pages,
+    tag_pages,
     webhook_pages,
 )
 from pillarbox.console.sandbox.desk import Desk
@@ -32,4 +36,8 @@ def routers(sandbox: Sandbox) -> list[APIRouter]:
         setup_pages.router(desk),
         rule_pages.router(desk),
         webhook_pages.router(desk),
+        new_pages.router(desk),
+        tag_pages.router(desk),
+        compare_pages.router(desk),
+        settings_pages.router(desk),
     ]

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import Response
 
+from pillarbox.console.sandbox.answers import answer
 from pillarbox.console.sandbox.forms import Form, read_form
 from pillarbox.console.sandbox.place import Place
 from pillarbox.inbox.values import Selection
@@ -48,7 +49,7 @@ class _Acting:
         changed = await self._sandbox.mark(await self._selection(form), is_read=is_read)
         word = "read" if is_read else "unread"
         inverse = {"read": "0" if is_read else "1"}
-        return _done(request, changed, f"marked as {word}", undo_by=("mark", inverse))
+        return _done(request, form, changed, f"marked as {word}", undo_by=("mark", inverse))
 
     async def tag(self, request: Request) -> Response:
         """Put tags on, and take tags off."""
@@ -58,14 +59,14 @@ class _Acting:
             raise Problem(422, "Name a tag to put on or to take off.")
         changed = await self._sandbox.tag(await self._selection(form), add=add, remove=remove)
         inverse = {"add": ",".join(remove), "remove": ",".join(add)}
-        return _done(request, changed, "tagged", undo_by=("tag", inverse))
+        return _done(request, form, changed, "tagged", undo_by=("tag", inverse))
 
     async def delete(self, request: Request) -> Response:
         """Remove, so that it can be brought back for a while."""
         form = await read_form(request)
         removed = await self._sandbox.remove(await self._selection(form))
         undo = ("undo", {"undo": removed.undo}) if removed.undo else None
-        return _done(request, removed.ids, "deleted", undo_by=undo)
+        return _done(request, form, removed.ids, "deleted", undo_by=undo)
 
     async def undo(self, request: Request) -> Response:
         """Bring back what was removed."""
@@ -73,7 +74,7 @@ class _Acting:
         restored = await self._sandbox.restore(form.text("undo"))
         if not restored:
             raise Problem(410, "It is too late to bring this back.")
-        return _done(request, restored, "brought back")
+        return _done(request, form, restored, "brought back")
 
     async def release(self, request: Request) -> Response:
         """Send a mail to real people."""
@@ -88,7 +89,7 @@ class _Acting:
                 f"{'Released to' if one.is_accepted else 'Not taken for'} {one.address}: {one.reply}"
                 for one in released.recipients
             ]
-        return _said(request, "; ".join(said))
+        return answer(request, "; ".join(said), place=_place(form))
 
     async def _selection(self, form: Form) -> Selection:
         """Return which mails are meant: those named, or all of a search when it says so."""
@@ -97,13 +98,14 @@ class _Acting:
             if not ids:
                 raise Problem(422, "No message is selected.")
             return Selection(ids=ids)
-        place = Place(form.text("project") or None, form.text("q"))
+        place = _place(form)
         query: Query | None = self._sandbox.query(place.q) if place.q else None
         return Selection(query=query, project=place.project)
 
 
 def _done(
     request: Request,
+    form: Form,
     changed: tuple[MessageId, ...],
     what: str,
     *,
@@ -120,11 +122,9 @@ def _done(
             ids = ",".join(show_id(message) for message in changed)
             undo = {"action": action, "fields": {**fields, "ids": ids}}
     named = [show_id(message) for message in changed[:_MOST_UNDONE]]
-    return _said(request, said, undo=undo, ids=named)
+    return answer(request, said, place=_place(form), undo=undo, ids=named)
 
 
-def _said(request: Request, said: str, **more: Any) -> Response:
-    if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"said": said, **more})
-    root = request.scope.get("root_path", "")
-    return RedirectResponse(f"{root}/", status_code=303)
+def _place(form: Form) -> Place:
+    """Return the list that a form was in."""
+    return Place(form.text("project") or None, form.text("q"))

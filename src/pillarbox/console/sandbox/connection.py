@@ -6,7 +6,11 @@ the reader sits; the port is the one that the sandbox listens on.
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
 from starlette.requests import Request
@@ -16,6 +20,7 @@ from pillarbox.web.security import host_name
 
 __all__ = ["Connection", "Snippet", "connection_of"]
 
+_PLACE: Final = re.compile(r"\b(?<![A-Z]_)(?:HOST|PORT)\b")
 _CREDENTIALS: Final = {
     "any": "any",
     "chosen": "one of those in the settings",
@@ -30,8 +35,9 @@ class Snippet:
 
     key: str
     name: str
-    file: str  # where they go, "" for a command
+    file: str  # where they go
     text: str
+    note: str = ""  # what else there is to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,14 @@ def connection_of(request: Request, info: Info) -> Connection:
     port = address.rpartition(":")[2]
     number = int(port) if port.isdecimal() else 1025
     snippets = tuple(
-        Snippet(key, name, file, text.replace("HOST", host).replace("PORT", str(number)))
-        for key, name, file, text in _SNIPPETS
+        Snippet(
+            key,
+            each["name"],
+            each["file"],
+            _filled(each["text"].strip(), host, number),
+            _filled(each.get("note", ""), host, number),
+        )
+        for key, each in _written().items()
     )
     credentials = _CREDENTIALS.get(info.auth, info.auth)
     if info.auth in {"any", "chosen"}:
@@ -61,95 +73,12 @@ def connection_of(request: Request, info: Info) -> Connection:
     return Connection(host, number, info.has_tls, credentials, snippets)
 
 
-_SNIPPETS: Final = (
-    (
-        "command",
-        "Command line",
-        "",
-        (
-            "pillarbox send --server HOST:PORT --to ann@example.com --subject Hello\n\n"
-            "swaks --server HOST:PORT --to ann@example.com\n\n"
-            "curl smtp://HOST:PORT --mail-from app@example.com \\\n"
-            "  --mail-rcpt ann@example.com --upload-file mail.eml"
-        ),
-    ),
-    (
-        "django",
-        "Django",
-        "settings.py",
-        (
-            'EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"\n'
-            'EMAIL_HOST = "HOST"\nEMAIL_PORT = PORT\nEMAIL_USE_TLS = False'
-        ),
-    ),
-    (
-        "laravel",
-        "Laravel",
-        ".env",
-        "MAIL_MAILER=smtp\nMAIL_HOST=HOST\nMAIL_PORT=PORT\nMAIL_USERNAME=null\nMAIL_PASSWORD=null",
-    ),
-    (
-        "node",
-        "Node",
-        "nodemailer",
-        (
-            'import nodemailer from "nodemailer";\n\n'
-            'const mail = nodemailer.createTransport({ host: "HOST", port: PORT, secure: false });\n'
-            "await mail.sendMail({\n"
-            '  from: "app@example.com",\n  to: "ann@example.com",\n'
-            '  subject: "Hello",\n  text: "It works.",\n});'
-        ),
-    ),
-    (
-        "rails",
-        "Rails",
-        "config/environments/development.rb",
-        (
-            "config.action_mailer.delivery_method = :smtp\n"
-            'config.action_mailer.smtp_settings = { address: "HOST", port: PORT }'
-        ),
-    ),
-    (
-        "spring",
-        "Spring",
-        "application.properties",
-        "spring.mail.host=HOST\nspring.mail.port=PORT",
-    ),
-    (
-        "php",
-        "PHP",
-        "php.ini",
-        (
-            "; Symfony: MAILER_DSN=smtp://HOST:PORT\n"
-            'sendmail_path = "pillarbox-sendmail --server HOST:PORT -t -i"'
-        ),
-    ),
-    (
-        "python",
-        "Python",
-        "smtplib",
-        (
-            "import smtplib\nfrom email.message import EmailMessage\n\n"
-            'message = EmailMessage()\nmessage["From"] = "app@example.com"\n'
-            'message["To"] = "ann@example.com"\nmessage["Subject"] = "Hello"\n'
-            'message.set_content("It works.")\n\n'
-            'with smtplib.SMTP("HOST", PORT) as server:\n    server.send_message(message)'
-        ),
-    ),
-    (
-        "go",
-        "Go",
-        "net/smtp",
-        (
-            'err := smtp.SendMail("HOST:PORT", nil, "app@example.com",\n'
-            '\t[]string{"ann@example.com"},\n'
-            '\t[]byte("Subject: Hello\\r\\n\\r\\nIt works.\\r\\n"))'
-        ),
-    ),
-    (
-        "compose",
-        "Any, by URL",
-        "environment",
-        "SMTP_URL=smtp://HOST:PORT\nEMAIL_URL=smtp://HOST:PORT\nMAILER_DSN=smtp://HOST:PORT",
-    ),
-)
+def _filled(text: str, host: str, port: int) -> str:
+    named = {"HOST": host, "PORT": str(port)}
+    return _PLACE.sub(lambda found: named[found[0]], text)
+
+
+@cache
+def _written() -> dict[str, dict[str, str]]:
+    """Return the lines as they are shipped."""
+    return tomllib.loads((files("pillarbox.console") / "snippets.toml").read_text("utf-8"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-__all__ = ["LONGEST", "Piece", "html_pieces", "message_pieces"]
+__all__ = ["LONGEST", "Piece", "html_pieces", "message_pieces", "text_pieces"]
 
 Piece = tuple[str, str]
 """What it is ("tag", "name", "value", "comment", "entity", "field", or "" for plain), the text."""
@@ -27,6 +27,8 @@ _MARKUP: Final = re.compile(
 _ATTRIBUTE: Final = re.compile(
     r"(?P<name>[^\s=\"'>/]++)|(?P<value>=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>]*+))|(?P<end>/?>)"
 )
+_LINK: Final = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
+_CLOSING: Final = ".,:;!?'*_)]}>"  # that more likely belongs to the sentence than to a link
 _FIELD: Final = re.compile(r"^[\x21-\x39\x3b-\x7e]++:", re.MULTILINE)
 
 
@@ -46,6 +48,17 @@ def message_pieces(text: str) -> list[Piece]:
         pieces += [("", text[position : found.start()]), ("field", found[0])]
         position = found.end()
     return _merged(iter([*pieces, ("", text[position:])]))
+
+
+def text_pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield plain text in pieces, each with where it leads: "" for what is no link."""
+    position = 0
+    for found in islice(_LINK.finditer(text), _MOST_PIECES):
+        url = found[0].rstrip(_CLOSING)
+        yield text[position : found.start()], ""
+        yield url, url
+        position = found.start() + len(url)
+    yield text[position:], ""
 
 
 def _html(source: str) -> Iterator[Piece]:

@@ -14,6 +14,7 @@ from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import message_id
 from pillarbox.console.sandbox.listing import PAGE_ROWS, Listing, list_of, make_listing
 from pillarbox.console.sandbox.place import Place
+from pillarbox.console.sandbox.posting import SAMPLES
 from pillarbox.console.sandbox.reader import VIEWS, MailView, make_mail
 from pillarbox.console.sandbox.shell import make_shell
 from pillarbox.errors import PermanentError, PillarboxError
@@ -117,7 +118,11 @@ class _Looking:
         shell = await make_shell(self._desk, Place.of(request))
         connection = connection_of(request, await self._sandbox.info())
         return self._pages.page(
-            request, "sandbox/idle_piece.html", shell=shell, connection=connection
+            request,
+            "sandbox/idle_piece.html",
+            shell=shell,
+            connection=connection,
+            samples=SAMPLES,
         )
 
     async def mail_piece(self, request: Request, name: str) -> Response:
@@ -153,6 +158,7 @@ class _Looking:
             listing=listing,
             mail=mail,
             connection=connection,
+            samples=SAMPLES,
         )
 
     async def _mail(

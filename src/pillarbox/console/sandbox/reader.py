@@ -14,7 +14,13 @@ from pillarbox.console.sandbox.checks import ChecksView, Verdict, read_verdict
 from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.files import EventView, FileView, events_of, files_of
 from pillarbox.console.sandbox.framed import frame
-from pillarbox.console.sandbox.highlight import LONGEST, Piece, html_pieces, message_pieces
+from pillarbox.console.sandbox.highlight import (
+    LONGEST,
+    Piece,
+    html_pieces,
+    message_pieces,
+    text_pieces,
+)
 from pillarbox.console.sandbox.hues import TagEntry
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.session import SessionView, session_view
@@ -92,6 +98,7 @@ class MailView:
     verdict: Verdict | None
     has_html: bool
     text: str
+    text_pieces: tuple[tuple[str, str], ...] = ()  # of the text: what stands there, and its target
     text_is_cut: bool = False
     remote_count: int = 0
     source: list[Piece] = field(default_factory=list)
@@ -197,6 +204,8 @@ def _of_mail(mail: Mail, view: str) -> dict[str, Any]:
     """Return what only one view needs, and takes some work."""
     if view == "message" and mail.html is not None:
         return {"remote_count": frame(mail).remote}
+    if view in {"message", "text"}:
+        return {"text_pieces": tuple(text_pieces((mail.text or "")[:_LONGEST_TEXT]))}
     if view == "source" and mail.html is not None:
         return {
             "source": html_pieces(mail.html),

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from pillarbox.console.sandbox.answers import go_back
 from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import Form, read_form
 from pillarbox.console.sandbox.place import Place
@@ -70,19 +71,19 @@ class _FailingPages:
             await failing.put(rule)
         except PermanentError as error:
             return await self._page(request, problem=str(error), form=form)
-        return _back(request)
+        return go_back(request, "/rules")
 
     async def remove(self, request: Request) -> Response:
         """Remove a rule."""
         form = await read_form(request)
         await self._sandbox.failing.remove(form.text("id"))
-        return _back(request)
+        return go_back(request, "/rules")
 
     async def addresses(self, request: Request) -> Response:
         """Let recipients' addresses ask for failures, or not."""
         form = await read_form(request)
         await self._sandbox.failing.let_addresses_ask(may=form.text("may") == "1")
-        return _back(request)
+        return go_back(request, "/rules")
 
     async def _page(
         self, request: Request, *, problem: str = "", form: Form | None = None
@@ -154,7 +155,3 @@ def _sentence(rule: FailingRule) -> str:
     often += [f"{rule.probability * 100:g} % of the time"] if rule.probability < 1 else []
     said = f"At {rule.stage.name}{' ' + ' '.join(where) if where else ''} it {' and '.join(does)}"
     return f"{said}, {', '.join(often)}." if often else f"{said}."
-
-
-def _back(request: Request) -> Response:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/rules", status_code=303)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from pillarbox.console.sandbox.answers import go_back
 from pillarbox.console.sandbox.connection import connection_of
 from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import Form, read_form
@@ -82,7 +83,7 @@ class _Setup:
             await self._sandbox.put_project(_project(form))
         except PermanentError as error:
             return await self._projects(request, problem=str(error), form=form)
-        return _back(request)
+        return go_back(request, "/projects")
 
     async def remove_project(self, request: Request) -> Response:
         """Remove a project with its mail."""
@@ -91,7 +92,7 @@ class _Setup:
             await self._sandbox.remove_project(form.text("name"))
         except PermanentError as error:
             return await self._projects(request, problem=str(error))
-        return _back(request)
+        return go_back(request, "/projects")
 
     async def _projects(
         self, request: Request, *, problem: str = "", form: Form | None = None
@@ -158,7 +159,3 @@ def _takes(project: Project) -> tuple[str, ...]:
 
 def _domain(domain: str) -> str:
     return f"all below {domain[1:]}" if domain.startswith(".") else domain
-
-
-def _back(request: Request) -> Response:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/projects", status_code=303)

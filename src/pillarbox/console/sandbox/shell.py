@@ -15,6 +15,7 @@ from pillarbox.search.words import MAIL_WORDS, WORDS
 __all__ = ["ProjectEntry", "Shell", "make_shell"]
 
 _MOST_TAGS: Final = 100
+_SHOWN_TAGS: Final = 12
 _SHORTCUTS: Final = (
     ("j or k", "Next and previous message"),
     ("Enter or o", "Open it"),
@@ -23,11 +24,13 @@ _SHORTCUTS: Final = (
     ("u", "Mark as unread, or as read"),
     ("t", "Tags"),
     ("#", "Delete"),
+    ("c", "Compare the two that are selected"),
     ("z", "Undo"),
     ("[ or ]", "The message's next and previous view"),
     ("/", "Search"),
     ("g i", "All mail"),
     ("g u", "Unread mail"),
+    ("n", "New mail: a sample, one of your own, or files"),
     ("?", "This list"),
 )
 _SEARCH_WORDS: Final = tuple(
@@ -66,6 +69,14 @@ class Shell:
     rules: int  # that are in force
     shortcuts: tuple[tuple[str, str], ...] = _SHORTCUTS
     search_words: tuple[tuple[str, str], ...] = _SEARCH_WORDS
+
+    @property
+    def shown_tags(self) -> tuple[TagEntry, ...]:
+        """The tags that stand in the rail without being asked for: those of most mails."""
+        if len(self.tags) <= _SHOWN_TAGS:
+            return self.tags
+        most = sorted(self.tags, key=lambda tag: -tag.count)[:_SHOWN_TAGS]
+        return tuple(tag for tag in self.tags if tag in most)
 
     @property
     def kept(self) -> int:

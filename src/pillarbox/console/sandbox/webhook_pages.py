@@ -8,8 +8,9 @@ from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from pillarbox.console.sandbox.answers import go_back
 from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.forms import read_form
 from pillarbox.console.sandbox.place import Place
@@ -73,7 +74,7 @@ class _WebhookPages:
             await self._sandbox.webhooks.test(form.text("name"))
         except PillarboxError as error:
             return await self._page(request, problem=str(error))
-        return _back(request)
+        return go_back(request, "/webhooks")
 
     async def replay(self, request: Request) -> Response:
         """Deliver once more."""
@@ -82,7 +83,7 @@ class _WebhookPages:
             await self._sandbox.webhooks.replay(form.text("id"))
         except PillarboxError as error:
             return await self._page(request, problem=str(error))
-        return _back(request)
+        return go_back(request, "/webhooks")
 
     async def _page(self, request: Request, *, problem: str = "") -> Response:
         hooks, releaser = self._sandbox.webhooks, self._sandbox.releaser
@@ -146,7 +147,3 @@ def _shown(body: bytes) -> str:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:  # it was cut
         return text
-
-
-def _back(request: Request) -> Response:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/webhooks", status_code=303)

@@ -1,5 +1,5 @@
 // What is done with mails: by the bar over the list, by the buttons of the reader, by keys.
-import { fetchPiece, fill, on, one, root, send } from "./dom.js";
+import { fetchPiece, fill, on, one, post, root, send } from "./dom.js";
 import { go, open, openId, refreshRail } from "./going.js";
 import { currentRow, makeCurrent, neighbor, openRow, pickNone, picked, place, refreshRows, refreshTop, showRead, takeOut } from "./list.js";
 import { during, toast } from "./toast.js";
@@ -54,6 +54,15 @@ export function remove(ids) {
   });
 }
 
+/** Show how the two mails that are picked differ. */
+export function compare() {
+  const ids = picked();
+  if (ids.length !== 2) { toast("Select two messages to compare them."); return; }
+  const query = new URLSearchParams(place());
+  query.set("ids", ids.join(","));
+  go(`${root}/compare?${query}`);
+}
+
 export function askForTags(ids) {
   if (!ids.length) return;
   const dialog = one("#tag-dialog");
@@ -89,14 +98,15 @@ export async function reload() {
   const response = await fetchPiece(`${root}/fragments/list${place()}${id ? `${place() ? "&" : "?"}open=${id}` : ""}`);
   fill(one("#list"), await response.text());
   if (id && !one(`#mail-${CSS.escape(id)}`)) {
-    const still = await fetch(`${root}/fragments/mail/${id}`, { method: "GET" });
+    const still = await fetch(`${root}/download/${id}.eml`, { method: "HEAD" });
     if (!still.ok) go(`${root}/${place()}`);
   }
   refreshRail();
 }
 
-on("click", "[data-bulk]", (_, button) => {
+on("click", "[data-bulk]", (event, button) => {
   const ids = picked();
+  if (button.dataset.bulk === "compare") { event.preventDefault(); compare(); return; }
   ({ read: () => mark(ids, true), unread: () => mark(ids, false), tag: () => askForTags(ids), delete: () => remove(ids), none: pickNone })[button.dataset.bulk]();
 });
 on("click", "[data-one]", (_, button) => {
@@ -125,7 +135,20 @@ on("submit", "form:has([data-confirm])", async (event, form) => {
     form.requestSubmit();
   }
 });
-on("submit", "#list-head", (event) => event.preventDefault());
+// Without a script these buttons send the forms that they stand in.
+on("submit", "#list-head, [data-tools]", (event) => event.preventDefault());
+on("submit", "[data-post]", async (event, form) => {
+  event.preventDefault();
+  event.submitter.disabled = true;
+  try {
+    toast((await post(new URL(form.action).pathname.slice(root.length), new URLSearchParams([[event.submitter.name, event.submitter.value]]))).said);
+    refreshRail();
+    if (!one(".panes")) go(`${root}/`);
+  } catch (error) {
+    toast(error.message);
+  }
+  event.submitter.disabled = false;
+});
 document.addEventListener("emptied", () => reload());
 document.addEventListener("undone", async (event) => {
   if (event.detail.action === "undo") await reload();

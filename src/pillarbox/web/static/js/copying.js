@@ -17,10 +17,10 @@ async function copy(text) {
 
 function said(button) {
   button.classList.add("is-copied");
-  const title = button.title;
-  button.title = "Copied";
+  const word = one("[data-copy-word]", button);
+  if (word) word.textContent = "Copied";
   announce("Copied");
-  setTimeout(() => { button.classList.remove("is-copied"); button.title = title; }, 1200);
+  setTimeout(() => { button.classList.remove("is-copied"); if (word) word.textContent = "Copy"; }, 1200);
 }
 
 on("click", "[data-copy]", async (_, button) => { await copy(button.dataset.copy); said(button); });

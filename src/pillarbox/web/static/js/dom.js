@@ -1,5 +1,6 @@
 // Small words for what every module does with the page.
 
+export const SILENT = "The sandbox does not answer.";
 export const root = document.body.dataset.root ?? "";
 export const one = (selector, within = document) => within.querySelector(selector);
 export const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -12,23 +13,23 @@ export function on(type, selector, handle, options) {
   }, options);
 }
 
-/** Fetch a piece of a page as text; one that is not there is an error with its sentence. */
-export async function fetchPiece(path, options = {}) {
-  const response = await fetch(path, { headers: { accept: "text/html" }, ...options });
+/** Fetch a piece of a page; a search that cannot be meant is a piece too, which says so. */
+export async function fetchPiece(path) {
+  const response = await fetch(path, { headers: { accept: "text/html" } });
   if (!response.ok) throw new Error(`${response.status}`);
   return response;
 }
 
-/** Send a form; returns what the server says of it, and throws its sentence where it refuses. */
-export async function send(action, fields) {
-  const body = new URLSearchParams(fields);
-  const response = await fetch(`${root}/actions/${action}`, {
-    method: "POST", body, headers: { accept: "application/json" },
-  });
+/** Post to a path of ours; returns what the server says of it, and throws its sentence where it refuses. */
+export async function post(path, body) {
+  const response = await fetch(`${root}${path}`, { method: "POST", body, headers: { accept: "application/json" } })
+    .catch(() => { throw new Error(SILENT); });
   const said = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(said.detail ?? "That did not work.");
   return said;
 }
+
+export const send = (action, fields) => post(`/actions/${action}`, new URLSearchParams(fields));
 
 export function announce(text) {
   const place = one("#announcer");

@@ -1,9 +1,11 @@
 // Going from page to page without loading it: the list and the reader are fetched on their own,
 // and the address always says where one is, so that going back and reloading work.
-import { fetchPiece, fill, on, one, root } from "./dom.js";
+import { SILENT, fetchPiece, fill, on, one, root } from "./dom.js";
 import { markOpen, openRow, place, showPicked } from "./list.js";
+import { toast } from "./toast.js";
 
 const MAIL = /\/mail\/([0-9a-z]{13})(?:\/([a-z]+))?$/;
+const SLOW = 250; // milliseconds after which waiting is shown
 let asked = 0; // a later answer wins over an earlier question
 
 const reader = () => one("#reader");
@@ -16,16 +18,25 @@ function isHere(url) {
   return path === "/" || MAIL.test(path);
 }
 
-/** Go to an address of ours; whatever goes wrong, the browser goes there itself. */
+/** Go to an address of ours; what the server refuses, the browser asks for itself, and shows why. */
 export async function go(href, { push = true, focus = false } = {}) {
   const url = new URL(href, location.href);
   if (!isHere(url)) { location.assign(href); return; }
-  const turn = ++asked;
+  const turn = ++asked, from = location.href;
   if (push) history.pushState(null, "", url);
+  const slow = setTimeout(() => reader()?.setAttribute("aria-busy", "true"), SLOW);
   try {
     await Promise.all([showList(url, turn), showReader(url, turn, focus)]);
-  } catch {
-    if (turn === asked) location.assign(url);
+  } catch (error) {
+    if (turn !== asked) return;
+    if (!(error instanceof TypeError)) { location.assign(url); return; }
+    // Nobody answers: what is on the screen is worth more than the browser's error page.
+    if (push) history.replaceState(null, "", from);
+    markOpen(openId());
+    toast(SILENT);
+  } finally {
+    clearTimeout(slow);
+    if (turn === asked) reader()?.removeAttribute("aria-busy");
   }
 }
 
@@ -39,7 +50,7 @@ async function showList(url, turn) {
   if (turn !== asked) return;
   fill(one("#list"), await response.text());
   one("#search").value = wanted.get("q") ?? "";
-  one("#clear-search").hidden = !wanted.get("q");
+  showSearchTools(wanted.get("q"));
   document.body.dataset.project = wanted.get("project") ?? "";
   showPicked();
   refreshRail();
@@ -56,7 +67,7 @@ async function showReader(url, turn, focus) {
   if (!match) {
     if (!one("[data-mail]", reader())) return;
     markOpen(null);
-    document.title = "pillarbox";
+    title("pillarbox");
     const response = await fetchPiece(`${root}/fragments/idle`);
     if (turn === asked) fill(reader(), await response.text());
     return;
@@ -68,8 +79,18 @@ async function showReader(url, turn, focus) {
   if (turn !== asked) return;
   fill(reader(), html);
   reader().scrollTop = 0;
-  document.title = `${one("[data-mail]", reader())?.dataset.subject || "(no subject)"} · pillarbox`;
+  title(`${one("[data-mail]", reader())?.dataset.subject || "(no subject)"} · pillarbox`);
   if (focus) reader().focus({ preventScroll: true });
+}
+
+function title(text) {
+  document.title = text;
+  document.dispatchEvent(new CustomEvent("retitled"));
+}
+
+/** Show the buttons of the search field that only a search has. */
+export function showSearchTools(text) {
+  one("#clear-search").hidden = one("#save-search").hidden = !text?.trim();
 }
 
 let railTimer = null;
@@ -78,13 +99,15 @@ export function refreshRail() {
   railTimer ??= setTimeout(async () => {
     railTimer = null;
     try {
-      const page = panes() ? "list" : location.pathname.split("/").pop();
+      const page = document.body.dataset.page;
       const query = panes() ? place() : "";
       const response = await fetchPiece(`${root}/fragments/rail${query}${query ? "&" : "?"}page=${page}`);
       const rail = one("#rail");
       const focused = document.activeElement?.closest?.("#rail a")?.getAttribute("href");
       const state = one("#live")?.dataset.state, word = one("#live-word")?.textContent;
+      const isOpen = one(".more-tags", rail)?.open;
       fill(rail, await response.text());
+      if (isOpen && one(".more-tags", rail)) one(".more-tags", rail).open = true;
       if (state) { one("#live").dataset.state = state; one("#live-word").textContent = word; }
       if (focused) one(`a[href="${CSS.escape(focused)}"]`, rail)?.focus();
     } catch { /* the next change asks again */ }

@@ -1,6 +1,6 @@
 // The keyboard. Arrow keys and Enter always work in the list; single keys can be turned off.
 import { one, root, all } from "./dom.js";
-import { askForTags, remove, subjects, toggleRead } from "./acting.js";
+import { askForTags, compare, remove, subjects, toggleRead } from "./acting.js";
 import { closeMail, go, open, openId } from "./going.js";
 import { currentRow, makeCurrent, neighbor, openRow, pick, pickNone, picked } from "./list.js";
 import { singleKeys } from "./preferences.js";
@@ -32,6 +32,8 @@ const KEYS = {
   x: () => { const row = currentRow(); if (row) pick(row); },
   u: () => toggleRead(subjects()),
   t: () => askForTags(subjects()),
+  c: () => compare(),
+  n: () => go(one('.tools a[href*="/new"]').href),
   "#": () => remove(subjects()),
   Delete: () => remove(subjects()),
   z: () => takeBack(),
@@ -62,7 +64,7 @@ document.addEventListener("keydown", (event) => {
   if (prefix === "g" && AFTER_G[event.key]) { prefix = ""; event.preventDefault(); go(AFTER_G[event.key]); return; }
   prefix = event.key === "g" ? "g" : "";
   const act = KEYS[event.key];
-  if (!act || (!one(".panes") && !["/", "?"].includes(event.key))) return;
+  if (!act || (!one(".panes") && !["/", "?", "n"].includes(event.key))) return;
   event.preventDefault();
   act();
 });

@@ -4,6 +4,7 @@ import { showTimes } from "./times.js";
 
 const AHEAD = "600px"; // how far before its end the list goes on
 const FULL = 120; // rows of a leaf, after which newer ones begin another
+const MOST = 900; // rows that stay in the page while new mail comes in above them
 
 export const rows = () => all("#row-list .row");
 const linkOf = (row) => one("a", row);
@@ -62,7 +63,8 @@ export function showPicked() {
   if (!one("#bulk")) return;
   one("#bulk").hidden = !count;
   one("#list-said").hidden = one("#list-tools").hidden = Boolean(count);
-  one("#picked").textContent = count.toLocaleString();
+  one("#picked").textContent = count.toLocaleString("en");
+  one('[data-bulk="compare"]').hidden = count !== 2;
   one("#list").classList.toggle("is-picking", count > 0);
   const box = one("#pick-all");
   box.checked = count > 0 && count === rows().length;
@@ -175,6 +177,30 @@ function takeIn(fresh, list, { sign }) {
   return count;
 }
 
+/** Let go of the last leaves when there are many rows: they are fetched again on the way down. */
+function trim(list, box) {
+  const held = (leaf) => one(".is-current, .is-picked", leaf) || leaf.contains(document.activeElement);
+  let count = rows().length;
+  if (count <= MOST || box.scrollTop > box.clientHeight) return;
+  let hasGone = false;
+  while (count > MOST / 2 && list.childElementCount > 1 && !held(list.lastElementChild)) {
+    count -= all(".row", list.lastElementChild).length;
+    list.lastElementChild.remove();
+    hasGone = true;
+  }
+  if (!hasGone) return;
+  const last = all(".row", list.lastElementChild).at(-1);
+  const query = `${place()}${place() ? "&" : "?"}before=${last.dataset.id}`;
+  const more = document.createElement("li"), link = document.createElement("a");
+  more.className = "more";
+  more.dataset.next = `${root}/fragments/rows${query}`;
+  link.href = `${root}/${query}`;
+  link.textContent = "Older messages";
+  more.append(link);
+  list.lastElementChild.append(more);
+  watcher.observe(more);
+}
+
 function replaceRow(known, row) {
   if (known.dataset.state === row.dataset.state) return;
   setPicked(row, one(".pick", known).checked);
@@ -218,6 +244,7 @@ export async function refreshTop() {
   const count = takeIn(fresh, list, { sign: !wasEmpty });
   if (wasEmpty && more) { list.lastElementChild.append(more); watcher.observe(more); }
   // A row's own place is measured: those out of sight have but an estimated height.
+  trim(list, box);
   const stands = seen && document.getElementById(seen.id)?.getBoundingClientRect().top;
   if (stands) box.scrollTop += stands - stood;
   if (!currentRow()) makeCurrent(rows()[0], { focus: false });

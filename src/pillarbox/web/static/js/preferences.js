@@ -1,5 +1,6 @@
 // What this browser's reader prefers: colors, density, single keys.
 import { all, on, one } from "./dom.js";
+import { askToNotify, notifies, stopNotifying } from "./notices.js";
 
 const root = document.documentElement;
 
@@ -13,6 +14,7 @@ function show() {
   for (const button of all("[data-set-theme]")) button.setAttribute("aria-pressed", String((root.dataset.theme ?? "") === button.dataset.setTheme));
   for (const button of all("[data-set-density]")) button.setAttribute("aria-pressed", String((root.dataset.density ?? "") === button.dataset.setDensity));
   for (const box of all('[data-preference="keys"]')) box.checked = singleKeys();
+  for (const box of all('[data-preference="notify"]')) box.checked = notifies();
 }
 
 /** Whether single keys do something (WCAG 2.1.4: they can be turned off). */
@@ -23,6 +25,12 @@ on("click", "[data-set-density]", (_, button) => choose("density", button.datase
 on("change", '[data-preference="keys"]', (_, box) => {
   if (box.checked) localStorage.removeItem("pillarbox.keys");
   else localStorage.setItem("pillarbox.keys", "off");
+  show();
+});
+
+on("change", '[data-preference="notify"]', async (_, box) => {
+  one("#notify-said").textContent = box.checked ? await askToNotify() : "";
+  if (!box.checked) stopNotifying();
   show();
 });
 

@@ -54,7 +54,7 @@ function loadPieces(within = document) {
 }
 on("click", "[data-load-into]", (_, button) => {
   button.disabled = true;
-  button.append("…");
+  button.setAttribute("aria-busy", "true");
   load(button, button.dataset.href, one(button.dataset.loadInto));
 });
 function showCurrentTab() {

@@ -8,4 +8,5 @@ import "./acting.js";
 import "./reader.js";
 import "./search.js";
 import "./keys.js";
+import "./bringing.js";
 import "./live.js";

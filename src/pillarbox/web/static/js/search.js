@@ -1,6 +1,7 @@
 // Search as you type: the address follows, so that a search can be kept and shared.
-import { all, on, one, root } from "./dom.js";
-import { go } from "./going.js";
+import { all, on, one, post, root } from "./dom.js";
+import { go, refreshRail, showSearchTools } from "./going.js";
+import { toast } from "./toast.js";
 
 const PAUSE = 160; // milliseconds after the last key
 const box = one("#search");
@@ -12,7 +13,7 @@ function search(text, { push = false } = {}) {
   if (text.trim()) query.set("q", text.trim());
   if (document.body.dataset.project) query.set("project", document.body.dataset.project);
   const path = `${root}/${query.size ? `?${query.toString().replaceAll("+", "%20")}` : ""}`;
-  one("#clear-search").hidden = !text;
+  showSearchTools(text);
   if (!one(".panes")) { if (push) location.assign(path); return; }
   if (!push) history.replaceState(null, "", path);
   go(path, { push });
@@ -29,6 +30,16 @@ if (box) {
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { event.preventDefault(); if (!help.hidden) showHelp(false); else box.blur(); }
     if (event.key === "ArrowDown") { event.preventDefault(); (one('#row-list .row > a[tabindex="0"]') ?? one("#row-list .row > a"))?.focus(); }
+  });
+  one("#save-search").addEventListener("click", async (event) => {
+    event.preventDefault();
+    try {
+      const project = document.body.dataset.project ?? "";
+      toast((await post("/searches", new URLSearchParams({ q: box.value.trim(), project }))).said);
+      refreshRail();
+    } catch (error) {
+      toast(error.message);
+    }
   });
   one("#clear-search").addEventListener("click", () => { box.value = ""; search("", { push: true }); box.focus(); });
   one("#open-search-help").addEventListener("click", () => showHelp(help.hidden));
