@@ -491,3 +491,12 @@ def test_a_webhook_is_listed_tried_and_told_of_mail() -> None:
         assert sandbox.ask("POST", f"{PREFIX}/webhooks/nobody/test").status == 404
         assert sandbox.get(f"{PREFIX}/webhooks/nobody/secret").status == 404
     assert len(got) == 3
+
+
+def test_a_file_without_mail_is_refused(sandbox: RunningSandbox) -> None:
+    """What has no separator line has no mail, and that is said."""
+    answer = sandbox.ask(
+        "POST", f"{PREFIX}/messages", b"no mail\n" * 10, {"Content-Type": "application/mbox"}
+    )
+    assert answer.status == 422
+    assert "no mail in this file" in answer.json["detail"]

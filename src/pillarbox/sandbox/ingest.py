@@ -22,7 +22,7 @@ from pillarbox.smtp.path import parse_mailbox
 from pillarbox.smtp.reply import Reply
 from pillarbox.store.port import INLINE_BODY, MessageId
 
-__all__ = ["Ingestion"]
+__all__ = ["Ingestion", "has_long_line"]
 
 _NAME: Final = "api"
 _MOST_RECIPIENTS: Final = 1_000
@@ -100,7 +100,7 @@ class Ingestion:
             size=len(content),
             has_8bit=not content.isascii(),
             has_nul=b"\0" in content,
-            has_long_lines=max(map(len, content.split(b"\r\n"))) > _LONG_LINE,
+            has_long_lines=has_long_line(content),
         )
         refusal = self._door.guards.refusal(self._clock.monotonic())
         if refusal is not None:
@@ -123,6 +123,17 @@ def _with_crlf(octets: bytes) -> bytes:
     if not has_only_crlf(octets):
         octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
     return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
+
+
+def has_long_line(content: bytes) -> bool:
+    """Whether a line is longer than SMTP likes; without making a list of millions of them."""
+    start, last = 0, len(content)
+    while start < last:
+        end = content.rfind(b"\r\n", start, start + _LONG_LINE + 2)
+        if end < 0:
+            return True
+        start = end + 2
+    return False
 
 
 def _envelope(content: bytes, reverse_path: str, recipients: Sequence[str]) -> Envelope:

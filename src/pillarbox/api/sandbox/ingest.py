@@ -81,6 +81,8 @@ async def ingest(
             done.refused.append(str(error))
         else:
             done.ids.append(show_id(message))
+    if body and not (done.ids or done.refused):
+        raise Problem(422, "There is no mail in this file: none begins with a line `From `.")
     return done
 
 
