@@ -42,6 +42,11 @@ async def echo(request: Request, name: str) -> dict[str, str]:
     return {"name": name, "client": client, "url": str(request.url)}
 
 
+@ROUTES.get("/items")
+async def items() -> list[Item]:
+    return []
+
+
 @ROUTES.post("/items")
 async def add(item: Item) -> Item:
     return item
@@ -139,6 +144,12 @@ def test_every_error_is_a_problem(
     assert problem["instance"] == answer.headers["x-request-id"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_a_wrong_method_is_told_the_right_ones(server: RunningWeb) -> None:
+    """Allow names all methods of the path, and not those of one route alone."""
+    assert server.ask("PATCH", "/api/test/items").headers["allow"] == "HEAD, GET, POST"
+    assert server.ask("TRACE", "/api/test/large").headers["allow"] == "PUT"
 
 
 def test_a_defect_is_told_to_the_log_and_not_to_the_client(server: RunningWeb) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -20,6 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.routing import Match
 
 from pillarbox.errors import PillarboxError
 from pillarbox.web.guard import Duties, Guard
@@ -29,6 +31,7 @@ from pillarbox.web.settings import WebSettings
 
 __all__ = ["make_application"]
 
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HANDLED: Final = (Problem, HTTPException, RequestValidationError, PillarboxError)
 
 
@@ -70,6 +73,8 @@ def make_application(
         problem = problem_of(error)
         if problem is None:  # not one of those below
             raise error
+        if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            problem.headers = {"Allow": _allowed(request)}
         return render(request, problem)
 
     for kind in _HANDLED:
@@ -79,6 +84,17 @@ def make_application(
     duties = Duties(settings=settings, metrics=metrics, render=render, on_defect=on_defect)
     application.add_middleware(Guard, duties)
     return application
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods that a path takes (RFC 9110 §15.5.6): all of them, whatever the route."""
+    routes, scope = request.app.routes, request.scope
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ", ".join(["HEAD", *found] if "GET" in found else found)
 
 
 class _Renderers:

@@ -133,6 +133,11 @@ class _StrictRequest(Request):
 
 
 class _StrictRoute(APIRoute):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.body_field is not None and "4XX" not in self.responses:
+            self.responses.setdefault(400, {"description": "The body is not JSON."})
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 

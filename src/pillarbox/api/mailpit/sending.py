@@ -30,6 +30,7 @@ __all__ = ["Message", "compose", "router"]
 router = Router(tags=["Mailpit: messages"])
 
 _LARGEST: Final = 40 * MIB  # 25 MiB of attachments in base64, and some text
+_ERROR: Final = {"description": "It says why in `Error`.", "content": {"application/json": {}}}
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")  # RFC 5322 §3.6.8
 _LINE_END: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Controls, and whatever some program takes for the end of a line."""
@@ -103,7 +104,9 @@ class Message(
     attachments: list[_File] = field(default_factory=list)
 
 
-@router.post("/send", summary="Send a message", openapi_extra=describes(Message))
+@router.post(
+    "/send", summary="Send a message", responses={"4XX": _ERROR}, openapi_extra=describes(Message)
+)
 @takes_body(_LARGEST)
 async def send(request: Request, sandbox: TheSandbox) -> Response:
     """Take a message in as if it had come by SMTP."""

@@ -28,6 +28,7 @@ from pillarbox.web.routing import Router
 __all__ = ["router"]
 
 router = Router(prefix="/messages/{id}", tags=["A message"], responses=MAIL_PROBLEMS)
+_MAIL: Final = {"content": {"message/rfc822": {}}, "description": "The mail."}
 _OCTETS: Final = {"content": {"application/octet-stream": {}}, "description": "The content."}
 _TEXT: Final = {"content": {"text/plain": {}}, "description": "The text."}
 
@@ -84,7 +85,7 @@ async def remove_message(sandbox: TheSandbox, summary: TheSummary) -> Removed:
     return Removed(id=show_id(summary.id), undo=removed.undo)
 
 
-@router.get("/raw", summary="Its source", response_class=Response, responses={200: _OCTETS})
+@router.get("/raw", summary="Its source", response_class=Response, responses={200: _MAIL})
 async def read_raw(sandbox: TheSandbox, summary: TheSummary) -> Response:
     """Return the mail as it came, as a file that mail programs open."""
     content = await sandbox.content(summary.id)

@@ -8,7 +8,7 @@ from fastapi import Query as InQuery
 from pydantic import BaseModel, ConfigDict, Field
 
 from pillarbox.api.sandbox import models as m
-from pillarbox.api.sandbox.problems import SEARCH_PROBLEMS
+from pillarbox.api.sandbox.problems import SEARCH_PROBLEMS, problems
 from pillarbox.api.sandbox.selecting import LONGEST_SEARCH, MOST_IDS, Search, Selected, selected
 from pillarbox.api.sandbox.shapes import show_list
 from pillarbox.api.serving import InProject, TheSandbox, read_id, read_search
@@ -66,7 +66,11 @@ class Restored(BaseModel):
     ids: list[str]
 
 
-@router.get("/messages", summary="List or search", responses=SEARCH_PROBLEMS)
+@router.get(
+    "/messages",
+    summary="List or search",
+    responses={**SEARCH_PROBLEMS, **problems(_404="`before` names no mail that is there.")},
+)
 async def list_messages(
     sandbox: TheSandbox,
     query: Search = "",

@@ -71,7 +71,7 @@ class Verdict(BaseModel):
 @router.get(
     "/messages/wait",
     summary="Wait for a mail",
-    responses=problems(_408="No such mail came in time."),
+    responses=problems(_404="`after` names no mail.", _408="No such mail came in time."),
 )
 async def wait(
     request: Request,
