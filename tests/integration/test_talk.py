@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pty
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,32 +172,3 @@ def test_a_server_that_never_stops_talking_is_not_listened_to_forever() -> None:
 def test_a_script_that_cannot_be_read_exits_with_2(server: LabServer, script: str) -> None:
     """It is read as a whole before anybody is dialed."""
     assert talk(server, f"QUIT\n{script}\n").exit_code == 2
-
-
-def test_a_person_at_a_terminal_is_advised(server: LabServer) -> None:
-    """Each prompt says what comes next, and the tab key completes."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pillarbox", "talk", f"127.0.0.1:{server.port}"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "dumb", "NO_COLOR": "1"},
-    )
-    os.close(theirs)
-    seen = ""
-    answers = iter([("next: EHLO", "EHL\tx\n"), ("next: /starttls", "QUIT\n"), ("221", "")])
-    wanted, answer = next(answers)
-    deadline = time.monotonic() + 30
-    try:
-        while time.monotonic() < deadline:
-            seen += os.read(ours, 4096).decode()
-            if wanted in seen and seen.rstrip(" ").endswith(">"):
-                os.write(ours, answer.encode())
-                wanted, answer = next(answers)
-    except (OSError, StopIteration):
-        pass  # the terminal is closed at its end
-    assert child.wait(10) == 0
-    os.close(ours)
-    assert "next: EHLO talk.invalid" in seen
-    assert "The server says goodbye" in seen

@@ -137,7 +137,7 @@ BROKEN: tuple[Situation, ...] = (
         "address",
         host=_GOOGLE,
         user="ann",
-        reply="535-5.7.8 Username and Password not accepted. gsmtp",
+        reply="535 5.7.8 Username and Password not accepted. gsmtp",
         password="abcd efgh ijkl mnop",
     ),
     _broken(

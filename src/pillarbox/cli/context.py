@@ -16,10 +16,11 @@ from pillarbox.config.error import ConfigError
 from pillarbox.config.loader import Loaded, load
 from pillarbox.errors import PillarboxError, TemporaryError
 
-__all__ = ["FAILED", "TEMPORARY", "Context", "pass_context"]
+__all__ = ["FAILED", "STOPPED", "TEMPORARY", "Context", "pass_context"]
 
 FAILED: Final = 1
 TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h
+STOPPED: Final = 130  # as shells say of SIGINT
 
 
 @dataclass(slots=True)

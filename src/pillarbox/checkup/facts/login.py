@@ -26,10 +26,10 @@ class LoginTry:
 
     @property
     def is_open(self) -> bool:
-        """Whether it could not be tested: for now, or not as far as the login."""
+        """Whether it could not be tested: for now, not as far as the login, or no reply came."""
         if self.is_accepted:
             return False
-        return self.stage is not Stage.AUTH or (self.reply is not None and self.reply.is_transient)
+        return self.stage is not Stage.AUTH or self.reply is None or self.reply.is_transient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

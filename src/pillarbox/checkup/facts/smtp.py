@@ -172,6 +172,7 @@ class ServerFacts:
     ports_were_named: bool
     unresolved: str = ""  # why there is no address
     is_unresolved_for_good: bool = False
+    unfinished: tuple[Target, ...] = ()  # not looked at to the end: the time was over
     intercepted: frozenset[int] = frozenset()  # ports at which also nobody's address answers
     relay: RelayFacts | None = None  # None: it was not asked for
     at: float = 0.0  # seconds since 1970

@@ -26,6 +26,7 @@ from pillarbox.checkup.facts.smtp import Probe
 from pillarbox.checkup.probes.block_lists import ask_lists
 from pillarbox.checkup.reach import kind_of
 from pillarbox.checkup.signatures.signers import Signer
+from pillarbox.checkup.time_limit import TimeLimit
 from pillarbox.mailauth import bimi, dane, dmarc, mta_sts, spf, tls_rpt
 from pillarbox.mailauth.iprev import check_iprev
 from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, Outcome, Resolver
@@ -82,6 +83,7 @@ async def ask_domain(
     *,
     dial: Dial | None = None,
     extras: Extras = Extras(),
+    limit: TimeLimit | None = None,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> DomainFacts:
     """Return what could be found out in time.
@@ -93,16 +95,14 @@ async def ask_domain(
         fetch: Fetches MTA-STS policies; None: they are not to be fetched.
         dial: Looks at exchangers; None: they are not to be dialed.
         extras: Who else is asked.
+        limit: When to end; without one, after ``question.seconds``.
         on_done: Is told the name of each part that has ended.
     """
     asking = _Asking(question, resolver, aliases, fetch, dial, extras)
     tasks = asking.start()
     for name, task in tasks.items():
         task.add_done_callback(functools.partial(_tell, on_done, name))
-    _, late = await asyncio.wait(tasks.values(), timeout=question.seconds)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    late = await (limit or TimeLimit(question.seconds)).late(tasks.values())
     found = {name: task.result() for name, task in tasks.items() if task not in late}
     return DomainFacts(
         domain=question.domain,

@@ -11,6 +11,7 @@ from typing import Final
 from pillarbox.checkup.facts.smtp import Probe, ServerFacts, Target
 from pillarbox.checkup.probes.smtp import Patience, ProbeOptions, probe
 from pillarbox.checkup.reach import kind_of
+from pillarbox.checkup.time_limit import NOT_WAITED_FOR, TimeLimit
 from pillarbox.mailauth.resolver import Outcome, Resolver
 
 __all__ = ["CONTROL", "PORTS", "ServerQuestion", "ask_server", "is_answered"]
@@ -48,6 +49,7 @@ async def ask_server(
     resolver: Resolver,
     options: ProbeOptions,
     *,
+    limit: TimeLimit | None = None,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> ServerFacts:
     """Return what was seen at each address and port.
@@ -56,9 +58,11 @@ async def ask_server(
         question: Where to look.
         resolver: Asks DNS for the addresses.
         options: How to look, and how long.
+        limit: When to end with what is known; without one, by ``options``.
         on_done: Is told each target that has ended.
     """
-    found = await _resolve(question.host, resolver)
+    limit = limit or TimeLimit(_RESOLVE_SECONDS + 2 * options.patience.total)
+    found = await limit.result(_resolve(question.host, resolver)) or _Found((), NOT_WAITED_FOR)
     targets = [
         Target(question.host, address, port)
         for port in question.ports or PORTS
@@ -70,16 +74,19 @@ async def ask_server(
         on_done(str(target))
         return seen
 
-    probes, intercepted = await asyncio.gather(
-        asyncio.gather(*map(look, targets)), _intercepted(question, targets, options.patience)
-    )
+    looks = [asyncio.create_task(look(target)) for target in targets]
+    control = asyncio.create_task(_intercepted(question, targets, options.patience))
+    late = await limit.late([*looks, control])
     return ServerFacts(
         host=question.host,
-        probes=tuple(probes),
+        probes=tuple(task.result() for task in looks if task not in late),
         ports_were_named=bool(question.ports),
         unresolved=found.problem,
         is_unresolved_for_good=found.is_final,
-        intercepted=intercepted,
+        unfinished=tuple(
+            target for target, task in zip(targets, looks, strict=True) if task in late
+        ),
+        intercepted=frozenset() if control in late else control.result(),
         at=question.now,
     )
 

@@ -18,8 +18,9 @@ from pillarbox.checkup.catalog.logins import form_of, hints
 from pillarbox.checkup.facts.login import LoginFacts, LoginTry
 from pillarbox.checkup.facts.smtp import Mode, Probe
 from pillarbox.checkup.probes.host import ServerQuestion, ask_server
-from pillarbox.checkup.probes.smtp import ProbeOptions
+from pillarbox.checkup.probes.smtp import Patience, ProbeOptions
 from pillarbox.checkup.rules.smtp import judge_server
+from pillarbox.checkup.time_limit import NOT_WAITED_FOR, TimeLimit
 from pillarbox.config.settings import DeliverySettings, TlsMode
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.channel import OpenFailed
@@ -34,6 +35,8 @@ __all__ = ["LoginQuestion", "ask_login"]
 
 _PORTS: Final = (465, 587, 2525)  # where the provider is not known
 _MOST_PORTS: Final = 4
+_SECONDS: Final = 30.0
+_SHARE_OF_PORTS: Final = 0.6  # of the whole time
 _PATIENCE: Final = DeliverySettings(
     connect_timeout=8.0, greeting_timeout=12.0, command_timeout=12.0
 )
@@ -115,6 +118,7 @@ async def ask_login(
     question: LoginQuestion,
     resolver: Resolver,
     *,
+    limit: TimeLimit | None = None,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> LoginFacts:
     """Return what came of each mechanism.
@@ -122,15 +126,21 @@ async def ask_login(
     Args:
         question: Whose login, and where.
         resolver: Asks DNS for the addresses.
+        limit: When to end with what is known; without one, after half a minute.
         on_done: Is told each port and mechanism that has ended.
     """
+    limit = limit or TimeLimit(_SECONDS)
     options = ProbeOptions(
-        hello=question.hello, authorities=question.authorities, expected=question.expected
+        hello=question.hello,
+        authorities=question.authorities,
+        expected=question.expected,
+        # A port that is mute must not eat up the time for the logins at the others.
+        patience=Patience(total=min(Patience().total, limit.left * _SHARE_OF_PORTS)),
     )
     form = form_of(question.host)
     usual = form.ports[:_MOST_PORTS] if form is not None else _PORTS
     asked = ServerQuestion(host=question.host, ports=question.ports or usual, now=question.now)
-    server = await ask_server(asked, resolver, options, on_done=on_done)
+    server = await ask_server(asked, resolver, options, limit=limit, on_done=on_done)
     # Which ports are the usual ones decides what is blamed, not which were asked.
     report = judge_server(replace(server, ports_were_named=bool(question.ports)))
     found = LoginFacts(
@@ -143,7 +153,7 @@ async def ask_login(
         hints=() if question.token else tuple(hints(question.user, question.password, form)),
         tries=(),
     )
-    return await _with_tries(found, question, on_done)
+    return await _with_tries(found, question, limit, on_done)
 
 
 def _chosen(probes: tuple[Probe, ...], port: int | None, question: LoginQuestion) -> Probe | None:
@@ -168,7 +178,10 @@ def _is_local(probe: Probe) -> bool:
 
 
 async def _with_tries(
-    found: LoginFacts, question: LoginQuestion, on_done: Callable[[str], None]
+    found: LoginFacts,
+    question: LoginQuestion,
+    limit: TimeLimit,
+    on_done: Callable[[str], None],
 ) -> LoginFacts:
     if found.probe is None or not (question.token or question.password):
         return found
@@ -180,14 +193,23 @@ async def _with_tries(
         and mechanism.secret is wanted
         and (not question.mechanisms or name in question.mechanisms)
     ]
+    clock = asyncio.get_running_loop().time
     tries: list[LoginTry] = []
     for name in names:
-        tries.append(await _try(name, found.probe, question))
+        if limit.left <= 0:
+            break
+        begin = clock()
+        tried = await limit.result(_try(name, found.probe, question))
+        tries.append(tried or _unanswered(name, clock() - begin))
         on_done(name)
         if tries[-1].is_open:
             break
     left = tuple(name for name in names if name not in {one.mechanism for one in tries})
     return replace(found, tries=tuple(tries), left_out=left)
+
+
+def _unanswered(mechanism: str, seconds: float) -> LoginTry:
+    return LoginTry(mechanism=mechanism, seconds=seconds, is_accepted=False, reason=NOT_WAITED_FOR)
 
 
 async def _try(mechanism: str, probe: Probe, question: LoginQuestion) -> LoginTry:

@@ -19,6 +19,7 @@ from pillarbox.checkup.facts.smtp import Target
 from pillarbox.checkup.probes.host import CONTROL
 from pillarbox.checkup.probes.wire import StageFailed, Wire, failure_of
 from pillarbox.checkup.reach import kind_of
+from pillarbox.checkup.time_limit import LimitedResolver, TimeLimit
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.smtp.reply import Reply
 
@@ -39,6 +40,7 @@ OTHERS: Final = (
 )
 """Submission servers, with the ports to compare with."""
 
+_SECONDS: Final = 20.0
 _IMPLICIT: Final = 465  # greets inside of TLS only
 
 
@@ -59,6 +61,7 @@ async def ask_port25(
     question: Port25Question,
     resolver: Resolver,
     *,
+    limit: TimeLimit | None = None,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> Port25Facts:
     """Return what came of each attempt.
@@ -66,8 +69,11 @@ async def ask_port25(
     Args:
         question: What to try.
         resolver: Asks DNS.
+        limit: When to end with what is known; without one, after 20 seconds.
         on_done: Is told each target that has ended.
     """
+    limit = limit or TimeLimit(_SECONDS)
+    resolver = LimitedResolver(resolver, limit)
     servers = question.servers or await _exchangers(question.receivers, resolver)
     wanted = [(Role.SERVER, *each) for each in servers]
     wanted += [(Role.OTHER, *each) for each in question.others]
@@ -87,10 +93,11 @@ async def ask_port25(
         on_done(f"{target.host}:{target.port}")
         return tried
 
-    attempts = await asyncio.gather(*(attempt(*each) for each in targets))
+    tasks = [asyncio.create_task(attempt(*each)) for each in targets]
+    late = await limit.late(tasks)
     known = {target.host for _, target in targets}
     return Port25Facts(
-        attempts=tuple(attempts),
+        attempts=tuple(task.result() for task in tasks if task not in late),
         unresolved=tuple(dict.fromkeys(host for _, host, _ in wanted if host not in known)),
         hosting=question.hosting,
     )

@@ -73,6 +73,15 @@ def _untried(facts: LoginFacts) -> Iterator[Remark]:
         hint = facts.hints[0]
         yield _remark(Status.FAIL, hint.number, hint.what, "No login can work.", hint.fix)
         return
+    if facts.left_out:
+        yield _remark(
+            Status.SKIP,
+            9,
+            "The login was not tried: looking at the ports took all of the time",
+            "A port that does not answer holds up the others until it is given up.",
+            "Name the port (HOST:465), or give it more time (--timeout).",
+        )
+        return
     offered = facts.offered
     known = {name for name in offered if name in MECHANISMS}
     secrets = {MECHANISMS[name].secret for name in known}

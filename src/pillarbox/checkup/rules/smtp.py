@@ -20,7 +20,7 @@ _PREFERRED = (465, 587, 2525)  # RFC 8314 §3.3: TLS from the start is better
 
 def judge_server(facts: ServerFacts) -> ServerReport:
     """Return what is to be said of a server."""
-    if not facts.probes:
+    if not facts.probes and not facts.unfinished:
         return ServerReport(facts=facts, remarks=(_unresolved(facts),), use="", port=None)
     said: list[tuple[int, Remark]] = []
     spoken = {probe.target.port for probe in facts.probes if probe.has_spoken}
@@ -39,7 +39,7 @@ def judge_server(facts: ServerFacts) -> ServerReport:
         )
         said += ((probe.target.port, remark) for remark in remarks)
     relay = judge_relay(facts.relay) if facts.relay is not None else ()
-    merged = in_order((*_merged(said), *relay))
+    merged = in_order((*_merged(said), *_unfinished(facts), *relay))
     use, port = _to_use(facts.probes, facts)
     return ServerReport(facts=facts, remarks=merged, use=use, port=port)
 
@@ -55,6 +55,18 @@ def _unresolved(facts: ServerFacts) -> Remark:
         why="Nothing can be tried without an address.",
         fix="Look for a misspelling; for a domain, pillarbox check domain tells its mail hosts.",
     )
+
+
+def _unfinished(facts: ServerFacts) -> Iterator[Remark]:
+    if facts.unfinished:
+        yield Remark(
+            area=Area.SERVER,
+            status=Status.SKIP,
+            code="PB-SMTP-002",
+            what=f"Not looked at to the end: {', '.join(map(str, facts.unfinished))}",
+            why="The time for the whole was over, or somebody stopped the check.",
+            fix="Give it more time (--timeout), or name the port that you want to know about.",
+        )
 
 
 def _merged(said: list[tuple[int, Remark]]) -> Iterator[Remark]:

@@ -35,6 +35,7 @@ __all__ = [
     "SecureNow",
     "SendContent",
     "Step",
+    "StepReader",
     "Wait",
     "parse_step",
 ]
@@ -152,6 +153,32 @@ def parse_step(line: str) -> Step | None:
     if reader is None:
         raise PermanentError(f"{mark} is none of {', '.join(sorted(_READERS))}")
     return reader(rest.strip())
+
+
+class StepReader:
+    """Reads a script line by line: what follows DATA is content, blank lines and marks too."""
+
+    def __init__(self) -> None:
+        self._is_content = False
+        self._has_content = False
+
+    def read(self, line: str) -> Step | None:
+        """Return what the next line means, None for an empty one or a remark.
+
+        Raises:
+            PermanentError: It begins with a mark, and is not what may follow that.
+        """
+        # The reply to DATA may be looked at before the content begins.
+        if self._is_content and (self._has_content or not line.strip().startswith("<")):
+            self._has_content = True
+            self._is_content = line != "."
+            return Say(line)
+        step = parse_step(line)
+        self._is_content = (
+            isinstance(step, Say) and step.line.upper() == "DATA"
+        ) or self._is_content
+        self._has_content = False
+        return step
 
 
 def _expect(text: str) -> Step:

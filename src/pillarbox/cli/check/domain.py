@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
@@ -27,10 +27,11 @@ from pillarbox.checkup.remark import BLAMED, Area, Status
 from pillarbox.checkup.rules.domain import DomainReport, judge_domain
 from pillarbox.checkup.rules.spf_limit import Service
 from pillarbox.checkup.signatures.signers import signers_of
+from pillarbox.checkup.time_limit import TimeLimit
 from pillarbox.cli.check.domain_output import domain_object, print_domain
+from pillarbox.cli.check.options import CheckOptions, check_options, end_early, run_check
 from pillarbox.cli.check.output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import dns_options
 from pillarbox.clock import SystemClock
 from pillarbox.deliver.sts import policy_fetcher
 from pillarbox.dns.cache import CachingResolver
@@ -62,6 +63,14 @@ class _Sources:
     dial: Dial | None
     caa: AskCaa
     extras: Extras
+
+
+class _Asked(NamedTuple):
+    """What came of the asking."""
+
+    report: DomainReport
+    answers: tuple[Evidence, ...]  # of DNS
+    seconds: float
 
 
 @click.command()
@@ -103,10 +112,7 @@ class _Sources:
     show_default=True,
     help="Ask block lists about the domain and its sending addresses, a few questions each.",
 )
-@dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
-@click.option("--verbose", "-v", is_flag=True, help="Also what is fine, and each DNS answer.")
+@check_options(12.0, "Also what is fine, and each DNS answer.")
 @pass_context
 def domain(
     context: Context,
@@ -119,11 +125,7 @@ def domain(
     form: str,
     connect: bool,  # noqa: FBT001 - click
     lists: bool,  # noqa: FBT001 - click
-    zone: Path | None,
-    servers: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
-    verbose: bool,  # noqa: FBT001 - click
+    asked: CheckOptions,
 ) -> None:
     """Say what receivers make of DOMAIN: MX, SPF, DKIM, DMARC, MTA-STS, DANE, reverse DNS.
 
@@ -144,20 +146,26 @@ def domain(
         asks_lists=lists,
     )
     with context.errors():
-        sources = _sources(zone, servers, given)
-        is_silent = as_json or quiet
-        report, asked, seconds = asyncio.run(_ask(question, sources, is_silent=is_silent))
-    if as_json:
-        context.out.json(domain_object(report, asked if verbose else ()))
+        sources = _sources(asked, given)
+
+    async def ask(limit: TimeLimit) -> _Asked:
+        with Progress(is_silent=asked.is_silent) as progress:
+            return await _ask(question, sources, limit, progress)
+
+    (report, answers, seconds), was_stopped = run_check(context, asked, ask)
+    shown = answers if asked.is_verbose else ()
+    if asked.as_json:
+        context.out.json(domain_object(report, shown))
     else:
         print_domain(
             context.out,
             report,
             form=form,
             seconds=seconds,
-            asked=asked if verbose else (),
-            level="quiet" if quiet else "verbose" if verbose else "",
+            asked=shown,
+            level=asked.level,
         )
+    end_early(context.out, was_stopped=was_stopped)
     _exit(report)
 
 
@@ -219,19 +227,19 @@ class _Given:
     asks_lists: bool
 
 
-def _sources(zone: Path | None, servers: tuple[str, ...], given: _Given) -> _Sources:
+def _sources(asked: CheckOptions, given: _Given) -> _Sources:
     """Return who is asked.
 
     Raises:
         PermanentError: The zone file cannot be read, or a server is no address.
     """
-    if zone is not None:
-        published = ZoneResolver.from_file(zone)
+    if asked.zone is not None:
+        published = ZoneResolver.from_file(asked.zone)
         # Lists are not in a zone of one's own, unless somebody has put them there to try.
         extras = Extras(logos=given.logo)
         return _Sources(published, published.cname, given.policy, None, published.caa, extras)
     # What the resolver says of DNSSEC is shown as its word, and nothing is decided by it.
-    network = NetworkResolver(servers=servers, timeout=_DNS_PATIENCE, trust_ad=True)
+    network = NetworkResolver(servers=asked.servers, timeout=_DNS_PATIENCE, trust_ad=True)
     cached = CachingResolver(network, SystemClock())
     tls = TlsContexts()
     extras = Extras(
@@ -258,8 +266,8 @@ async def _dial(host: str, address: str) -> Probe:
 
 
 async def _ask(
-    question: DomainQuestion, sources: _Sources, *, is_silent: bool
-) -> tuple[DomainReport, list[Evidence], float]:
+    question: DomainQuestion, sources: _Sources, limit: TimeLimit, progress: Progress
+) -> _Asked:
     loop = asyncio.get_running_loop()
     begin = loop.time()
     recorded = RecordingResolver(sources.resolver, loop.time)
@@ -271,17 +279,18 @@ async def _ask(
         return await recorded.recorded(sources.caa(name))
 
     extras = replace(sources.extras, caa=caa)
-    with Progress(is_silent=is_silent) as progress:
-        facts = await ask_domain(
-            question,
-            recorded,
-            alias,
-            sources.fetch,
-            dial=sources.dial,
-            extras=extras,
-            on_done=progress.done,
-        )
-    return judge_domain(facts, includer=_includer), recorded.evidence, loop.time() - begin
+    facts = await ask_domain(
+        question,
+        recorded,
+        alias,
+        sources.fetch,
+        dial=sources.dial,
+        extras=extras,
+        limit=limit,
+        on_done=progress.done,
+    )
+    report = judge_domain(facts, includer=_includer)
+    return _Asked(report, tuple(recorded.evidence), loop.time() - begin)
 
 
 def _includer(name: str) -> Service | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,25 @@ from rich.table import Column
 from rich.text import Text
 
 from pillarbox.checkup.facts.login import LoginTry
+from pillarbox.checkup.facts.smtp import Mode
 from pillarbox.checkup.probes.login import LoginQuestion, ask_login
 from pillarbox.checkup.remark import BLAMED
 from pillarbox.checkup.rules.login import LoginReport, judge_login
+from pillarbox.checkup.time_limit import TimeLimit
+from pillarbox.cli.check.options import (
+    CheckOptions,
+    check_options,
+    end_early,
+    run_check,
+    tls_options,
+)
 from pillarbox.cli.check.output import WORDS, Progress, print_remark, remark_object
 from pillarbox.cli.check.smtp_output import print_session
-from pillarbox.cli.check.target import TLS_MODES, read_host, read_port, split_host
+from pillarbox.cli.check.target import read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.given_secret import read_secret
 from pillarbox.cli.output import Out, safe
 from pillarbox.clock import SystemClock
-from pillarbox.mailauth.resolver import Resolver
 from pillarbox.smtp.sasl.registry import MECHANISMS
 
 __all__ = ["login"]
@@ -49,26 +55,13 @@ __all__ = ["login"]
     type=click.Choice(list(MECHANISMS), case_sensitive=False),
     help="Try this one only; otherwise each that is offered, once.",
 )
-@click.option(
-    "--tls",
-    type=click.Choice(list(TLS_MODES)),
-    help="How TLS begins; otherwise by the port: 465 from the start, others STARTTLS.",
-)
-@click.option(
-    "--ca-file",
-    "authorities",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Trust these authorities (PEM) instead of the system's.",
-)
+@tls_options
 @click.option(
     "--any-certificate",
     is_flag=True,
     help="Show the password to any server. Not over the internet.",
 )
-@dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
-@click.option("--verbose", "-v", is_flag=True, help="Also each line of the session before it.")
+@check_options(30.0, "Also each line of the session before it.")
 @pass_context
 def login(
     context: Context,
@@ -78,14 +71,10 @@ def login(
     password_env: str | None,
     token_file: Path | None,
     mechanisms: tuple[str, ...],
-    tls: str | None,
+    tls: Mode | None,
     authorities: Path | None,
     any_certificate: bool,  # noqa: FBT001 - click
-    zone: Path | None,
-    servers: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
-    verbose: bool,  # noqa: FBT001 - click
+    asked: CheckOptions,
 ) -> None:
     """Log in to HOST by each mechanism that it offers, and say why that fails.
 
@@ -105,18 +94,23 @@ def login(
         user=user,
         mechanisms=tuple(name.upper() for name in mechanisms),
         authorities=authorities,
-        expected=TLS_MODES.get(tls or ""),
+        expected=tls,
         takes_any_certificate=any_certificate,
         now=SystemClock().now(),
         **given,
     )
-    with context.errors():
-        resolver = brisk_resolver(zone, servers)
-        report = asyncio.run(_ask(question, resolver, is_silent=as_json or quiet))
-    if as_json:
+
+    async def ask(limit: TimeLimit) -> LoginReport:
+        with Progress(is_silent=asked.is_silent) as progress:
+            facts = await ask_login(question, asked.resolver(), limit=limit, on_done=progress.done)
+        return judge_login(facts)
+
+    report, was_stopped = run_check(context, asked, ask)
+    if asked.as_json:
         context.out.json(_object(report))
     else:
-        _print(context.out, report, level="quiet" if quiet else "verbose" if verbose else "")
+        _print(context.out, report, level=asked.level)
+    end_early(context.out, was_stopped=was_stopped)
     _exit(report)
 
 
@@ -136,12 +130,6 @@ def _exit(report: LoginReport) -> None:
         raise click.exceptions.Exit(FAILED)
     if not report.works:
         raise click.exceptions.Exit(TEMPORARY)
-
-
-async def _ask(question: LoginQuestion, resolver: Resolver, *, is_silent: bool) -> LoginReport:
-    with Progress(is_silent=is_silent) as progress:
-        facts = await ask_login(question, resolver, on_done=progress.done)
-    return judge_login(facts)
 
 
 def _print(out: Out, report: LoginReport, *, level: str) -> None:

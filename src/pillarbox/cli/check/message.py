@@ -15,15 +15,17 @@ import click
 import msgspec
 
 from pillarbox.checkup.signatures.damage import Damage, explain_damage
+from pillarbox.checkup.time_limit import NOT_WAITED_FOR, LimitedResolver, TimeLimit
 from pillarbox.cli.check.message_output import Report, message_object, print_message
+from pillarbox.cli.check.options import CheckOptions, check_options, end_early, run_check
 from pillarbox.cli.check.output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.clock import SystemClock
 from pillarbox.dns.cache import CachingResolver
 from pillarbox.errors import PermanentError
 from pillarbox.findings import Level
 from pillarbox.mailauth.evidence import RecordingResolver
+from pillarbox.mailauth.resolver import Resolver
 from pillarbox.mailauth.verification import Client
 from pillarbox.message.header import Header
 from pillarbox.message.mail import Mail, read_mail
@@ -31,6 +33,7 @@ from pillarbox.net.guarded import GuardedClient
 from pillarbox.net.https import FetchFailed, Request, exchange
 from pillarbox.net.tls import TlsContexts
 from pillarbox.preflight import AuthenticationFacts, Facts, MethodFact, assess, web_links
+from pillarbox.preflight.facts import LinkAnswer
 from pillarbox.preflight.route import Hop, client_of, read_route
 from pillarbox.sandbox.filters import ContentFilter, Envelope, ask_filters, content_filters
 from pillarbox.sandbox.link_answers import ask_links
@@ -84,10 +87,7 @@ class _Wanted:
 @click.option(
     "--sandbox", metavar="URL", default=_SANDBOX, show_default=True, help="Where an ID is from."
 )
-@dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
-@click.option("--verbose", "-v", is_flag=True, help="Also what is fine, and each DNS answer.")
+@check_options(30.0, "Also what is fine, and each DNS answer.")
 @pass_context
 def message(
     context: Context,
@@ -100,11 +100,7 @@ def message(
     rspamd: str,
     spamassassin: str,
     sandbox: str,
-    zone: Path | None,
-    servers: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
-    verbose: bool,  # noqa: FBT001 - click
+    asked: CheckOptions,
 ) -> None:
     """Say what readers and receivers make of a mail: its way, who sent it, what is in it.
 
@@ -128,13 +124,17 @@ def message(
             follows_links=links,
             filters=content_filters(rspamd=rspamd, spamassassin=spamassassin),
         )
-        # What is answered from a zone file asks nobody on the network.
-        report = asyncio.run(_examine(wanted, zone, servers, is_silent=as_json or quiet))
-    if as_json:
-        context.out.json(message_object(report, with_dns=verbose))
+
+    async def ask(limit: TimeLimit) -> Report:
+        with Progress(is_silent=asked.is_silent) as progress:
+            return await _examine(wanted, asked.resolver(), limit, progress)
+
+    report, was_stopped = run_check(context, asked, ask)
+    if asked.as_json:
+        context.out.json(message_object(report, with_dns=asked.is_verbose))
     else:
-        level = "quiet" if quiet else "verbose" if verbose else ""
-        print_message(context.out, report, level=level)
+        print_message(context.out, report, level=asked.level)
+    end_early(context.out, was_stopped=was_stopped)
     if report.assessment.worst >= Level.WARNING:
         raise click.exceptions.Exit(FAILED)
     if any(one.result == "temperror" for one in report.assessment.authentication or ()):
@@ -142,11 +142,11 @@ def message(
 
 
 async def _examine(
-    wanted: _Wanted, zone: Path | None, servers: tuple[str, ...], *, is_silent: bool
+    wanted: _Wanted, asked: Resolver, limit: TimeLimit, progress: Progress
 ) -> Report:
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    answering = CachingResolver(brisk_resolver(zone, servers), SystemClock())
+    answering = LimitedResolver(CachingResolver(asked, SystemClock()), limit)
     resolver = RecordingResolver(answering, loop.time)
     mail = read_mail(wanted.content)
     header = mail.tree.header
@@ -154,18 +154,20 @@ async def _examine(
     client, is_guessed = wanted.client, False
     if client is None:
         client, is_guessed = _client_of(header, hops), True
-    with Progress(is_silent=is_silent) as progress:
-        authentication, damages = await _authenticate(wanted, client, hops, resolver)
-        progress.done("authentication")
-        answers = spam = None
-        if wanted.follows_links:
-            guarded = GuardedClient(resolver, TlsContexts().verified)
-            answers = await ask_links(web_links(mail), guarded)
-            progress.done("links")
-        if wanted.filters:
-            envelope = _envelope(mail, client)
-            spam = await ask_filters(wanted.filters, wanted.content, envelope)
-            progress.done("filters")
+    authentication, damages = await _authenticate(wanted, client, hops, resolver)
+    progress.done("authentication")
+    answers = spam = None
+    if wanted.follows_links:
+        urls = web_links(mail)
+        guarded = GuardedClient(resolver, TlsContexts().verified)
+        answers = await limit.result(ask_links(urls, guarded))
+        if answers is None:
+            answers = tuple(LinkAnswer(url=url, problem=NOT_WAITED_FOR) for url in urls)
+        progress.done("links")
+    if wanted.filters:
+        envelope = _envelope(mail, client)
+        spam = await limit.result(ask_filters(wanted.filters, wanted.content, envelope))
+        progress.done("filters")
     facts = Facts(authentication=authentication, links=answers, spam=spam)
     return Report(
         name=wanted.name,

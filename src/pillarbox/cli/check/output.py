@@ -38,6 +38,7 @@ WORDS: Final = {
     Status.SKIP: "skip",
 }
 _CLEAR: Final = "\r\x1b[K"
+_BEGIN: Final = "looking ... (Ctrl-C ends it with what is known)"
 _MOST_EVIDENCE: Final = 6
 
 
@@ -51,6 +52,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         """Begin."""
+        self._show(_BEGIN)
         return self
 
     def __exit__(
@@ -60,16 +62,17 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         """Take the line away."""
-        if self._is_shown and self._done:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+        self._show("")
 
     def done(self, part: str) -> None:
         """Say that a part has ended."""
         self._done.append(part.replace("_", "-"))
+        width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken away
+        self._show(progress_line(self._done, width))
+
+    def _show(self, line: str) -> None:
         if self._is_shown:
-            width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be taken away
-            sys.stderr.write(_CLEAR + progress_line(self._done, width))
+            sys.stderr.write(_CLEAR + line)
             sys.stderr.flush()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -15,12 +13,12 @@ from pillarbox.checkup.facts.port25 import Attempt, Role
 from pillarbox.checkup.probes.port25 import OTHERS, SMTP_PORT, Port25Question, ask_port25
 from pillarbox.checkup.remark import Status
 from pillarbox.checkup.rules.port25 import Port25Report, Verdict, judge_port25
+from pillarbox.checkup.time_limit import TimeLimit
+from pillarbox.cli.check.options import CheckOptions, check_options, end_early, run_check
 from pillarbox.cli.check.output import WORDS, Progress, print_remark, remark_object
 from pillarbox.cli.check.target import split_target
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.output import Out, safe
-from pillarbox.mailauth.resolver import Resolver
 
 __all__ = ["port25"]
 
@@ -59,10 +57,7 @@ _USERS: Final = {"sendgrid.net": "apikey", "resend.com": "resend"}  # the rest w
     help="Where this machine stands; otherwise read from its firmware.",
 )
 @click.option("--smarthost", metavar="HOST", help="Write the configuration for this smart host.")
-@dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
-@click.option("--verbose", "-v", is_flag=True, help="Also each connection that was tried.")
+@check_options(20.0, "Also each connection that was tried.")
 @pass_context
 def port25(
     context: Context,
@@ -70,11 +65,7 @@ def port25(
     others: tuple[str, ...],
     provider: str | None,
     smarthost: str | None,
-    zone: Path | None,
-    servers: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
-    verbose: bool,  # noqa: FBT001 - click
+    asked: CheckOptions,
 ) -> None:
     """Say whether outgoing port 25 is blocked here, and how to send all the same.
 
@@ -87,17 +78,22 @@ def port25(
         others=tuple(split_target(text, _SUBMISSION) for text in others) or OTHERS,
         hosting=_hosting(provider),
     )
-    with context.errors():
-        resolver = brisk_resolver(zone, servers)
-        report = asyncio.run(_ask(question, resolver, is_silent=as_json or quiet))
-    if as_json:
+
+    async def ask(limit: TimeLimit) -> Port25Report:
+        with Progress(is_silent=asked.is_silent) as progress:
+            facts = await ask_port25(question, asked.resolver(), limit=limit, on_done=progress.done)
+        return judge_port25(facts)
+
+    report, was_stopped = run_check(context, asked, ask)
+    if asked.as_json:
         context.out.json(_object(report, smarthost))
-    elif quiet:
+    elif asked.is_quiet:
         for remark in report.remarks:
             if remark.status is Status.FAIL:
                 context.out.line(f"{WORDS[remark.status]}  {remark.code}  {safe(remark.what)}")
     else:
-        _print(context.out, report, smarthost, is_verbose=verbose)
+        _print(context.out, report, smarthost, is_verbose=asked.is_verbose)
+    end_early(context.out, was_stopped=was_stopped)
     if report.verdict is Verdict.UNKNOWN:
         raise click.exceptions.Exit(TEMPORARY)
     if report.verdict is not Verdict.OPEN:
@@ -108,12 +104,6 @@ def _hosting(provider: str | None) -> Hosting | None:
     if provider is None:
         return this_machine()
     return next(one for one in hostings() if one.id == provider)
-
-
-async def _ask(question: Port25Question, resolver: Resolver, *, is_silent: bool) -> Port25Report:
-    with Progress(is_silent=is_silent) as progress:
-        facts = await ask_port25(question, resolver, on_done=progress.done)
-    return judge_port25(facts)
 
 
 def _print(out: Out, report: Port25Report, smarthost: str | None, *, is_verbose: bool) -> None:

@@ -10,20 +10,26 @@ from typing import Final
 import click
 
 from pillarbox.checkup.facts.report import ServerReport
-from pillarbox.checkup.facts.smtp import RelayFacts, ServerFacts
+from pillarbox.checkup.facts.smtp import Mode, RelayFacts, ServerFacts
 from pillarbox.checkup.probes.host import CONTROL, ServerQuestion, ask_server
 from pillarbox.checkup.probes.relay import ask_for_relay, is_own
 from pillarbox.checkup.probes.smtp import ProbeOptions
 from pillarbox.checkup.remark import BLAMED, Status
 from pillarbox.checkup.rules.smtp import judge_server
+from pillarbox.checkup.time_limit import TimeLimit
+from pillarbox.cli.check.options import (
+    CheckOptions,
+    check_options,
+    end_early,
+    run_check,
+    tls_options,
+)
 from pillarbox.cli.check.output import Progress
 from pillarbox.cli.check.smtp_output import print_server, server_object
-from pillarbox.cli.check.target import TLS_MODES, read_host, read_port, split_host
+from pillarbox.cli.check.target import read_host, read_port, split_host
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
-from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.clock import SystemClock
 from pillarbox.errors import PermanentError
-from pillarbox.mailauth.resolver import Resolver
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.smtp.domain import is_domain
 from pillarbox.smtp.path import parse_mailbox
@@ -47,28 +53,15 @@ class _Asking:
 @click.option("--ports", metavar="25,465,...", help="The ports to look at, instead of the usual.")
 @click.option("--from", "sender", metavar="ADDRESS", help="Say MAIL with it; nothing is sent.")
 @click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Say RCPT with it.")
-@click.option(
-    "--tls",
-    type=click.Choice(list(TLS_MODES)),
-    help="How TLS has to begin; otherwise by the port: 465 from the start, others STARTTLS.",
-)
+@tls_options
 @click.option("--hello", default="check.invalid", show_default=True, help="The name in EHLO.")
-@click.option(
-    "--ca-file",
-    "authorities",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Trust these authorities (PEM) instead of the system's.",
-)
 @click.option(
     "--relay-forms",
     "own_domain",
     metavar="DOMAIN",
     help="Ask for a relay in every known form; DOMAIN is one of the server's. For your own host only.",
 )
-@dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
-@click.option("--verbose", "-v", is_flag=True, help="Also each line of the sessions.")
+@check_options(30.0, "Also each line of the sessions.")
 @pass_context
 def smtp(
     context: Context,
@@ -76,15 +69,11 @@ def smtp(
     ports: str | None,
     sender: str | None,
     recipients: tuple[str, ...],
-    tls: str | None,
+    tls: Mode | None,
     hello: str,
     authorities: Path | None,
     own_domain: str | None,
-    zone: Path | None,
-    servers: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
-    verbose: bool,  # noqa: FBT001 - click
+    asked: CheckOptions,
 ) -> None:
     """Look at every address of HOST on ports 25, 465, 587 and 2525, and name the one to use.
 
@@ -103,20 +92,22 @@ def smtp(
         sender=sender or "",
         recipients=recipients,
         authorities=authorities,
-        expected=TLS_MODES.get(tls or ""),
+        expected=tls,
         lists_versions=True,
     )
     if own_domain is not None and not is_domain(ascii_domain(own_domain)):
         raise click.BadParameter(f"{own_domain!a} is no domain", param_hint="--relay-forms")
     asking = _Asking(question, options, own_domain or "")
-    with context.errors():
-        resolver = brisk_resolver(zone, servers)
-        report, seconds = asyncio.run(_ask(asking, resolver, is_silent=as_json or quiet))
-    if as_json:
+
+    async def ask(limit: TimeLimit) -> tuple[ServerReport, float]:
+        return await _ask(asking, asked, limit)
+
+    (report, seconds), was_stopped = run_check(context, asked, ask)
+    if asked.as_json:
         context.out.json(server_object(report))
     else:
-        level = "quiet" if quiet else "verbose" if verbose else ""
-        print_server(context.out, report, seconds=seconds, level=level)
+        print_server(context.out, report, seconds=seconds, level=asked.level)
+    end_early(context.out, was_stopped=was_stopped)
     _exit(report)
 
 
@@ -160,14 +151,16 @@ def _check_envelope(sender: str | None, recipients: tuple[str, ...]) -> None:
 
 
 async def _ask(
-    asking: _Asking, resolver: Resolver, *, is_silent: bool
+    asking: _Asking, asked: CheckOptions, limit: TimeLimit
 ) -> tuple[ServerReport, float]:
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    with Progress(is_silent=is_silent) as progress:
-        facts = await ask_server(asking.question, resolver, asking.options, on_done=progress.done)
+    with Progress(is_silent=asked.is_silent) as progress:
+        facts = await ask_server(
+            asking.question, asked.resolver(), asking.options, limit=limit, on_done=progress.done
+        )
         if asking.own_domain:
-            facts = replace(facts, relay=await _relay(facts, asking))
+            facts = replace(facts, relay=await limit.result(_relay(facts, asking)))
     return judge_server(facts), loop.time() - begin
 
 

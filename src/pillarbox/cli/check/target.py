@@ -7,16 +7,12 @@ from typing import Final
 
 import click
 
-from pillarbox.checkup.facts.smtp import Mode
 from pillarbox.smtp.address import ascii_domain
 from pillarbox.smtp.domain import is_domain
 
-__all__ = ["TLS_MODES", "read_host", "read_port", "split_host", "split_target"]
+__all__ = ["read_host", "read_port", "split_host", "split_target"]
 
 _HIGHEST_PORT: Final = 65_535
-
-TLS_MODES: Final = {"implicit": Mode.IMPLICIT, "starttls": Mode.PLAIN}
-"""How TLS begins, by the words of ``--tls``."""
 
 
 def split_target(text: str, port: int) -> tuple[str, int]:

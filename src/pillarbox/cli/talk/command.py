@@ -15,11 +15,12 @@ from rich.text import Text
 
 from pillarbox.checkup.facts.smtp import Mode
 from pillarbox.checkup.probes.wire import Wire, failure_of
-from pillarbox.checkup.talk.completion import next_lines
+from pillarbox.checkup.talk.completion import Where, next_lines
 from pillarbox.checkup.talk.session import TalkEnded, TalkLine, TalkSession, TalkTerms, Unexpected
-from pillarbox.checkup.talk.steps import MARKS, Step, parse_step
-from pillarbox.cli.check.target import TLS_MODES, split_target
-from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
+from pillarbox.checkup.talk.steps import MARKS, Say, Step, StepReader, parse_step
+from pillarbox.cli.check.options import tls_options
+from pillarbox.cli.check.target import split_target
+from pillarbox.cli.context import FAILED, STOPPED, TEMPORARY, Context, pass_context
 from pillarbox.cli.dns import brisk_resolver, dns_options
 from pillarbox.cli.output import Out, safe
 from pillarbox.cli.talk.input import Prompt
@@ -79,7 +80,7 @@ class _Show:
     def advise(self, lines: tuple[str, ...]) -> None:
         """Say what is usually said next."""
         if not self.hides_notes:
-            self.out.line(Text(f"    next: {'   '.join(lines)}", "quiet"))
+            self._note(f"next: {'   '.join(lines)}")
 
     def help(self) -> None:
         """Say what can be said."""
@@ -94,11 +95,7 @@ class _Show:
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Say the lines of this file, and end; - is standard input.",
 )
-@click.option(
-    "--tls",
-    type=click.Choice(list(TLS_MODES)),
-    help="How TLS begins; otherwise by the port: 465 from the start, others by STARTTLS.",
-)
+@tls_options
 @click.option(
     "--transcript",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -107,12 +104,6 @@ class _Show:
 @click.option("--hello", default="talk.invalid", show_default=True, help="The name in EHLO.")
 @click.option(
     "--password-env", metavar="NAME", help="The variable with the password for /auth in a script."
-)
-@click.option(
-    "--ca-file",
-    "authorities",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Trust these authorities (PEM) instead of the system's.",
 )
 @click.option("--any-certificate", is_flag=True, help="Go on whatever certificate is shown.")
 @click.option("--patience", default=60.0, show_default=True, help="Seconds for a reply.")
@@ -124,7 +115,7 @@ def talk(
     context: Context,
     server: str,
     script: Path | None,
-    tls: str | None,
+    tls: Mode | None,
     transcript: Path | None,
     hello: str,
     password_env: str | None,
@@ -158,7 +149,7 @@ def talk(
     terms = TalkTerms(
         host=host,
         port=port,
-        mode=TLS_MODES.get(tls or "", Mode.IMPLICIT if port == _IMPLICIT else Mode.PLAIN),
+        mode=tls or (Mode.IMPLICIT if port == _IMPLICIT else Mode.PLAIN),
         hello=hello,
         context=contexts.opportunistic() if any_certificate else contexts.verified(authorities),
         patience=patience,
@@ -169,7 +160,10 @@ def talk(
     with context.errors(), _written(transcript) as file:
         show = _Show(context.out, as_json or (quiet and is_script), quiet, file, SystemClock())
         talking = _Talking(terms, show, prompt, brisk_resolver(zone, servers))
-        ending = asyncio.run(talking.run(steps))
+        try:
+            ending = asyncio.run(talking.run(steps))
+        except KeyboardInterrupt:  # while a reply was waited for
+            ending = _Ending(STOPPED)
     if as_json:
         said = {"target": host, "port": port, "problem": ending.problem, "lines": show.lines}
         context.out.json(said)
@@ -215,10 +209,11 @@ def _steps(script: Path | None) -> list[tuple[int, Step]]:
         raise click.BadParameter(f"{script}: {error.strerror}", param_hint="--script") from None
     except UnicodeDecodeError:
         raise click.BadParameter(f"{script}: it is no UTF-8", param_hint="--script") from None
-    steps = []
+    steps: list[tuple[int, Step]] = []
+    reader = StepReader()
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            step = parse_step(line)
+            step = reader.read(line)
         except PermanentError as error:
             raise click.UsageError(f"line {number}: {error}") from None
         if step is not None:
@@ -297,14 +292,17 @@ class _Talking:
         while not session.is_over:
             scene = session.scene
             self.show.advise(next_lines(scene))
-            line = await asyncio.to_thread(self.prompt.line, scene)
+            try:
+                line = self.prompt.line(scene)  # nothing else is to be done meanwhile
+            except KeyboardInterrupt:
+                return _Ending(STOPPED)
             if line is None or line.strip() == "/end":
                 break
             if line.strip() == "/help":
                 self.show.help()
                 continue
             try:
-                step = parse_step(line)
+                step = Say(line) if scene.where is Where.CONTENT else parse_step(line)
                 if step is not None:
                     await session.do(step)
             except PermanentError as error:
