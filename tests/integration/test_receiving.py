@@ -310,3 +310,23 @@ def test_too_many_recipients_are_put_off_and_the_others_get_their_mail() -> None
                 assert wire.codes(most + 3) == ["250"] * (most + 1) + ["452", "354"]
                 assert wire.ask(HEADER + b"\r\n.\r\n").startswith("250")
         assert [len(each.recipients) for each in rig.kept] == [2, 3]
+
+
+def test_long_lines_of_a_submission_are_encoded_and_others_are_left_alone() -> None:
+    """What could never be sent on is made sendable, unless it comes from outside, or signed."""
+    body = b"\r\n" + b"x" * 1_500 + b"\r\n"
+    with receiving(KINDS) as rig:
+        for name, more in (
+            ("submission", b""),
+            ("submission", b"DKIM-Signature: v=1\r\n"),
+            ("mx", b""),
+        ):
+            assert deliver(rig, HEADER + more + body, name=name).startswith("250")
+        encoded, signed, relayed = rig.kept
+        assert not encoded.has_long_lines
+        content = rig.content(encoded)
+        assert b"Content-Transfer-Encoding: quoted-printable\r\n" in content
+        assert encoded.size == len(content)
+        for message in (signed, relayed):
+            assert message.has_long_lines
+            assert rig.content(message).endswith(body)

@@ -131,8 +131,7 @@ class Deliverer:
         self._recorder = Recorder(group, clock, sink, self._recorded)
         bounds = Bounds(queue.in_memory, queue.content_in_memory)
         self._scheduler = Scheduler(store, steady, bounds, self._place)
-        author = author or Mailbox("postmaster", hostname)
-        schedule = schedule_of(queue)
+        author, schedule = author or Mailbox("postmaster", hostname), schedule_of(queue)
         notices = Notices(
             hostname, author, store, schedule, steady, ids, queue_for, addressees, sink, sign
         )

@@ -13,8 +13,14 @@ __all__ = ["DEFECT", "LONG_LINE", "UNREADABLE", "turned_away"]
 LONG_LINE: Final = RecipientOutcome(
     is_delivered=False,
     stage=Stage.DATA,
-    reply=Reply.of(550, "5.6.0", "The content has a line of more than 998 octets"),
-    reason="a line of more than 998 octets (RFC 5321 §4.5.3.1.6)",
+    reply=Reply.of(
+        550,
+        "5.6.0",
+        "The content has a line of more than 998 octets, which no mail server has to take; "
+        "send it as quoted-printable or base64",
+    ),
+    reason="a line of more than 998 octets (RFC 5321 §4.5.3.1.6); what is signed, not submitted "
+    "here, or over 60 KiB is not encoded for its sender",
     is_local=True,
 )
 UNREADABLE: Final = RecipientOutcome(

@@ -41,6 +41,7 @@ from pillarbox.intake.large import LargeContent, Written
 from pillarbox.intake.refusals import refusal_of
 from pillarbox.intake.rulings import ruled
 from pillarbox.intake.stamp import Stamped, Stamper
+from pillarbox.message.short_lines import with_short_lines
 from pillarbox.policy.queue import QueueFor, RecipientState
 from pillarbox.policy.ruling import Action, Ruling, strictest
 from pillarbox.smtp.envelope import Envelope, TlsRequired
@@ -136,6 +137,8 @@ class Door:
         """
         draft = self._draft(origin, envelope, rulings)
         try:
+            if facts.has_long_lines and origin.is_submission:
+                draft, content, facts = _made_short(draft, content, facts)
             stamped = self._stamper.stamp(content, draft)
             inspection = None
             if isinstance(stamped, Stamped):
@@ -433,3 +436,19 @@ class Door:
 
 def _may_be_kept(error: BaseException) -> bool:
     return not isinstance(error, StoreFull) and not isinstance(error, PermanentError)
+
+
+def _made_short(
+    draft: Draft, content: bytes, facts: ContentFacts
+) -> tuple[Draft, bytes, ContentFacts]:
+    """Encode lines that could never be sent, before anything is signed (RFC 6409 §8.4)."""
+    short = with_short_lines(content)
+    if short is None or len(short) > SMALL_CONTENT:
+        return draft, content, facts
+    note = Ruling(
+        action=Action.NOTE,
+        by="intake",
+        reason="lines of more than 998 octets were encoded as quoted-printable",
+    )
+    facts = replace(facts, size=len(short), has_8bit=not short.isascii(), has_long_lines=False)
+    return replace(draft, rulings=(*draft.rulings, note)), short, facts
