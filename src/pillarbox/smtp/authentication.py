@@ -62,7 +62,7 @@ class Exchange:
         return self._step(_decoded(line))
 
     def supply(self, verifier: ScramVerifier) -> Reply | Claim | ScramRequest:
-        """Return what to do once a ``ScramRequest`` is answered."""
+        """Return what to do once a ``ScramRequest`` has been answered."""
         return _spoken(self._machine.supply(verifier))
 
     def refuse(self, reply: Reply) -> Reply:
@@ -70,7 +70,7 @@ class Exchange:
 
         After an explanation the client's next line, whatever it says, is answered by ``reply``.
         """
-        # What can be waited out says nothing about the claim; what closes is the last word.
+        # A refusal that can be waited out says nothing about the claim; one that closes is final.
         is_final = reply.is_permanent and not reply.closes
         explanation = self._machine.explain() if is_final else None
         if explanation is None:
@@ -80,7 +80,7 @@ class Exchange:
 
     @property
     def refusal(self) -> Reply | None:
-        """What is left to say after the client has taken the explanation."""
+        """The refusal to send after the client has taken the explanation."""
         return self._refusal
 
     def _step(self, response: bytes | None) -> Reply | Claim | ScramRequest:
@@ -109,7 +109,7 @@ def _decoded(line: bytes) -> bytes:
 
 
 def _is_coded_again(response: bytes | None) -> bool:
-    """Whether a response that fits no mechanism is one of PLAIN in base64."""
+    """Whether a response that the mechanism cannot read is a PLAIN response in base64."""
     try:
         return b"\0" in _decoded(response or b"")
     except RefusedError:

@@ -120,7 +120,7 @@ class ClientConnection:
         return self._events.popleft() if self._events else None
 
     def data_to_send(self) -> bytes:
-        """Return what is to be written now, and forget it."""
+        """Return the octets to write now, and forget them."""
         out = self._out
         if not out:
             return b""
@@ -134,7 +134,7 @@ class ClientConnection:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the connection is of no more use."""
+        """Whether the connection can no longer be used."""
         return self.state is State.CLOSED
 
     @property

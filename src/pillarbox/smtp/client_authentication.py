@@ -24,7 +24,7 @@ class ClientExchange:
     __slots__ = ("_challenges", "_failure", "_machine", "_secrets", "mechanism")
 
     def __init__(self, mechanism: str, machine: ClientMechanism, *secrets: str) -> None:
-        """Begin by a mechanism; ``secrets`` are what no reply may show again."""
+        """Begin with a mechanism; ``secrets`` are what no reply may show again."""
         self.mechanism = mechanism
         self._secrets = [each for each in secrets if len(each) >= _SHORTEST_SECRET]
         self._machine = machine
@@ -45,7 +45,7 @@ class ClientExchange:
         return command + b"\r\n", False
 
     def respond(self, reply: Reply) -> bytes:
-        """Return the line that answers a 334; a challenge that makes no sense is canceled."""
+        """Return the line that answers a 334; a challenge that makes no sense cancels the exchange."""
         self._challenges += 1
         try:
             if self._challenges > _MAX_CHALLENGES:
@@ -74,7 +74,7 @@ class ClientExchange:
 
     @property
     def is_canceled(self) -> bool:
-        """Whether we have given up; the server has only its reply to that left."""
+        """Whether we have given up and only await the server's reply to that."""
         return bool(self._failure)
 
     @property
@@ -84,7 +84,7 @@ class ClientExchange:
 
     @property
     def failure(self) -> str:
-        """Why it has failed, beyond the server's reply; "" if there is nothing to add."""
+        """Why it failed, beyond the server's reply; "" if there is nothing to add."""
         return printable((self._failure or self._machine.explanation).encode("utf-8", "replace"))
 
 

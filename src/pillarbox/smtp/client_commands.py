@@ -15,7 +15,7 @@ from pillarbox.smtp.envelope import BodyType, Envelope, Notify, Recipient, TlsRe
 
 __all__ = ["mail_command", "rcpt_command", "wire_path", "xtext"]
 
-# Nearly every address is one of these and needs no closer look.
+# Nearly every address matches this and needs no closer look.
 _PLAIN_LOCAL: Final = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 )
@@ -31,19 +31,19 @@ _NOT_XTEXT: Final = re.compile(r"[^!-*,-<>-~]")  # RFC 3461 §4
 
 
 def xtext(text: str) -> str | None:
-    """Return ``text`` as xtext (RFC 3461 §4), None if it holds more than ASCII."""
+    """Return ``text`` as xtext (RFC 3461 §4), None if it is not ASCII."""
     if not text.isascii():
         return None
     return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
 
 
 def wire_path(mailbox: ReversePath, *, smtputf8: bool = False) -> str | None:
-    """Return a path with its angle brackets, None for an address that no path can carry.
+    """Return a path with its angle brackets, None for an address that cannot be written.
 
     Args:
         mailbox: The address; None is the null reverse-path.
-        smtputf8: Whether the command may hold UTF-8 (RFC 6531 §3.4). Without it a domain
-            goes as A-labels, and a local part beyond ASCII cannot go at all.
+        smtputf8: Whether the command may contain UTF-8 (RFC 6531 §3.4). Without it a domain is
+            written in A-labels, and a local part beyond ASCII cannot be written at all.
     """
     if mailbox is None:
         return "<>"

@@ -19,7 +19,7 @@ MAX_CONVERSATION_LINES: Final = 200
 class Conversation(Sequence[str]):
     """Lines such as ``> MAIL FROM:<a@b>``, ``< 250 2.1.0 Ok`` and ``> (4096 octets)``.
 
-    At most ``MAX_CONVERSATION_LINES`` are shown; the last of them then says how many are not.
+    At most ``MAX_CONVERSATION_LINES`` are shown; the last one then says how many are missing.
     """
 
     __slots__ = ("_entries", "_lines")
@@ -31,11 +31,11 @@ class Conversation(Sequence[str]):
         self._lines: tuple[str, ...] | None = None
 
     def sent(self, commands: bytes) -> None:
-        """Keep commands; whoever calls has taken secrets out."""
+        """Record commands; the caller has removed secrets."""
         self._entries.append(commands)
 
     def sent_content(self, octets: int) -> None:
-        """Keep that content was sent; pieces of one content add up."""
+        """Record that content was sent; pieces of one content add up."""
         entries = self._entries
         if entries and isinstance(last := entries[-1], int):
             entries[-1] = last + octets
@@ -43,15 +43,15 @@ class Conversation(Sequence[str]):
             entries.append(octets)
 
     def received(self, replies: list[Reply]) -> None:
-        """Keep what the peer said."""
+        """Record a reply."""
         self._entries.extend(replies)
 
     def note(self, line: str) -> None:
-        """Keep what neither side said: a handshake, a time-out, a close."""
+        """Record an event that neither side said: a handshake, a timeout, a close."""
         self._entries.append(line)
 
     def lines(self) -> tuple[str, ...]:
-        """Return the lines; what is said later no longer shows."""
+        """Return the lines; nothing said later is recorded."""
         if self._lines is None:
             lines: list[str] = []
             for entry in self._entries:
@@ -81,7 +81,7 @@ class Conversation(Sequence[str]):
 
 
 def _format(entry: bytes | int | str | Reply) -> list[str]:
-    # Not a match statement, which takes twice the time: this runs for every message.
+    # Not a match statement, which takes twice as long: this runs for every message.
     if isinstance(entry, Reply):
         return ["< " + line for line in wire_lines(entry)]
     if isinstance(entry, bytes):
@@ -91,7 +91,7 @@ def _format(entry: bytes | int | str | Reply) -> list[str]:
 
 def _format_commands(commands: bytes) -> list[str]:
     commands = commands.removesuffix(b"\r\n")
-    # ASCII is decoded and looked through once for all commands, not line by line.
+    # ASCII is decoded and checked once for all commands, not line by line.
     if commands.isascii():
         lines = commands.decode("ascii").split("\r\n")
         if "".join(lines).isprintable():

@@ -33,13 +33,13 @@ class MessageSettled(Struct, frozen=True, gc=False, kw_only=True):
     is_reusable: bool
     dsn_passed_on: bool
     conversation: Sequence[str]
-    chunking_failed: bool = False  # CHUNKING is a lie, nobody got the message: use DATA instead
+    chunking_failed: bool = False  # the offered CHUNKING does not work, nobody got it: use DATA
 
 
 class ConnectionEnded(Struct, frozen=True, gc=False):
-    """The connection is of no more use; ``reply`` is a 421, where the server sent one.
+    """The connection can no longer be used; ``reply`` is a 421, if the server sent one.
 
-    ``is_orderly``: goodbye was said and answered, so TLS may be closed with good manners.
+    ``is_orderly``: QUIT was answered, so TLS may be closed properly.
     """
 
     reason: str

@@ -10,7 +10,7 @@ from pillarbox.smtp.reply import Reply
 
 __all__ = ["Extensions", "read_extensions"]
 
-_MAX_DIGITS: Final = 18  # what is longer is no size of a message
+_MAX_DIGITS: Final = 18  # anything longer is not a message size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Extensions:
 
 
 def _number(word: str) -> int | None:
-    """Return a positive number, None for what is none."""
+    """Return a positive number, None for anything else."""
     if not (word.isascii() and word.isdigit() and len(word) <= _MAX_DIGITS):
         return None
     return int(word) or None
@@ -81,10 +81,10 @@ _KEYWORDS: Final[dict[str, _Reader]] = {
 
 
 def read_extensions(reply: Reply) -> Extensions:
-    """Return what a positive reply to EHLO or LHLO offers; what is not known is passed over."""
+    """Return what a positive reply to EHLO or LHLO offers; unknown extensions are ignored."""
     found: dict[str, Any] = {}
     for line in reply.lines[1:]:
-        # Servers of the last century write "AUTH=LOGIN".
+        # Old servers write "AUTH=LOGIN".
         keyword, *words = line.replace("AUTH=", "AUTH ", 1).split() or [""]
         reader = _KEYWORDS.get(keyword.upper())
         if reader is not None:

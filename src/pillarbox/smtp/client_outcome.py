@@ -12,7 +12,7 @@ __all__ = ["RecipientOutcome", "Stage"]
 
 
 class Stage(Enum):
-    """How far an attempt had come; failures are explained by it."""
+    """How far an attempt got, to explain a failure."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -27,12 +27,12 @@ class Stage(Enum):
 
 
 class RecipientOutcome(Struct, frozen=True, gc=False):
-    """What came of one recipient.
+    """The outcome for one recipient.
 
-    ``reply`` is the peer's, or None where the connection failed; then ``reason`` says how.
-    ``is_uncertain``: the whole content was sent, and no reply came to its end.
-    ``is_local``: the failure is of our own making (cannot be sent to this peer as it is);
-    ``reply`` then is ours and permanent.
+    ``reply`` is the peer's, or None if the connection failed; then ``reason`` says how.
+    ``is_uncertain``: the whole content was sent, and its final reply never came. ``is_local``: we
+    refused to send (the message cannot be sent to this peer as it is); ``reply`` is then ours and
+    permanent.
     """
 
     is_delivered: bool

@@ -54,7 +54,7 @@ BARE_LINE_END: Final = _local(
 class Plan(Struct, frozen=True, gc=False):
     """The commands of a transaction, and the recipients that fail without asking the server.
 
-    ``recipients`` are numbers in the envelope, in the order of ``commands``.
+    ``recipients`` are indexes into the envelope, in the order of ``commands``.
     """
 
     mail: bytes
@@ -138,7 +138,7 @@ def _refusal(
             "5.3.4",
             f"The content has {size} octets; the next server takes {offered.max_size}",
         )
-    # Some servers would take a CR or LF that stands alone for the end of the content.
+    # Some servers would take a lone CR or LF for the end of the content.
     if octets is not None and not has_only_crlf(octets):
         return BARE_LINE_END
     return None

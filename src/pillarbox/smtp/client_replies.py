@@ -37,9 +37,7 @@ _REMEMBERED_OCTETS: Final = 128
 
 
 def printable(octets: bytes) -> str:
-    """Return a peer's text as one printable line: what is not UTF-8 or no character a
-    terminal shows is replaced or escaped.
-    """
+    """Return a peer's text as one printable line: invalid UTF-8 is replaced, unprintable characters are escaped."""
     text = octets.decode("utf-8", "replace")
     if text.isprintable():
         return text
@@ -50,9 +48,9 @@ def printable(octets: bytes) -> str:
 
 
 def wire_lines(reply: Reply) -> list[str]:
-    """Return a reply as it was on the wire, line by line, without the line ends."""
+    """Return a reply as it was on the wire, line by line, without line ends."""
     prefix = f"{reply.enhanced} " if reply.enhanced else ""
-    if len(reply.lines) == 1:  # nearly all: a third of the time of the general way
+    if len(reply.lines) == 1:  # the common case takes a third of the time of the general one
         return [f"{reply.code} {prefix}{reply.lines[0]}".rstrip()]
     last = len(reply.lines) - 1
     return [
@@ -62,7 +60,7 @@ def wire_lines(reply: Reply) -> list[str]:
 
 
 class _Violation(Exception):  # noqa: N818 - never leaves this file
-    """What was read cannot be a reply."""
+    """The input cannot be a reply."""
 
 
 def _check_length(line: bytes) -> None:
@@ -71,7 +69,7 @@ def _check_length(line: bytes) -> None:
 
 
 class ReplyReader:
-    """Turns octets into replies."""
+    """Parses octets into replies."""
 
     def __init__(self) -> None:
         self.violation = ""  # why no more is read; "" while all is well
@@ -83,11 +81,11 @@ class ReplyReader:
 
     @property
     def has_partial(self) -> bool:
-        """Whether a part of a reply was read and its end is missing."""
+        """Whether part of a reply was read and its end is missing."""
         return bool(self._rest or self._texts)
 
     def feed(self, octets: bytes) -> list[Reply]:
-        """Return the replies that ``octets`` complete, in their order."""
+        """Return the replies that ``octets`` complete, in order."""
         if self.violation:
             return []
         replies: list[Reply] = []
@@ -108,7 +106,7 @@ class ReplyReader:
         return replies
 
     def _read_line(self, line: bytes) -> Reply | None:
-        """Take one line; return the reply if it was its last one."""
+        """Take one line; return the reply if this was its last line."""
         _check_length(line)
         # A lone LF ends a line here: nothing can be smuggled to the side that only listens.
         found = _LINE.fullmatch(line.removesuffix(b"\r"))
@@ -131,7 +129,7 @@ class ReplyReader:
         return None
 
     def _complete(self, last_line: bytes) -> Reply:
-        """Make the reply of the lines gathered."""
+        """Make a reply of the gathered lines."""
         texts = self._texts
         enhanced = None
         found = _ENHANCED.match(texts[0])

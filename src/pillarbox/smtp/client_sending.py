@@ -27,7 +27,7 @@ __all__ = ["Patience", "Sending"]
 
 
 class Patience(Enum):
-    """What is waited for, as far as time-outs tell it apart (RFC 5321 §4.5.3.2)."""
+    """What is awaited, as far as timeouts distinguish it (RFC 5321 §4.5.3.2)."""
 
     GREETING = "greeting"
     COMMAND = "command"
@@ -38,7 +38,7 @@ class Patience(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Awaited:
-    """A command that waits for its reply, and what is done with it."""
+    """A command that awaits its reply, and the handler for it."""
 
     name: str
     stage: Stage  # reached when it is said
@@ -55,10 +55,10 @@ _READY_FOR_CONTENT: Final = 354  # RFC 5321 §4.3.2
 
 
 class Sending:
-    """A transaction under way.
+    """A transaction in progress.
 
-    ``data_to_send`` is emptied by whoever writes; ``wants_content`` asks for
-    ``send_content``; ``is_settled`` says that all ``outcomes`` are there.
+    ``data_to_send`` is emptied by whoever writes; ``wants_content`` asks for ``send_content``;
+    ``is_settled`` says that ``outcomes`` are complete.
     """
 
     __slots__ = (
@@ -132,7 +132,7 @@ class Sending:
             self.is_settled = True
 
     def _prepare(self, plan: Plan, *, chunking: bool, reset: bool) -> None:
-        """Lay out what is said up to the content."""
+        """Prepare the commands up to the content."""
         if reset:
             self._commands.append((b"RSET\r\n", _RESET))
         self._commands.append((plan.mail, _MAIL))
@@ -146,12 +146,12 @@ class Sending:
 
     @property
     def has_news(self) -> bool:
-        """Whether there is something to write, to ask for, or to tell."""
+        """Whether there is something to write, to ask for, or to report."""
         return bool(self.data_to_send) or self.is_settled or self.wants_content
 
     @property
     def patience(self) -> Patience:
-        """What is waited for now."""
+        """What is awaited now."""
         if self.wants_content:
             return Patience.BLOCK
         return self._expected[0].patience if self._expected else Patience.COMMAND
@@ -171,7 +171,7 @@ class Sending:
     # --- sending --------------------------------------------------------------------
 
     def _send_commands(self) -> None:
-        """Say what comes next: all there is with PIPELINING, one command without."""
+        """Send the next commands: all of them with PIPELINING, one without."""
         if self._pipelines:
             said = b"".join([command for command, _ in self._commands])
             self._expected.extend([awaited for _, awaited in self._commands])
@@ -204,7 +204,7 @@ class Sending:
             self.data_to_send.append(self._stuffer.feed(octets))
 
     def end_content(self) -> None:
-        """Say that the content is complete; harmless when that was said already."""
+        """Mark the content as complete; harmless when repeated."""
         if not self.wants_content:
             return
         if self._ends_in_cr:
@@ -259,28 +259,28 @@ class Sending:
         return self.needs_reset if following is _RECIPIENT else bool(self._accepted)
 
     def on_reset(self, reply: Reply) -> None:
-        """Go on: the old transaction is gone."""
+        """Continue: the old transaction is gone."""
 
     def on_mail(self, reply: Reply) -> None:
-        """Learn whether the sender may send."""
+        """Take the reply to MAIL."""
         if reply.is_positive:
             self.needs_reset = True
         else:
             self._decide_rest(_refused(Stage.MAIL, reply))
 
     def on_recipient(self, reply: Reply) -> None:
-        """Learn about the next recipient."""
+        """Take the reply to the next RCPT."""
         number = self._recipients[self._answered]
         self._answered += 1
         if self._outcomes[number] is not None:
-            return  # MAIL was refused: whatever is said of the recipient has no meaning
+            return  # MAIL was refused: the replies to RCPT have no meaning
         if reply.is_positive:
             self._accepted.append(number)
         else:
             self._outcomes[number] = _refused(Stage.RECIPIENT, reply)
 
     def on_data(self, reply: Reply) -> None:
-        """Send the content, if the server is ready for it."""
+        """Take the reply to DATA, and send the content if the server is ready for it."""
         if not reply.is_positive:
             return self._decide_rest(_refused(Stage.DATA, reply))
         if reply.code != _READY_FOR_CONTENT:
@@ -309,14 +309,14 @@ class Sending:
         return None
 
     def on_chunk(self, reply: Reply) -> None:
-        """Learn that a piece arrived, or that no more is wanted."""
+        """Take the reply to a chunk."""
         if reply.is_positive:
             return
         self.wants_content = False
         self._refuse_content(reply)
 
     def on_last_chunk(self, reply: Reply) -> None:
-        """Learn what came of the content."""
+        """Take the reply to the last chunk."""
         if reply.is_positive:
             self.needs_reset = False
             self._decide_rest(_answered(reply))
@@ -324,8 +324,8 @@ class Sending:
             self._refuse_content(reply)
 
     def _refuse_content(self, reply: Reply) -> None:
-        """Take a no to BDAT; the transaction then has to be reset (RFC 3030 §2)."""
-        # With a recipient taken, 503 cannot be about the order of commands (RFC 3030 §2).
+        """Take a refusal of BDAT; the transaction then has to be reset (RFC 3030 §2)."""
+        # After an accepted recipient, 503 cannot be about the order of commands (RFC 3030 §2).
         if reply.code in _NO_SUCH_COMMAND or (reply.code == _BAD_SEQUENCE and self._accepted):
             self.chunking_failed = bool(self._accepted)
             self._is_complete = False  # it took no content, so nothing is uncertain
@@ -335,7 +335,7 @@ class Sending:
         return self._decide_rest(_refused(stage, reply))
 
     def on_final(self, reply: Reply) -> None:
-        """Learn what came of the content, in LMTP for one recipient."""
+        """Take the reply to the content; in LMTP, the reply for one recipient."""
         if self.wants_content:
             return self._on_early_final(reply)
         if not self._is_lmtp:
@@ -345,7 +345,7 @@ class Sending:
         return None
 
     def _on_early_final(self, reply: Reply) -> None:
-        """The server does not wait for the content's end: its word counts if it is a no."""
+        """Take a reply before the end of the content: it counts only if it is a refusal."""
         if reply.is_positive:
             return self.fail(f'the server answered a content before its end with "{reply}"')
         return self.abandon(
@@ -367,13 +367,13 @@ class Sending:
         self._stop(reason)
 
     def close(self, reply: Reply) -> None:
-        """Take 421, which answers all that is still open (RFC 5321 §3.8)."""
+        """Take a 421, which answers everything that is open (RFC 5321 §3.8)."""
         self.closing_reply = reply
         self._decide_rest(_refused(self.stage, reply))
         self._stop(f"the server closed the connection: {reply}")
 
     def fail(self, reason: str, *, is_all_written: bool = True) -> None:
-        """End it because the connection is lost, out of time, or not speaking SMTP."""
+        """End it because the connection is lost, timed out, or does not speak SMTP."""
         is_uncertain = self._is_complete and is_all_written
         self._decide_rest(
             RecipientOutcome(

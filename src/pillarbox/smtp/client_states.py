@@ -14,16 +14,16 @@ __all__ = ["NEXT_STATE", "State", "Step"]
 
 
 class State(Enum):
-    """Where a connection stands; a server's answer is awaited in all ``*_SENT`` states."""
+    """The state of a connection; a server's answer is awaited in all ``*_SENT`` states."""
 
     CONNECTED = "connected"  # the greeting is awaited
     GREETED = "greeted"
     HELLO_SENT = "hello sent"
     READY = "ready"  # for a transaction, STARTTLS, AUTH or QUIT
     STARTTLS_SENT = "starttls sent"
-    HANDSHAKE = "handshake"  # TLS is on its way: nothing may come in the clear
+    HANDSHAKE = "handshake"  # TLS is being negotiated: nothing may be sent in the clear
     AUTH_SENT = "auth sent"
-    SENDING = "sending"  # a transaction is under way (client_sending.py)
+    SENDING = "sending"  # a transaction is in progress (client_sending.py)
     QUIT_SENT = "quit sent"
     CLOSED = "closed"
 
@@ -52,7 +52,7 @@ NEXT_STATE: Final[dict[tuple[State, Step], State]] = {
     (State.READY, Step.STARTTLS): State.STARTTLS_SENT,
     (State.STARTTLS_SENT, Step.YES): State.HANDSHAKE,
     (State.STARTTLS_SENT, Step.NO): State.READY,
-    (State.HANDSHAKE, Step.TLS_STARTED): State.GREETED,  # RFC 3207 §4.2: all starts anew
+    (State.HANDSHAKE, Step.TLS_STARTED): State.GREETED,  # RFC 3207 §4.2: everything starts over
     (State.READY, Step.AUTH): State.AUTH_SENT,
     (State.AUTH_SENT, Step.YES): State.READY,
     (State.AUTH_SENT, Step.NO): State.READY,

@@ -107,7 +107,7 @@ class Vrfy(Struct, frozen=True, gc=False):
 
 
 class Expn(Struct, frozen=True, gc=False):
-    """EXPN; what it asks for is never told."""
+    """EXPN; its argument is ignored and never answered."""
 
 
 class Help(Struct, frozen=True, gc=False):
@@ -228,13 +228,13 @@ def _rcpt(argument: str, offered: AbstractSet[str]) -> Rcpt:
 
 
 def _syntax(argument: str, keyword: str, command_is_bad: Reply, address_is_bad: Reply) -> Reply:
-    """Tell a command that lacks its keyword from one whose path is no path."""
+    """Distinguish a command that lacks its keyword from one with a malformed path."""
     has_keyword = argument[: len(keyword)].upper() == keyword
     return address_is_bad if has_keyword else command_is_bad
 
 
 def is_ascii(mailbox: Mailbox) -> bool:
-    """Whether an address can be given without SMTPUTF8 just as it is spelled."""
+    """Whether an address can be written as it is without SMTPUTF8."""
     return mailbox.local_part.isascii() and mailbox.domain.isascii()
 
 

@@ -17,7 +17,7 @@ import idna
 __all__ = ["MAX_DOMAIN_OCTETS", "is_address_literal", "is_domain", "is_hello_name"]
 
 MAX_DOMAIN_OCTETS: Final = 255  # RFC 5321 §4.5.3.1.2
-MAX_HELLO_OCTETS: Final = 300  # an address literal may be longer than a name; nobody needs more
+MAX_HELLO_OCTETS: Final = 300  # an address literal may be longer than a name; 300 is plenty
 
 # sub-domain = Let-dig [Ldh-str]; a label has at most 63 octets (RFC 1035 §2.3.4).
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -61,7 +61,7 @@ def is_address_literal(text: str) -> bool:
 
 
 def is_hello_name(text: str) -> bool:
-    """Whether ``text`` can be what a client calls itself (RFC 5321 §4.1.1.1)."""
+    """Whether ``text`` can be a client's name in EHLO or HELO (RFC 5321 §4.1.1.1)."""
     if not text or len(text) > MAX_HELLO_OCTETS:
         return False
     if text.startswith("["):

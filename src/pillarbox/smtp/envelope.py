@@ -31,7 +31,7 @@ class Ret(Enum):
 
 
 class Notify(Flag):
-    """When the sender wants to hear of a recipient (RFC 3461 §4.1)."""
+    """When the sender wants to be notified about a recipient (RFC 3461 §4.1)."""
 
     NEVER = auto()
     SUCCESS = auto()
@@ -42,9 +42,9 @@ class Notify(Flag):
 class TlsRequired(Enum):
     """Whether the sender wants TLS all the way (RFC 8689)."""
 
-    BY_POLICY = ""  # as the way and the destination ask
+    BY_POLICY = ""  # as the route and the destination ask
     YES = "yes"  # REQUIRETLS: verified TLS at every hop, or a bounce (§2)
-    NO = "no"  # TLS-Required: No: rather arrive than keep to the destination's policy (§3)
+    NO = "no"  # TLS-Required: No: delivery matters more than the destination's policy (§3)
 
 
 class Recipient(Struct, frozen=True, gc=False):
@@ -61,7 +61,7 @@ class Recipient(Struct, frozen=True, gc=False):
 
 
 class Envelope(Struct, frozen=True, gc=False, kw_only=True):
-    """What goes before the content in a mail transaction."""
+    """The envelope of a mail transaction."""
 
     reverse_path: ReversePath
     recipients: tuple[Recipient, ...]

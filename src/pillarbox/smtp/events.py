@@ -51,13 +51,13 @@ class HelloReceived(Struct, frozen=True, gc=False):
 
 
 class TlsRequested(Struct, frozen=True, gc=False):
-    """STARTTLS came. *Asks*; after accepting and sending, the driver upgrades the transport
-    and calls ``tls_started``. Octets that came behind the command are thrown away.
+    """STARTTLS came. *Asks*; after accepting and sending, the driver upgrades the transport and calls
+    ``tls_started``. Octets that followed the command in the clear are discarded.
     """
 
 
 class AuthAttempted(Struct, frozen=True, gc=False):
-    """A client says who it is and shows something for it. *Asks*; ``accept`` means authenticated.
+    """A client says who it is and presents evidence. *Asks*; ``accept`` means authenticated.
 
     A ``ProofClaim`` that is not proven can only be refused.
     """
@@ -67,17 +67,17 @@ class AuthAttempted(Struct, frozen=True, gc=False):
 
     @property
     def identity(self) -> str:
-        """Whom the client says it is; "" if its token has to tell."""
+        """The identity that the client claims; "" if its token has to tell."""
         return self.claim.identity
 
     @property
     def authorization_identity(self) -> str:
-        """Whom it wants to act as; "" if it does not say."""
+        """The identity it wants to act as; "" if it does not say."""
         return self.claim.authorization_identity
 
 
 class AuthLookup(Struct, frozen=True, gc=False):
-    """A mechanism needs what is kept of an identity. *Asks*; answered by ``supply`` or ``refuse``.
+    """A mechanism needs an identity's stored verifier. *Asks*; answered by ``supply`` or ``refuse``.
 
     An unknown identity is no reason to refuse: ``fake_verifier`` is what to supply for it.
     """
@@ -91,7 +91,7 @@ class AuthFailed(Struct, frozen=True, gc=False):
 
     mechanism: str  # as the client wrote it, which may be anything
     reply: Reply
-    reason: str = ""  # what more can be told; nothing of what was sent
+    reason: str = ""  # further detail; nothing that was sent
 
 
 class MailReceived(Struct, frozen=True, gc=False):
@@ -127,7 +127,7 @@ class ContentReceived(Struct, frozen=True, gc=False):
 
 
 class ContentFacts(Struct, frozen=True, gc=False):
-    """What was seen while the content came in, each octet looked at once."""
+    """What was observed while the content arrived, visiting each octet once."""
 
     size: int
     has_8bit: bool
@@ -136,7 +136,7 @@ class ContentFacts(Struct, frozen=True, gc=False):
 
 
 class MessageEnded(Struct, frozen=True, gc=False):
-    """The content is complete and well framed. *Asks*; accepting means: it is on disk."""
+    """The content is complete and well framed. *Asks*; accepting it means that it is on disk."""
 
     envelope: Envelope
     facts: ContentFacts

@@ -32,7 +32,7 @@ _BEGINNINGS: Final = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 
 
 class DataReader:
-    """Reads one content that comes behind DATA."""
+    """Reads one content sent with DATA."""
 
     __slots__ = ("_inspector", "_kept", "_normalizes")
 
@@ -45,7 +45,7 @@ class DataReader:
         inspector.expect_dots()
 
     def read(self, lines: LineReader) -> bool:
-        """Use up what has come in; return whether the content has ended."""
+        """Consume the input; return whether the content has ended."""
         octets = self._kept + lines.octets[lines.position :]
         first = dot = _dot_or_lone_cr(octets)
         if first is not None and not octets.startswith(b"\n", first.end()):
@@ -61,7 +61,7 @@ class DataReader:
             self._kept = self._beginning_of_end(octets)
             octets = octets[: len(octets) - len(self._kept)]
             is_stuffed = dot is not None
-        # What was passed over on the way to the first dot has no lone CR.
+        # What was skipped on the way to the first dot has no lone CR.
         has_no_lone_cr = first is dot and not is_stuffed
         self._inspector.inspect(octets, is_stuffed=is_stuffed, has_no_lone_cr=has_no_lone_cr)
         return end >= 0
@@ -75,7 +75,7 @@ class DataReader:
 
 
 class ChunkReader:
-    """Reads one content that comes in the chunks of BDAT; ``start`` begins each."""
+    """Reads one content sent in the chunks of BDAT; ``start`` begins each."""
 
     __slots__ = ("_inspector", "_kept", "_left")
 
@@ -90,11 +90,11 @@ class ChunkReader:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all octets of the chunk have come."""
+        """Whether all octets of the chunk have arrived."""
         return not self._left
 
     def read(self, lines: LineReader) -> bool:
-        """Use up what has come in of the chunk; return whether the chunk has ended."""
+        """Consume the chunk's input; return whether the chunk has ended."""
         octets = lines.octets[lines.position : lines.position + self._left]
         lines.position += len(octets)
         self._left -= len(octets)
@@ -108,7 +108,7 @@ class ChunkReader:
         return not self._left
 
     def finish(self) -> None:
-        """Take note that there are no more chunks."""
+        """Note that there are no more chunks."""
         if self._kept:
             self._inspector.inspect(self._kept)
             self._kept = b""

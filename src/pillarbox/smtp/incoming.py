@@ -21,7 +21,7 @@ def excess_limit(options: ServerOptions) -> int:
 
 
 class IncomingContent:
-    """Ends when ``read`` says so (DATA), or when the chunk that it says so of was the last."""
+    """A content in progress: it ends when ``read`` says so (DATA), or with the last chunk (BDAT)."""
 
     __slots__ = ("_chunks", "_data", "_excess_limit", "_inspector", "is_last_chunk")
 
@@ -48,11 +48,11 @@ class IncomingContent:
 
     @property
     def is_chunk_complete(self) -> bool:
-        """Whether nothing is to come of the chunk under way, as when its size is 0."""
+        """Whether the current chunk is complete, as it is at once when its size is 0."""
         return self._chunks is not None and self._chunks.is_complete
 
     def read(self, lines: LineReader) -> bool:
-        """Use up what has come in; return whether the content, or this chunk of it, has ended."""
+        """Consume the input; return whether the content, or the current chunk, has ended."""
         if self._data is not None:
             return self._data.read(lines)
         if self._chunks is None or not self._chunks.read(lines):
@@ -62,7 +62,7 @@ class IncomingContent:
         return True
 
     def take(self, *, is_last: bool) -> bytes:
-        """Return the next piece to keep, or nothing while it is small."""
+        """Return the next piece of the content, or nothing while it is small."""
         return self._inspector.take(is_last=is_last)
 
     @property
@@ -72,10 +72,10 @@ class IncomingContent:
 
     @property
     def facts(self) -> ContentFacts:
-        """What was seen."""
+        """What was observed."""
         return self._inspector.facts
 
     @property
     def is_excessive(self) -> bool:
-        """Whether so much has come in that its end is not worth waiting for."""
+        """Whether so much has arrived that its end is not worth waiting for."""
         return self._inspector.received > self._excess_limit

@@ -30,7 +30,7 @@ _SMALL_PIECE: Final = 4_096
 
 
 class ContentInspector:
-    """Takes the octets of one content in pieces, and hands out what is to be kept."""
+    """Inspects the octets of one content piece by piece, and returns those that belong to it."""
 
     __slots__ = (
         "_has_8bit",
@@ -58,7 +58,7 @@ class ContentInspector:
         self._skips_line_end = False
         self._pieces: list[bytes] = []
         self._pieces_size = 0
-        self._line = 0  # octets of the line under way
+        self._line = 0  # octets of the current line
         self._has_8bit = False
         self._has_nul = False
         self._has_bare_line_end = False
@@ -75,12 +75,12 @@ class ContentInspector:
     def inspect(
         self, octets: bytes, *, is_stuffed: bool = False, has_no_lone_cr: bool = False
     ) -> None:
-        """Look at the next piece.
+        """Inspect the next piece.
 
         Args:
             octets: They must not end between a CR and its LF, nor between a line end and a dot.
-            is_stuffed: Whether a CRLF before a dot is in there.
-            has_no_lone_cr: Whether it is known already that no CR stands alone in there.
+            is_stuffed: Whether they contain a CRLF before a dot.
+            has_no_lone_cr: Whether it is already known that they contain no lone CR.
         """
         self.received += len(octets)
         if has_lone_lf(octets) if has_no_lone_cr else not has_only_crlf(octets):
@@ -101,7 +101,7 @@ class ContentInspector:
         self._keep(octets)
 
     def take(self, *, is_last: bool = False) -> bytes:
-        """Return the next piece of the content to keep, or nothing while it is small."""
+        """Return the next piece of the content, or nothing while it is small."""
         if not self._pieces or (self._pieces_size < _SMALL_PIECE and not is_last):
             return b""
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -121,11 +121,11 @@ class ContentInspector:
 
     @property
     def facts(self) -> ContentFacts:
-        """What was seen."""
+        """What was observed."""
         return ContentFacts(self.size, self._has_8bit, self._has_nul, self._has_long_lines)
 
     def _with_whole_line_ends(self, octets: bytes) -> bytes:
-        """Make every lone LF a CRLF, or take note that this must not be."""
+        """Turn every lone LF into CRLF, or record that this is not allowed."""
         lines = octets.replace(b"\r\n", b"\n")
         if not self._normalizes or b"\r" in lines:
             self._has_bare_line_end = True

@@ -22,6 +22,6 @@ def has_only_crlf(octets: bytes) -> bool:
 
 
 def has_lone_lf(octets: bytes) -> bool:
-    """Return whether an LF stands alone in octets in which no CR does."""
+    """Return whether there is a lone LF in octets without a lone CR."""
     line_ends = octets.translate(None, _ALL_BUT_LINE_ENDS)
     return line_ends != b"\r\n" * (len(line_ends) // 2)

@@ -25,10 +25,10 @@ MAX_JUNK: Final = 65_536  # octets of one line after which nobody expects SMTP t
 
 
 class LineReader:
-    """The octets that have come in and are not used up.
+    """The input that has arrived and has not been consumed.
 
-    ``octets`` and ``position`` are open to the readers of content, which take what is
-    behind ``position`` and move it on.
+    ``octets`` and ``position`` are open to the readers of content, which take what follows ``position``
+    and advance it.
     """
 
     __slots__ = ("_accepts_bare_lf", "_dropped", "_too_long", "octets", "position")
@@ -41,7 +41,7 @@ class LineReader:
         self._too_long = COMMAND_LINE_TOO_LONG  # the answer to that line
 
     def feed(self, octets: bytes) -> None:
-        """Add what came in."""
+        """Add input."""
         if self.position == len(self.octets):
             self.octets = octets
         else:
@@ -49,14 +49,14 @@ class LineReader:
         self.position = 0
 
     def clear(self) -> None:
-        """Throw away what is not used up."""
+        """Discard the unconsumed input."""
         self.octets = b""
         self.position = 0
         self._dropped = 0
 
     @property
     def has_octets(self) -> bool:
-        """Whether there is anything that is not used up."""
+        """Whether there is unconsumed input."""
         return self.position < len(self.octets)
 
     def starts_with(self, octet: int) -> bool:

@@ -26,27 +26,27 @@ _MALFORMED: Final = b"(a line that is too long, or not a line of text)"
 
 
 class SessionObserver(Protocol):
-    """Hears what is said in one session. It must be quick, and keep little."""
+    """Observes one session. It must be quick, and must not hoard."""
 
     def said(self, line: bytes) -> None:
-        """Hear a command or a response, without its line end, secrets masked."""
+        """Observe a command or a response, without its line end, secrets masked."""
         ...
 
     def replied(self, reply: Reply) -> None:
-        """Hear a reply."""
+        """Observe a reply."""
         ...
 
     def brought(self, octets: bytes) -> None:
-        """Hear a piece of a content."""
+        """Observe a piece of a content."""
         ...
 
     def ended(self) -> None:
-        """Hear that a content has ended, as the final dot or the last chunk says."""
+        """Observe the end of a content."""
         ...
 
 
 class ObservedServerConnection(ServerConnection):
-    """One client's session, overheard."""
+    """A ``ServerConnection`` with an observer."""
 
     def __init__(self, options: ServerOptions, observer: SessionObserver) -> None:
         super().__init__(options)
@@ -54,7 +54,7 @@ class ObservedServerConnection(ServerConnection):
         self._lines = _ObservedLines(options, observer, self._is_confidential)
 
     def next_event(self) -> events.ServerEvent | None:
-        """Return the next event; the observer hears of a content before anybody decides."""
+        """Return the next event; the observer sees a content before anybody decides."""
         event = super().next_event()
         if isinstance(event, events.ContentReceived):
             self._observer.brought(event.data)
@@ -63,7 +63,7 @@ class ObservedServerConnection(ServerConnection):
         return event
 
     def time_out(self, reply: Reply = replies.TIMED_OUT) -> None:
-        """End the session now, whatever is under way."""
+        """End the session now, whatever is in progress."""
         if not self.is_over:
             self._observer.replied(reply)
         super().time_out(reply)
@@ -75,12 +75,12 @@ class ObservedServerConnection(ServerConnection):
     def _is_confidential(self, line: bytes) -> bool:
         if self._reading is Reading.RESPONSE:
             return True
-        # A client that lost step may send its password where a command belongs.
+        # A client that is out of step may send its password in place of a command.
         return self._hides_commands and line.split(b" ", 1)[0].upper() not in _VERBS
 
 
 class _ObservedLines(LineReader):
-    """A line reader that tells of each line."""
+    """A line reader that reports each line."""
 
     __slots__ = ("_is_confidential", "_observer")
 
@@ -97,7 +97,7 @@ class _ObservedLines(LineReader):
     def take_line(
         self, limit: int, too_long: Reply = replies.COMMAND_LINE_TOO_LONG
     ) -> bytes | None:
-        """Return the next line; tell the observer of it, or that there was none to tell."""
+        """Return the next line; report it to the observer, or that there was none."""
         try:
             line = super().take_line(limit, too_long)
         except RefusedError:

@@ -42,7 +42,7 @@ class ServerOptions:
     new_nonce: Callable[[], str] | None = (
         None  # printable ASCII, random; SCRAM and CRAM-MD5 need it
     )
-    token_scope: str = ""  # what a bearer token has to be good for, told to who shows a wrong one
+    token_scope: str = ""  # what a bearer token must be good for, told to a client with a wrong one
     token_discovery: str = ""  # URL of the issuer's OpenID configuration, told likewise
     require_auth: bool = False  # before MAIL
 

@@ -56,7 +56,7 @@ _ORIGINAL_UTF8: Final = re.compile(
 
 
 class MailParameters:
-    """What the parameters of a MAIL command said."""
+    """The parameters of a MAIL command."""
 
     __slots__ = ("body", "envelope_id", "ret", "size", "smtputf8", "tls_required")
 
@@ -70,7 +70,7 @@ class MailParameters:
 
 
 class RcptParameters:
-    """What the parameters of a RCPT command said."""
+    """The parameters of a RCPT command."""
 
     __slots__ = ("notify", "original")
 
@@ -80,20 +80,20 @@ class RcptParameters:
 
 
 def read_mail_parameters(text: str, offered: AbstractSet[str]) -> MailParameters:
-    """Read what stands behind the path of MAIL.
+    """Parse what follows the path of MAIL.
 
     Args:
-        text: The parameters, with spaces between them.
+        text: The parameters, separated by spaces.
         offered: Keywords that the session has offered, in upper case.
 
     Raises:
-        RefusedError: A parameter is unknown, doubled or malformed.
+        RefusedError: A parameter is unknown, repeated or malformed.
     """
     return _read(text, offered, _MAIL, MailParameters())
 
 
 def read_rcpt_parameters(text: str, offered: AbstractSet[str]) -> RcptParameters:
-    """Read what stands behind the path of RCPT; as ``read_mail_parameters``."""
+    """Parse what follows the path of RCPT; as ``read_mail_parameters``."""
     return _read(text, offered, _RCPT, RcptParameters())
 
 
@@ -131,7 +131,7 @@ _BODIES: Final = {"7BIT": BodyType.SEVEN_BIT, "8BITMIME": BodyType.EIGHT_BIT_MIM
 
 
 def _body(into: MailParameters, value: str) -> None:
-    # BINARYMIME is not offered: it asks for a conversion where the next hop lacks it.
+    # BINARYMIME is not offered: it requires a conversion if the next hop lacks it.
     body = _BODIES.get(value.upper())
     if body is None:
         raise RefusedError(BAD_PARAMETER_VALUE)
@@ -145,7 +145,7 @@ def _smtputf8(into: MailParameters, value: str) -> None:
 
 
 def _requiretls(into: MailParameters, value: str) -> None:
-    if value:  # RFC 8689 §2: there is no value
+    if value:  # RFC 8689 §2: it has no value
         raise RefusedError(BAD_PARAMETER_VALUE)
     into.tls_required = TlsRequired.YES
 
@@ -172,7 +172,7 @@ def _envid(into: MailParameters, value: str) -> None:
 
 def _auth(into: MailParameters, value: str) -> None:
     # RFC 4954 §5: without a reason to trust the client, the server behaves as if AUTH=<>
-    # had been given; so the value is checked and not kept.
+    # had been given; so the value is validated and discarded.
     del into
     if not value or not (value == "<>" or _XTEXT.fullmatch(value)):
         raise RefusedError(BAD_PARAMETER_VALUE)

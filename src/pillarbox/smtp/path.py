@@ -43,7 +43,7 @@ class AddressError(PermanentError):
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """Read ``local-part@domain`` without angle brackets.
+    """Parse ``local-part@domain`` without angle brackets.
 
     Args:
         text: The address, such as ``info@example.org`` or ``"a@b"@[192.0.2.1]``.
@@ -74,7 +74,7 @@ def parse_mailbox(text: str) -> Mailbox:
 
 
 def parse_reverse_path(text: str) -> ReversePath:
-    """Read what stands between the angle brackets of MAIL FROM.
+    """Parse what is between the angle brackets of MAIL FROM.
 
     Raises:
         AddressError: It is neither empty nor a mailbox, perhaps with a source route.
@@ -83,7 +83,7 @@ def parse_reverse_path(text: str) -> ReversePath:
 
 
 def parse_forward_path(text: str) -> Mailbox:
-    """Read what stands between the angle brackets of RCPT TO.
+    """Parse what is between the angle brackets of RCPT TO.
 
     ``postmaster`` in any case needs no domain (RFC 5321 §4.1.1.3).
 
@@ -111,7 +111,7 @@ def _without_source_route(text: str) -> str:
     """Drop ``@a,@b:``: it MUST be accepted and SHOULD be ignored (RFC 5321 §4.1.1.3)."""
     route, colon, mailbox = text.partition(":")
     hops = route.split(",")
-    # A colon also stands in IPv6 literals; a route through one is refused, as nobody needs it.
+    # A colon also occurs in IPv6 literals; a route through one is refused, as nobody needs it.
     if not colon or not all(hop.startswith("@") and _is_hop(hop[1:]) for hop in hops):
         raise AddressError("the source route is malformed")
     return mailbox
@@ -133,7 +133,7 @@ def _local_part(text: str) -> tuple[str, int]:
         if match is None:
             raise AddressError("the local part is missing or malformed")
         local_part = match[0]
-    # The limit holds for what goes over the wire, so quotes count.
+    # The limit applies to the wire, so quotes count.
     if _octets(match[0]) > MAX_LOCAL_PART_OCTETS:
         raise AddressError("the local part is too long")
     return local_part, match.end()

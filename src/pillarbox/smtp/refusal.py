@@ -9,7 +9,7 @@ __all__ = ["RefusedError"]
 
 
 class RefusedError(PermanentError):
-    """What was sent cannot be taken; ``reply`` is the answer, ``reason`` more for the operator."""
+    """The input is refused; ``reply`` is the answer, ``reason`` more detail for the operator."""
 
     def __init__(self, reply: Reply, reason: str = "") -> None:
         super().__init__(reply.text)

@@ -138,7 +138,7 @@ BAD_CREDENTIALS_FORM: Final = _of(501, "5.5.2", "Response does not fit the mecha
 NO_INITIAL_RESPONSE: Final = _of(501, "5.7.0", "This mechanism begins with a challenge")
 RESPONSE_TOO_LONG: Final = _of(500, "5.5.6", "Authentication exchange line too long")
 
-# Limits; what can be waited out is 4xx.
+# Limits: those that can be waited out are 4xx.
 TOO_MANY_RECIPIENTS: Final = _of(452, "4.5.3", "Too many recipients in one message")
 TOO_MANY_ERRORS: Final = _of(421, "4.7.0", "Too many errors", closes=True)
 TOO_MANY_JUNK_COMMANDS: Final = _of(421, "4.7.0", "Too many commands without mail", closes=True)

@@ -33,8 +33,8 @@ class EnhancedCode(NamedTuple):
 class Reply:
     """One reply: a code, perhaps an enhanced code, and one or more lines of text.
 
-    The text holds neither the codes nor line ends. ``closes`` says that the side
-    which sends this reply closes the connection after it (221, 421, 554 at the greeting).
+    The text contains neither the codes nor line ends. ``closes`` says that the side that sends this
+    reply closes the connection after it (221, 421, 554 at the greeting).
     """
 
     code: int
@@ -51,7 +51,7 @@ class Reply:
 
     @property
     def is_positive(self) -> bool:
-        """Whether the command was carried out (2xx) or may go on (3xx)."""
+        """Whether the command succeeded (2xx) or may continue (3xx)."""
         return 200 <= self.code < 400  # noqa: PLR2004 - RFC 5321 §4.2.1
 
     @property
@@ -61,7 +61,7 @@ class Reply:
 
     @property
     def is_permanent(self) -> bool:
-        """Whether the same command must not be tried again as it is (5xx)."""
+        """Whether the same command must not be repeated unchanged (5xx)."""
         return 500 <= self.code < 600  # noqa: PLR2004 - RFC 5321 §4.2.1
 
     @property
@@ -76,7 +76,7 @@ class Reply:
     def wire(self) -> bytes:
         """Return the octets to send: every line ends in CRLF (RFC 5321 §4.2.1).
 
-        They are put together once: the same few replies go out all the time.
+        They are encoded once: the same few replies are sent all the time.
         """
         if not self._octets:
             object.__setattr__(self, "_octets", self._put_together().encode("utf-8"))

@@ -34,7 +34,7 @@ __all__ = ["ServerConnection", "ServerOptions"]
 _TLS_HANDSHAKE: Final = 0x16  # the content type a TLS ClientHello begins with (RFC 8446 §5.1)
 _NO_KEYWORDS: Final[frozenset[str]] = frozenset()
 
-# What every message needs: to look a member up in its Enum is a call.
+# Every message needs these: looking a member up in its Enum is a call.
 _COMMAND: Final = Reading.COMMAND
 _CONTENT: Final = Reading.CONTENT
 _CONNECTED: Final = State.CONNECTED
@@ -44,7 +44,7 @@ _DATA: Final = Verb.DATA
 
 
 class ServerConnection(AuthenticatingCore):
-    """One client's session, from the greeting to the last reply."""
+    """A session with one client, from the greeting to the last reply."""
 
     def __init__(self, options: ServerOptions) -> None:
         super().__init__(options)
@@ -59,7 +59,7 @@ class ServerConnection(AuthenticatingCore):
 
     @property
     def in_content(self) -> bool:
-        """Whether a content has been let in and has not ended."""
+        """Whether a content has been accepted and has not ended."""
         return self._content is not None or self._reading is Reading.REFUSED_CHUNK
 
     def greet(self, reply: Reply | None = None) -> None:
@@ -80,7 +80,7 @@ class ServerConnection(AuthenticatingCore):
             self._lines.feed(octets)
 
     def receive_eof(self) -> None:
-        """Take note that the client sends no more; whole commands are still carried out."""
+        """Note that the client sends no more; complete commands are still executed."""
         self._is_at_end_of_input = True
 
     def next_event(self) -> events.ServerEvent | None:
@@ -97,7 +97,7 @@ class ServerConnection(AuthenticatingCore):
         return self._events.popleft()
 
     def accept(self, reply: Reply | None = None) -> None:
-        """Answer the open question with yes, by ``reply`` or by the usual one."""
+        """Answer the open question with yes, by ``reply`` or the usual one."""
         question = self._take_question()
         self._ACCEPTED[type(question)](self, question, reply)
 
@@ -116,11 +116,11 @@ class ServerConnection(AuthenticatingCore):
         self._send(reply)
 
     def tls_started(self, channel_binding: bytes | None = None) -> None:
-        """Take note that TLS is up: all that was said before is forgotten (RFC 3207 §4.2).
+        """Note that TLS is up: everything said before is forgotten (RFC 3207 §4.2).
 
         Args:
-            channel_binding: Its tls-server-end-point (RFC 5929 §4), None if there is none;
-                without it no mechanism that binds is offered.
+            channel_binding: Its tls-server-end-point (RFC 5929 §4), None if there is none; without it no
+                mechanism that binds is offered.
         """
         self._session.encrypt()
         self._channel_binding = channel_binding
@@ -131,7 +131,7 @@ class ServerConnection(AuthenticatingCore):
             self._reading = Reading.COMMAND
 
     def shut_down(self, reply: Reply = replies.SHUTTING_DOWN) -> None:
-        """End the session as soon as it is between commands; a content may come to its end.
+        """End the session as soon as it is between commands; a content may finish.
 
         Pump ``next_event`` afterwards: the session may be over at once.
         """
@@ -199,7 +199,7 @@ class ServerConnection(AuthenticatingCore):
         return True
 
     def _discard(self, reply: Reply) -> None:
-        """Refuse the content that has come in."""
+        """Refuse the content that arrived."""
         self._close_transaction()
         self._reading = Reading.COMMAND
         self._events.append(events.ContentDiscarded(reply, reply.text))
@@ -287,7 +287,7 @@ class ServerConnection(AuthenticatingCore):
                 self._reading = Reading.CONTENT
 
     def _refuse_chunk(self, size: int, reply: Reply, *, is_driver: bool = False) -> None:
-        """Refuse BDAT once its octets have come; what it belonged to is over (RFC 3030 §2)."""
+        """Refuse BDAT once its octets have arrived; its transaction is over (RFC 3030 §2)."""
         if size > excess_limit(self._options):
             reply = replace(reply, closes=True)
             size = 0
@@ -347,7 +347,7 @@ class ServerConnection(AuthenticatingCore):
         )
 
     def _accept_tls(self, _: events.TlsRequested, reply: Reply | None) -> None:
-        # What came behind the command came in the clear, from whomever (CVE-2011-0411).
+        # What followed the command came in the clear, from anybody (CVE-2011-0411).
         self._lines.clear()
         self._reading = Reading.HANDSHAKE
         self._send(reply or replies.START_TLS)
@@ -422,6 +422,6 @@ class ServerConnection(AuthenticatingCore):
 
 
 def _shown(line: bytes) -> str:
-    """Return the beginning of a line for a log, everything unusual escaped."""
+    """Return the beginning of a line for a log, unusual characters escaped."""
     verb = line.split(b" ", 1)[0][:32]
     return "".join(chr(octet) if 0x20 < octet < 0x7F else f"\\x{octet:02x}" for octet in verb)  # noqa: PLR2004

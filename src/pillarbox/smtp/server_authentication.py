@@ -110,7 +110,7 @@ class AuthenticatingCore(ServerCore):
             self._send(said)
 
     def _fail_auth(self, mechanism: str, reply: Reply, reason: str = "") -> None:
-        """Refuse what the driver is not asked about."""
+        """Refuse an AUTH that the driver is not asked about."""
         self._events.append(events.AuthFailed(mechanism, reply, reason))
         self._end_exchange(reply)
 

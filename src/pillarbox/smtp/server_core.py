@@ -21,7 +21,7 @@ __all__ = ["Reading", "ServerCore"]
 
 
 class Reading(Enum):
-    """What the next octets are."""
+    """How to read the next octets."""
 
     __hash__ = object.__hash__  # members are single, and Enum hashes their names
 
@@ -81,7 +81,7 @@ class ServerCore:
         return self._session.is_authenticated
 
     def data_to_send(self) -> bytes:
-        """Return, once, what is to go to the client."""
+        """Return, once, what to send to the client."""
         output = self._output
         if not output:
             return b""
@@ -89,7 +89,7 @@ class ServerCore:
         return output[0] if len(output) == 1 else b"".join(output)
 
     def time_out(self, reply: Reply = replies.TIMED_OUT) -> None:
-        """End the session now, whatever is under way."""
+        """End the session now, whatever is in progress."""
         if not self._is_over:
             self._output.append(reply.wire())
             self._end("timed out")
@@ -118,7 +118,7 @@ class ServerCore:
         self._send(reply, reason)
 
     def _count_error(self, reply: Reply) -> None:
-        # What can be waited out is no error: a long list of recipients may well be cut short.
+        # What can be waited out is not an error: a long list of recipients may well be cut short.
         if reply.is_permanent:
             self._errors += 1
 

@@ -22,7 +22,7 @@ __all__ = ["COMMANDS", "JUNK", "TRANSACTION", "TRANSITIONS", "Rule", "Session", 
 
 
 class Verb(Enum):
-    """A command that the server carries out."""
+    """A command that the server executes."""
 
     __hash__ = object.__hash__  # members are single, and Enum hashes their names
 
@@ -33,7 +33,7 @@ class Verb(Enum):
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
-    BDAT = "BDAT"  # a chunk that more will follow (RFC 3030 §2)
+    BDAT = "BDAT"  # a chunk that is not the last (RFC 3030 §2)
     BDAT_LAST = "BDAT LAST"
     RSET = "RSET"
     NOOP = "NOOP"
@@ -44,7 +44,7 @@ class Verb(Enum):
 
 
 class State(Enum):
-    """Where a session stands between two commands."""
+    """The state of a session between two commands."""
 
     __hash__ = object.__hash__  # members are single, and Enum hashes their names
 
@@ -60,7 +60,7 @@ class Rule(Flag):
     """Properties of a command, apart from its place in the order."""
 
     NONE = 0
-    BEFORE_TLS = auto()  # allowed where TLS is required and not there yet (RFC 3207 §4)
+    BEFORE_TLS = auto()  # allowed where TLS is required and not yet up (RFC 3207 §4)
     NEEDS_AUTH = auto()  # refused where AUTH is required and has not succeeded
     EXTENDED = auto()  # an extension: not for a client that said HELO
     ONCE = auto()  # not after it has succeeded
@@ -100,10 +100,10 @@ _ONCE: Final = _verbs(Rule.ONCE)
 JUNK: Final = _verbs(Rule.JUNK)
 """The commands that do no work; a client that sends many between two messages is cut off."""
 
-# What leaves its mark on the rest of the session.
+# Commands with a lasting effect on the session.
 _REMEMBERED: Final = frozenset({Verb.HELO, Verb.EHLO, Verb.AUTH})
 
-# Allowed in every open state, and nothing comes of it.
+# Allowed in every open state, without an effect.
 _ANYWHERE: Final = (Verb.NOOP, Verb.VRFY, Verb.EXPN, Verb.HELP)
 
 # Only what is listed is allowed.
@@ -161,7 +161,7 @@ TRANSACTION: Final = frozenset({State.MAIL, State.RCPT, State.CHUNKS})
 
 
 class Session:
-    """Where one client stands, and what it has shown of itself."""
+    """The state of one client's session, and what the client has shown of itself."""
 
     __slots__ = (
         "is_authenticated",
@@ -195,20 +195,20 @@ class Session:
         return None
 
     def advance(self, verb: Verb) -> None:
-        """Take note that a command, which ``refusal`` let pass, was accepted."""
+        """Note that a command, which ``refusal`` allowed, was accepted."""
         self.state = TRANSITIONS[self.state][verb]
         if verb in _REMEMBERED:
             self._remember(verb)
 
     def encrypt(self) -> None:
-        """Take note that TLS is up: all that was said before is forgotten (RFC 3207 §4.2)."""
+        """Note that TLS is up: everything said before is forgotten (RFC 3207 §4.2)."""
         self.state = State.CONNECTED
         self.is_encrypted = True
         self.is_authenticated = False
         self.is_extended = False
 
     def abandon(self) -> None:
-        """Take note that the transaction has ended without being accepted."""
+        """Note that the transaction has ended without being accepted."""
         if self.state in TRANSACTION:
             self.state = State.READY
 
@@ -219,6 +219,6 @@ class Session:
             self.is_extended = verb is Verb.EHLO
 
     def _comes_too_late(self, verb: Verb) -> bool:
-        # STARTTLS not after AUTH, either: TLS would take away who the client says it is.
+        # Nor is STARTTLS allowed after AUTH: TLS would discard who the client is.
         is_late = verb is Verb.STARTTLS and self.is_encrypted
         return is_late or self.is_authenticated

@@ -18,11 +18,11 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 class DotStuffer:
-    """Stuffs one message; make a new one for the next.
+    """Stuffs one message; create a new one for the next.
 
     Args:
-        has_only_line_ends: Whoever feeds it has found every CR and LF to be part of a CRLF;
-            not to look again saves two thirds of the time.
+        has_only_line_ends: The caller has verified that every CR and LF is part of a CRLF; not checking
+            again saves two thirds of the time.
     """
 
     __slots__ = ("_has_only_line_ends", "_is_line_start", "_saw_cr")
@@ -50,13 +50,13 @@ class DotStuffer:
         return stuffed
 
     def finish(self) -> bytes:
-        """Return the rest: the end of the last line where it had none, and the final dot."""
+        """Return the rest: the end of the last line if it had none, and the final dot."""
         if self._is_line_start and not self._saw_cr:
             return b".\r\n"
         return b"\r\n.\r\n"
 
 
 def dot_stuff(content: bytes, *, has_only_line_ends: bool = False) -> bytes:
-    """Return a whole content as it goes over the wire, final dot included."""
+    """Return a whole content as it is sent, final dot included."""
     stuffer = DotStuffer(has_only_line_ends=has_only_line_ends)
     return stuffer.feed(content) + stuffer.finish()

@@ -43,13 +43,13 @@ class PasswordClaim:
 
 @dataclass(frozen=True, slots=True)
 class TokenClaim:
-    """Does this bearer token let that identity in? (OAUTHBEARER, XOAUTH2)."""
+    """Does this bearer token let that identity log in? (OAUTHBEARER, XOAUTH2)."""
 
     authorization_identity: ClassVar[str] = ""
 
-    identity: str  # whom the client says the token is for; "" if it says nothing
+    identity: str  # the identity that the client claims for the token; "" if it says nothing
     token: str
-    host: str = ""  # the server that the client means to talk to; "" and 0 if it does not say
+    host: str = ""  # the server that the client means to reach; "" and 0 if it does not say
     port: int = 0
 
     def __repr__(self) -> str:
@@ -60,8 +60,8 @@ class TokenClaim:
 class CramClaim:
     """Was this digest made of our challenge with the password of that identity? (CRAM-MD5).
 
-    To answer, the owner needs the password itself; for an unknown identity let it compare
-    with some other one, so that the work is the same.
+    To answer, the owner needs the password itself; for an unknown identity it should compare with some
+    other password, so that the work is the same.
     """
 
     authorization_identity: ClassVar[str] = ""
@@ -80,7 +80,7 @@ class CramClaim:
 
 
 class ProofFailure(Enum):
-    """Why a proof is not one. The values are reasons for the operator, not for the client."""
+    """Why a proof failed. The values are reasons for the operator, not for the client."""
 
     WRONG_PROOF = "unknown user or wrong password"
     WRONG_NONCE = "the client answered with another nonce than the one it was given"
@@ -95,8 +95,8 @@ class ProofFailure(Enum):
 class ProofClaim:
     """The client has proved, or failed to prove, that it knows the password (SCRAM).
 
-    The mechanism has checked the proof; a failed one cannot be accepted. Of one that holds the
-    owner decides whether the identity may (still) come in, and act as the other.
+    The mechanism has verified the proof; a failed one cannot be accepted. For a valid one the owner
+    decides whether the identity may (still) log in, and act as the other.
     """
 
     authorization_identity: str  # "" if the client gave none
@@ -105,15 +105,15 @@ class ProofClaim:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the proof holds."""
+        """Whether the proof is valid."""
         return self.failure is None
 
 
 @dataclass(frozen=True, slots=True)
 class ScramRequest:
-    """What verifier is kept for that identity? (SCRAM-SHA-256).
+    """Which verifier is stored for that identity? (SCRAM-SHA-256).
 
-    For one that is unknown, or has no verifier, the owner answers with ``fake_verifier``.
+    For an identity that is unknown, or has no verifier, the owner answers with ``fake_verifier``.
     """
 
     authorization_identity: str  # "" if the client gave none

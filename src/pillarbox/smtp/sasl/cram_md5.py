@@ -31,7 +31,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class CramMd5Server(Direct):
-    """The server's side."""
+    """The server side."""
 
     __slots__ = ("_challenge", "_was_sent")
 
@@ -61,7 +61,7 @@ class CramMd5Server(Direct):
 
 
 class CramMd5Client(OneSided):
-    """The client's side."""
+    """The client side."""
 
     __slots__ = ("_setting",)
 

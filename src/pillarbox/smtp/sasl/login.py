@@ -21,7 +21,7 @@ __all__ = ["LoginClient", "LoginServer"]
 
 
 class LoginServer(Direct):
-    """The server's side."""
+    """The server side."""
 
     __slots__ = ("_identity",)
 
@@ -48,7 +48,7 @@ class LoginServer(Direct):
 
 
 class LoginClient(OneSided):
-    """The client's side."""
+    """The client side."""
 
     __slots__ = ("_answers",)
 
@@ -56,7 +56,7 @@ class LoginClient(OneSided):
         self._answers = [setting.password.encode(), setting.user.encode()]
 
     def initial_response(self) -> None:
-        """Return nothing: many servers take no initial response here."""
+        """Return nothing: many servers accept no initial response here."""
 
     def respond(self, challenge: bytes) -> bytes:
         """Return the identity, then the password, whatever the prompt says."""

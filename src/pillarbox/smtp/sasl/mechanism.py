@@ -55,11 +55,11 @@ ServerStep = Challenge | Claim | ScramRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSetting:
-    """What a server mechanism has to know of its surroundings.
+    """What a server mechanism needs to know of its connection.
 
-    ``channel_binding`` is the tls-server-end-point of this connection (RFC 5929 §4), None
-    without TLS or where the certificate has none; ``offers_binding`` tells whether the
-    client was shown a mechanism that uses it.
+    ``channel_binding`` is the tls-server-end-point of this connection (RFC 5929 §4), None without TLS
+    or if the certificate has none; ``offers_binding`` says whether the client was offered a mechanism
+    that uses it.
     """
 
     hostname: str
@@ -71,7 +71,7 @@ class ServerSetting:
 
 
 class ServerMechanism(Protocol):
-    """The server's side of one exchange."""
+    """The server side of one exchange."""
 
     def step(self, response: bytes | None) -> ServerStep:
         """Take a response and return what to do.
@@ -92,13 +92,13 @@ class ServerMechanism(Protocol):
     def explain(self) -> bytes | None:
         """Return what to tell the client before its claim is refused, None for nothing.
 
-        The client answers with a response that says nothing (RFC 7628 §3.2.3).
+        The client answers with an empty response (RFC 7628 §3.2.3).
         """
         ...
 
 
 class Direct:
-    """What most server mechanisms share: they ask for nothing, and explain nothing."""
+    """Common to most server mechanisms: they ask for nothing, and explain nothing."""
 
     __slots__ = ()
 
@@ -117,10 +117,10 @@ class Direct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSetting:
-    """Who a client mechanism logs in as, and what it has to know of its surroundings.
+    """Whom a client mechanism logs in, and what it needs to know of its connection.
 
     ``channel_binding`` is the tls-server-end-point of this connection, None if there is none;
-    ``offers_binding`` tells whether the server offers a mechanism that uses it.
+    ``offers_binding`` says whether the server offers a mechanism that uses it.
     """
 
     user: str
@@ -134,7 +134,7 @@ class ClientSetting:
 
 
 class ClientMechanism(Protocol):
-    """The client's side of one exchange."""
+    """The client side of one exchange."""
 
     @property
     def is_finished(self) -> bool:
@@ -143,7 +143,7 @@ class ClientMechanism(Protocol):
 
     @property
     def explanation(self) -> str:
-        """Why the server says that it refuses us, beyond its reply; "" if it does not."""
+        """The server's explanation of a refusal, beyond its reply; "" if it gives none."""
         ...
 
     def initial_response(self) -> bytes | None:
@@ -160,7 +160,7 @@ class ClientMechanism(Protocol):
 
 
 class OneSided:
-    """What most client mechanisms share: the server has nothing to prove or explain."""
+    """Common to most client mechanisms: the server has nothing to prove or explain."""
 
     __slots__ = ()
 

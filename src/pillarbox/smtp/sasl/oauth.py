@@ -32,7 +32,7 @@ _MAX_EXPLANATION: Final = 200  # characters of a server's explanation that are w
 
 
 class OauthBearerServer(Direct):
-    """The server's side of OAUTHBEARER."""
+    """The server side of OAUTHBEARER."""
 
     __slots__ = ("_setting",)
 
@@ -69,7 +69,7 @@ class OauthBearerServer(Direct):
 
 
 class XOauth2Server(Direct):
-    """The server's side of XOAUTH2."""
+    """The server side of XOAUTH2."""
 
     __slots__ = ("_setting",)
 
@@ -95,7 +95,7 @@ class XOauth2Server(Direct):
 
 
 class _TokenClient:
-    """What both clients share: one message, and how to take a refusal."""
+    """Common to both clients: one message, and how to take a refusal."""
 
     __slots__ = ("_message", "explanation", "is_finished")
 
@@ -103,7 +103,7 @@ class _TokenClient:
 
     def __init__(self, message: str) -> None:
         self._message = message.encode()
-        self.is_finished = True  # nothing is left to be proved
+        self.is_finished = True  # nothing remains to be proved
         self.explanation = ""
 
     def initial_response(self) -> bytes:
@@ -111,16 +111,18 @@ class _TokenClient:
         return self._message
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the message where the server did not take it; or bear its explanation."""
+        """Return the message if the server did not take it with AUTH; otherwise accept its
+        explanation.
+        """
         if not challenge:
             return self._message
-        self.is_finished = False  # no success can follow
+        self.is_finished = False  # it cannot succeed any more
         self.explanation = challenge[:_MAX_EXPLANATION].decode("utf-8", "replace")
         return self.farewell
 
 
 class OauthBearerClient(_TokenClient):
-    """The client's side of OAUTHBEARER."""
+    """The client side of OAUTHBEARER."""
 
     __slots__ = ()
 
@@ -135,7 +137,7 @@ class OauthBearerClient(_TokenClient):
 
 
 class XOauth2Client(_TokenClient):
-    """The client's side of XOAUTH2."""
+    """The client side of XOAUTH2."""
 
     __slots__ = ()
 
@@ -154,7 +156,7 @@ def _text(response: bytes) -> str:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Return what stands in ``*(key "=" value kvsep) kvsep`` (RFC 7628 §3.1)."""
+    """Return the fields of ``*(key "=" value kvsep) kvsep`` (RFC 7628 §3.1)."""
     *parts, before_last, last = ("", *text.split(_SEPARATOR))
     if before_last or last:
         raise MalformedResponseError("the last separator is missing")

@@ -17,7 +17,7 @@ __all__ = ["PlainClient", "PlainServer"]
 
 
 class PlainServer(Direct):
-    """The server's side."""
+    """The server side."""
 
     __slots__ = ()
 
@@ -38,7 +38,7 @@ class PlainServer(Direct):
 
 
 class PlainClient(OneSided):
-    """The client's side."""
+    """The client side."""
 
     __slots__ = ("_message",)
 

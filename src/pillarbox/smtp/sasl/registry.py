@@ -29,7 +29,7 @@ __all__ = ["MECHANISMS", "Mechanism", "Secret", "Trait"]
 
 
 class Secret(Enum):
-    """What a client needs."""
+    """The secrets that a client needs."""
 
     PASSWORD = auto()
     TOKEN = auto()
@@ -38,9 +38,9 @@ class Secret(Enum):
 class Trait(Enum):
     """What decides when a mechanism may be offered, or used."""
 
-    SHOWS = auto()  # a password or token to whoever listens: only inside of TLS
-    CHALLENGES = auto()  # who listens can only try passwords at leisure
-    BINDS = auto()  # and the proof holds for this TLS connection alone (RFC 5056)
+    SHOWS = auto()  # reveals a password or token to an eavesdropper: only inside TLS
+    CHALLENGES = auto()  # an eavesdropper can only try passwords offline
+    BINDS = auto()  # and the proof is valid for this TLS connection alone (RFC 5056)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Mechanism:
 
 
 MECHANISMS: Final[dict[str, Mechanism]] = {
-    # In the order in which our client chooses.
+    # In the order in which our client prefers them.
     "OAUTHBEARER": Mechanism(Secret.TOKEN, Trait.SHOWS, OauthBearerServer, OauthBearerClient),
     "XOAUTH2": Mechanism(Secret.TOKEN, Trait.SHOWS, XOauth2Server, XOauth2Client),
     "SCRAM-SHA-256-PLUS": Mechanism(

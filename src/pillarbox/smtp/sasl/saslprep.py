@@ -30,7 +30,7 @@ _PROHIBITED: Final[tuple[Callable[[str], bool], ...]] = (
 
 
 class ProhibitedError(PermanentError):
-    """A text holds what a user name or password must not."""
+    """A text contains what a user name or password must not."""
 
 
 def saslprep(text: str, *, is_stored: bool = False) -> str:
@@ -38,11 +38,11 @@ def saslprep(text: str, *, is_stored: bool = False) -> str:
 
     Args:
         text: As it was typed.
-        is_stored: It is going to be kept: code points that Unicode 3.2 did not assign are
-            refused. In what a client sends they are let pass (RFC 3454 §7).
+        is_stored: It is going to be stored: code points that Unicode 3.2 did not assign are refused. In
+            what a client sends they are allowed (RFC 3454 §7).
 
     Raises:
-        ProhibitedError: It holds control characters and the like, or mixes directions.
+        ProhibitedError: It contains control characters and the like, or mixes directions.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -63,7 +63,7 @@ def saslprep(text: str, *, is_stored: bool = False) -> str:
 
 
 def _check_directions(text: str) -> None:
-    """Refuse a text that reads both ways (RFC 3454 §6)."""
+    """Refuse a text that mixes directions (RFC 3454 §6)."""
     if not any(map(stringprep.in_table_d1, text)):
         return
     if any(map(stringprep.in_table_d2, text)):

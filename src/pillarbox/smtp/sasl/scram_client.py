@@ -55,7 +55,7 @@ class ScramClient:
         setting = self._setting
         if self.uses_binding:
             return f"p={END_POINT},,".encode()
-        # RFC 5802 §6: "y" tells a server which offers binding that somebody cut the offer out.
+        # RFC 5802 §6: "y" tells a server that does offer binding that somebody removed the offer.
         can_bind = setting.channel_binding is not None and not setting.offers_binding
         return b"y,," if can_bind else b"n,,"
 
@@ -64,8 +64,8 @@ class ScramClient:
         return self._header + self._bare.encode()
 
     def respond(self, challenge: bytes) -> bytes:
-        """Return the proof that we know the password; then check the server's."""
-        if not challenge and self._expected is None:  # the server passed over the first message
+        """Return the proof that we know the password; then verify the server's."""
+        if not challenge and self._expected is None:  # the server ignored the first message
             return self.initial_response()
         text = read_text(challenge)
         if self._expected is None:
@@ -108,7 +108,7 @@ class ScramClient:
 
 
 class ScramPlusClient(ScramClient):
-    """With channel binding to the certificate that the server showed (tls-server-end-point)."""
+    """With channel binding to the certificate that the server presented (tls-server-end-point)."""
 
     __slots__ = ()
 
@@ -116,7 +116,7 @@ class ScramPlusClient(ScramClient):
 
 
 def _prepared(text: str) -> str:
-    """Return a text prepared; as it is where SASLprep does not allow it, as many others do."""
+    """Return a text prepared, or unchanged if SASLprep does not allow it, as many others do."""
     try:
         return saslprep(text)
     except ProhibitedError:

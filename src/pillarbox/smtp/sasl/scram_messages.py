@@ -122,10 +122,10 @@ def read_gs2_header(text: str) -> tuple[Gs2Header, str]:
 
 
 def read_client_first(text: str) -> ClientFirst:
-    """Return a client's first message.
+    """Parse a client's first message.
 
     Raises:
-        MalformedResponseError: It is none.
+        MalformedResponseError: It is malformed.
     """
     header, bare = read_gs2_header(text)
     found = _CLIENT_FIRST_BARE.fullmatch(bare)
@@ -135,10 +135,10 @@ def read_client_first(text: str) -> ClientFirst:
 
 
 def read_server_first(text: str) -> ServerFirst:
-    """Return a server's first message.
+    """Parse a server's first message.
 
     Raises:
-        MalformedResponseError: It is none.
+        MalformedResponseError: It is malformed.
     """
     found = _SERVER_FIRST.fullmatch(text)
     if found is None:
@@ -147,10 +147,10 @@ def read_server_first(text: str) -> ServerFirst:
 
 
 def read_client_final(text: str) -> ClientFinal:
-    """Return a client's last message.
+    """Parse a client's last message.
 
     Raises:
-        MalformedResponseError: It is none.
+        MalformedResponseError: It is malformed.
     """
     found = _CLIENT_FINAL.fullmatch(text)
     if found is None:
@@ -159,7 +159,7 @@ def read_client_final(text: str) -> ClientFinal:
 
 
 def decode_base64(text: str) -> bytes:
-    """Return the octets that a field holds.
+    """Return the octets in a field.
 
     Raises:
         MalformedResponseError: It is not base64.

@@ -93,7 +93,7 @@ class ScramServer:
         self._first = ClientFirst(first.header, first.bare, identity, first.nonce)
         if self.uses_binding and first.header.binding_type != END_POINT:
             return self._claim(self._first, ProofFailure.UNKNOWN_BINDING)
-        # RFC 5802 §6: the client could bind and was not shown that we can; somebody cut it out.
+        # RFC 5802 §6: the client supports binding and did not see our offer; somebody removed it.
         if first.header.flag == "y" and self._setting.offers_binding:
             return self._claim(self._first, ProofFailure.DOWNGRADE)
         return ScramRequest(first.header.authorization_identity, identity)
@@ -123,7 +123,7 @@ class ScramServer:
 
 
 class ScramPlusServer(ScramServer):
-    """With channel binding to the certificate that we showed (tls-server-end-point)."""
+    """With channel binding to the certificate that we presented (tls-server-end-point)."""
 
     __slots__ = ()
 

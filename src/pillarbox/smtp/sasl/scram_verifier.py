@@ -39,7 +39,7 @@ _TEXT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ScramVerifier:
-    """A credential as it is kept for SCRAM-SHA-256."""
+    """A stored credential for SCRAM-SHA-256."""
 
     salt: bytes
     iterations: int
@@ -47,7 +47,7 @@ class ScramVerifier:
     server_key: bytes = field(repr=False)
 
     def __str__(self) -> str:
-        """Return the text to keep: ``SCRAM-SHA-256$iterations:salt$stored:server``."""
+        """Return the text to store: ``SCRAM-SHA-256$iterations:salt$stored:server``."""
         salt, stored, server = (
             b64encode(value).decode("ascii")
             for value in (self.salt, self.stored_key, self.server_key)
@@ -56,10 +56,10 @@ class ScramVerifier:
 
 
 def parse_verifier(text: str) -> ScramVerifier:
-    """Return the verifier that was kept as a text.
+    """Parse a stored verifier.
 
     Raises:
-        PermanentError: It is none.
+        PermanentError: The text is not a verifier.
     """
     found = _TEXT.fullmatch(text)
     if found is None:
@@ -76,10 +76,10 @@ def parse_verifier(text: str) -> ScramVerifier:
 def make_verifier(
     password: str, salt: bytes, iterations: int = DEFAULT_ITERATIONS
 ) -> ScramVerifier:
-    """Return what to keep of a password.
+    """Return the verifier of a password.
 
     Args:
-        password: It is prepared by SASLprep.
+        password: Prepared by SASLprep here.
         salt: Random octets, 16 or more, made for this credential.
         iterations: Rounds of PBKDF2; 10,000 take some 5 ms.
 
@@ -99,14 +99,14 @@ def make_verifier(
 def fake_verifier(
     identity: str, secret: bytes, iterations: int = DEFAULT_ITERATIONS
 ) -> ScramVerifier:
-    """Return a verifier that no password fits, the same one each time for an identity.
+    """Return a verifier that matches no password, the same one each time for an identity.
 
-    A salt that changed, or was missing, would tell that the identity is unknown.
+    A salt that changed, or was missing, would reveal that the identity is unknown.
 
     Args:
-        identity: Whom the client wants to be.
+        identity: The identity that the client claims.
         secret: A key of this installation, the same for all its nodes and after a restart.
-        iterations: As real verifiers have them here.
+        iterations: As in real verifiers here.
     """
     name = identity.encode("utf-8", "surrogatepass")
     salt, stored, server = (

@@ -30,14 +30,14 @@ class Login:
 def choose_mechanism(
     login: Login, offered: AbstractSet[str], *, is_secure: bool, refused: AbstractSet[str]
 ) -> str | None:
-    """Return the mechanism to log in by next, None if there is none (any more).
+    """Return the mechanism to try next, None if there is none (left).
 
     Args:
-        login: On which terms.
-        offered: By the server.
-        is_secure: TLS is up. Without it only SCRAM is used, in which the server proves who it
-            is, and trying passwords on what was heard takes long.
-        refused: Those that the server has refused to go on with.
+        login: Who logs in, and on which terms.
+        offered: The server's mechanisms.
+        is_secure: TLS is up. Without it only SCRAM is used, in which the server proves who it is, and
+            an eavesdropper can only try passwords offline, slowly.
+        refused: Mechanisms that the server has refused to continue with.
     """
     secret = Secret.TOKEN if login.token else Secret.PASSWORD
     for name, mechanism in MECHANISMS.items():
