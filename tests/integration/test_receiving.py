@@ -12,6 +12,7 @@ from tests.receiving import Rig, listener, receiving, wait_until
 
 from pillarbox.config.settings import IntakeSettings, LimitSettings, ListenerKind
 from pillarbox.events.types import CommandRefused, MessageAccepted, MessageRefused, RecipientRefused
+from pillarbox.smtp.envelope import Notify
 
 MIB = 1024 * 1024
 TRUSTED = ("127.0.0.0/8",)
@@ -106,6 +107,22 @@ def test_aliases_are_followed_and_doubles_collapse() -> None:
     assert [each.index for each in kept.recipients] == [0, 1, 2]
     assert kept.recipients[1].queue.destination == "elsewhere.test"
     assert b"for <" not in (kept.content or b"")[: kept.header_size]
+
+
+@pytest.mark.parametrize(
+    ("asked", "others"),
+    [("SUCCESS", "NEVER"), ("SUCCESS,FAILURE", "FAILURE"), ("FAILURE", "FAILURE")],
+)
+def test_success_is_told_once_for_an_alias(asked: str, others: str) -> None:
+    """Whoever writes to one address hears once of its success, and of each failure behind it."""
+    with receiving() as rig, rig.client() as wire:
+        wire.hello()
+        wire.send("MAIL FROM:<x@third.test>", f"RCPT TO:<team@local.test> NOTIFY={asked}", "DATA")
+        assert wire.codes(3) == ["250", "250", "354"]
+        assert wire.ask(HEADER + b"\r\n.\r\n").startswith("250")
+        recipients = rig.kept[0].envelope.recipients
+    names = [sorted((each.notify or Notify.NEVER).name.split("|")) for each in recipients]
+    assert names == [sorted(asked.split(",")), [others]]
 
 
 def test_a_submission_is_completed_and_relayed_mail_is_not() -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pillarbox.policy.recipients import Resolution
 from pillarbox.smtp.client_commands import xtext
-from pillarbox.smtp.envelope import Envelope, Recipient
+from pillarbox.smtp.envelope import Envelope, Notify, Recipient
 
 __all__ = ["Aliases", "expand", "without_aliases"]
 
@@ -17,16 +17,26 @@ Aliases = dict[Recipient, tuple[Recipient, ...]]
 def expand(recipient: Recipient, resolution: Resolution) -> tuple[Recipient, ...]:
     """Return the recipients that an alias stands for.
 
-    They keep what the sender asked for, and the address it was asked for (RFC 3461 §5.2.7).
+    They keep what the sender asked for, and the address it was asked for (RFC 3461 §5.2.7). Of
+    several, one alone is to tell of success: the sender wrote to one address, and hears of it
+    once (§5.2.7.3 (b)), while each of them may fail.
     """
     original = recipient.original
     if original is None:
         address = xtext(str(recipient.address))
         original = None if address is None else f"rfc822;{address}"
-    return tuple(
-        Recipient(destination.address, recipient.notify, original)
-        for destination in resolution.destinations
+    first, *others = (destination.address for destination in resolution.destinations)
+    quiet = _without_success(recipient.notify)
+    return (
+        Recipient(first, recipient.notify, original),
+        *(Recipient(other, quiet, original) for other in others),
     )
+
+
+def _without_success(notify: Notify | None) -> Notify | None:
+    if notify is None or Notify.SUCCESS not in notify:
+        return notify
+    return notify & ~Notify.SUCCESS or Notify.NEVER
 
 
 def without_aliases(envelope: Envelope, aliases: Aliases | None) -> Envelope:
