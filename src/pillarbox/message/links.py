@@ -56,9 +56,12 @@ _ATTRIBUTE: Final = re.compile(
 )
 _STYLE_URL: Final = re.compile(r"""url\(\s*+["']?([^"')\s]{1,4000})""", re.IGNORECASE)
 _END_OF_ANCHOR: Final = re.compile(r"</a\s*+>|<a[\s>]", re.IGNORECASE)
+# It begins with a set of characters, which is looked for six times as quickly as words are.
 _IN_TEXT: Final = re.compile(
-    r"\b(?:https?://|www\.)[^\s<>\"\u3000-\u303f\uff00-\uff5e]{2,4000}", re.IGNORECASE
+    r"[hHwW](?<!\w[hHwW])(?:(?<=[hH])[tT][tT][pP][sS]?://|(?<=[wW])[wW][wW]\.)"
+    r"[^\s<>\"\u3000-\u303f\uff00-\uff5e]{2,4000}"
 )
+_PIECE: Final = 256 * 1024  # characters that one search looks at, while all other threads wait
 _SKIPPED: Final = ("#", "cid:", "data:", "about:")
 _CLOSING: Final = {")": "(", "]": "[", "}": "{"}
 
@@ -110,12 +113,16 @@ def links_in_html(html: str) -> Iterator[Link]:
 
 def links_in_text(text: str) -> Iterator[Link]:
     """Give the addresses that stand in plain text, in their order."""
-    for found in _IN_TEXT.finditer(text):
-        url = _without_punctuation(found[0])
-        shown = url
-        if url[:4].lower() == "www.":
-            url = f"https://{url}"
-        yield Link(url, shown[:_LONGEST_TEXT], "text", "link")
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _PIECE) + 1 or len(text)
+        for found in _IN_TEXT.finditer(text, start, end):
+            url = _without_punctuation(found[0])
+            shown = url
+            if url[:4].lower() == "www.":
+                url = f"https://{url}"
+            yield Link(url, shown[:_LONGEST_TEXT], "text", "link")
+        start = end
 
 
 def _of_tag(html: str, tag: re.Match[str]) -> Iterator[Link]:

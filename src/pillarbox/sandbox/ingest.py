@@ -28,6 +28,8 @@ _NAME: Final = "api"
 _MOST_RECIPIENTS: Final = 1_000
 _LONG_LINE: Final = 998  # RFC 5322 §2.1.1
 _NULL: Final = "<>"  # RFC 5321 §4.5.5
+_ASIDE: Final = 128 * 1024  # octets from which on reading would hold up everyone else
+_PIECE: Final = 1024 * 1024  # octets
 _NOBODY: Final = Mailbox("undisclosed", "invalid")  # RFC 6761 §6.4: nobody's domain
 
 
@@ -70,38 +72,39 @@ class Ingestion:
             PermanentError: An address is none, or the message is refused.
             TemporaryError: It cannot be kept now.
         """
-        content = _with_crlf(octets)
-        if not content.strip():
-            raise PermanentError("There is no message: it is empty.")
-        if len(content) > self._max_size():
-            raise PermanentError(
-                f"The message has {len(content):,} octets, and may have {self._max_size():,}."
+        if len(octets) > self._max_size():
+            raise self._too_large(len(octets))
+        if len(octets) < _ASIDE:
+            content, envelope, facts = _read(octets, reverse_path, recipients)
+        else:
+            content, envelope, facts = await asyncio.to_thread(
+                _read, octets, reverse_path, recipients
             )
-        envelope = _envelope(content, reverse_path, recipients)
+        if len(content) > self._max_size():
+            raise self._too_large(len(content))
         is_chosen = project is not None and project != DEFAULT_PROJECT
         origin = Origin(
             name=f"{FOR_PROJECT}{project}" if is_chosen else _NAME,
             is_submission=False,
             trace=self._trace,
         )
-        outcome = await self._through_the_door(origin, envelope, content)
+        outcome = await self._through_the_door(origin, envelope, content, facts)
         if isinstance(outcome, Kept):
             return outcome.message
         kind = TemporaryError if outcome.is_transient else PermanentError
         raise kind(f"The message is refused: {outcome}")
 
+    def _too_large(self, size: int) -> PermanentError:
+        return PermanentError(
+            f"The message has {size:,} octets, and may have {self._max_size():,}."
+        )
+
     async def _through_the_door(
-        self, origin: Origin, envelope: Envelope, content: bytes
+        self, origin: Origin, envelope: Envelope, content: bytes, facts: ContentFacts
     ) -> Kept | Reply:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Kept | Reply] = loop.create_future()
         answer: Answer = answered.set_result
-        facts = ContentFacts(
-            size=len(content),
-            has_8bit=not content.isascii(),
-            has_nul=b"\0" in content,
-            has_long_lines=has_long_line(content),
-        )
         refusal = self._door.guards.refusal(self._clock.monotonic())
         if refusal is not None:
             return refusal
@@ -119,10 +122,35 @@ class Ingestion:
         return await answered
 
 
+def _read(
+    octets: bytes, reverse_path: str, recipients: Sequence[str]
+) -> tuple[bytes, Envelope, ContentFacts]:
+    """Return a message with CRLF line ends, and what SMTP would have said of it."""
+    content = _with_crlf(octets)
+    if not content or content.isspace():
+        raise PermanentError("There is no message: it is empty.")
+    facts = ContentFacts(
+        size=len(content),
+        has_8bit=not content.isascii(),
+        has_nul=b"\0" in content,
+        has_long_lines=has_long_line(content),
+    )
+    return content, _envelope(content, reverse_path, recipients), facts
+
+
 def _with_crlf(octets: bytes) -> bytes:
-    if not has_only_crlf(octets):
-        octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
-    return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
+    # Piece by piece, so that no other thread waits long for the interpreter.
+    pieces = []
+    start = 0
+    while start < len(octets):
+        end = octets.find(b"\n", start + _PIECE) + 1 or len(octets)
+        piece = octets[start:end]
+        if not has_only_crlf(piece):
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+        pieces.append(piece)
+        start = end
+    content = b"".join(pieces)
+    return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
 def has_long_line(content: bytes) -> bool:

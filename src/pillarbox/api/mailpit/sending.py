@@ -31,6 +31,7 @@ router = Router(tags=["Mailpit: messages"])
 
 _LARGEST: Final = 40 * MIB  # 25 MiB of attachments in base64, and some text
 _ERROR: Final = {"description": "It says why in `Error`.", "content": {"application/json": {}}}
+_ASIDE: Final = 32 * 1024  # characters
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")  # RFC 5322 §3.6.8
 _LINE_END: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Controls, and whatever some program takes for the end of a line."""
@@ -113,12 +114,17 @@ async def send(request: Request, sandbox: TheSandbox) -> Response:
     body = await read_body(request, Message)
     recipients = [person.email for person in (*body.to, *body.cc)] + body.bcc
     message = await sandbox.ingest(
-        await asyncio.to_thread(compose, body) if body.attachments else compose(body),
+        await asyncio.to_thread(compose, body) if _is_large(body) else compose(body),
         reverse_path=body.sender.email,
         recipients=recipients,
         project=request.path_params.get("project"),
     )
     return json_answer({"ID": show_id(message)})
+
+
+def _is_large(body: Message) -> bool:
+    """Whether it takes so long to put together that others would wait."""
+    return bool(body.attachments) or len(body.text) + len(body.html) > _ASIDE
 
 
 def compose(body: Message) -> bytes:

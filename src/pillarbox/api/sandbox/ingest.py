@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
@@ -13,7 +14,7 @@ from pillarbox.api.sandbox.problems import problems
 from pillarbox.api.sandbox.selecting import Search
 from pillarbox.api.serving import InProject, TheSandbox, read_search
 from pillarbox.errors import PermanentError
-from pillarbox.inbox.values import Selection
+from pillarbox.inbox.values import Selection, Summary
 from pillarbox.message.mbox import read_mbox, write_mbox
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.search.query import Query
@@ -25,6 +26,7 @@ from pillarbox.web.settings import MIB
 __all__ = ["router"]
 
 router = Router(tags=["Files"])
+_ASIDE: Final = 128 * 1024  # octets from which on writing one mail would hold up everyone else
 _MAIL: Final = "message/rfc822"
 _MBOX: Final = "application/mbox"
 _BODY: Final = {
@@ -111,5 +113,13 @@ async def _mbox(
     for message in sorted(await sandbox.inbox.matching(selection)):
         summary = await sandbox.summary(message)
         content = await sandbox.content(message)
-        if summary is not None and content is not None:  # it is still there
-            yield b"".join(write_mbox([(content, summary.reverse_path, summary.at)]))
+        if summary is None or content is None:  # it is gone by now
+            continue
+        if len(content) < _ASIDE:
+            yield _written(content, summary)
+        else:
+            yield await asyncio.to_thread(_written, content, summary)
+
+
+def _written(content: bytes, summary: Summary) -> bytes:
+    return b"".join(write_mbox([(content, summary.reverse_path, summary.at)]))
