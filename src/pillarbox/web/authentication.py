@@ -2,7 +2,8 @@
 
 Guarantees: comparisons take constant time; a password stored as a hash is checked on a thread and
 then cached as a digest under a key of this process, so that not every request costs a hash; a
-client that guesses is slowed down.
+client that guesses is slowed down, even if it sends all guesses at once; response times do not
+tell which users exist.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from pillarbox.access.hashes import matches
+from pillarbox.access.hashes import ARGON2_PREFIX, matches
 from pillarbox.web.problems import Problem
 
 __all__ = ["Authentication"]
@@ -25,6 +26,7 @@ __all__ = ["Authentication"]
 _MOST_FAILURES: Final = 10  # from one address, before it waits
 _FORGIVEN: Final = 30.0  # seconds after the last of them
 _MOST_CLIENTS: Final = 10_000
+_HASHES_AT_ONCE: Final = 2  # each takes a thread, and 19 MiB or more
 _CHALLENGE: Final = 'Basic realm="pillarbox", charset="UTF-8"'
 
 
@@ -36,6 +38,10 @@ class Authentication:
         self._users = dict(users)
         self._tokens = tuple(token.encode() for token in tokens)
         self._key = secrets.token_bytes(32)
+        # Unknown users are compared with it, which takes as long as with known ones.
+        hashes = (each for each in users.values() if each.startswith(ARGON2_PREFIX))
+        self._decoy = next(hashes, self._key.hex())
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
@@ -52,7 +58,7 @@ class Authentication:
         now = asyncio.get_running_loop().time()
         self._refuse_guessing(client, now)
         scheme, _, value = authorization.partition(" ")
-        user = await self._who(scheme.lower(), value.strip())
+        user = await self._who(scheme.lower(), value.strip(), client)
         if user is not None:
             self._failures.pop(client, None)
             return user
@@ -67,7 +73,7 @@ class Authentication:
             headers={"WWW-Authenticate": _CHALLENGE},
         )
 
-    async def _who(self, scheme: str, value: str) -> str | None:
+    async def _who(self, scheme: str, value: str, client: str) -> str | None:
         if scheme == "bearer":
             given = value.encode("utf-8", "surrogateescape")
             # Each of them is compared, so that the time does not tell which was near.
@@ -79,19 +85,25 @@ class Authentication:
             user, colon, password = b64decode(value, validate=True).decode("utf-8").partition(":")
         except (BinasciiError, UnicodeDecodeError, ValueError):
             return None
-        if not colon or not await self._is_right(user, password):
+        if not colon or not await self._is_right(user, password, client):
             return None
         return user
 
-    async def _is_right(self, user: str, password: str) -> bool:
-        verifier = self._users.get(user)
-        if verifier is None or not verifier.startswith("$"):
-            right = hmac.compare_digest((verifier or self._key.hex()).encode(), password.encode())
-            return right and verifier is not None
+    async def _is_right(self, user: str, password: str, client: str) -> bool:
+        verifier = self._users.get(user, self._decoy)
+        if not verifier.startswith("$"):
+            right = hmac.compare_digest(verifier.encode(), password.encode())
+            return right and user in self._users
         digest = hmac.digest(self._key, f"{user}\0{password}".encode(), hashlib.sha256)
         if digest in self._known:
             return True
-        if not await asyncio.to_thread(matches, verifier, password):
+        async with self._hashing:
+            if digest in self._known:  # of those that asked at once, one has paid
+                return True
+            # Those that waited here were let in before the others had failed.
+            self._refuse_guessing(client, asyncio.get_running_loop().time())
+            is_right = await asyncio.to_thread(matches, verifier, password)
+        if not is_right or user not in self._users:
             return False
         self._known[digest] = None
         if len(self._known) > _MOST_CLIENTS:
