@@ -98,6 +98,7 @@ def test_sound_configurations_pass(tmp_path: Path, text: str) -> None:
         ("[auth_source.l]\nkind='ldap'\nurl='ldaps://x'\nbind_dn='cn=ann'", 156),
         ("[auth_source.l]\nkind='ldap'\nurl='http://x'\nbind_dn='{user}'", 157),
         (LDAP + "start_tls=false", 158),
+        (LDAP + "[owner.o]\ncredentials=['ann']\nsenders=['@example.org']", 162),
         (JWKS + "algorithms=['HS256']", 159),
         (JWKS + "url='http://sso.example.org/keys'", 160),
         ("[auth_source.s]\nkind='introspection'\nurl='https://x'\nclient_id='a'", 161),

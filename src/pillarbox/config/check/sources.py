@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pillarbox.config.check.report import Check, Report
 from pillarbox.config.endpoints import is_loopback
 from pillarbox.config.loader import Loaded
-from pillarbox.config.settings import SourceKind, SourceSettings
+from pillarbox.config.settings import Settings, SourceKind, SourceSettings
 from pillarbox.findings import Finding
 
 __all__ = ["SOURCE_CHECKS"]
@@ -113,6 +113,19 @@ def _directories(loaded: Loaded) -> Iterator[Finding]:
                 "Passwords go over the network in the clear.",
                 "Remove {key}, or use ldaps://.",
             )
+        if not source.identity_attribute and _names_credentials(loaded.settings):
+            yield Report(loaded, "auth_source", name, "identity_attribute").warning(
+                162,
+                "{key} is not set, and rules or owners name credentials.",
+                "Directories do not mind upper and lower case: who logs in as ANN is not the ann "
+                "that they name.",
+                '{key} = "uid"; in Active Directory "userPrincipalName"',
+            )
+
+
+def _names_credentials(settings: Settings) -> bool:
+    tables = (*settings.owner.values(), *settings.rule.values(), *settings.rate.values())
+    return any(name != "*" for table in tables for name in table.credentials or ())
 
 
 def _tokens(loaded: Loaded) -> Iterator[Finding]:
