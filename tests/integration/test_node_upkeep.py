@@ -83,7 +83,7 @@ def test_a_defect_in_following_credentials_does_not_end_it(
 ) -> None:
     """Otherwise a credential that is revoked would go on letting its holder in."""
     events: list[Event] = []
-    monkeypatch.setattr("pillarbox.node.keeping_on._AFTER_DEFECT", 0.01)
+    monkeypatch.setattr("pillarbox.intake.keeping_on._AFTER_DEFECT", 0.01)
     goes_on = asyncio.Event()
     looks = itertools.count()
 

@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 from pillarbox.lab.clock import run_virtual
-from pillarbox.node.keeping_on import keep_on
+from pillarbox.intake.keeping_on import keep_on
 
 
 def test_work_that_fails_is_told_and_begun_again() -> None:

@@ -38,6 +38,7 @@ from pillarbox.deliver.suspects import Suspects
 from pillarbox.deliver.verdict import Judge, schedule_of
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import Sink
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.policy.queue import QueueFor, QueueKey, RecipientState
 from pillarbox.policy.retry import cap_wait
 from pillarbox.smtp.address import Mailbox
@@ -164,7 +165,7 @@ class Deliverer:
         """
         await self._suspects.find()
         self._recorder.run()
-        self._spawn(self._scheduler.run(), "deliver: reading back")
+        self._tasks.add(keep_on(self._scheduler.run, "deliver: reading back"))
         self._spawn(self._suspects.run(), "deliver: suspects")
         self._spawn(self._bring_near(), "deliver: due times")
 

@@ -18,6 +18,7 @@ from pillarbox.clock import Clock
 from pillarbox.deliver.job import Job
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import Sink, StoreFailed, StoreRecovered
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.store.group import GroupCommit
 from pillarbox.store.port import Fenced, KeptMessage, Settlement, StoreFull, StoreUnavailable
 
@@ -81,10 +82,9 @@ class Recorder:
 
     def run(self) -> None:
         """Start writing."""
-        loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._write_starts(), name="deliver: start marks"),
-            loop.create_task(self._write_results(), name="deliver: results"),
+            keep_on(self._write_starts, "deliver: start marks"),
+            keep_on(self._write_results, "deliver: results"),
         ]
 
     async def stop(self) -> None:

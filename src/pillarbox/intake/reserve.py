@@ -10,6 +10,7 @@ import asyncio
 from typing import Final, Protocol
 
 from pillarbox.errors import PillarboxError
+from pillarbox.intake.keeping_on import keep_on
 
 __all__ = ["Disk", "DiskReserve", "reserve_for"]
 
@@ -66,7 +67,7 @@ class DiskReserve:
     async def start(self) -> None:
         """Look now, and then every second until ``stop``."""
         await self.look()
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._watcher = keep_on(self._watch, "room on the disk")
 
     async def stop(self) -> None:
         """Look no more."""

@@ -14,7 +14,7 @@ from pillarbox.access.node_key import NodeKey, read_node_key
 from pillarbox.clock import Clock
 from pillarbox.config.settings import Settings
 from pillarbox.errors import PillarboxError
-from pillarbox.node.keeping_on import keep_on
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.store.port import Store
 
 __all__ = ["Access"]

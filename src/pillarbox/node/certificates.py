@@ -16,8 +16,8 @@ from pillarbox.clock import Clock
 from pillarbox.config.settings import AcmeChallenge, Settings
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.events.types import CertificateExpires, Sink
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.net.pages import Page, PageServer
-from pillarbox.node.keeping_on import keep_on
 from pillarbox.node.policy_pages import PolicyPages, bind_https, https_addresses, policy_pages
 from pillarbox.receive.binding import bind, close_all
 from pillarbox.receive.certificate import expires_at

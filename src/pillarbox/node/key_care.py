@@ -16,6 +16,7 @@ from pillarbox.clock import Clock
 from pillarbox.config.settings import DkimDomainSettings, Settings
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import DkimKeyChanged, Sink
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.keyring.inspection import inspect
 from pillarbox.keyring.kept_key import KeptKey
 from pillarbox.keyring.port import KeyStore
@@ -23,7 +24,6 @@ from pillarbox.keyring.publication import publication
 from pillarbox.keyring.ring import KeyRing, make_key_store
 from pillarbox.keyring.rotation import activate, algorithms_of, make_keys, retire, see
 from pillarbox.node.adapters import make_authorities
-from pillarbox.node.keeping_on import keep_on
 from pillarbox.policy.key_life import KeyState
 
 __all__ = ["KeyCare"]

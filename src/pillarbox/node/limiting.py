@@ -19,11 +19,11 @@ from pillarbox.config.settings import CheckAction, ListenerKind, Settings
 from pillarbox.control import protocol as p
 from pillarbox.errors import PillarboxError
 from pillarbox.events.types import Sink
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.limits.ban_keeper import BanKeeper
 from pillarbox.limits.ledger import RateLedger
 from pillarbox.limits.rates import RateTable
 from pillarbox.mailauth.resolver import Resolver
-from pillarbox.node.keeping_on import keep_on
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.receive.checks import Check
 from pillarbox.receive.guesses import Guesses

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from socket import socket
 from typing import Final
@@ -15,9 +14,9 @@ from typing import Final
 from pillarbox.clock import Clock
 from pillarbox.config.settings import MtaStsMode, Settings, StsDomainSettings
 from pillarbox.errors import PillarboxError
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.mailauth.mta_sts import Mode, Policy, StsRecord, policy_host
 from pillarbox.net.pages import Page, PageServer
-from pillarbox.node.keeping_on import keep_on
 from pillarbox.receive.binding import bind, close_all
 from pillarbox.receive.certificates import certificate_files
 from pillarbox.receive.tls import ServerTls, TlsProfile
@@ -36,7 +35,6 @@ _PATH: Final = "/.well-known/mta-sts.txt"
 _LOOK_EVERY: Final = 60.0  # seconds between two looks at the certificates
 _TESTING_AGE: Final = 86_400
 _AGE: Final = 14 * 86_400  # RFC 8461 §3.2 speaks of weeks, or more
-_ID_LENGTH: Final = 20  # of at most 32 (RFC 8461 §3.1)
 
 
 def own_policy(settings: StsDomainSettings, hostname: str) -> Policy:
@@ -56,7 +54,7 @@ def own_policy(settings: StsDomainSettings, hostname: str) -> Policy:
 
 def own_record(policy: Policy) -> StsRecord:
     """Return the record to publish; its id is another one when the policy is."""
-    return StsRecord(hashlib.sha256(str(policy).encode()).hexdigest()[:_ID_LENGTH])
+    return StsRecord.of(policy)
 
 
 def bind_https(settings: Settings) -> tuple[socket, ...]:

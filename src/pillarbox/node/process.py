@@ -70,9 +70,11 @@ async def run_until_signal(node: Node, notify: Callable[[str], None] = lambda _s
 
     async def read_again() -> None:
         notify("RELOADING=1")
-        with contextlib.suppress(PillarboxError):  # an event tells why; the node goes on
-            await steering.reload()
-        notify("READY=1")
+        try:
+            with contextlib.suppress(PillarboxError):  # an event tells why; the node goes on
+                await steering.reload()
+        finally:
+            notify("READY=1")
 
     def hang_up() -> None:
         task = loop.create_task(read_again())

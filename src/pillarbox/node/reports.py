@@ -15,11 +15,11 @@ from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.events.types import Event, Sink, StsPolicyNotFetched, TlsSessionMade
 from pillarbox.intake.door import Door
 from pillarbox.intake.inspection import Inspector
+from pillarbox.intake.keeping_on import keep_on
 from pillarbox.mailauth.dmarc import Finder, Mode
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.net.addresses import is_public
 from pillarbox.net.tls import TlsContexts
-from pillarbox.node.keeping_on import keep_on
 from pillarbox.policy.recipients import LocalDomains
 from pillarbox.reports.counts import Counts
 from pillarbox.reports.daily import DailyReports

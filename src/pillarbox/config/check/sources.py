@@ -124,8 +124,9 @@ def _directories(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _names_credentials(settings: Settings) -> bool:
-    tables = (*settings.owner.values(), *settings.rule.values(), *settings.rate.values())
-    return any(name != "*" for table in tables for name in table.credentials or ())
+    named = [each.credentials for each in (*settings.rule.values(), *settings.owner.values())]
+    named += [each.credentials for each in settings.rate.values()]
+    return any(name != "*" for names in named if names for name in names)
 
 
 def _tokens(loaded: Loaded) -> Iterator[Finding]:
