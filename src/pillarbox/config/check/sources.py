@@ -124,7 +124,8 @@ def _directories(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _names_credentials(settings: Settings) -> bool:
-    named = [each.credentials for each in (*settings.rule.values(), *settings.owner.values())]
+    named = [each.credentials for each in settings.rule.values()]
+    named += [each.credentials for each in settings.owner.values()]
     named += [each.credentials for each in settings.rate.values()]
     return any(name != "*" for names in named if names for name in names)
 
