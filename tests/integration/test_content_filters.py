@@ -131,7 +131,9 @@ def test_a_filter_that_is_not_there_is_said_so() -> None:
     assert spamassassin.score == 6.2
 
 
-@pytest.mark.parametrize("address", ["https://localhost:11333", "ftp://a", "//"])
+@pytest.mark.parametrize(
+    "address", ["https://localhost:11333", "ftp://a", "//", "http://[", "http://a:99999"]
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     """A typing error in the settings is told at once."""
     with pytest.raises(PermanentError):

@@ -95,3 +95,19 @@ def test_who_does_not_answer_is_not_ready() -> None:
 def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
     """2, as for every command."""
     assert readyz(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "ftp://localhost", "http://a:99999/", "http://\x1b[2J"]
+)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    """2, without a traceback, and without what would steer a terminal."""
+    code, output = readyz(url)
+    assert (code, "is not an address" in output) == (2, True)
+    assert "\x1b" not in output
+
+
+def test_a_name_that_no_host_can_have_is_not_ready() -> None:
+    """A label of eighty characters is an answer, too."""
+    code, output = readyz(f"http://{'a' * 80}.example")
+    assert (code, "is not ready" in output) == (1, True)

@@ -71,14 +71,13 @@ def readyz(context: Context, url: str | None, wait: str | None, as_json: bool) -
 
 
 def _place(url: str) -> SplitResult:
-    place = urlsplit(url if "://" in url else f"http://{url}")
     try:
-        is_usable = place.scheme in {"http", "https"} and place.hostname and place.port != 0
+        place = urlsplit(url if "://" in url else f"http://{url}")
+        if place.scheme in {"http", "https"} and place.hostname and place.port != 0:
+            return place
     except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise click.BadParameter(f"{url!r} is not an address such as http://localhost:8025")
-    return place
+        pass
+    raise click.BadParameter(f"{url!r} is not an address such as http://localhost:8025")
 
 
 def _configured(context: Context) -> SplitResult:
@@ -104,7 +103,7 @@ def _problem(place: SplitResult) -> str:
             connection.request("GET", f"{place.path.rstrip('/')}/readyz")
             answer = connection.getresponse()
             body = answer.read(_MOST_ANSWER)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
         return getattr(error, "strerror", None) or str(error) or type(error).__name__
     if answer.status == http.HTTPStatus.OK:
         return ""

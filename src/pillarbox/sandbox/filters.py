@@ -61,10 +61,9 @@ class Rspamd:
         Raises:
             PermanentError: It is no address of a server.
         """
-        parts = urlsplit(url if "//" in url else f"//{url}")
-        if parts.scheme not in {"", "http"} or not parts.hostname:
+        scheme, self._host, self._port = _taken_apart(url if "//" in url else f"//{url}", _RSPAMD)
+        if scheme not in {"", "http"} or not self._host:
             raise PermanentError(f"{url!a} is no address such as http://localhost:11333")
-        self._host, self._port = parts.hostname, parts.port or _RSPAMD
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
         """Return what rspamd thinks of a mail."""
@@ -112,10 +111,9 @@ class SpamAssassin:
         Raises:
             PermanentError: It is no address of a server.
         """
-        parts = urlsplit(f"//{address}")
-        if not parts.hostname:
+        _, self._host, self._port = _taken_apart(f"//{address}", _SPAMD)
+        if not self._host:
             raise PermanentError(f"{address!a} is no address such as localhost:783")
-        self._host, self._port = parts.hostname, parts.port or _SPAMD
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
         """Return what SpamAssassin thinks of a mail."""
@@ -161,6 +159,15 @@ def _spamd_verdict(answer: bytes) -> SpamVerdict:
             if float(points)
         ),
     )
+
+
+def _taken_apart(url: str, port: int) -> tuple[str, str, int]:
+    """Return the scheme, the host and the port of a URL; no host where it is malformed."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or port
+    except ValueError:
+        return "", "", port
 
 
 def content_filters(*, rspamd: str = "", spamassassin: str = "") -> tuple[ContentFilter, ...]:

@@ -288,7 +288,11 @@ async def _fetch(shown_id: str, sandbox: str) -> bytes:
         PermanentError: There is none of this id, or the address is none.
         FetchFailed: No sandbox answers there.
     """
-    parts = urlsplit(sandbox)
+    try:
+        parts = urlsplit(sandbox)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise PermanentError(f"{sandbox!a} is no address such as {_SANDBOX}") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PermanentError(f"{sandbox!a} is no address such as {_SANDBOX}")
     host, is_tls = parts.hostname, parts.scheme == "https"
@@ -298,7 +302,7 @@ async def _fetch(shown_id: str, sandbox: str) -> bytes:
             Request("GET", host, path, authority=parts.netloc.rpartition("@")[2]),
             host,
             TlsContexts().verified() if is_tls else None,
-            port=parts.port or (443 if is_tls else 80),
+            port=port,
             most=_MOST,
             patience=_PATIENCE,
         )
