@@ -81,7 +81,7 @@ async def catching(
     projects: dict[str, SandboxProjectSettings] | None = None, **own: Any
 ) -> AsyncIterator[Running]:
     """Run a sandbox with these settings: SMTP on any port, in memory, without pages."""
-    chosen = {"smtp": ("127.0.0.1:0",), "http": (), "pop3": (), **own}
+    chosen = {"smtp": ("127.0.0.1:0",), "http": (), "pop3": (), "starttls": True, **own}
     settings = Settings(sandbox=SandboxSettings(**chosen), sandbox_project=projects or {})
     defects: list[BaseException] = []
     node = SandboxNode(settings, on_defect=lambda _where, error: defects.append(error))

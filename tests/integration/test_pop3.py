@@ -38,7 +38,9 @@ def run(
     """Run some work with a sandbox that holds some mail."""
 
     async def main() -> None:
-        own = SandboxSettings(smtp=("localhost:0",), http=(), pop3=("localhost:0",), **fields)
+        own = SandboxSettings(
+            smtp=("localhost:0",), http=(), pop3=("localhost:0",), starttls=True, **fields
+        )
         node = SandboxNode(Settings(sandbox=own, sandbox_project=projects or {}))
         await node.start()
         try:

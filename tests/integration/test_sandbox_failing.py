@@ -33,7 +33,7 @@ def run(work: Work, *, on_uvloop: bool = False, **fields: Any) -> None:
     projects = fields.pop("projects", {})
 
     async def main() -> None:
-        own = SandboxSettings(smtp=("localhost:0",), http=(), pop3=(), **fields)
+        own = SandboxSettings(smtp=("localhost:0",), http=(), pop3=(), starttls=True, **fields)
         node = SandboxNode(Settings(sandbox=own, sandbox_project=projects))
         await node.start()
         port = int(node.addresses.smtp[0].rpartition(":")[2])

@@ -23,7 +23,7 @@ def fetched(configuration: str, command: list[str], directory: Path) -> tuple[st
     """
 
     async def main() -> int:
-        own = SandboxSettings(smtp=("localhost:0",), http=(), pop3=("localhost:0",))
+        own = SandboxSettings(smtp=("localhost:0",), http=(), pop3=("localhost:0",), starttls=True)
         node = SandboxNode(Settings(sandbox=own))
         await node.start()
         try:

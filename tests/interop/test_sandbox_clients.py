@@ -106,6 +106,26 @@ def test_nodemailer_sends(secure: str, tmp_path: Path) -> None:
     with_sandbox(test, smtp=("localhost:0",), smtps=("localhost:0",))
 
 
+def test_nodemailer_needs_no_option(tmp_path: Path) -> None:
+    """A host and a port are enough: no STARTTLS is offered that Nodemailer would not trust."""
+    if not (NODE_MODULES / "nodemailer").exists():
+        pytest.skip("nodemailer is not installed (scripts/install-peers.sh)")
+
+    async def test(running: Running) -> None:
+        file = tmp_path / "send.cjs"
+        file.write_text(
+            'require("nodemailer").createTransport({host: "localhost", port: PORT})'
+            '.sendMail({from: "a@x.test", to: "b@y.test", subject: "plain", text: "x"})'.replace(
+                "PORT", str(running.port)
+            )
+        )
+        command = ["env", f"NODE_PATH={NODE_MODULES}", "node", str(file)]
+        await asyncio.to_thread(run, command)
+        assert await running.sandbox.latest("subject:plain") is not None
+
+    with_sandbox(test, smtp=("localhost:0",), starttls=None)
+
+
 def test_msmtp_sends() -> None:
     """What msmtp sends comes in with its own rules for line ends and dots."""
     text = "To: bob@example.org\nSubject: by msmtp\n\n.\n..\nlast\n"

@@ -164,8 +164,12 @@ def _megabytes(text: str) -> Values:
 
 
 def _certificate(key: str) -> Callable[[str], Values]:
-    # "sans:localhost,..." asks for a self-made one, which is what there is anyway.
-    return lambda text: {} if text.startswith("sans:") else {("sandbox", key): text}
+    def read(text: str) -> Values:
+        if text.startswith("sans:"):  # "sans:localhost,..." asks for a self-made one
+            return {("sandbox", "starttls"): True}
+        return {("sandbox", key): text}
+
+    return read
 
 
 def _tags(text: str) -> Values:

@@ -369,7 +369,7 @@ class SandboxNode:
             name: ListenerSettings(
                 kind=ListenerKind.SANDBOX,
                 bind=(),
-                starttls=own.starttls,
+                starttls=own.offers_starttls,
                 implicit_tls=name == _SMTPS,
             )
             for name, each in bound.items()
@@ -390,7 +390,8 @@ class SandboxNode:
         files = certificate_files(settings, _HOSTNAME, self._clock.now())
         if files:
             self.certificate = files[0].certificate
-            self._tls = partial(server_context, files[0])
+            if own.offers_starttls:
+                self._tls = partial(server_context, files[0])
         return Receiver(
             settings,
             hostname=_HOSTNAME,

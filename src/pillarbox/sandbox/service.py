@@ -294,7 +294,7 @@ class Sandbox:
             uptime=max(now - self._started_at, 0.0),
             auth=self.settings.logins.value,
             needs_login=self.settings.needs_login,
-            has_tls=self.settings.starttls or bool(self.addresses.smtps),
+            has_tls=self.settings.offers_starttls or bool(self.addresses.smtps),
             max_message_size=self.settings.max_message_size,
             can_release=self.releaser is not None,
             memory=_resident(),

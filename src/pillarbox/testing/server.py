@@ -36,7 +36,7 @@ class MailServer:
         Raises:
             PermanentError: There is no such option.
         """
-        settings = SandboxSettings(smtp=_ANYWHERE, smtps=_ANYWHERE, http=(), pop3=())
+        settings = SandboxSettings(smtp=_ANYWHERE, smtps=_ANYWHERE, http=(), pop3=(), starttls=True)
         options = dict(options or {})
         if isinstance(auth := options.get("auth"), str):
             options["auth"] = SandboxAuth(auth)

@@ -125,6 +125,12 @@ def _given(
     help="Whether mail without a login is refused; default: yes where users are named.",
 )
 @click.option(
+    "--starttls/--no-starttls",
+    default=None,
+    help="Offer STARTTLS, with a self-made certificate; default: no, since many programs would "
+    "use it, and not trust that.",
+)
+@click.option(
     "--http-user",
     "http_users",
     multiple=True,

@@ -68,7 +68,12 @@ class SandboxSettings:
     users_file: Path | None = setting(
         "File with such users, one a line; a password may be an argon2id or {SHA} hash.", None
     )
-    starttls: bool = setting("Whether STARTTLS is offered, with a self-made certificate.", True)
+    starttls: bool | None = setting(
+        "Whether STARTTLS is offered, with a self-made certificate unless there is another. "
+        "Default: where certificate or require_tls is set. Many programs use it wherever it is "
+        "offered, and then refuse a certificate that nobody has signed.",
+        None,
+    )
     certificate: Path | None = setting(
         "PEM file with a certificate to show instead of the self-made one.", None
     )
@@ -137,6 +142,13 @@ class SandboxSettings:
         if self.auth is not None:
             return self.auth
         return SandboxAuth.CHOSEN if self.users or self.users_file else SandboxAuth.ANY
+
+    @property
+    def offers_starttls(self) -> bool:
+        """Whether STARTTLS is offered."""
+        if self.starttls is not None:
+            return self.starttls
+        return self.certificate is not None or self.require_tls
 
     @property
     def needs_login(self) -> bool:
