@@ -165,9 +165,10 @@ def _taken_apart(url: str, port: int) -> tuple[str, str, int]:
     """Return the scheme, the host and the port of a URL; no host where it is malformed."""
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port or port
+        port = parts.port or port
     except ValueError:
         return "", "", port
+    return parts.scheme, parts.hostname or "", port
 
 
 def content_filters(*, rspamd: str = "", spamassassin: str = "") -> tuple[ContentFilter, ...]:
