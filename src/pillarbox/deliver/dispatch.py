@@ -145,7 +145,7 @@ class Dispatcher:
         return site.ready[0].recipients[0].queue.lane
 
     def _hire(self, site: Site) -> None:
-        site.workers += 1
+        site.hired()
         task = asyncio.get_running_loop().create_task(self._work(site), name=f"deliver: {site.key}")
         self._workers.add(task)
         task.add_done_callback(self._workers.discard)
@@ -194,6 +194,7 @@ class Dispatcher:
 
     async def _work(self, site: Site) -> None:
         hands = _Hands(site)
+        site.begin()
         try:
             while await self._next_job(hands):
                 job = site.ready.popleft()
@@ -214,11 +215,12 @@ class Dispatcher:
             return False
         if hands.turn >= _TURN and self._slots.is_contested:
             return False
-        if not site.ready:
+        while not site.ready:
             if hands.carrier is None or self.is_paused:
                 return False
-            await site.wait(self._delivery.idle_timeout)
-        return bool(site.ready)
+            if not await site.wait(self._delivery.idle_timeout):
+                return False
+        return True
 
     async def _let_go(self, hands: _Hands) -> None:
         carrier, hands.carrier = hands.carrier, None

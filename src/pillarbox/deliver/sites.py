@@ -54,6 +54,7 @@ class Site:
         self._failures = 0
         self._may_grow_at = 0.0
         self._idle: deque[asyncio.Future[bool]] = deque()
+        self._coming = 0  # workers that were hired or woken for a job, and have not come for it
 
     @property
     def allowed(self) -> int:
@@ -94,14 +95,24 @@ class Site:
 
     def wants_worker(self) -> bool:
         """Whether more connections would help, and may be."""
-        return self.workers < self.allowed and len(self.ready) > len(self._idle)
+        return self.workers < self.allowed and len(self.ready) > len(self._idle) + self._coming
+
+    def hired(self) -> None:
+        """Take note of a worker that will ``begin`` soon."""
+        self.workers += 1
+        self._coming += 1
+
+    def begin(self) -> None:
+        """Take note that a worker that was hired has come."""
+        self._coming -= 1
 
     def wake(self) -> None:
-        """Wake as many idle workers as there are jobs ready."""
-        for _ in range(min(len(self.ready), len(self._idle))):
+        """Wake as many idle workers as there are jobs that nobody comes for yet."""
+        for _ in range(min(len(self.ready) - self._coming, len(self._idle))):
             waiter = self._idle.popleft()
             if not waiter.done():
                 waiter.set_result(True)
+                self._coming += 1
 
     def dismiss(self) -> None:
         """Send idle workers home."""
@@ -110,18 +121,23 @@ class Site:
             if not waiter.done():
                 waiter.set_result(False)
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for a job to be ready, at most ``seconds``."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a job to be ready; return whether one was within ``seconds``.
+
+        By the time the worker comes for it, another may have taken it.
+        """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         self._idle.append(waiter)
         timer = loop.call_later(seconds, _give_up, waiter)
         try:
-            await waiter
+            return await waiter
         finally:
             timer.cancel()
             if waiter in self._idle:
                 self._idle.remove(waiter)
+            elif not waiter.cancelled() and waiter.result():
+                self._coming -= 1
 
     # --- pace -----------------------------------------------------------------------
 
