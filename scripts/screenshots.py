@@ -104,6 +104,31 @@ def plainly(path: str) -> Callable[[Visit], None]:
     return steps
 
 
+def compared() -> Callable[[Visit], None]:
+    """Return steps that set two mails side by side."""
+
+    def steps(visit: Visit) -> None:
+        visit.go()
+        for row in (0, 1):
+            visit.page.locator(".pick").nth(row).click(force=True)
+        visit.page.locator("[data-bulk=compare]").click()
+        visit.page.locator(".diff").first.wait_for()
+
+    return steps
+
+
+def dropping(visit: Visit) -> None:
+    """Drag a file over the list."""
+    visit.go()
+    visit.page.evaluate(
+        """() => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([""], "mail.eml"));
+          document.body.dispatchEvent(new DragEvent("dragenter", { dataTransfer: carried, bubbles: true }));
+        }"""
+    )
+
+
 EMPTY = (
     Picture("empty", at("/")),
     Picture("empty-dark", at("/"), DESKTOP | DARK),
@@ -141,10 +166,19 @@ FULL = (
     Picture("projects", at("/projects")),
     Picture("connect-dark", at("/connect"), DESKTOP | DARK),
     Picture("webhooks", at("/webhooks")),
+    Picture("new", at("/new")),
+    Picture("tags", at("/tags")),
+    Picture("settings-dark", at("/settings"), DESKTOP | DARK),
+    Picture("compare", compared()),
+    Picture("dropping", dropping),
+    Picture("without-scripts", plainly("/"), DESKTOP | {"java_script_enabled": False}),
+    Picture("tablet", mail(ORDER), {"viewport": {"width": 820, "height": 1180}}),
+    Picture("forced-colors", mail(EVENT), DESKTOP | DARK | {"forced_colors": "active"}),
     Picture("not-there", plainly("/mail/0000000000000")),
     Picture("phone-list", at("/"), PHONE),
     Picture("phone-message", mail(ORDER), PHONE),
     Picture("phone-checks-dark", mail(JOURNAL, "checks"), PHONE | DARK),
+    Picture("phone-connect-dark", at("/connect"), PHONE | DARK),
     Picture("phone-rail", clicking("/", "#open-rail"), PHONE),
 )  # fmt: skip
 MANY = (Picture("ten-thousand", at("/")), Picture("ten-thousand-dark", at("/"), DESKTOP | DARK))

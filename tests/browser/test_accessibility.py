@@ -22,7 +22,10 @@ def _findings(visit: Visit, where: str) -> list[str]:
     ]
 
 
-_PAGES = ("/", "/?q=is:unread", "/connect", "/rules", "/projects", "/webhooks")
+_PAGES = (
+    *("/", "/?q=is:unread", "/connect", "/rules", "/projects", "/webhooks"),
+    *("/new", "/tags", "/settings"),
+)
 _VIEWS = ("message", "headers", "files", "links", "checks", "session", "raw")
 _SHORT = (("/", "/rules"), ("message", "checks", "session"))
 

@@ -14,6 +14,7 @@ __all__ = ["Change", "Difference", "FieldChange", "differences"]
 _CONTEXT: Final = 3  # lines around what differs
 _MOST_LINES: Final = 3_000  # of each text; the time grows faster than they do
 _LONGEST_LINE: Final = 2_000  # characters
+_ALWAYS: Final = frozenset({"received", "message-id", "date", "dkim-signature", "return-path"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class FieldChange:
     name: str
     before: str  # "" where it is not there
     after: str
+    is_expected: bool  # no two mails have the same
 
 
 def differences(
@@ -57,12 +59,15 @@ def differences(
 
 
 def _fields(first: Mail, second: Mail) -> tuple[FieldChange, ...]:
+    """Return the fields that differ; those that always do come last."""
     before, after = _values(first), _values(second)
-    return tuple(
-        FieldChange(name, before.get(key, ("", ""))[1], after.get(key, ("", ""))[1])
+    nothing = ("", "")
+    changes = (
+        FieldChange(name, before.get(key, nothing)[1], after.get(key, nothing)[1], key in _ALWAYS)
         for key, (name, _) in {**after, **before}.items()
-        if before.get(key, ("", ""))[1] != after.get(key, ("", ""))[1]
     )
+    told = [change for change in changes if change.before != change.after]
+    return tuple(sorted(told, key=lambda change: change.is_expected))
 
 
 def _values(mail: Mail) -> dict[str, tuple[str, str]]:
