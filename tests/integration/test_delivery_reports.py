@@ -209,11 +209,11 @@ def old_server(*extensions: str) -> Script:
 
 
 def test_8bit_content_is_not_given_to_a_server_without_8bitmime() -> None:
-    """RFC 6152 §3: it bounces with 5.6.3, without a command, and the sender is told."""
+    """RFC 6152 §3: what cannot be encoded bounces with 5.6.3, and the sender is told."""
 
     async def test(rig: Rig) -> None:
         async with site(rig, "127.0.1.1", old_server("PIPELINING")) as talks:
-            content = "Subject: hello\r\n\r\nGrüße\r\n".encode()
+            content = "Subject: Grüße\r\n\r\nhello\r\n".encode()
             message = rig.message("bob@one.test", content=content)
             message = await send(rig, replace(message, has_8bit=True))
             (event,) = await rig.wait_for(RecipientBounced)
@@ -227,6 +227,30 @@ def test_8bit_content_is_not_given_to_a_server_without_8bitmime() -> None:
         assert sum(line.startswith("MAIL") for line in said(talks)) == 1
 
     in_rig(test, servers=("mx.sender.test",))
+
+
+def test_8bit_parts_are_encoded_for_a_server_without_8bitmime() -> None:
+    """RFC 6152 §3: the message is converted and arrives, and reads the same."""
+    taken: list[bytes] = []
+
+    async def script(talk: Talk) -> None:
+        await talk.hello("PIPELINING")
+        for verb, reply in (("MAIL", "250 ok"), ("RCPT", "250 ok"), ("DATA", "354 go")):
+            assert "BODY" not in await talk.hear(verb)
+            await talk.say(reply)
+        taken.append(await talk.content())
+        await talk.say("250 kept")
+        await talk.goodbye()
+
+    async def test(rig: Rig) -> None:
+        async with site(rig, "127.0.1.1", script):
+            content = "Subject: hello\r\n\r\nGrüße\r\n".encode()
+            await send(rig, replace(rig.message("bob@one.test", content=content), has_8bit=True))
+            await rig.wait_for(RecipientDelivered, 1)
+
+    in_rig(test, servers=("mx.sender.test",))
+    assert b"Content-Transfer-Encoding: quoted-printable\r\n" in taken[0]
+    assert b"Gr=C3=BC=C3=9Fe\r\n" in taken[0]
 
 
 def test_a_utf8_recipient_bounces_alone_where_smtputf8_is_missing() -> None:

@@ -22,12 +22,18 @@ from pillarbox.deliver.resolve import Host, Resolution
 from pillarbox.deliver.security import Refused, Secured
 from pillarbox.deliver.transport import Bounds, NoCarrier, Peer
 from pillarbox.events.types import Sink, TlsSessionMade
+from pillarbox.message.reencoding import in_seven_bits
 from pillarbox.net.channel import Channel, OpenFailed
 from pillarbox.net.dialer import Dialer
 from pillarbox.net.endpoint import ChannelOptions, Endpoint
 from pillarbox.net.opening import open_channel
 from pillarbox.net.tls import TlsContexts
-from pillarbox.net.transaction import RecipientOutcome, Transaction, TransactionResult
+from pillarbox.net.transaction import (
+    Content,
+    RecipientOutcome,
+    Transaction,
+    TransactionResult,
+)
 from pillarbox.smtp.client_outcome import Stage
 from pillarbox.smtp.client_plan import NO_REQUIRETLS
 from pillarbox.smtp.reply import Reply
@@ -106,6 +112,8 @@ class SmtpCarrier:
 
     async def carry(self, transaction: Transaction) -> TransactionResult:
         """Send a message; the first one's conversation tells of the opening, too."""
+        if transaction.has_8bit and not self._channel.extensions.eight_bit_mime:
+            transaction = _converted(transaction)
         result = await self._channel.transact(transaction)
         if result.chunking_failed:
             self._on_lie()
@@ -294,6 +302,16 @@ class SmtpTransport:
     def _avoid(self, address: str) -> None:
         now = self._dialing.clock.monotonic()
         self._avoided[address] = now + _AVOIDED_FOR
+
+
+def _converted(transaction: Transaction) -> Transaction:
+    """Return a transaction for a server without 8BITMIME (RFC 6152 §3), where that can be."""
+    content = transaction.content
+    # What is larger is not in memory; it fails, as what cannot be converted does.
+    octets = None if content.octets is None else in_seven_bits(content.octets)
+    if octets is None or transaction.envelope.smtputf8:
+        return transaction
+    return structs.replace(transaction, content=Content(len(octets), octets), has_8bit=False)
 
 
 def _can_reach(source: str, address: str) -> bool:

@@ -41,7 +41,7 @@ from pillarbox.intake.large import LargeContent, Written
 from pillarbox.intake.refusals import refusal_of
 from pillarbox.intake.rulings import ruled
 from pillarbox.intake.stamp import Stamped, Stamper
-from pillarbox.message.short_lines import with_short_lines
+from pillarbox.message.reencoding import with_short_lines
 from pillarbox.policy.queue import QueueFor, RecipientState
 from pillarbox.policy.ruling import Action, Ruling, strictest
 from pillarbox.smtp.envelope import Envelope, TlsRequired

@@ -1,6 +1,6 @@
 """Decides, before a word is said, what of a message can be sent to a server as it is.
 
-Mail is never converted in transit: where the server lacks what the message needs, the recipients
+Nothing is converted here: where the server lacks what the message needs, the recipients
 fail with a reply of our own (RFC 6152 §3, RFC 6531 §3.2, RFC 1870 §6.1, RFC 8689 §4.2.1).
 """
 

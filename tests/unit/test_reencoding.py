@@ -1,4 +1,4 @@
-"""Lines over 998 octets in what is submitted are encoded, so that it can be sent at all."""
+"""Contents that cannot be sent as they are become such that can, and read the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 import pytest
 from hypothesis import given, strategies as st
 
-from pillarbox.message.short_lines import with_short_lines
+from pillarbox.message.reencoding import in_seven_bits, with_short_lines
 
 LONG = "<p>" + "wörd " * 500 + "</p>"
 HEAD = "From: a@example.org\r\nSubject: x\r\n"
@@ -54,6 +54,32 @@ def test_only_the_parts_with_long_lines_are_encoded() -> None:
     assert longest(short) <= 76
 
 
+def test_8bit_parts_are_encoded_and_read_the_same() -> None:
+    """Attachments that are encoded already stay, signatures by DKIM stand in nobody's way."""
+    content = (
+        f"DKIM-Signature: v=1\r\n{HEAD}MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/mixed; boundary="b"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n'
+        "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße = alles\r\n"
+        "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n"
+        "--b--\r\n"
+    )
+    plain = in_seven_bits(content.encode())
+    assert plain is not None
+    assert plain.isascii()
+    assert text_of(plain).rstrip() == "Grüße = alles"
+    assert b"base64\r\n\r\neA==\r\n" in plain
+
+
+def test_8bit_octets_that_are_no_part_cannot_be_encoded() -> None:
+    """Those of a header, of a message within, or of what its author has signed."""
+    for head in (
+        "X: é\r\n",
+        "Content-Type: message/rfc822\r\n",
+        "Content-Type: multipart/signed\r\n",
+    ):
+        assert in_seven_bits(f"{HEAD}{head}\r\né\r\n".encode()) is None
+
+
 def test_a_mail_without_mime_becomes_mime() -> None:
     """The encoding would mean nothing otherwise."""
     short = with_short_lines(f"{HEAD}\r\n{'x' * 2_000}\r\n".encode())
@@ -91,3 +117,5 @@ def test_anything_is_left_alone_or_made_short(pieces: list[bytes]) -> None:
     """Whatever comes in, nothing is raised and no long line goes out."""
     short = with_short_lines(b"".join(pieces))
     assert short is None or longest(short) <= 998
+    plain = in_seven_bits(b"".join(pieces))
+    assert plain is None or plain.isascii()

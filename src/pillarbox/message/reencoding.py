@@ -1,20 +1,20 @@
-"""Lines that are too long for SMTP, made short by quoted-printable (RFC 2045 §6.7).
+"""Contents that SMTP cannot carry as they are, made fit by quoted-printable (RFC 2045 §6.7).
 
-A submission server may do that (RFC 6409 §8.4), and it is better than a bounce: no line of more
-than 998 octets may be sent (RFC 5321 §4.5.3.1.6). What is signed or encrypted as it stands is left
-alone, for it would not verify any more.
+Lines of more than 998 octets may never be sent (RFC 5321 §4.5.3.1.6), 8-bit octets not to a server
+without 8BITMIME (RFC 6152 §3). What is signed or encrypted by its author as it stands is left alone.
 """
 
 from __future__ import annotations
 
 from binascii import b2a_qp
+from collections.abc import Callable
 from typing import Final
 
 from pillarbox.message.header import HeaderLimits
 from pillarbox.message.transfer import IDENTITY
 from pillarbox.message.tree import Node, TreeLimits, read_tree
 
-__all__ = ["with_short_lines"]
+__all__ = ["in_seven_bits", "with_short_lines"]
 
 _LONGEST: Final = 998  # octets without CRLF (RFC 5322 §2.1.1)
 _LIMITS: Final = TreeLimits(
@@ -24,6 +24,8 @@ _LIMITS: Final = TreeLimits(
     header=HeaderLimits(max_size=64 * 1024, max_fields=1_000, max_field_size=64 * 1024),
 )
 _SEALED: Final = frozenset({"multipart/signed", "multipart/encrypted"})
+_COMPOSITE: Final = frozenset({"message", "multipart"})
+"""Types that must not be encoded (RFC 2045 §6.4)."""
 _SIGNATURES: Final = (b"dkim-signature", b"arc-seal")
 _ENCODING: Final = b"content-transfer-encoding"
 
@@ -31,34 +33,55 @@ _ENCODING: Final = b"content-transfer-encoding"
 def with_short_lines(content: bytes) -> bytes | None:
     """Return a message whose parts with long lines are encoded, or None where that is not right.
 
+    A submission server may do that before it signs (RFC 6409 §8.4); mail that comes signed would
+    not verify any more.
+
     Args:
         content: All of it, with CRLF line ends.
     """
     tree = read_tree(content, _LIMITS)
-    parts = tuple(tree.walk())
-    if any(name in tree.header for name in _SIGNATURES) or any(
-        part.media_type in _SEALED for part in parts
-    ):
+    if any(name in tree.header for name in _SIGNATURES):
         return None
+    return _reencoded(tree, _has_long_lines)
+
+
+def in_seven_bits(content: bytes) -> bytes | None:
+    """Return a message whose 8-bit parts are encoded, or None where that cannot be.
+
+    Signatures by DKIM do not survive it (RFC 6376 §5.3); the mail would not be delivered at all
+    otherwise.
+
+    Args:
+        content: All of it, with CRLF line ends.
+    """
+    return _reencoded(read_tree(content, _LIMITS), _is_not_plain)
+
+
+def _reencoded(tree: Node, is_unfit: Callable[[bytes], bool]) -> bytes | None:
+    """Encode the parts that are unfit; None if that does not make the message fit."""
+    parts = tuple(tree.walk())
+    if any(part.media_type in _SEALED for part in parts):
+        return None
+    content = tree.octets
     pieces: list[bytes] = []
     at = 0
     for part in parts:
-        if part.is_multipart or not _has_long_lines(part.body):
+        if part.is_multipart or not is_unfit(part.body):
             continue
         if part.encoding not in IDENTITY or part.media_type.partition("/")[0] in _COMPOSITE:
             return None
         pieces += (content[at : part.start], _encoded_header(part), _encoded(part.body))
         at = part.end
-    short = b"".join((*pieces, content[at:]))
-    return None if _has_long_lines(short) else short
-
-
-_COMPOSITE: Final = frozenset({"message", "multipart"})
-"""Types that must not be encoded (RFC 2045 §6.4)."""
+    fit = b"".join((*pieces, content[at:]))
+    return None if is_unfit(fit) else fit
 
 
 def _has_long_lines(octets: bytes) -> bool:
     return max(map(len, octets.split(b"\r\n"))) > _LONGEST
+
+
+def _is_not_plain(octets: bytes) -> bool:
+    return not octets.isascii()
 
 
 def _encoded(body: bytes) -> bytes:
