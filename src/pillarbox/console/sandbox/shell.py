@@ -26,7 +26,7 @@ _SHORTCUTS: Final = (
     ("#", "Delete"),
     ("c", "Compare the two that are selected"),
     ("z", "Undo"),
-    ("[ or ]", "The message's next and previous view"),
+    ("[ or ]", "The message's previous and next view"),
     ("/", "Search"),
     ("g i", "All mail"),
     ("g u", "Unread mail"),
