@@ -7,6 +7,9 @@ PYTHON ?= $(firstword $(shell for each in python3 python3.13 python3.12 python3.
 VENV ?= .venv
 BIN := $(VENV)/bin/
 
+# Bytecode is kept, also where the environment says otherwise: the tests start many interpreters.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test test-all suites bounces situations comparison check lint types imports shape format pictures screenshots bench faults lock clean
 
 help:                     ## this list
