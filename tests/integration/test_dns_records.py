@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from pillarbox.checkup.publishing import written
+from pillarbox.checkup.remark import Publish
 from pillarbox.cli.main import cli
+from pillarbox.dns.zone import ZoneResolver
 
 KEY = 'google._domainkey.org.example. TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="'
 
@@ -87,3 +92,61 @@ def test_the_keys_of_the_configuration_are_among_them() -> None:
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     """What cannot be meant is said."""
     assert records(*arguments).exit_code == 2
+
+
+def test_the_id_of_the_policy_follows_from_what_it_says() -> None:
+    """Another exchanger means another policy, and so another id, of letters and digits alone."""
+
+    def record(*arguments: str) -> str:
+        result = CliRunner().invoke(cli, ["dns", "records", "example.org", "--json", *arguments])
+        found = {one["name"]: one["value"] for one in json.loads(result.output)["records"]}
+        return str(found["_mta-sts.example.org"])
+
+    first, again, other = record(), record(), record("--mx", "mx.provider.example")
+    assert first == again != other
+    assert re.fullmatch(r"v=STSv1; id=[0-9a-z]{1,32};", first)
+
+
+def test_a_form_for_the_web_pages_of_providers() -> None:
+    """Names are relative to the zone, a priority has its own field, and text is not quoted."""
+    long_key = "v=DKIM1; k=rsa; p=" + "A" * 392
+    text = written(
+        [
+            Publish("example.org", "MX", "10 mx.example.net."),
+            Publish("s1._domainkey.example.org", "TXT", long_key),
+            Publish("25.2.0.192.in-addr.arpa", "PTR", "mail.example.org."),
+        ],
+        "panel",
+        zone="example.org",
+    )
+    rows = [line.split(maxsplit=3) for line in text.splitlines()]
+    assert rows[1] == ["MX", "@", "10", "mx.example.net"]
+    assert rows[2][:2] == ["TXT", "s1._domainkey"]
+    assert text.endswith(long_key)
+    assert "PTR" not in text
+
+
+def test_a_long_text_is_cut_into_strings_of_255_octets_before_it_is_quoted() -> None:
+    """No string is longer, none ends within an escape, and all of them together are the text."""
+    value = "a" * 254 + '"' + "b" * 300
+    line = written([Publish("example.org", "TXT", value)], "bind", zone="example.org")
+    answer = asyncio.run(ZoneResolver(line).txt("example.org"))
+    assert answer.records == (value.encode(),)
+    assert '\\""' in line
+
+
+def test_what_is_missing_of_mta_sts_comes_with_the_page_to_serve(tmp_path: Path) -> None:
+    """`check domain` writes the record and the policy that lists the exchangers."""
+    zone = tmp_path / "zone"
+    zone.write_text(
+        "example.org. MX 10 mx.example.org.\nmx.example.org. A 192.0.2.25\n"
+        'example.org. TXT "v=spf1 mx -all"\n_dmarc.example.org. TXT "v=DMARC1; p=reject"\n'
+    )
+    arguments = ["check", "domain", "example.org", "--zone", str(zone)]
+    result = CliRunner().invoke(cli, arguments)
+    assert "_mta-sts.example.org. 3600 IN TXT" in result.output
+    assert "_smtp._tls.example.org. 3600 IN TXT" in result.output
+    assert "mx: mx.example.org" in result.output
+    found = json.loads(CliRunner().invoke(cli, [*arguments, "--json"]).output)["findings"]
+    (page,) = [one["serve"] for one in found if one["serve"]]
+    assert page["url"] == "https://mta-sts.example.org/.well-known/mta-sts.txt"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from pillarbox.checkup.remark import Publish
-from pillarbox.mailauth.mta_sts import policy_host, record_name
+from pillarbox.mailauth.mta_sts import Mode, Policy, StsRecord, policy_host, record_name
 from pillarbox.mailauth.tls_rpt import record_name as report_name
 
-__all__ = ["NewDomain", "Planned", "policy_page", "records_of"]
+__all__ = ["NewDomain", "Planned", "policy_of", "records_of"]
 
 _MAX_AGE = 604_800  # seconds: a week, while the policy is tested
 _STEP = 10  # between the preferences of exchangers
@@ -32,7 +32,6 @@ class NewDomain:
     keys: tuple[Publish, ...] = ()  # of DKIM
     reports: str = ""  # the address for reports; "" for postmaster@DOMAIN
     authority: str = "letsencrypt.org"  # who may issue certificates; "" for anybody
-    policy_id: str = "1"  # of MTA-STS
     has_mail: bool = True
 
     @property
@@ -59,10 +58,9 @@ def records_of(plan: NewDomain) -> tuple[Planned, ...]:
     return tuple(_mail(plan) if plan.has_mail else _no_mail(plan.domain))
 
 
-def policy_page(plan: NewDomain) -> str:
-    """Return the MTA-STS policy that goes with the records (RFC 8461 §3.2)."""
-    lines = ["version: STSv1", "mode: testing", *(f"mx: {host}" for host in plan.hosts)]
-    return "\r\n".join([*lines, f"max_age: {_MAX_AGE}", ""])
+def policy_of(plan: NewDomain) -> Policy:
+    """Return the MTA-STS policy that goes with the records, to be served as a page."""
+    return Policy(mode=Mode.TESTING, max_age=_MAX_AGE, mx=plan.hosts)
 
 
 def _mail(plan: NewDomain) -> Iterator[Planned]:
@@ -102,7 +100,7 @@ def _transport(plan: NewDomain, reports: str) -> Iterator[Planned]:
         kind = "AAAA" if ":" in address else "A"
         yield Planned(Publish(policy_host(domain), kind, address), "shows the policy below")
     yield Planned(
-        Publish(record_name(domain), "TXT", f"v=STSv1; id={plan.policy_id};"),
+        Publish(record_name(domain), "TXT", str(StsRecord.of(policy_of(plan)))),
         "that there is a policy for TLS (MTA-STS); a new id at each change of it",
     )
     if plan.authority:

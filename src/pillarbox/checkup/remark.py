@@ -11,6 +11,7 @@ from pillarbox.findings import Finding, Level
 __all__ = [
     "BLAMED",
     "Area",
+    "Page",
     "Publish",
     "Remark",
     "RemarkMaker",
@@ -57,6 +58,14 @@ class Publish:
     value: str  # of a TXT record: its text, not yet cut into strings
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page to serve by HTTPS, as text/plain."""
+
+    url: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
     """One thing that was looked at, why it matters, and the exact way to put it right."""
@@ -70,6 +79,7 @@ class Remark:
     evidence: tuple[str, ...] = ()
     points: int = 0  # taken off the area's points
     publish: tuple[Publish, ...] = ()
+    page: Page | None = None  # that goes with what is published
 
 
 class RemarkMaker(Protocol):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.new_domain import NewDomain, Planned, policy_page, records_of
-from pillarbox.checkup.publishing import FORMATS, written
+from pillarbox.checkup.new_domain import NewDomain, Planned, policy_of, records_of
+from pillarbox.checkup.publishing import FORM_NAMES, FORMATS, written
 from pillarbox.checkup.remark import Publish
 from pillarbox.cli.check.target import read_host
 from pillarbox.cli.context import Context, pass_context
@@ -24,8 +24,6 @@ from pillarbox.mailauth.mta_sts import policy_url
 from pillarbox.reports.digest.senders import known_sender
 
 __all__ = ["dns"]
-
-_NAMES: Final = {"bind": "BIND", "cloudflare": "Cloudflare", "route53": "Route 53"}
 
 
 @click.group()
@@ -110,7 +108,7 @@ def records(
     if as_json:
         context.out.json(_object(plan, planned))
         return
-    text = written([one.publish for one in planned], form)
+    text = written([one.publish for one in planned], form, zone=plan.domain)
     if quiet:
         context.out.raw(f"{text}\n")
         return
@@ -165,13 +163,13 @@ def _print(
     rows = ((f"  {kind}", safe(name), why) for kind, name, why in dict.fromkeys(labels))
     out.table(columns, rows)
     out.line()
-    out.line(Text(f"records to publish ({_NAMES.get(form, 'Terraform')})", "quiet"))
+    out.line(Text(f"records to publish ({FORM_NAMES[form]})", "quiet"))
     for line in text.splitlines():
         out.line(f"  {line}")
     if plan.has_mail:
         out.line()
         out.line(Text(f"the page at {policy_url(plan.domain)}, as text/plain", "quiet"))
-        for line in policy_page(plan).splitlines():
+        for line in policy_of(plan).lines:
             out.line(f"  {line}")
         _print_rest(context, plan)
 
@@ -205,7 +203,7 @@ def _object(plan: NewDomain, planned: tuple[Planned, ...]) -> dict[str, Any]:
             }
             for one in planned
         ],
-        "policy": {"url": policy_url(plan.domain), "text": policy_page(plan)}
+        "policy": {"url": policy_url(plan.domain), "text": str(policy_of(plan))}
         if plan.has_mail
         else None,
     }

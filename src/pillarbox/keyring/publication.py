@@ -45,8 +45,8 @@ def publication(key: KeptKey, delegate: str = "") -> Publication:
 
 def zone_strings(value: str) -> str:
     """Return a text as the strings of a TXT record, in parentheses where there are several."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    strings = [f'"{escaped[at : at + _STRING]}"' for at in range(0, len(escaped), _STRING)]
+    pieces = [value[at : at + _STRING] for at in range(0, len(value), _STRING)] or [""]
+    strings = ['"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in pieces]
     if len(strings) == 1:
         return strings[0]
     return f"( {' '.join(strings)} )"

@@ -7,6 +7,7 @@ Nothing is fetched here: the fetcher requests ``policy_url``, takes no more than
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ MAX_POLICY_OCTETS: Final = 65_536  # RFC 8461 §3.3: "such as 64 kilobytes"
 MAX_AGE_SECONDS: Final = 31_557_600  # RFC 8461 §3.2: about a year; more counts as this
 FETCH_SECONDS: Final = 60.0  # RFC 8461 §3.3: "one minute is suggested"
 RETRY_SECONDS: Final = 300.0  # RFC 8461 §3.3: not again for five minutes after a failure
+_ID_LENGTH: Final = 20  # of at most 32 (RFC 8461 §3.1)
 _MAX_PATTERNS: Final = 200  # a domain has a handful of exchangers; its policy is not a list of all
 # The key of a policy is that of a field: a letter or a digit first (RFC 8461 §3.2).
 _LINE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*(.*?)[ \t]*")
@@ -71,6 +73,11 @@ class StsRecord:
 
     def __str__(self) -> str:
         return f"v=STSv1; id={self.id};"
+
+    @classmethod
+    def of(cls, policy: Policy) -> StsRecord:
+        """Return the record of a policy: its id is another one exactly when the policy is."""
+        return cls(hashlib.sha256(str(policy).encode()).hexdigest()[:_ID_LENGTH])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

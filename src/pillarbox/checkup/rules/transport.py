@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pillarbox.checkup.facts.domain import DomainFacts, HostFacts, PolicyFacts
-from pillarbox.checkup.remark import Area, Publish, Remark, Status, remarks_of
+from pillarbox.checkup.remark import Area, Page, Publish, Remark, Status, remarks_of
 from pillarbox.mailauth.dane import Plan
-from pillarbox.mailauth.mta_sts import Mode, Policy, policy_url, record_name
+from pillarbox.mailauth.mta_sts import Mode, Policy, StsRecord, policy_url, record_name
 from pillarbox.mailauth.resolver import Outcome
 from pillarbox.mailauth.tls_rpt import parse_addresses, record_name as report_name
 
@@ -17,6 +18,7 @@ _sts_remark = remarks_of(Area.TRANSPORT, "PB-STS")
 _report_remark = remarks_of(Area.TRANSPORT, "PB-TLSRPT")
 _dane_remark = remarks_of(Area.TRANSPORT, "PB-DANE")
 
+_TESTING_AGE = 604_800  # a week, while it is tried
 _SHORT_AGE = 86_400  # seconds; RFC 8461 §3.2 thinks of weeks
 
 
@@ -43,19 +45,40 @@ def _sts(facts: DomainFacts) -> Iterator[Remark]:
             "Publish one record, with a new id at each change of the policy.",
             tuple(text.decode("utf-8", "backslashreplace") for text in found.answer.records),
             points=4,
-            publish=(Publish(record_name(facts.domain), "TXT", "v=STSv1; id=1;"),),
+            publish=_record(facts, _suggested(facts)),
         )
     elif found.record is None:
-        yield _sts_remark(
-            Status.INFO,
-            3,
-            "There is no MTA-STS policy",
-            "Without it, or DANE, who sits on the way can have senders go on without TLS.",
-            f"Serve a policy at {policy_url(facts.domain)}, first with mode: testing.",
-            points=0 if _has_dane(facts) else 3,
-        )
+        yield from _missing(facts)
     else:
         yield from _policy(facts, found)
+
+
+def _missing(facts: DomainFacts) -> Iterator[Remark]:
+    remark = _sts_remark(
+        Status.INFO,
+        3,
+        "There is no MTA-STS policy",
+        "Without it, or DANE, who sits on the way can have senders go on without TLS.",
+        f"Serve a policy at {policy_url(facts.domain)}, first with mode: testing; then publish the"
+        " record.",
+        points=0 if _has_dane(facts) else 3,
+    )
+    policy = _suggested(facts)
+    if not policy.mx or _has_dane(facts):
+        yield remark
+        return
+    page = Page(policy_url(facts.domain), str(policy))
+    yield replace(remark, publish=_record(facts, policy), page=page)
+
+
+def _suggested(facts: DomainFacts) -> Policy:
+    """Return the policy to begin with: it lists the exchangers, and asks for reports only."""
+    hosts = tuple(host.name for host in facts.hosts or ())
+    return Policy(mode=Mode.TESTING, max_age=_TESTING_AGE, mx=hosts)
+
+
+def _record(facts: DomainFacts, policy: Policy) -> tuple[Publish, ...]:
+    return (Publish(record_name(facts.domain), "TXT", str(StsRecord.of(policy))),)
 
 
 def _policy(facts: DomainFacts, found: PolicyFacts) -> Iterator[Remark]:
@@ -92,7 +115,8 @@ def _match(facts: DomainFacts, policy: Policy) -> Iterator[Remark]:
     evidence = (f"policy: {' '.join(policy.mx) or '-'}", f"MX: {' '.join(hosts) or '-'}")
     if policy.mode is not Mode.NONE and strangers:
         is_enforced = policy.mode is Mode.ENFORCE
-        yield _sts_remark(
+        mended = replace(policy, mx=(*policy.mx, *strangers))
+        remark = _sts_remark(
             Status.FAIL if is_enforced else Status.WARN,
             6,
             f"The MTA-STS policy does not list {', '.join(strangers)}",
@@ -103,7 +127,9 @@ def _match(facts: DomainFacts, policy: Policy) -> Iterator[Remark]:
             " give the record a new id.",
             evidence,
             points=8 if is_enforced else 4,
+            publish=_record(facts, mended),
         )
+        yield replace(remark, page=Page(policy_url(facts.domain), str(mended)))
         return
     modes = {
         Mode.ENFORCE: (Status.PASS, 0, "is enforced"),

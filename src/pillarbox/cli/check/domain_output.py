@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.table import Column
 from rich.text import Text
 
-from pillarbox.checkup.publishing import written
+from pillarbox.checkup.publishing import FORM_NAMES, written
 from pillarbox.checkup.remark import BLAMED, Area, Publish, Remark, Status
 from pillarbox.checkup.rules.bulk import Rule
 from pillarbox.checkup.rules.domain import DomainReport
@@ -52,7 +52,7 @@ def print_domain(
         # Of what is only worth knowing, the evidence matters where something can be done.
         is_told = remark.status is not Status.INFO or bool(remark.fix) or level == "verbose"
         print_remark(out, remark, has_evidence=is_told)
-    _print_records(out, report.remarks, form)
+    _print_records(out, report, form)
     _print_bulk(out, report.bulk)
     if level == "verbose":
         out.line()
@@ -106,15 +106,19 @@ def _row(area: Area, points: str, word: Text, text: str) -> tuple[Text, Text, Te
     return Text(f"  {area.value}"), Text(points), word, Text(safe(text), "quiet")
 
 
-def _print_records(out: Out, remarks: tuple[Remark, ...], form: str) -> None:
-    text = written(_to_publish(remarks), form)
+def _print_records(out: Out, report: DomainReport, form: str) -> None:
+    text = written(_to_publish(report.remarks), form, zone=report.facts.domain)
     if not text:
         return
     out.line()
-    names = {"bind": "BIND", "cloudflare": "Cloudflare", "route53": "Route 53"}
-    out.line(Text(f"records to publish ({names.get(form, 'Terraform')})", style="quiet"))
+    out.line(Text(f"records to publish ({FORM_NAMES[form]})", style="quiet"))
     for line in text.splitlines():
         out.line(f"  {safe(line)}")
+    for page in filter(None, (remark.page for remark in report.remarks)):
+        out.line()
+        out.line(Text(f"the page to serve at {page.url}, as text/plain", style="quiet"))
+        for line in page.text.splitlines():
+            out.line(f"  {safe(line)}")
 
 
 def _to_publish(remarks: tuple[Remark, ...]) -> Iterator[Publish]:

@@ -124,4 +124,5 @@ def remark_object(remark: Remark) -> dict[str, Any]:
         "publish": [
             {"name": one.name, "type": one.type, "value": one.value} for one in remark.publish
         ],
+        "serve": {"url": remark.page.url, "text": remark.page.text} if remark.page else None,
     }
