@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from fastapi import APIRouter
@@ -76,23 +77,16 @@ class _NewMail:
     @takes_body(_LARGEST)
     async def bring(self, request: Request) -> Response:
         """Take in the mails of files: each is one mail, or an mbox of many."""
-        parts = list(parts_of(await request.body(), request.headers.get("content-type", "")))
-        given = {
-            part.name: part.content.decode("utf-8", "replace")
-            for part in parts
-            if part.name != _FILE
-        }
-        project = given.get("project") or None
-        count, refused = 0, []
-        for part in parts:
-            if part.name != _FILE or not part.content:
-                continue
-            for octets in _mails_in(part.content):
-                try:
-                    await self._desk.sandbox.ingest(octets, project=project)
-                    count += 1
-                except PillarboxError as error:
-                    refused.append(f"{part.filename}: {error}")
+        body, kind = await request.body(), request.headers.get("content-type", "")
+        project, mails = await asyncio.to_thread(_brought, body, kind)
+        count = 0
+        refused: list[str] = []
+        for filename, octets in mails:
+            try:
+                await self._desk.sandbox.ingest(octets, project=project)
+                count += 1
+            except PillarboxError as error:
+                refused.append(f"{filename}: {error}")
         if not count and not refused:
             raise Problem(422, "There is no mail in it. Choose .eml files, or an mbox.")
         said = f"{count:,} {'message' if count == 1 else 'messages'} brought in"
@@ -118,8 +112,15 @@ class _NewMail:
         )
 
 
-def _mails_in(octets: bytes) -> tuple[bytes, ...]:
-    """Return the mails of a file: one, or those of an mbox."""
-    if octets.startswith(_MBOX):
-        return tuple(read_mbox(octets))
-    return (octets,)
+def _brought(body: bytes, kind: str) -> tuple[str | None, list[tuple[str, bytes]]]:
+    """Return which project a form names, and the mails in its files with the files' names."""
+    project: str | None = None
+    mails: list[tuple[str, bytes]] = []
+    for part in parts_of(body, kind):
+        if part.name == "project":
+            project = part.content.decode("utf-8", "replace") or None
+        elif part.name == _FILE and part.content:
+            is_box = part.content.startswith(_MBOX)
+            found = read_mbox(part.content) if is_box else (part.content,)
+            mails += [(part.filename, octets) for octets in found]
+    return project, mails
