@@ -57,9 +57,14 @@ def _configured() -> tuple[str, int]:
 
 
 def _send(message: EmailMessage, smtp: tuple[str, int], user: str, trusted: Path | None) -> None:
-    with smtplib.SMTP(*smtp, timeout=10) as client:
-        if trusted is not None:
-            client.starttls(context=ssl.create_default_context(cafile=str(trusted)))
+    with _connected(smtp, trusted) as client:
         if user:
             client.login(user, "secret")
         client.send_message(message)
+
+
+def _connected(smtp: tuple[str, int], trusted: Path | None) -> smtplib.SMTP:
+    if trusted is None:
+        return smtplib.SMTP(*smtp, timeout=10)
+    context = ssl.create_default_context(cafile=str(trusted))
+    return smtplib.SMTP_SSL(*smtp, timeout=10, context=context)

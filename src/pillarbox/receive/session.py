@@ -222,6 +222,7 @@ class ClientSession(asyncio.Protocol):
         self._flush()
         self._tls = TlsLayer(context)
         self._phase = Phase.HANDSHAKE
+        self._reason = "lost in the TLS handshake"  # by clients that do not trust the certificate
         self._expect_by(self.service.limits.tls_timeout)
 
     def end(self, reason: str) -> None:
@@ -348,6 +349,7 @@ class ClientSession(asyncio.Protocol):
     def _finish_handshake(self, tls: TlsLayer) -> None:
         service = self.service
         now = service.clock.now()
+        self._reason = "lost"
         service.sink(
             TlsNegotiated(
                 at=now,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -36,16 +37,17 @@ class MailServer:
         Raises:
             PermanentError: There is no such option.
         """
-        settings = SandboxSettings(smtp=_ANYWHERE, smtps=_ANYWHERE, http=(), pop3=(), starttls=True)
+        settings = SandboxSettings(smtp=_ANYWHERE, smtps=_ANYWHERE, http=(), pop3=())
         options = dict(options or {})
-        if isinstance(auth := options.get("auth"), str):
-            options["auth"] = SandboxAuth(auth)
         try:
+            if isinstance(auth := options.get("auth"), str):
+                options["auth"] = SandboxAuth(auth)
             self._settings = Settings(sandbox=replace(settings, **options))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise PermanentError(f"the sandbox has no such option: {error}") from error
         self._loop = asyncio.new_event_loop()
         self._node: SandboxNode | None = None
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="pillarbox-mail", daemon=True)
 
     def start(self) -> None:
@@ -54,20 +56,43 @@ class MailServer:
         Raises:
             PermanentError: It cannot be started as the options want it.
         """
+        self._process = os.getpid()
         self._thread.start()
-        self._node = self._await(self._start())
+        try:
+            self._node = self._await(self._start())
+        except BaseException:
+            self._end()
+            raise
 
     def stop(self) -> None:
-        """Stop it. Safe to call twice."""
+        """Stop it. Safe to call twice, and in a process that was forked."""
+        if os.getpid() != self._process:
+            return  # its thread runs in the process that started it
         node, self._node = self._node, None
         if node is not None:
             self._await(node.stop())
+        self._end()
+
+    def require_own_process(self) -> None:
+        """See that the server runs in this process.
+
+        Raises:
+            PermanentError: It runs in the one that this was forked from.
+        """
+        if os.getpid() != self._process:
+            raise PermanentError(
+                "the mail server runs in the process that this one was forked from; mail can be "
+                "sent to it from here, but has to be waited for there"
+            )
+
+    def _end(self) -> None:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_PATIENCE)
 
     def call(self, function: Callable[[Sandbox], Awaitable[_T]]) -> _T:
         """Do something with the sandbox, in its thread, and return what comes of it."""
+        self.require_own_process()
         result: _T = self._await(_with(function, self._running.sandbox))
         return result
 
@@ -104,7 +129,14 @@ class MailServer:
         return self._node
 
     def _await(self, awaitable: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(_PATIENCE)
+        future = asyncio.run_coroutine_threadsafe(awaitable, self._loop)
+        try:
+            return future.result(_PATIENCE)
+        except TimeoutError:
+            if future.done():  # it is the answer
+                raise
+            future.cancel()
+            raise TimeoutError(f"the mail server has not answered for {_PATIENCE:g} s") from None
 
     async def _start(self) -> SandboxNode:
         node = SandboxNode(self._settings)

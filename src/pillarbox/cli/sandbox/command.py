@@ -20,6 +20,7 @@ from pillarbox.config.settings import SandboxAuth, Settings, Unit
 from pillarbox.config.units import EXAMPLES, parse_quantity
 from pillarbox.events.event import Event
 from pillarbox.events.text import show_event
+from pillarbox.events.types import ConnectionClosed
 
 __all__ = ["sandbox"]
 
@@ -39,6 +40,8 @@ class _Quantity(click.ParamType[float]):
             self.fail(f"{value!r} is not a {self.name}: write {EXAMPLES[self._unit]}", param, ctx)
         return int(quantity) if self._unit is Unit.OCTETS else quantity
 
+
+_REFUSED: Final = ("lost in the TLS handshake", "TLS: TLSV1_ALERT_UNKNOWN_CA", "TLS: SSLV3_ALERT_")
 
 _DURATION: Final = _Quantity(Unit.SECONDS)
 _SIZE: Final = _Quantity(Unit.OCTETS)
@@ -171,8 +174,16 @@ def sandbox(
         settings = _with(settings, given)
         out.findings(findings, as_talk=True)
 
+        refusals = _Refusals(out)
+
+        def hear(event: Event) -> None:
+            refusals(event)
+            if verbose:
+                _tell(event)
+
         def ready(node: Any) -> None:
             """Say where it is, once it is there."""
+            refusals.certificate = str(node.certificate or "")
             if as_json:
                 out.json(describe(settings, node.addresses, str(node.certificate or "")))
             else:
@@ -180,7 +191,7 @@ def sandbox(
             sys.stdout.flush()
             notify_manager("READY=1")
 
-        run_sandbox(settings, sink=_tell if verbose else None, on_defect=_Defects(out), ready=ready)
+        run_sandbox(settings, sink=hear, on_defect=_Defects(out), ready=ready)
 
 
 def _with(settings: Settings, given: dict[str, Any]) -> Settings:
@@ -194,6 +205,27 @@ def _with(settings: Settings, given: dict[str, Any]) -> Settings:
 
 def _tell(event: Event) -> None:
     sys.stderr.write(show_event(event) + "\n")
+
+
+class _Refusals:
+    """Tells once of a program that refuses our certificate: no mail of it can come in."""
+
+    def __init__(self, out: Out) -> None:
+        self._out = out
+        self._is_told = False
+        self.certificate = ""
+
+    def __call__(self, event: Event) -> None:
+        if self._is_told or not isinstance(event, ConnectionClosed):
+            return
+        if not event.reason.startswith(_REFUSED):
+            return
+        self._is_told = True
+        self._out.error(
+            f"{event.client or 'a program'} broke off the TLS handshake: it does not trust the "
+            "certificate, so that its mail cannot come in",
+            f"Let it trust {self.certificate}, have it not use TLS here, or do not give --starttls.",
+        )
 
 
 class _Defects:

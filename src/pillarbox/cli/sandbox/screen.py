@@ -78,7 +78,7 @@ def _places(own: SandboxSettings, addresses: Addresses) -> list[tuple[str, str |
             shown = Text.assemble((f"{address:<26} ", "id"), (note if not number else "", "quiet"))
             rows.append((label if not number else "", shown))
 
-    tls = "plain and STARTTLS" if own.offers_starttls else "plain"
+    tls = "plain and STARTTLS" if own.offers_starttls else "plain (--starttls: TLS, too)"
     login = _LOGIN[own.logins]
     if own.logins in {SandboxAuth.ANY, SandboxAuth.CHOSEN}:
         login += ", or none" if not own.needs_login else "; needs a login"
