@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.access.failures import Application, FailureBook
 from pillarbox.config.loader import load
 from pillarbox.events.types import ConfigurationReloaded, DefectFound, Event
+from pillarbox.node.access import Remembering
 from pillarbox.node.node import Node
+from pillarbox.policy.autopsy import Autopsy, Cause
+from pillarbox.store.memory import MemoryStore
 
 CONFIGURATION = """
 [node]
@@ -105,3 +109,24 @@ def test_a_defect_in_following_credentials_does_not_end_it(
     asyncio.run(main())
     (told,) = [event for event in events if isinstance(event, DefectFound)]
     assert (told.where, told.error) == ("node: credentials", "RuntimeError: odd")
+
+
+def test_failed_logins_are_known_after_a_restart() -> None:
+    """They are written when something has changed, for the node that they happened at."""
+
+    async def main() -> None:
+        store = MemoryStore("main", lambda: 100.0)
+        await store.open()
+        book = FailureBook()
+        keeper = Remembering(book, store.notes, "main", lambda: 100.0)
+        await keeper.write()
+        assert not await store.notes.all("auth-failures", now=100.0)
+        program = Application("web-3", "192.0.2.1", ("PLAIN",))
+        book.failed(program, Autopsy(cause=Cause.BUSY), user="ann", listener="in", at=99.0)
+        await keeper.write()
+        for node, count in (("main", 1), ("other", 0)):
+            after = FailureBook()
+            await Remembering(after, store.notes, node, lambda: 100.0).read_back()
+            assert len(list(after)) == count
+
+    asyncio.run(main())

@@ -248,6 +248,21 @@ def test_failures_are_counted_by_program() -> None:
     assert dict(book)[web].count == 1
 
 
+def test_failures_are_known_again_after_a_restart() -> None:
+    """What was written is read back as it was, the latest only; what cannot be read is nothing."""
+    book = FailureBook()
+    for number in range(4):
+        program = Application(f"h{number}", "192.0.2.1", ("PLAIN", "LOGIN"))
+        autopsy = Autopsy(cause=Cause.FORMER_SECRET, credential="shop", changed_at=5.0)
+        book.failed(program, autopsy, user="shop", listener="in", at=number)
+    book.succeeded("h3", "192.0.2.1", 9.0)
+    after = FailureBook()
+    after.read_back(book.written(3))
+    assert list(after) == list(book)[:3]
+    after.read_back(b'[{"other": "version"}]')
+    assert len(list(after)) == 3
+
+
 def test_the_table_of_failures_is_bounded() -> None:
     """Whoever comes from many addresses with many names pushes out the oldest."""
     book = FailureBook()

@@ -6,10 +6,14 @@ The table is bounded; the application that has been quiet longest is dropped fir
 
 from __future__ import annotations
 
-from collections import Counter
+import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from pillarbox.policy.autopsy import Autopsy
 
@@ -36,11 +40,18 @@ class Failures:
     first_at: float
     last_at: float
     count: int = 0
-    causes: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, int] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
     last: Autopsy | None = None
     listener: str = ""
     recovered_at: float | None = None  # when the client came in again
+
+
+class _Kept(Struct, frozen=True):
+    """One application with its failures, as they are written down."""
+
+    application: Application
+    failures: Failures
 
 
 _Client = tuple[str, str]
@@ -51,6 +62,7 @@ class FailureBook:
 
     def __init__(self) -> None:
         """Nobody has failed."""
+        self.changes = 0  # since the start
         self._clients: dict[_Client, dict[tuple[str, ...], Failures]] = {}
 
     def failed(
@@ -65,6 +77,7 @@ class FailureBook:
             listener: Where.
             at: The wall clock.
         """
+        self.changes += 1
         client = (application.helo, application.client)
         programs = self._clients.pop(client, {})
         if len(self._clients) >= _MOST_CLIENTS:
@@ -80,7 +93,8 @@ class FailureBook:
         known.last_at = at
         known.last = autopsy
         known.listener = listener
-        known.causes[autopsy.cause.value] += 1
+        cause = autopsy.cause.value
+        known.causes[cause] = known.causes.get(cause, 0) + 1
         if user in known.users or len(known.users) < _MOST_USERS:
             known.users[user] = known.users.get(user, 0) + 1
 
@@ -89,9 +103,21 @@ class FailureBook:
         for failures in self._clients.get((helo, client), {}).values():
             if failures.recovered_at is None:
                 failures.recovered_at = at
+                self.changes += 1
 
     def __iter__(self) -> Iterator[tuple[Application, Failures]]:
         """Yield applications, the one that failed last first."""
         for (helo, client), programs in reversed(tuple(self._clients.items())):
             for mechanisms, failures in reversed(tuple(programs.items())):
                 yield Application(helo, client, mechanisms), failures
+
+    def written(self, most: int) -> bytes:
+        """Return the ``most`` applications that failed last, to be read back after a restart."""
+        return msgspec.json.encode([_Kept(*each) for each in itertools.islice(self, most)])
+
+    def read_back(self, octets: bytes) -> None:
+        """Know again what was written; what another version wrote is passed over."""
+        with contextlib.suppress(msgspec.MsgspecError):
+            for each in reversed(msgspec.json.decode(octets, type=list[_Kept])):
+                helo, client, mechanisms = each.application
+                self._clients.setdefault((helo, client), {})[mechanisms] = each.failures

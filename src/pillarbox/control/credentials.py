@@ -6,6 +6,7 @@ A secret that is generated here appears in one answer, and never again.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -181,7 +182,7 @@ class CredentialOperations:
                 first_at=failures.first_at,
                 last_at=failures.last_at,
                 count=failures.count,
-                causes=dict(failures.causes.most_common()),
+                causes=dict(Counter(failures.causes).most_common()),
                 users=list(failures.users),
                 cause=last.cause.value if last else "",
                 reason=str(last) if last else "",

@@ -9,17 +9,22 @@ from typing import Final, Self
 
 from pillarbox.access.assembly import AccessControl, build_access
 from pillarbox.access.directory import Directory
+from pillarbox.access.failures import FailureBook
 from pillarbox.access.issue import Issuer
 from pillarbox.access.node_key import NodeKey, read_node_key
 from pillarbox.clock import Clock
 from pillarbox.config.settings import Settings
 from pillarbox.errors import PillarboxError
 from pillarbox.intake.keeping_on import keep_on
+from pillarbox.store.notes import Note, NoteStore
 from pillarbox.store.port import Store
 
-__all__ = ["Access"]
+__all__ = ["Access", "Remembering"]
 
 _SETTLE_EVERY: Final = 60.0  # seconds
+_FAILURES: Final = "auth-failures"  # a note for each node
+_MOST_FAILURES: Final = 500  # applications that are known again after a restart
+_DAY: Final = 86_400.0
 
 
 class Access:
@@ -36,10 +41,11 @@ class Access:
         self.issuer = Issuer(key)
         self.key = key
         self._on_defect = on_defect
-        self._tasks = (
+        self._remembering: Remembering | None = None
+        self._tasks = [
             keep_on(directory.follow, "node: credentials"),
             keep_on(self._settle, "node: former secrets"),
-        )
+        ]
 
     @classmethod
     async def prepare(
@@ -73,6 +79,17 @@ class Access:
             on_defect=self._on_defect,
         )
 
+    async def remember(self, failures: FailureBook, notes: NoteStore, node: str) -> None:
+        """Read back whose logins failed before the restart, and write it down from now on.
+
+        Raises:
+            StoreUnavailable: The store is down.
+        """
+        remembering = Remembering(failures, notes, node, self.directory.now)
+        await remembering.read_back()
+        self._remembering = remembering
+        self._tasks.append(keep_on(remembering.follow, "node: failed logins"))
+
     async def stop(self) -> None:
         """Follow no more, and write when credentials were last used. Safe to call twice."""
         for task in self._tasks:
@@ -80,6 +97,8 @@ class Access:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(PillarboxError):  # the store is down, and they are lost
             await self.directory.flush_uses()
+            if self._remembering is not None:
+                await self._remembering.write()
 
     async def _settle(self) -> None:
         """Keep nothing of a secret that has ended by which anybody could log in."""
@@ -91,3 +110,55 @@ class Access:
                     with contextlib.suppress(PillarboxError):
                         await self.directory.store.save(settled)
             await asyncio.sleep(_SETTLE_EVERY)
+
+
+class Remembering:
+    """Carries what is known of failed logins over a restart."""
+
+    def __init__(
+        self, failures: FailureBook, notes: NoteStore, node: str, now: Callable[[], float]
+    ) -> None:
+        """Read and write nothing yet.
+
+        Args:
+            failures: What is known.
+            notes: Where it is kept, for a day.
+            node: Whose it is: each node has failures of its own.
+            now: The wall clock.
+        """
+        self._failures = failures
+        self._notes = notes
+        self._node = node
+        self._now = now
+        self._written = failures.changes
+
+    async def read_back(self) -> None:
+        """Know again what was written.
+
+        Raises:
+            StoreUnavailable: The store is down.
+        """
+        note = await self._notes.get(_FAILURES, self._node, now=self._now())
+        if note is not None:
+            self._failures.read_back(note.value)
+
+    async def write(self) -> None:
+        """Write what is known, if something has changed.
+
+        Raises:
+            StoreUnavailable: The store is down.
+        """
+        changes = self._failures.changes
+        if changes == self._written:
+            return
+        value = self._failures.written(_MOST_FAILURES)
+        note = Note(kind=_FAILURES, key=self._node, value=value, expires_at=self._now() + _DAY)
+        await self._notes.put([note])
+        self._written = changes
+
+    async def follow(self) -> None:
+        """Write again and again; ends by being canceled."""
+        while True:
+            await asyncio.sleep(_SETTLE_EVERY)
+            with contextlib.suppress(PillarboxError):  # the store is down: the next time
+                await self.write()

@@ -205,6 +205,7 @@ class Node:
         undo.push_async_callback(guards.reserve.stop)
         self.door = self._make_door(queues, guards)
         self.receiver = self._make_receiver(domains, await self._prepare_sandbox(undo))
+        await self.access.remember(self.receiver.failures, self.store.notes, settings.node.name)
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
         self._control = self._make_control()
