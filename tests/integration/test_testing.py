@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import shutil
 import smtplib
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests import shop
 
-from pillarbox.errors import PermanentError
+from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.testing.mailbox import Mailbox
 from pillarbox.testing.server import MailServer
 
@@ -257,7 +262,8 @@ def test_what_is_waited_for(mail: Mailbox, wanted: dict[str, object], fits: bool
         html='<p title="in the tag">in the page</p>',
     )
     if fits:
-        assert mail.wait_for(**wanted, timeout=0.01)  # type: ignore[arg-type]
+        found = mail.wait_for(**wanted, timeout=0.01)  # type: ignore[arg-type]
+        assert found is mail.messages[0]
     else:
         mail.expect_none(**wanted)  # type: ignore[arg-type]
         with pytest.raises(AssertionError, match="1 mail came"):
@@ -333,6 +339,8 @@ def test_nonsense_is_told(mail: Mailbox) -> None:
         mail.fail_next(code=250)
     with pytest.raises(PermanentError, match="no such option"):
         MailServer({"colour": "red"})
+    with pytest.raises(PermanentError, match="no such option"):
+        MailServer({"auth": "perhaps"})
 
 
 def test_clear_forgets(mail: Mailbox) -> None:
@@ -343,10 +351,104 @@ def test_clear_forgets(mail: Mailbox) -> None:
     mail.expect_none()
 
 
+def test_sessions_of_an_earlier_test_are_not_told_of(mail: Mailbox) -> None:
+    """An error names what belongs to this test, and what its server did before it forgot."""
+    mail.fail_next(code=550)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mail)
+    mail.clear()
+    with pytest.raises(AssertionError) as failed:
+        mail.wait_for(timeout=0)
+    assert "brought no mail" not in str(failed.value)
+
+
+def test_an_error_says_why_each_mail_does_not_fit(mail: Mailbox) -> None:
+    """The first thing that is different, and the beginning of a text."""
+    send(mail, "bob@example.com", subject="Order 7", text="Your code is\n4711. " + "x" * 100)
+    reasons: dict[str, dict[str, Any]] = {
+        "(other recipients)": {"to": "carl@example.com"},
+        "(another sender)": {"from_": "shop@"},
+        "(another subject)": {"subject": "order 8"},
+        "(another text: 'Your code is 4711. xxx": {"text": "4712"},
+        "(`where` does not hold)": {"where": lambda message: not message.subject},
+        "(`where`: There is no link": {"where": lambda message: message.link("Confirm")},
+    }
+    for reason, wanted in reasons.items():
+        with pytest.raises(AssertionError) as failed:
+            mail.wait_for(**wanted, timeout=0)
+        assert reason in str(failed.value)
+
+
+def test_a_mail_is_given_to_one_thread(mail: Mailbox) -> None:
+    """Programs that work in parallel do not get each other's mail twice."""
+    for _ in range(8):
+        send(mail)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: mail.wait_for(to="ann@example.com"), range(8)))
+    assert len({message.summary.id for message in found}) == 8
+
+
+def test_many_may_wait_in_an_event_loop(mail: Mailbox) -> None:
+    """They take no threads, which the program that sends may need."""
+
+    async def run() -> None:
+        waiting = [
+            asyncio.create_task(mail.wait_for_async(to=f"u{number}@example.com"))
+            for number in range(60)
+        ]
+        await asyncio.sleep(0)
+        for number in (59, 7):
+            await asyncio.to_thread(send, mail, f"u{number}@example.com")
+            assert (await waiting[number]).envelope_to == (f"u{number}@example.com",)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(run())
+    with pytest.raises(AssertionError, match="No mail to 'x' came"):
+        asyncio.run(mail.wait_for_async(to="x", timeout=0))
+
+
+def test_who_blocks_the_event_loop_is_told(mail: Mailbox) -> None:
+    """A program in the same loop could not send meanwhile."""
+
+    async def run() -> None:
+        mail.wait_for(timeout=0)
+
+    with pytest.raises(AssertionError, match=r"await wait_for_async\(\)"):
+        asyncio.run(run())
+
+
+def test_a_process_that_was_forked_is_told(mail: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no thread of the server: it neither waits in vain nor stops what is not its own."""
+    mine = os.getpid()
+    server = MailServer()
+    server.start()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: mine + 1)
+            with pytest.raises(PermanentError, match="forked"):
+                mail.wait_for()
+            with pytest.raises(PermanentError, match="forked"):
+                mail.clear()
+            server.stop()
+        send(Mailbox(server))
+    finally:
+        server.stop()
+
+
+def test_a_server_that_cannot_start_leaves_no_thread(mail: Mailbox) -> None:
+    """A port that is taken is told at once."""
+    threads = threading.active_count()
+    with pytest.raises(PillarboxError):
+        MailServer({"smtp": (f"localhost:{mail.port}",)}).start()
+    assert threading.active_count() == threads
+
+
 @pytest.fixture
 def own_server() -> Iterator[Mailbox]:
     """A server with options of its own."""
-    server = MailServer({"max_messages": 3, "http": ("localhost:0",), "auth": "chosen"})
+    server = MailServer({"max_messages": 3, "http": ("localhost:0",), "auth": "refuse"})
     server.start()
     yield Mailbox(server)
     server.stop()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +47,9 @@ class Mailbox:
         self._changed = threading.Condition()
         self._caught: dict[MessageId, CaughtMessage] = {}
         self._waited_for: set[MessageId] = set()
+        self._arrivals = 0  # how often mail came
+        self._wakers: list[Callable[[], None]] = []  # of those who wait in an event loop
+        self._cleared_at = 0.0  # seconds since 1970: what ended before is another test's
         server.call(self._listen)
 
     # --- where it is ------------------------------------------------------------------
@@ -120,12 +125,25 @@ class Mailbox:
         wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
         message = self._next(wanted, timeout)
         if message is None:
-            raise AssertionError(f"No {wanted} came within {timeout:g} s. {self._what_came()}")
+            raise AssertionError(self._nothing(wanted, timeout) + _hint_of_loop())
         return message
 
-    async def wait_for_async(self, *, timeout: float = 5.0, **wanted: Any) -> CaughtMessage:  # noqa: ASYNC109 - as in wait_for
-        """Do as ``wait_for``, and let the event loop go on meanwhile."""
-        return await asyncio.to_thread(self.wait_for, timeout=timeout, **wanted)
+    async def wait_for_async(
+        self,
+        *,
+        to: Pattern | None = None,
+        from_: Pattern | None = None,
+        subject: Pattern | None = None,
+        text: Pattern | None = None,
+        where: Callable[[CaughtMessage], bool] | None = None,
+        timeout: float = 5.0,  # noqa: ASYNC109 - as in wait_for
+    ) -> CaughtMessage:
+        """Do as ``wait_for``, and let the event loop go on meanwhile; takes no thread."""
+        wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
+        message = await self._next_async(wanted, timeout)
+        if message is None:
+            raise AssertionError(self._nothing(wanted, timeout))
+        return message
 
     def expect_none(
         self,
@@ -153,11 +171,11 @@ class Mailbox:
         wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
         message = self._next(wanted, within)
         if message is not None:
-            raise AssertionError(f"No {wanted} was expected. {self._what_came()}")
+            raise AssertionError(f"No {wanted} was expected, but {message!r} came.")
 
     def clear(self) -> None:
         """Forget what came."""
-        self._gone(self._server.call(lambda sandbox: sandbox.remove(Selection())).ids)
+        self._gone(self._server.call(self._clear))
 
     # --- failing on purpose -----------------------------------------------------------
 
@@ -247,11 +265,18 @@ class Mailbox:
         sandbox.inbox.on_kept(self._kept)
         sandbox.inbox.on_gone(self._gone)
 
+    async def _clear(self, sandbox: Sandbox) -> tuple[MessageId, ...]:
+        self._cleared_at = sandbox.clock.now()
+        return (await sandbox.remove(Selection())).ids
+
     def _kept(self, summaries: Sequence[Summary]) -> None:
         with self._changed:
             for summary in summaries:
                 self._caught[summary.id] = self._message(summary)
+            self._arrivals += 1
             self._changed.notify_all()
+            for wake in self._wakers:
+                wake()
 
     def _gone(self, messages: Sequence[MessageId]) -> None:
         with self._changed:
@@ -273,42 +298,99 @@ class Mailbox:
 
     def _next(self, wanted: Wanted, timeout: float) -> CaughtMessage | None:
         """Return the oldest mail that fits and was not waited for, once there is one."""
+        self._server.require_own_process()
         until = time.monotonic() + timeout
         looked_at: set[MessageId] = set()
         while True:
+            seen = self._arrivals
+            message = self._take(wanted, looked_at)
+            if message is not None:
+                return message
             with self._changed:
-                new = [
-                    (number, message)
-                    for number, message in self._caught.items()
-                    if number not in looked_at and number not in self._waited_for
-                ]
-            # Without the lock: the content of a mail comes from the thread that takes it, too.
-            for number, message in new:
-                if wanted.matches(message):
+                left = until - time.monotonic()
+                if not self._changed.wait_for(lambda: self._arrivals != seen, max(left, 0.0)):  # noqa: B023 - asked at once
+                    return None
+
+    async def _next_async(self, wanted: Wanted, timeout: float) -> CaughtMessage | None:  # noqa: ASYNC109 - as in wait_for
+        """Do as ``_next``, in an event loop and without a thread."""
+        self._server.require_own_process()
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        looked_at: set[MessageId] = set()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(changed.set)
+
+        with self._changed:
+            self._wakers.append(wake)
+        try:
+            async with asyncio.timeout(timeout):
+                while (message := self._take(wanted, looked_at)) is None:
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            return None
+        finally:
+            with self._changed:
+                self._wakers.remove(wake)
+        return message
+
+    def _take(self, wanted: Wanted, looked_at: set[MessageId]) -> CaughtMessage | None:
+        """Return the oldest mail that fits and nobody has, of those not looked at before."""
+        with self._changed:
+            new = [(n, m) for n, m in self._caught.items() if n not in looked_at]
+        # Without the lock: the content of a mail comes from the thread that takes it, too.
+        for number, message in new:
+            looked_at.add(number)
+            if number in self._waited_for or wanted.difference(message):
+                continue
+            with self._changed:
+                if number in self._caught and number not in self._waited_for:
                     self._waited_for.add(number)
                     return message
-                looked_at.add(number)
-            with self._changed:
-                if not (self._caught.keys() - looked_at - self._waited_for):
-                    left = until - time.monotonic()
-                    if left <= 0 or not self._changed.wait(left):
-                        return None
+        return None
 
-    def _what_came(self) -> str:
+    def _nothing(self, wanted: Wanted, timeout: float) -> str:
+        return f"No {wanted} came within {timeout:g} s. {self._what_came(wanted)}"
+
+    def _what_came(self, wanted: Wanted) -> str:
         messages = self.messages
         if messages:
-            shown = [_line(m, is_new=m.summary.id not in self._waited_for) for m in messages]
-            more = f"\n  and {len(shown) - _LISTED} before" if len(shown) > _LISTED else ""
-            what = f"{_number(len(shown), 'mail')} came:{more}\n" + "\n".join(shown[-_LISTED:])
+            shown = [self._line(each, wanted) for each in messages[-_LISTED:]]
+            left_out = len(messages) - len(shown)
+            more = f"\n  and {left_out} before" if left_out else ""
+            what = f"{_number(len(messages), 'mail')} came:{more}\n" + "\n".join(shown)
         else:
             what = "No mail came at all."
-        sessions = self._server.call(_sessions_without_mail)[:_SESSIONS]
-        return "\n".join([what, *map(_ending, sessions)])
+        sessions = [
+            session
+            for session in self._server.call(_sessions_without_mail)
+            if session.lines and session.lines[-1].at >= self._cleared_at
+        ]
+        return "\n".join([what, *map(_ending, sessions[:_SESSIONS])])
+
+    def _line(self, message: CaughtMessage, wanted: Wanted) -> str:
+        at = message.caught_at.strftime("%H:%M:%S.%f")[:-3]
+        sender, to = message.envelope_from or "<>", ", ".join(message.envelope_to)
+        is_old = message.summary.id in self._waited_for
+        why = "waited for before" if is_old else wanted.difference(message)
+        reason = f" ({why})" if why else ""
+        return f"  {at} from {sender} to {to}: {message.subject!r}{reason}"
+
+
+_starting: Final = threading.Lock()
+
+
+def shared_mailbox() -> Mailbox:
+    """Return the mailbox of this process, whose server is started once and stopped at its end."""
+    with _starting:
+        return _mailbox_of(os.getpid())
 
 
 @cache
-def shared_mailbox() -> Mailbox:
-    """Return the mailbox of this process, whose server is started once and stopped at its end."""
+def _mailbox_of(process: int) -> Mailbox:
+    """Return the mailbox of a process: one that was forked has none of its parent's threads."""
+    del process
     server = MailServer()
     server.start()
     atexit.register(server.stop)
@@ -319,11 +401,13 @@ async def _sessions_without_mail(sandbox: Sandbox) -> tuple[Transcript, ...]:
     return sandbox.sessions_without_mail()
 
 
-def _line(message: CaughtMessage, *, is_new: bool) -> str:
-    at = message.caught_at.strftime("%H:%M:%S.%f")[:-3]
-    sender, to = message.envelope_from or "<>", ", ".join(message.envelope_to)
-    seen = "" if is_new else " (waited for before)"
-    return f"  {at} from {sender} to {to}: {message.subject!r}{seen}"
+def _hint_of_loop() -> str:
+    """Return what to do where the program that sends may have had no chance to."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return ""
+    return "\nThe event loop of this thread stood still meanwhile: await wait_for_async() in it."
 
 
 def _ending(session: Transcript) -> str:

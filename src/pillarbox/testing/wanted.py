@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from pillarbox.testing.message import CaughtMessage
 
 __all__ = ["Pattern", "Wanted"]
+
+_SHOWN: Final = 80  # characters of a text
 
 Pattern = str | re.Pattern[str]
 """A text that is contained, whatever the case; or a regular expression that finds something."""
@@ -24,19 +27,17 @@ class Wanted:
     text: Pattern | None = None
     where: Callable[[CaughtMessage], bool] | None = None
 
-    def matches(self, message: CaughtMessage) -> bool:
-        """Whether a mail is like that."""
-        recipients = {*message.envelope_to, *message.to, *message.cc}
-        return (
-            (self.to is None or any(_is_address(self.to, each) for each in recipients))
-            and (
-                self.from_ is None
-                or any(_is_address(self.from_, s) for s in (message.from_, message.envelope_from))
-            )
-            and (self.subject is None or _contains(message.subject, self.subject))
-            and (self.text is None or _contains(message.words, self.text))
-            and (self.where is None or self.where(message))
-        )
+    def difference(self, message: CaughtMessage) -> str:
+        """Return why a mail is not like that, in a few words; "" where it is."""
+        if not _is_one(self.to, (*message.envelope_to, *message.to, *message.cc)):
+            return "other recipients"
+        if not _is_one(self.from_, (message.from_, message.envelope_from)):
+            return "another sender"
+        if self.subject is not None and not _contains(message.subject, self.subject):
+            return "another subject"
+        if self.text is not None and not _contains(message.words, self.text):
+            return f"another text: {_beginning(message.words)}"
+        return "" if self.where is None else _objection(self.where, message)
 
     def __str__(self) -> str:
         parts = [
@@ -54,6 +55,10 @@ class Wanted:
         return " ".join(["mail", *parts])
 
 
+def _is_one(wanted: Pattern | None, addresses: Iterable[str]) -> bool:
+    return wanted is None or any(_is_address(wanted, address) for address in addresses)
+
+
 def _is_address(wanted: Pattern, address: str) -> bool:
     """Whether an address is the one that is wanted: a whole one, or else a part of it."""
     if isinstance(wanted, str) and wanted.rpartition("@")[0]:
@@ -69,3 +74,16 @@ def _contains(text: str, wanted: Pattern) -> bool:
 
 def _shown(wanted: Pattern) -> str:
     return repr(wanted.pattern if isinstance(wanted, re.Pattern) else wanted)
+
+
+def _beginning(text: str) -> str:
+    words = " ".join(text.split())
+    return repr(words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…")
+
+
+def _objection(where: Callable[[CaughtMessage], bool], message: CaughtMessage) -> str:
+    """Return why ``where`` does not hold; a code or a link that is not there is no error here."""
+    try:
+        return "" if where(message) else "`where` does not hold"
+    except AssertionError as error:
+        return f"`where`: {str(error).partition(chr(10))[0]}"
