@@ -8,8 +8,27 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-LONGEST: Final = ("tests/faults/test_kill.py::",)
-"""How the names of tests begin that take several seconds each, from the longest on."""
+LONGEST: Final = (
+    "tests/faults/test_memory.py::",
+    "tests/interop/test_testssl.py::",
+    "tests/comparison/test_comparison.py::",
+    "tests/faults/test_kill.py::",
+    "tests/integration/test_testing.py::test_the_examples_of_pytest_in_many_processes",
+    "tests/browser/test_accessibility.py::",
+    "tests/faults/test_store_crashes.py::",
+    "tests/faults/test_postgres_down.py::",
+    "tests/faults/test_outages.py::",
+    "tests/faults/test_disk_full.py::",
+    "tests/browser/test_hostile_mail.py::",
+    "tests/property/test_store_models.py::",
+    "tests/integration/test_delivery.py::test_a_dead_site_is_dialed_once_and_not_once_a_message",
+    "tests/integration/test_delivery.py::test_a_backlog_is_read_back_in_parts",
+    "tests/integration/test_notifications.py::test_a_delay_is_told_once_after_four_hours",
+    "tests/suites/test_suites.py::test_the_suite_passes_but_for_its_known_differences[caniemail",
+    "tests/interop/test_servers.py::",
+    "tests/interop/test_chunking.py::",
+)
+"""How the names of tests begin that take seconds each, from the longest on."""
 
 
 def longest_first(items: Sequence[T], workers: int, *, name: Callable[[T], str]) -> list[T]:
