@@ -215,3 +215,24 @@ def test_name_servers_are_asked_by_the_new_settings(tmp_path: Path) -> None:
         resolver = node.resolver._resolver
         assert await rig.reload("[dns]\nservers = ['127.0.0.1:5']\n") == ["dns.servers: in force"]
         assert node.resolver._resolver is not resolver
+
+
+def test_certificates_are_fetched_from_a_reload_on(tmp_path: Path) -> None:
+    """A certificate that is new in the configuration is asked for without a restart."""
+    wanted = (
+        "[certificate.web]\nnames = ['mx.local.test']\n"
+        "[acme]\ndirectory = 'https://127.0.0.1:1/'\nhttp_bind = ['127.0.0.1:0']\n"
+        "agree = true\n"
+    )
+
+    @steered(tmp_path)
+    async def _(rig: Steered, node: Node) -> None:
+        assert node.certificates._renewing is None
+        await rig.reload(wanted)
+        assert node.certificates._renewing is not None
+        (server,) = node.certificates._server._servers
+        address = server.sockets[0].getsockname()
+        await rig.reload("")
+        assert node.certificates._renewing is None
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
