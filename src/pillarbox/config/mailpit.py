@@ -34,7 +34,11 @@ Values = dict[Address, object]
 _CHOSEN: Final[Values] = {("sandbox", "auth"): "chosen"}
 
 # Who may get released mail, and who never: regular expressions there, patterns here.
-_LISTS: Final = {"ALLOWED_RECIPIENTS": "recipients", "BLOCKED_RECIPIENTS": "blocked"}
+_LISTS: Final = {
+    "ALLOWED_RECIPIENTS": "recipients",
+    "MATCHING": "recipients",  # to these by itself, and to nobody else at all
+    "BLOCKED_RECIPIENTS": "blocked",
+}
 _ALTERNATIVES: Final = re.compile(r"\((?P<grouped>[^()]*)\)\$|(?P<single>[^()|]*)\$")
 _WHO: Final = re.compile(
     r"(?P<local>\^[\w-]+|\^\.[*+]|\.[*+])?@(?P<domain>[\w-]+(\\\.[\w-]+)*)", re.ASCII
@@ -66,10 +70,11 @@ def with_mailpit_names(
                     values[address] = _converted(address, value)
                 except WrongValue as expected:
                     wrong.append(_wrong(name, expected))
-        elif word not in _ALIASES and word not in _NEEDLESS | _OF_RELAY:
+        elif word not in _ALIASES and word not in _NEEDLESS | _TOGETHER:
             ignored.append(name)
     unread = tuple(_unread_lists(environ))
-    for address, value in _relay(environ).items() if not unread else ():
+    together = _implicit_tls(environ) | ({} if unread else _relay(environ))
+    for address, value in together.items():
         values[address] = _converted(address, value)
     if wrong:
         raise ConfigError(wrong)
@@ -172,6 +177,11 @@ def _certificate(key: str) -> Callable[[str], Values]:
     return read
 
 
+def _spamassassin(text: str) -> Values:
+    # Its other way, "postmark", is a service on the internet: mail would leave the machine.
+    return {("sandbox", "spamassassin"): "" if text == "postmark" else text}
+
+
 def _tags(text: str) -> Values:
     # Mailpit writes tag=search; "tag1=to:bob, tag2=from:ann".
     rules = [rule.strip().replace("=", ": ", 1) for rule in text.split(",") if rule.strip()]
@@ -202,15 +212,12 @@ def _relay(environ: Mapping[str, str]) -> Values:
     def said(word: str) -> str:
         return environ.get(f"{_PREFIX}SMTP_RELAY_{word}", "").strip()
 
-    host = said("HOST")
-    if not host:
-        return {}
-    is_implicit = said("TLS").lower() in _TRUE
-    user = f"{quote(said('USERNAME'), safe='')}@" if said("USERNAME") else ""
-    tls = "require" if said("STARTTLS").lower() in _TRUE else "may"
-    port = said("PORT") or "25"
-    url = f"smtps://{user}{host}:{port}" if is_implicit else f"smtp://{user}{host}:{port}?tls={tls}"
-    values: Values = {("sandbox_release", "relay"): url, ("sandbox_release", "recipients"): ["*"]}
+    if not said("HOST"):
+        return _forward(environ)
+    values: Values = {
+        ("sandbox_release", "relay"): _relay_url(said),
+        ("sandbox_release", "recipients"): ["*"],
+    }
     for word, key in _LISTS.items():
         if said(word):
             values["sandbox_release", key] = _people(said(word))
@@ -218,9 +225,47 @@ def _relay(environ: Mapping[str, str]) -> Values:
         values["sandbox_release", "password"] = said("PASSWORD")
     if said("RETURN_PATH"):
         values["sandbox_release", "return_path"] = said("RETURN_PATH")
-    if said("ALL").lower() in _TRUE:
+    if said("ALL").lower() in _TRUE or said("MATCHING"):
         values["sandbox_forward", _NAME, "search"] = ""
     return values
+
+
+def _forward(environ: Mapping[str, str]) -> Values:
+    """Return the relay by which all mail goes to a few; none without its host and whom."""
+
+    def said(word: str) -> str:
+        return environ.get(f"{_PREFIX}SMTP_FORWARD_{word}", "").strip()
+
+    people = [each.strip() for each in said("TO").split(",") if each.strip()]
+    if not (said("HOST") and people):
+        return {}
+    values: Values = {
+        ("sandbox_release", "relay"): _relay_url(said),
+        ("sandbox_release", "recipients"): people,
+        ("sandbox_forward", _NAME, "recipients"): people,
+    }
+    for word, key in (("PASSWORD", "password"), ("RETURN_PATH", "return_path")):
+        if said(word):
+            values["sandbox_release", key] = said(word)
+    return values
+
+
+def _relay_url(said: Callable[[str], str]) -> str:
+    """Return the address of the relay of which a group of variables speaks."""
+    user = f"{quote(said('USERNAME'), safe='')}@" if said("USERNAME") else ""
+    place = f"{user}{said('HOST')}:{said('PORT') or '25'}"
+    if said("TLS").lower() in _TRUE:
+        return f"smtps://{place}"
+    tls = "require" if said("STARTTLS").lower() in _TRUE else "may"
+    return f"smtp://{place}?tls={tls}"
+
+
+def _implicit_tls(environ: Mapping[str, str]) -> Values:
+    """Return the port that speaks TLS from the first octet, where that is required."""
+    if environ.get(f"{_PREFIX}SMTP_REQUIRE_TLS", "").strip().lower() not in _TRUE:
+        return {}
+    where = environ.get(f"{_PREFIX}SMTP_BIND_ADDR", "").strip() or "localhost:1025"
+    return {("sandbox", "smtp"): [], ("sandbox", "smtps"): [where]}
 
 
 def _people(expression: str) -> list[str]:
@@ -273,6 +318,10 @@ _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
     "SMTP_TLS_CERT": _certificate("certificate"),
     "SMTP_TLS_KEY": _certificate("key"),
     "SMTP_REQUIRE_STARTTLS": _own("require_tls"),
+    "SMTP_SSL_CERT": _certificate("certificate"),  # older names
+    "SMTP_SSL_KEY": _certificate("key"),
+    "SMTP_TLS_REQUIRED": _own("require_tls"),
+    "ENABLE_SPAMASSASSIN": _spamassassin,
     "SMTP_MAX_RECIPIENTS": _one("limits", "recipients_submission"),
     "UI_BIND_ADDR": _bind("http"),
     "UI_AUTH": _users("http_users"),
@@ -289,12 +338,24 @@ _ALIASES: Final[dict[str, Callable[[str], Values]]] = {
 }
 
 # Read together.
-_OF_RELAY: Final = frozenset(
-    f"SMTP_RELAY_{word}"
-    for word in (
-        "ALL", "ALLOWED_RECIPIENTS", "ALLOW_INSECURE", "AUTH", "BLOCKED_RECIPIENTS", "HOST",
-        "PASSWORD", "PORT", "RETURN_PATH", "STARTTLS", "TLS", "USERNAME",
-    )
+_TOGETHER: Final = frozenset(
+    {
+        "SMTP_REQUIRE_TLS",
+        *(
+            f"SMTP_RELAY_{word}"
+            for word in (
+                "ALL", "ALLOWED_RECIPIENTS", "ALLOW_INSECURE", "AUTH", "BLOCKED_RECIPIENTS", "HOST",
+                "MATCHING", "PASSWORD", "PORT", "RETURN_PATH", "STARTTLS", "TLS", "USERNAME",
+            )
+        ),
+        *(
+            f"SMTP_FORWARD_{word}"
+            for word in (
+                "ALLOW_INSECURE", "AUTH", "HOST", "PASSWORD", "PORT", "RETURN_PATH", "STARTTLS",
+                "TLS", "TO", "USERNAME",
+            )
+        ),
+    }
 )  # fmt: skip
 
 # What asks for something that is so anyway, or that has no meaning here, and harms nobody.
@@ -302,6 +363,7 @@ _NEEDLESS: Final = frozenset(
     {
         "ALLOW_UNTRUSTED_TLS",
         "BLOCK_REMOTE_CSS_AND_FONTS",
+        "COMPRESSION",
         "DISABLE_HTML_CHECK",
         "DISABLE_HTTP_COMPRESSION",
         "DISABLE_VERSION_CHECK",

@@ -13,43 +13,46 @@ __all__ = ["AuthSettings", "SourceKind", "SourceSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSettings:
-    """Who may log in."""
+    """Authentication of clients."""
 
     file: Path | None = setting(
-        "File with a line `user:argon2id hash` for each who may log in; made by "
-        "`pillarbox auth hash`. Dovecot's `user:{ARGON2ID}hash:...` is read as well. Must not be "
-        "readable by others.",
+        "Password file with a line `user:argon2id hash` per user; `pillarbox auth hash` makes "
+        "one. Dovecot's `user:{ARGON2ID}hash:...` is accepted too. Must not be readable by "
+        "others.",
         None,
     )
     sources: tuple[str, ...] = setting(
-        "Who is asked about a user, in this order: `store` (`pillarbox credential`), `file` "
-        "(auth.file), and names of [auth_source.NAME]. Default: all, in that order.",
+        "User sources in the order in which they are asked: `store` (`pillarbox credential`), "
+        "`file` (auth.file), and names of [auth_source.NAME]. Default: all, in that order.",
         (),
     )
     key: str = setting(
-        "Key under which former secrets are hashed and reversible ones encrypted: 32 characters "
-        "or more, the same on all nodes that share a store. Default: made by ourselves, in "
-        "auth.key in node.directory. Better given as key_file.",
+        "Key for hashing former secrets and encrypting reversible ones: 32 characters or "
+        "more, the same on all nodes that share a store. Default: generated, in auth.key in "
+        "node.directory. Preferably set as key_file.",
         "",
         secret=True,
     )
     mechanisms: tuple[str, ...] = setting(
-        "SASL mechanisms to offer, the first one first: PLAIN, LOGIN, SCRAM-SHA-256-PLUS, "
+        "SASL mechanisms to offer, in this order: PLAIN, LOGIN, SCRAM-SHA-256-PLUS, "
         "SCRAM-SHA-256, OAUTHBEARER, XOAUTH2, CRAM-MD5.",
         ("PLAIN", "LOGIN"),
     )
     challenges_before_tls: bool = setting(
-        "Offer SCRAM-SHA-256 and CRAM-MD5, which show no password, before TLS as well.", False
+        "Offer SCRAM-SHA-256 and CRAM-MD5, which do not reveal the password, before TLS as well.",
+        False,
     )
     token_scope: str = setting(
-        "Scope that a bearer token has to be good for; told to who shows a wrong one.", ""
+        "Scope that a bearer token must have; told to clients that present a wrong token.", ""
     )
     token_discovery: str = setting(
-        "URL of the OpenID configuration of who issues tokens; told likewise.", ""
+        "URL of the token issuer's OpenID configuration; told to clients that present a wrong "
+        "token.",
+        "",
     )
-    hash_workers: int = setting("Passwords that are hashed at the same time.", 2)
+    hash_workers: int = setting("Number of passwords hashed concurrently.", 2)
     cache_seconds: float = setting(
-        "How long a verified password is remembered, as a keyed hash in memory.",
+        "How long a verified password is cached, as a keyed hash in memory.",
         300.0,
         unit=Unit.SECONDS,
     )
@@ -65,7 +68,7 @@ class SourceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """A further source of users: `[auth_source.NAME]`.
+    """An additional source of users: `[auth_source.NAME]`.
 
     While it does not answer, logins that only it could decide get 454 4.7.0.
     """
@@ -78,31 +81,31 @@ class SourceSettings:
     )
     ca: Path | None = setting("PEM file of the authorities to trust. Default: the system's.", None)
     timeout: float = setting("For one question.", 5.0, unit=Unit.SECONDS)
-    workers: int = setting("Questions that are asked at the same time.", 4)
+    workers: int = setting("Number of concurrent queries.", 4)
     start_tls: bool | None = setting(
         "ldap: speak TLS on an `ldap://` connection. Default: yes, but to loopback.", None
     )
     bind_dn: str = setting(
         'ldap: the DN to bind as, such as "uid={user},ou=people,dc=example,dc=org" or '
-        '"{user}@ad.example.org"; or, with search_base, the DN that may search.',
+        '"{user}@ad.example.org"; with search_base, the DN that may search.',
         "",
     )
     bind_password: str = setting(
-        "ldap: password of the DN that may search; better given as bind_password_file.",
+        "ldap: password of the DN that may search; preferably set as bind_password_file.",
         "",
         secret=True,
     )
     search_base: str = setting(
-        "ldap: look the user up below this DN first, and bind as what is found.", ""
+        "ldap: search for the user below this DN first, and bind as the entry found.", ""
     )
     search_filter: str = setting(
-        "ldap: how to look it up; one entry must fit. For Active Directory: "
+        "ldap: the search filter; exactly one entry must match. For Active Directory: "
         '"(&(objectClass=user)(userPrincipalName={user}))".',
         "(mail={user})",
     )
     identity_attribute: str = setting(
-        "ldap: attribute of the entry that policy and events call the user by. Default: what "
-        "the client said.",
+        "ldap: attribute of the entry that becomes the user's identity in policy and events. "
+        "Default: the name that the client gave.",
         "",
     )
     issuer: str = setting("jwks, introspection: the `iss` that a token must have.", "")
@@ -115,12 +118,12 @@ class SourceSettings:
     )
     scope: str = setting("jwks, introspection: scope that a token must have.", "")
     identity_claim: str = setting(
-        "jwks, introspection: claim that policy and events call the user by.", "email"
+        "jwks, introspection: claim that becomes the user's identity in policy and events.", "email"
     )
     clock_skew: float = setting(
         "jwks: how far the issuer's clock may be off.", 60.0, unit=Unit.SECONDS
     )
-    client_id: str = setting("introspection: who we are to the server.", "")
+    client_id: str = setting("introspection: our client id.", "")
     client_secret: str = setting(
-        "introspection: its secret; better given as client_secret_file.", "", secret=True
+        "introspection: its secret; preferably set as client_secret_file.", "", secret=True
     )

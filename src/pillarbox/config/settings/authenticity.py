@@ -34,44 +34,47 @@ class OrganizationalDomain(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifySettings:
-    """What is asked about mail from outside: SPF, DKIM, DMARC, ARC."""
+    """Authentication of incoming mail: SPF, DKIM, DMARC, ARC."""
 
-    enabled: bool = setting("Judge mail that comes in on mx listeners.", True)
-    listeners: tuple[str, ...] = setting("Listeners whose mail is judged. Empty: all mx.", ())
+    enabled: bool = setting("Authenticate mail that arrives on mx listeners.", True)
+    listeners: tuple[str, ...] = setting(
+        "Listeners whose mail is authenticated. Empty: all mx listeners.", ()
+    )
     except_networks: tuple[str, ...] = setting(
-        "Networks whose mail is not judged: it does not come from outside.",
+        "Networks whose mail is not authenticated, because it does not come from outside.",
         ("127.0.0.0/8", "::1/128"),
     )
     timeout: float = setting(
-        "Time for all that is asked about a message. What is not known by then counts as a "
-        "failure of DNS.",
+        "Time for all DNS queries about a message. What is unknown by then counts as a DNS "
+        "failure.",
         20.0,
         unit=Unit.SECONDS,
     )
     authserv_id: str = setting(
-        "Our name in Authentication-Results; fields with this name that come in are removed. "
+        "Our name in Authentication-Results; incoming fields with this name are removed. "
         "Default: node.hostname.",
         "",
     )
     dmarc: DmarcEnforcement = setting(
-        "How far the policy of the author's domain is followed: `observe`, `quarantine` or "
-        "`reject`.",
+        "How strictly the DMARC policy of the author's domain is followed: `observe`, "
+        "`quarantine` or `reject`.",
         DmarcEnforcement.OBSERVE,
     )
     quarantine: QuarantineAction = setting(
-        "What becomes of quarantined mail: `mark` (a field X-Quarantine) or `hold`.",
+        "What happens to quarantined mail: `mark` (adds a field X-Quarantine) or `hold`.",
         QuarantineAction.MARK,
     )
     organizational_domain: OrganizationalDomain = setting(
-        "How the domain that owns a name is found: `tree` (RFC 9989) or `list`.",
+        "How the organizational domain is found: `tree` (tree walk, RFC 9989) or `list` "
+        "(public suffix list).",
         OrganizationalDomain.TREE_WALK,
     )
     trusted_forwarders: tuple[str, ...] = setting(
-        "Domains whose ARC seals are believed: mail that failed DMARC only because they "
-        "forwarded it is taken.",
+        "Domains whose ARC seals are trusted: mail that fails DMARC only because they "
+        "forwarded it is accepted.",
         (),
     )
-    bimi: bool = setting("Look up the author's logo (BIMI) and write the result down.", False)
+    bimi: bool = setting("Look up the author's logo (BIMI) and record the result.", False)
     seal: bool = setting("Seal mail that is forwarded to another domain (ARC).", True)
     seal_domain: str = setting(
         "Domain whose DKIM key seals. Default: the first local domain that has one.", ""

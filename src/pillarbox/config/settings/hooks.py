@@ -20,7 +20,7 @@ class HookFailure(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookSettings:
-    """A plugin: `[hook.NAME]`, functions that have a say in what is taken and delivered."""
+    """A plugin: `[hook.NAME]`, Python functions that decide about mail."""
 
     file: Path | None = setting("Python file with the hooks. It runs as the node's user.", None)
     entry_point: str = setting(
@@ -29,10 +29,10 @@ class HookSettings:
         "",
     )
     listeners: tuple[str, ...] = setting("Listeners on which it is asked. Empty: all.", ())
-    timeout: float = setting("How long an answer is waited for.", 5.0, unit=Unit.SECONDS)
+    timeout: float = setting("How long to wait for an answer.", 5.0, unit=Unit.SECONDS)
     on_failure: HookFailure = setting(
-        "What counts when it gives no answer: `pass` or `defer`.", HookFailure.PASS
+        "What counts if it gives no answer: `pass` or `defer`.", HookFailure.PASS
     )
     body_limit: int = setting(
-        "Octets of a message's body that it gets to see.", 2 * 1024 * 1024, unit=Unit.OCTETS
+        "Octets of a message's body that it is shown.", 2 * 1024 * 1024, unit=Unit.OCTETS
     )

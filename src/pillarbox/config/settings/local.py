@@ -12,45 +12,46 @@ __all__ = ["DomainSettings", "SrsSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSettings:
-    """A local domain, whose recipients are ours: `[domain."example.org"]`."""
+    """A local domain, which this node accepts mail for: `[domain."example.org"]`."""
 
     recipients_file: Path | None = setting(
-        "File with one local part a line. Who is not in it, and no alias, is refused.", None
+        "File with one local part per line. Any other recipient that is not an alias is refused.",
+        None,
     )
     recipients: tuple[str, ...] = setting("Local parts, in addition to the file.", ())
     catch_all: str = setting(
-        "Address that takes all other local parts. Empty: they are refused.", ""
+        "Address that receives mail for all other local parts. Empty: they are refused.", ""
     )
     aliases_file: Path | None = setting(
-        "File of `local part: address, address, ...` lines; an address outside is a forward.", None
+        "File of `local part: address, address, ...` lines; an outside address is a forward.", None
     )
     route: str = setting("Route by which the local recipients' mail leaves.", "")
     subaddress_separator: str = setting(
-        'Character after which a local part is a detail: "+" delivers ann+news to ann.', "+"
+        'Character that separates a local part from its detail: "+" delivers ann+news to ann.', "+"
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SrsSettings:
-    """The reverse-path of what is forwarded to other domains (sender rewriting)."""
+    """Sender rewriting (SRS): the reverse-path of mail forwarded to other domains."""
 
     enabled: bool = setting(
-        "Forward with an address of ours that leads back to the sender; with the sender's own, "
-        "forwarded mail fails SPF.",
+        "Forward with a local reverse-path that leads back to the sender; with the original "
+        "one, forwarded mail fails SPF.",
         True,
     )
     domain: str = setting(
-        "The domain of these addresses, a local one. Default: the first local domain.", ""
+        "The local domain of these addresses. Default: the first local domain.", ""
     )
     secret: str = setting(
-        "What the addresses are keyed with, the same on all nodes; better given as secret_file. "
-        "Default: one that is made in node.directory.",
+        "Key of the addresses, the same on all nodes; preferably set as secret_file. Default: "
+        "generated, in node.directory.",
         "",
         secret=True,
     )
     old_secrets: tuple[str, ...] = setting(
-        "Earlier secrets, whose addresses are still taken back.", (), secret=True
+        "Earlier secrets whose addresses are still accepted.", (), secret=True
     )
     lifetime: float = setting(
-        "How long bounces to such an address are taken back.", 21 * 86400.0, unit=Unit.SECONDS
+        "How long bounces to such an address are accepted.", 21 * 86400.0, unit=Unit.SECONDS
     )

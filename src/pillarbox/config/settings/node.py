@@ -22,32 +22,32 @@ class LogFormat(Enum):
 class NodeSettings:
     """The process itself."""
 
-    name: str = setting("Name of this node; its mail in the store belongs to this name.", "main")
+    name: str = setting("Name of this node; it owns the mail it stores under this name.", "main")
     hostname: str = setting(
-        "Name by which this node greets others (banner, EHLO, Received). It should resolve to "
-        "the address that mail leaves from. Default: the machine's fully qualified name.",
+        "Name in this node's banner, EHLO and Received fields. It should resolve to the "
+        "address that mail leaves from. Default: the machine's fully qualified name.",
         "",
     )
-    shard: int = setting("Number in message ids, 0 to 1023; each node needs its own.", 0)
+    shard: int = setting("Number in message ids, 0 to 1023; every node needs a different one.", 0)
     directory: Path = setting(
-        "Where the store, the control socket and the self-made certificate live.", Path("var")
+        "Directory of the store, the control socket and the self-signed certificate.", Path("var")
     )
     user: str = setting(
-        "User to become after binding low ports as root. Empty: stay who we are.", ""
+        "User to run as after binding low ports as root. Empty: keep the current user.", ""
     )
     shutdown_grace: float = setting(
-        "How long a DATA under way may go on after SIGTERM.", 30.0, unit=Unit.SECONDS
+        "How long a DATA in progress may continue after SIGTERM.", 30.0, unit=Unit.SECONDS
     )
     postmaster: str = setting(
-        "Address that mail for <postmaster> without a domain goes to. "
-        "Default: postmaster@ the first local domain.",
+        "Recipient of mail for <postmaster> without a domain. Default: postmaster@ the first "
+        "local domain.",
         "",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Where mail is kept."""
+    """The store of mail."""
 
     url: str = setting(
         "`sqlite:PATH` (relative to node.directory), `postgresql://USER@HOST/DATABASE`, "
@@ -63,12 +63,12 @@ class StoreSettings:
         unit=Unit.OCTETS,
     )
     keep_final: float = setting(
-        "How long the record of a message is kept after its last recipient is done.",
+        "How long the record of a message is retained after its last recipient is final.",
         30 * 86400.0,
         unit=Unit.SECONDS,
     )
     keep_journal: float = setting(
-        "How long events and SMTP conversations are kept, in whole days.",
+        "How long events and SMTP conversations are retained, in whole days.",
         14 * 86400.0,
         unit=Unit.SECONDS,
     )
@@ -76,7 +76,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """Where events are written."""
+    """The log of events."""
 
     format: LogFormat = setting("`json` or `text`.", LogFormat.JSON)
     file: Path | None = setting(

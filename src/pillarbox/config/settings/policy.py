@@ -19,12 +19,12 @@ class RuleAction(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
-    """What holds for the whole relay policy."""
+    """The relay policy as a whole."""
 
     acknowledged_networks: tuple[str, ...] = setting(
-        "Networks that are trusted although they are not private, each written as in "
-        "trusted_networks or in a rule. Whoever has an address in them can send anything to "
-        "anybody through this server.",
+        "Public networks that may be trusted, each written as in trusted_networks or in a "
+        "rule. Anybody with an address in them can send anything to anybody through this "
+        "server.",
         (),
     )
 
@@ -33,19 +33,19 @@ class PolicySettings:
 class RuleSettings:
     """A rule of the relay policy: `[rule.NAME]`.
 
-    Rules are tried in the order of the file, and the first whose conditions all hold decides;
-    a condition that is not given always holds. If none fits, who has logged in or comes from a
-    trusted network may send anywhere, and everybody else to local recipients only.
+    Rules are tried in the order of the file, and the first whose conditions all match decides; an
+    absent condition always matches. If no rule matches, clients that have logged in or connect
+    from a trusted network may send anywhere, and everybody else to local recipients only.
     """
 
     action: RuleAction = setting("`allow` or `refuse`.")
     listeners: tuple[str, ...] | None = setting("Names of listeners.", None)
     credentials: tuple[str, ...] | None = setting(
-        'Who has logged in: "shop", "tenant-*", "*" for everybody who has.', None
+        'Authenticated clients by credential: "shop", "tenant-*", "*" for all of them.', None
     )
     networks: tuple[str, ...] | None = setting(
-        "Networks of clients, which need not log in to be allowed. One that is not private has "
-        "to stand in policy.acknowledged_networks, too.",
+        "Networks of clients, which may then send without logging in. A public one must also "
+        "be listed in policy.acknowledged_networks.",
         None,
     )
     senders: tuple[str, ...] | None = setting(
@@ -60,12 +60,12 @@ class RuleSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerSettings:
-    """Whose sender addresses are: `[owner.NAME]`.
+    """The owners of sender addresses: `[owner.NAME]`.
 
-    Who has logged in may use, in MAIL FROM and in the From field, only addresses that are his:
-    those of every owner table that names his credential, those of the credential itself, and
-    the one that he logs in by, if that is an address. Clients of a network that is named here
-    are held to its addresses, too; other clients that need not log in are held to none.
+    A client that has logged in may use, in MAIL FROM and in the From field, only addresses that it
+    owns: those of every owner table that names its credential, those of the credential itself, and
+    its login name, if that is an address. Clients of a network named here are restricted to its
+    addresses, too; other clients that need not log in are not restricted.
     """
 
     senders: tuple[str, ...] = setting(
@@ -73,6 +73,6 @@ class OwnerSettings:
         '"@*.example.org" for the domains below it, "*" for all.'
     )
     credentials: tuple[str, ...] | None = setting(
-        'Who has logged in: "shop", "tenant-*", "*" for everybody who has.', None
+        'Authenticated clients by credential: "shop", "tenant-*", "*" for all of them.', None
     )
     networks: tuple[str, ...] | None = setting("Networks of clients that have not logged in.", None)

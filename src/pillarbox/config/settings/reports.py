@@ -23,15 +23,15 @@ class ReportSettings:
     """Daily reports about others' domains, and reports that others send us."""
 
     tls: bool = setting(
-        "Send TLS reports (RFC 8460) to destinations that ask for them: how our deliveries "
-        "fared with their TLS. Off by default: it is mail in your name to strangers, which "
-        "needs a sender whose domain signs.",
+        "Send TLS reports (RFC 8460) to destinations that request them, about the TLS of our "
+        "deliveries. Off by default: this is mail in your name to strangers, and needs a "
+        "sender whose domain signs.",
         False,
     )
     dmarc: bool = setting(
-        "Send DMARC aggregate reports (RFC 9990) to authors' domains that ask for them: what "
-        "our mx listeners saw of their mail. They tell the addresses of whoever sent it. Off "
-        "by default, as above.",
+        "Send DMARC aggregate reports (RFC 9990) to authors' domains that request them, about "
+        "their mail on our mx listeners. The reports contain the addresses of the sending "
+        "servers. Off by default, as above.",
         False,
     )
     sender: str = setting(
@@ -39,22 +39,24 @@ class ReportSettings:
         "`postmaster` at the first local domain, or at node.hostname.",
         "",
     )
-    organization: str = setting("Who reports. Default: the domain of the sender.", "")
+    organization: str = setting(
+        "Name of the reporting organization. Default: the domain of the sender.", ""
+    )
     contact: str = setting(
-        "Where questions about our reports go: an address or a URL. Default: the sender.", ""
+        "Contact for questions about our reports: an address or a URL. Default: the sender.", ""
     )
     spread: float = setting(
-        "Reports of a day go out over this time after midnight (UTC), each at its own moment.",
+        "The day's reports are sent over this time after midnight (UTC), each at its own moment.",
         4 * 3600.0,
         unit=Unit.SECONDS,
     )
     receive: tuple[str, ...] = setting(
-        "Local addresses that reports are sent to: what comes to them is read as well as "
-        'delivered, such as ["dmarc@example.org", "tls@example.org"].',
+        "Local addresses that receive reports: their mail is read as well as delivered, such "
+        'as ["dmarc@example.org", "tls@example.org"].',
         (),
     )
     keep: float = setting(
-        "How long the figures of received reports are kept.",
+        "How long the figures of received reports are retained.",
         90 * 86_400.0,
         unit=Unit.SECONDS,
     )
@@ -65,8 +67,8 @@ class StsDomainSettings:
     """The MTA-STS policy of a domain of ours: `[sts_domain."example.org"]`."""
 
     mode: MtaStsMode = setting(
-        "How others are to take it: `testing` (they tell us of failures), `enforce` (they "
-        "deliver over verified TLS or not at all) or `none` (there was a policy once).",
+        "How others should apply it: `testing` (they report failures), `enforce` (they "
+        "deliver over verified TLS or not at all) or `none` (there used to be a policy).",
         MtaStsMode.TESTING,
     )
     mx: tuple[str, ...] = setting(
@@ -75,8 +77,7 @@ class StsDomainSettings:
         (),
     )
     max_age: float = setting(
-        "How long others may go on with it without asking again. "
-        "Default: a day while testing, else two weeks.",
+        "How long others may cache it. Default: a day while testing, otherwise two weeks.",
         0.0,
         unit=Unit.SECONDS,
     )
@@ -84,10 +85,10 @@ class StsDomainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpsSettings:
-    """Where pages are shown by HTTPS: the MTA-STS policies, and nothing else."""
+    """The HTTPS pages: our MTA-STS policies, and nothing else."""
 
     bind: tuple[str, ...] = setting(
-        "Addresses with ports; bound at the start, and only where there is a [sts_domain] "
+        "Addresses with ports; bound at startup, and only if there is an [sts_domain] "
         'section. With IPv6: ["0.0.0.0:443", "[::]:443"].',
         ("0.0.0.0:443",),
     )

@@ -22,36 +22,43 @@ class SandboxAuth(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """The sandbox: `pillarbox sandbox`, or listeners of the kind `sandbox` in a node."""
+    """The sandbox: `pillarbox sandbox`, or listeners of kind `sandbox` in a node."""
 
     smtp: tuple[str, ...] = setting(
-        'Where mail is caught: addresses with ports; "localhost:1025" is every loopback address. '
-        "Only for `pillarbox sandbox`: a node has listeners of the kind `sandbox`.",
+        'Addresses with ports that catch mail; "localhost:1025" is every loopback address. '
+        "Only for `pillarbox sandbox`: a node has listeners of kind `sandbox`.",
         ("localhost:1025",),
     )
     smtps: tuple[str, ...] = setting(
         "The same with TLS from the first octet. Only for `pillarbox sandbox`. Empty: nowhere.", ()
     )
-    http: tuple[str, ...] = setting("Where the page and the API are.", ("localhost:8025",))
+    http: tuple[str, ...] = setting(
+        "Addresses with ports of the page and the API.", ("localhost:8025",)
+    )
     pop3: tuple[str, ...] = setting(
-        "Where mail programs fetch caught mail by POP3. Empty: nowhere.", ("localhost:1110",)
+        "Addresses with ports where mail programs fetch caught mail by POP3. Empty: nowhere.",
+        ("localhost:1110",),
     )
     database: Path | None = setting(
-        "File that caught mail is kept in. Default: memory, until the end; in a node, the file "
+        "File that stores caught mail. Default: memory, until it stops; in a node, the file "
         "sandbox.sqlite in node.directory.",
         None,
     )
-    label: str = setting("Name to show in the page, to tell sandboxes apart.", "")
+    label: str = setting("Name shown in the page, to tell sandboxes apart.", "")
     max_messages: int = setting(
-        "Caught mails that are kept; the oldest go first. 0: no limit.", 10_000
+        "Number of caught messages to retain; the oldest are removed first. 0: no limit.", 10_000
     )
-    max_age: float = setting("How long caught mail is kept. 0: no limit.", 0.0, unit=Unit.SECONDS)
+    max_age: float = setting(
+        "How long caught mail is retained. 0: no limit.", 0.0, unit=Unit.SECONDS
+    )
     max_size: int = setting(
-        "Octets of caught mail that are kept in all; the oldest go first. 0: no limit.",
+        "Octets of caught mail to retain in all; the oldest is removed first. 0: no limit.",
         1024 * 1024 * 1024,
         unit=Unit.OCTETS,
     )
-    max_message_size: int = setting("Octets of one message.", 50 * 1024 * 1024, unit=Unit.OCTETS)
+    max_message_size: int = setting(
+        "Octets of the largest message.", 50 * 1024 * 1024, unit=Unit.OCTETS
+    )
     auth: SandboxAuth | None = setting(
         "Credentials that programs may log in with: `any`; `chosen`, those in users and of "
         "projects; `refuse`, none of them is right; `none`, AUTH is not offered. Default: "
@@ -78,9 +85,9 @@ class SandboxSettings:
         "PEM file with a certificate to show instead of the self-made one.", None
     )
     key: Path | None = setting("PEM file with its private key.", None)
-    tag_by_address: bool = setting("Give mail the +tag of its recipients as a tag.", True)
-    tag_by_header: bool = setting("Give mail the tags in its X-Tags field.", True)
-    tag_by_user: bool = setting("Give mail the user name of its login as a tag.", False)
+    tag_by_address: bool = setting("Tag mail with the +tag of its recipients.", True)
+    tag_by_header: bool = setting("Tag mail with the tags in its X-Tags field.", True)
+    tag_by_user: bool = setting("Tag mail with the user name of its login.", False)
     tags: tuple[str, ...] = setting(
         'Tags for mail that a search finds, each as "tag: search", such as '
         '"invoices: subject:invoice has:attachment".',
@@ -99,7 +106,7 @@ class SandboxSettings:
     )
     http_users_file: Path | None = setting("File with such users, one a line.", None)
     http_token: str = setting(
-        "Token that programs may show instead (Authorization: Bearer). Empty: none.",
+        "Token that programs may send instead (Authorization: Bearer). Empty: none.",
         "",
         secret=True,
     )
@@ -109,18 +116,18 @@ class SandboxSettings:
         (),
     )
     allowed_origins: tuple[str, ...] = setting(
-        "Pages elsewhere that may change things here and listen to live events, as browsers name "
-        'them: "https://app.example.org". There is no CORS: they cannot read answers.',
+        "Foreign pages that may change things here and listen to live events, as browsers "
+        'name them: "https://app.example.org". There is no CORS: they cannot read responses.',
         (),
     )
     trusted_proxies: tuple[str, ...] = setting(
-        "Addresses and networks of proxies in front of the page, whose Forwarded or X-Forwarded-* "
-        "fields say who asks and by which name.",
+        "Addresses and networks of proxies in front of the page, whose Forwarded or "
+        "X-Forwarded-* fields name the real client and host.",
         (),
     )
-    webroot: str = setting('Path below which the page is, behind a proxy: "/mail".', "/")
+    webroot: str = setting('Path of the page behind a proxy: "/mail".', "/")
     chaos: str = setting(
-        "Failures by chance, as Mailpit writes them: `Sender:451:5,Recipient:550:10` fails 5 % of "
+        "Random failures, in Mailpit's notation: `Sender:451:5,Recipient:550:10` fails 5 % of "
         "MAIL with 451 and 10 % of RCPT with 550. Rules in the page can do more.",
         "",
     )
@@ -128,7 +135,7 @@ class SandboxSettings:
         "Whether recipients such as 550@ or greylist@ make the sandbox fail as they say.", True
     )
     rspamd: str = setting(
-        "rspamd to ask what it thinks of caught mail: the address of its worker, such as "
+        "rspamd to ask about caught mail: the address of its worker, such as "
         '"http://localhost:11333". Empty: it is not asked.',
         "",
     )
@@ -162,21 +169,21 @@ class SandboxSettings:
 class SandboxProjectSettings:
     """An isolated inbox: `[sandbox_project.NAME]`.
 
-    The first that fits decides where a mail goes: who logged in, the +tag of a recipient, the
-    domain of a recipient, the domain of the sender.
+    A message goes to the first project that matches: by its login, by the +tag of a recipient, by
+    the domain of a recipient, by the domain of the sender.
     """
 
     title: str = setting("Name for people. Default: the table's name.", "")
     users: tuple[str, ...] = setting("User names whose mail comes here.", ())
-    password: str = setting("Password that these users have to give. Empty: any.", "", secret=True)
+    password: str = setting("Password that these users must give. Empty: any.", "", secret=True)
     tag: str = setting("Tag behind + in a recipient's address. Default: the table's name.", "")
     recipient_domains: tuple[str, ...] = setting(
         'Domains of recipients: "example.com", and ".example.com" for all below it.', ()
     )
     sender_domains: tuple[str, ...] = setting("Domains of senders, written likewise.", ())
-    max_messages: int = setting("Mails that are kept in this project. 0: no limit.", 0)
+    max_messages: int = setting("Number of messages to retain in this project. 0: no limit.", 0)
     max_age: float = setting(
-        "How long mail is kept in this project. 0: no limit.", 0.0, unit=Unit.SECONDS
+        "How long mail is retained in this project. 0: no limit.", 0.0, unit=Unit.SECONDS
     )
     webhook: str = setting("URL that is told of new mail of this project.", "")
     webhook_secret: str = setting(

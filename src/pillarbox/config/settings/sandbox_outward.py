@@ -73,7 +73,7 @@ class SandboxWebhookSettings:
     )
     search: str = setting("Of which mail: a search, such as `subject:invoice`. Empty: all.", "")
     project: str = setting("Only of this project. Empty: of all.", "")
-    timeout: float = setting("How long an answer is waited for.", 15.0, unit=Unit.SECONDS)
+    timeout: float = setting("How long to wait for an answer.", 15.0, unit=Unit.SECONDS)
     tls_ca: Path | None = setting(
         "PEM file of the authorities to trust. Default: the system's.", None
     )

@@ -63,7 +63,7 @@ class UncertainPolicy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSettings:
-    """One way out: `[route.NAME]`. The first route that matches is taken."""
+    """A route: `[route.NAME]`. The first route that matches is used."""
 
     kind: RouteKind = setting("`mx`, `smarthost`, `lmtp`, `maildir`, `discard` or `hold`.")
     recipients: tuple[str, ...] = setting(
@@ -85,38 +85,38 @@ class RouteSettings:
         "PEM file of the authorities to trust. Default: the system's.", None
     )
     user: str = setting("User to log in as at the smart host.", "")
-    password: str = setting("Its password; better given as password_file.", "", secret=True)
+    password: str = setting("Its password; preferably set as password_file.", "", secret=True)
     token_file: Path | None = setting(
-        "File with a bearer token (OAuth 2.0) to log in with instead of a password; it is read "
-        "for each connection.",
+        "File with a bearer token (OAuth 2.0) to log in with instead of a password; read for "
+        "each connection.",
         None,
     )
     token_url: str = setting(
-        "Token endpoint of an OAuth 2.0 issuer, https://..., that gives out the bearer token.", ""
+        "Token endpoint of an OAuth 2.0 issuer, https://..., that grants the bearer token.", ""
     )
-    token_client: str = setting("The client_id that the issuer knows us by.", "")
+    token_client: str = setting("Our client_id at the issuer.", "")
     token_client_secret: str = setting(
-        "Its client_secret; better given as token_client_secret_file.", "", secret=True
+        "Its client_secret; preferably set as token_client_secret_file.", "", secret=True
     )
     refresh_token: str = setting(
-        "Refresh token to get bearer tokens with; better given as refresh_token_file. Empty: they "
-        "are for the client itself (client credentials).",
+        "Refresh token to get bearer tokens with; preferably set as refresh_token_file. "
+        "Empty: the client credentials grant is used.",
         "",
         secret=True,
     )
     token_scope: str = setting("Scope to ask the issuer for.", "")
     mechanisms: tuple[str, ...] = setting(
-        "SASL mechanisms to log in by. Default: all; the best that the smart host offers is taken.",
+        "SASL mechanisms to log in with. Default: the best that the smart host offers.",
         (),
     )
     path: Path | None = setting(
-        "Maildir: the folder; {domain}, {local} and {address} are replaced.", None
+        "Maildir: the directory; {domain}, {local} and {address} are replaced.", None
     )
     source: str = setting("Address to connect from; must be one of this machine's.", "")
     ehlo: str = setting("Name to greet with. Default: node.hostname.", "")
-    connections: int = setting("Connections to one site at the same time.", 20)
+    connections: int = setting("Concurrent connections to one site.", 20)
     messages_per_connection: int = setting(
-        "Messages before a connection is closed; 0: no limit.", 1_000
+        "Messages after which a connection is closed; 0: no limit.", 1_000
     )
     recipients_per_message: int = setting("Recipients in one transaction.", 100)
     allow_private: bool = setting(
@@ -127,7 +127,7 @@ class RouteSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsDomainSettings:
-    """What is asked of the mail exchangers of one destination: `[tls_domain."example.org"]`."""
+    """TLS requirements for the mail exchangers of one destination: `[tls_domain."example.org"]`."""
 
     policy: TlsPolicy = setting(
         "`auto`, `none`, `may`, `encrypt`, `verify`, `dane` or `mta-sts`.", TlsPolicy.AUTO
@@ -142,7 +142,7 @@ class TlsDomainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
-    """How long, and how often."""
+    """How long mail is queued, and how often it is retried."""
 
     lifetime: float = setting("Age at which a message bounces.", 5 * 86400.0, unit=Unit.SECONDS)
     bounce_lifetime: float = setting(
@@ -155,20 +155,20 @@ class QueueSettings:
     )
     in_memory: int = setting("Recipients that the scheduler holds in memory.", 20_000)
     content_in_memory: int = setting(
-        "Octets of contents held in memory for delivery.", 64 * 1024 * 1024, unit=Unit.OCTETS
+        "Octets of content held in memory for delivery.", 64 * 1024 * 1024, unit=Unit.OCTETS
     )
     uncertain: UncertainPolicy = setting(
-        "What follows when no reply came to the final dot: `retry` or `final`.",
+        "What to do when no reply came to the final dot: `retry` or `final`.",
         UncertainPolicy.RETRY,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
-    """Time-outs of our own connections (RFC 5321 §4.5.3.2), and when to pause."""
+    """Timeouts of outgoing connections (RFC 5321 §4.5.3.2), and pausing."""
 
-    paused: bool = setting("Take mail, but deliver none.", False)
-    connections: int = setting("Connections to all sites at the same time.", 500)
+    paused: bool = setting("Accept mail, but deliver none.", False)
+    connections: int = setting("Concurrent connections to all sites together.", 500)
     connect_timeout: float = setting("For one address.", 30.0, unit=Unit.SECONDS)
     greeting_timeout: float = setting("For the greeting.", 300.0, unit=Unit.SECONDS)
     command_timeout: float = setting("For EHLO, MAIL, RCPT and the like.", 300.0, unit=Unit.SECONDS)
@@ -178,24 +178,23 @@ class DeliverySettings:
     )
     final_timeout: float = setting("For the reply to the final dot.", 600.0, unit=Unit.SECONDS)
     idle_timeout: float = setting(
-        "How long a connection is kept for the next message.", 5.0, unit=Unit.SECONDS
+        "How long an idle connection is kept open for the next message.", 5.0, unit=Unit.SECONDS
     )
     tls_policy: TlsPolicy = setting(
-        "What is asked of the mail exchangers of destinations without a table of their own.",
+        "TLS requirement for the mail exchangers of destinations without a [tls_domain] section.",
         TlsPolicy.AUTO,
     )
     tls_ca: Path | None = setting(
-        "PEM file of the authorities to trust for verify and MTA-STS. Default: the system's.",
+        "PEM file of the CAs to trust for verify and MTA-STS. Default: the system's.",
         None,
     )
     sts_allow_private: bool = setting(
         "Fetch MTA-STS policies from hosts on loopback or private addresses, too. Otherwise "
-        "nobody's zone can have us knock at machines inside.",
+        "no zone can make us connect to internal machines.",
         False,
     )
     site_backoff: float = setting(
-        "How long a site is left alone after it could not be reached; doubles up to "
-        "queue.max_retry.",
+        "How long an unreachable site is left alone; doubles up to queue.max_retry.",
         60.0,
         unit=Unit.SECONDS,
     )
@@ -203,11 +202,11 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSettings:
-    """Where names are resolved."""
+    """Name resolution."""
 
     servers: tuple[str, ...] = setting(
         "Resolvers as `ADDRESS` or `ADDRESS:PORT`. Default: the system's.", ()
     )
     timeout: float = setting("For one question.", 5.0, unit=Unit.SECONDS)
-    trust_ad: bool = setting("Believe the AD bit of these resolvers (DNSSEC).", False)
-    zone_file: Path | None = setting("Answer from this file instead, and ask nobody.", None)
+    trust_ad: bool = setting("Trust the AD bit of these resolvers (DNSSEC).", False)
+    zone_file: Path | None = setting("Answer from this zone file instead, and ask nobody.", None)

@@ -30,35 +30,36 @@ class DkimAlgorithm(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSettings:
-    """Signatures on mail that leaves."""
+    """DKIM signatures on outgoing mail."""
 
     sign: bool = setting("Sign submitted mail whose author's domain has a key.", True)
     directory: Path | None = setting(
-        "Folder of the keys, which only its owner can read. Default: `dkim` in node.directory.",
+        "Directory of the keys, readable by its owner only. Default: `dkim` in node.directory.",
         None,
     )
     passphrase: str = setting(
-        "What the keys are encrypted with in their files; better given as passphrase_file. "
+        "Passphrase that the key files are encrypted with; preferably set as passphrase_file. "
         "Empty: not encrypted.",
         "",
         secret=True,
     )
     canonicalization: DkimCanonicalization = setting(
-        "What may happen to header and body on the way: `relaxed/relaxed` (blanks and folds may "
-        "change), `relaxed/simple`, `simple/relaxed`, `simple/simple`.",
+        "Changes in transit that a signature survives, for header and body: `relaxed/relaxed` "
+        "(white space and folding may change), `relaxed/simple`, `simple/relaxed`, "
+        "`simple/simple`.",
         DkimCanonicalization.RELAXED_RELAXED,
     )
     expire_after: float = setting(
-        "Age at which a signature counts no more (x=); 0: never. Mail that is queued somewhere "
-        "for longer than this fails.",
+        "Age at which a signature expires (x=); 0: never. Mail that is queued somewhere for "
+        "longer then fails.",
         0.0,
         unit=Unit.SECONDS,
     )
     rotate_after: float = setting(
-        "Age of the keys that sign at which the node makes new ones, says so in its log, lets them "
-        "sign once every authoritative server has their records, and destroys the old ones in "
-        "time; 0: only `pillarbox dkim rotate` does that. Of nodes that share a folder of keys, "
-        "one is to do it.",
+        "Age at which signing keys are rotated: the node makes new ones, says so in its log, "
+        "signs with them once every authoritative server has their records, and destroys the "
+        "old ones in time. 0: only `pillarbox dkim rotate` does so. If nodes share a key "
+        "directory, only one should rotate.",
         0.0,
         unit=Unit.SECONDS,
     )
@@ -66,17 +67,17 @@ class DkimSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimDomainSettings:
-    """How one domain is signed for: `[dkim_domain."example.org"]`."""
+    """The DKIM keys of one domain: `[dkim_domain."example.org"]`."""
 
     algorithm: DkimAlgorithm = setting(
-        "Keys that are made for it: `both`, `rsa` or `ed25519`.", DkimAlgorithm.BOTH
+        "Types of keys made for it: `both`, `rsa` or `ed25519`.", DkimAlgorithm.BOTH
     )
     rsa_bits: int = setting("Size of its RSA keys: 2048 to 4096.", 2048)
     subdomains: bool = setting(
-        "Sign for authors in its subdomains that have no keys of their own, too.", True
+        "Also sign for authors in subdomains without keys of their own.", True
     )
     delegate: str = setting(
-        "Zone that its records really stand in. The domain then has CNAME records only, and "
+        "Zone that actually contains its records. The domain then has CNAME records only, and "
         "keys can be changed without touching it.",
         "",
     )
