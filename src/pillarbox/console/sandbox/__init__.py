@@ -1,4 +1,4 @@
-"""The pages of the sandbox: what is caught, looked at."""
+"""The pages of the sandbox."""
 
 from __future__ import annotations
 

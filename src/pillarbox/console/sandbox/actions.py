@@ -1,7 +1,7 @@
-"""What can be done with mails from the page: read, tagged, deleted, brought back, released.
+"""Actions on messages: mark as read, tag, delete, restore, release.
 
-Scripts get JSON that says what happened in a sentence; a form without a script is sent back to
-the page that it came from.
+A script gets JSON with a sentence that says what happened; a form without a script is redirected
+to the page it came from.
 """
 
 from __future__ import annotations

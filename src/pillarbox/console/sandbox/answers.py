@@ -1,4 +1,4 @@
-"""How an action of a page is answered: to a script as JSON, to a form with the way back."""
+"""Responses to actions: JSON for a script, a redirect for a form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that shows how two mails differ."""
+"""The page that compares two messages."""
 
 from __future__ import annotations
 

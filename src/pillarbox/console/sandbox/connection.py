@@ -1,7 +1,7 @@
-"""How a program is pointed at the sandbox: its address, and the lines for each framework.
+"""How to point a program at the sandbox: its address, and the lines for each framework.
 
-The host is the one that the page was asked for by, so that what is copied works from where
-the reader sits; the port is the one that the sandbox listens on.
+The host is the one in the request, so that what is copied works from where the reader sits; the
+port is the one that the sandbox listens on.
 """
 
 from __future__ import annotations

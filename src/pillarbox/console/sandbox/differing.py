@@ -1,4 +1,4 @@
-"""How two mails differ: their header fields, and their texts line by line."""
+"""The differences between two messages: their header fields, and their texts line by line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Colors for source: pieces of text with what each is, for templates that escape them.
+"""Syntax highlighting for message sources: pieces of text with their kinds, for templates to escape.
 
-Time is linear in the text; what follows a bound is one piece without color.
+Time is linear in the text; beyond a bound the rest is one piece without color.
 """
 
 from __future__ import annotations

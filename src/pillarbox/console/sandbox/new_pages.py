@@ -1,4 +1,4 @@
-"""Mail made or brought by hand: written on a page, taken from a sample, or out of files."""
+"""New messages by hand: composed on a page, made from a sample, or uploaded as files."""
 
 from __future__ import annotations
 

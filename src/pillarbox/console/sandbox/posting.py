@@ -1,8 +1,8 @@
-"""Mail that is written on the page, or taken from a sample, brought in as a program would.
+"""Sends messages composed on the page, or made from a sample, as a program would.
 
-It goes by SMTP to the sandbox's own listener, so that it has a session to look at and fails where
-failing was asked for. Where the listener does not take it without more (a login, a client's
-certificate), it is taken in directly.
+They go by SMTP to the sandbox's own listener, so that there is a session to look at and failures
+happen where they were asked for. If the listener demands more (a login, a client certificate), the
+message is stored directly.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A mail as the reader shows it: what stands above every view of it, and each view.
+"""A message as the reader shows it: the heading above every view, and each view.
 
-Values only, ready for templates: they escape them, and decide nothing.
+Plain values for templates, which escape them and decide nothing.
 """
 
 from __future__ import annotations

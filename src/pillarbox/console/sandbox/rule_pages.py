@@ -1,4 +1,4 @@
-"""The page of failing on purpose: addresses that fail by their name, and rules."""
+"""The page of failures on purpose: addresses that fail by name, and rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of settings: what is in force, what differs from the default, when a change counts."""
+"""The settings page: the values in force, which differ from the defaults, when changes apply."""
 
 from __future__ import annotations
 

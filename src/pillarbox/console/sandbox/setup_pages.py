@@ -1,4 +1,4 @@
-"""The pages by which the sandbox is set up: connect a program, projects, and what was not caught."""
+"""The setup pages: connecting a program, projects, and mail that was not caught."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around every page of the sandbox: projects, tags, how full it is, shortcuts."""
+"""The frame around every page of the sandbox: projects, tags, how full it is, shortcuts."""
 
 from __future__ import annotations
 

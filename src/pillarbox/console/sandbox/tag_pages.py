@@ -65,6 +65,7 @@ class _Tags:
         """Keep a search under a name; without one, under its words."""
         form = await read_form(request)
         place = Place(form.text("project") or None, form.text("q"))
+        self._desk.sandbox.query(place.q)  # what cannot be meant is not kept
         await self._desk.searches.put(form.text("name", place.q[:100]), place)
         return answer(request, "Saved: it stands in the rail now", place=place)
 

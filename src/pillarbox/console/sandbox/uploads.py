@@ -1,4 +1,4 @@
-"""Files that a form brings: the parts of ``multipart/form-data`` (RFC 7578)."""
+"""Parses uploaded files: the parts of ``multipart/form-data`` (RFC 7578)."""
 
 from __future__ import annotations
 

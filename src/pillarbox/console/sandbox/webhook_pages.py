@@ -1,4 +1,4 @@
-"""The page of webhooks: who is told of new mail and what they answered; what was released."""
+"""The page of webhooks: their endpoints, their deliveries, and released mail."""
 
 from __future__ import annotations
 
