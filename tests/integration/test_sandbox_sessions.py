@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import smtplib
 import socket
+import ssl
 
+import pytest
 from tests.catching import MAIL, PATIENCE, Running, with_sandbox
 
-from pillarbox.sandbox.transcript import MOST_LINES, Transcript
+from pillarbox.sandbox.transcript import MOST_LINES, Line, Transcript
 
 _SECRET = "hunter2-and-more"
 
@@ -140,6 +143,29 @@ def test_a_long_session_keeps_its_beginning_and_its_end() -> None:
         assert lines[0].startswith("S 220")
         assert lines[-1].startswith("S 221")
         assert sum("left out" in line for line in lines) == 1
+
+    with_sandbox(test)
+
+
+def _last_line(running: Running) -> Line:
+    (session,) = running.sandbox.sessions_without_mail()
+    return session.lines[-1]
+
+
+def test_who_does_not_trust_the_certificate_is_explained() -> None:
+    """A client that breaks off the handshake leaves a session which says what to do."""
+
+    async def test(running: Running) -> None:
+        def dialog(client: smtplib.SMTP) -> None:
+            with pytest.raises(ssl.SSLError):
+                client.starttls(context=ssl.create_default_context())
+
+        with contextlib.suppress(smtplib.SMTPServerDisconnected):
+            await running.talk(dialog)
+        async with asyncio.timeout(PATIENCE):
+            while "ended" not in (last := _last_line(running)).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert "does not trust the certificate" in last.note
 
     with_sandbox(test)
 

@@ -57,6 +57,10 @@ def read(environ: dict[str, str], file: Path | None = None) -> tuple[Settings, l
         ("MP_TAGS_DISABLE", "plus-addresses", "tag_by_header", True),
         ("MP_TAGS_USERNAME", "true", "tag_by_user", True),
         ("MP_LABEL", "", "label", ""),
+        ("MP_SMTP_REQUIRE_TLS", "true", "smtp", ()),
+        ("MP_SMTP_REQUIRE_TLS", "true", "smtps", ("localhost:1025",)),
+        ("MP_ENABLE_SPAMASSASSIN", "spamd:783", "spamassassin", "spamd:783"),
+        ("MP_ENABLE_SPAMASSASSIN", "postmark", "spamassassin", ""),
     ],
 )
 def test_a_variable_means_the_setting(name: str, value: str, setting: str, meant: Any) -> None:
@@ -170,3 +174,35 @@ def test_a_value_that_cannot_be_is_an_error(name: str, value: str) -> None:
     with pytest.raises(ConfigError) as refused:
         read({name: value})
     assert f"${name} takes" in refused.value.findings[0].what
+
+
+def test_mail_is_relayed_to_those_who_match_and_to_nobody_else() -> None:
+    """MP_SMTP_RELAY_MATCHING forwards by itself; what cannot be read relays nothing."""
+    relay = {"MP_SMTP_RELAY_HOST": "relay.test"}
+    settings, told = read({**relay, "MP_SMTP_RELAY_MATCHING": r"(@example\.com)$"})
+    assert settings.sandbox_release.recipients == ("@example.com",)
+    assert settings.sandbox_forward["mailpit"].search == ""
+    assert told == []
+    settings, told = read({**relay, "MP_SMTP_RELAY_MATCHING": r"[a-f]+@"})
+    assert not settings.sandbox_release.relay
+    assert "no mail is relayed" in told[0]
+
+
+def test_all_mail_is_forwarded_to_a_few() -> None:
+    """MP_SMTP_FORWARD_... is a relay, whom it may lead to, and a rule for all mail."""
+    settings, told = read(
+        {
+            "MP_SMTP_FORWARD_HOST": "relay.test",
+            "MP_SMTP_FORWARD_PORT": "587",
+            "MP_SMTP_FORWARD_STARTTLS": "true",
+            "MP_SMTP_FORWARD_USERNAME": "ann",
+            "MP_SMTP_FORWARD_PASSWORD": "secret",
+            "MP_SMTP_FORWARD_TO": "bob@example.com, team@example.com",
+        }
+    )
+    people = ("bob@example.com", "team@example.com")
+    assert settings.sandbox_release.relay == "smtp://ann@relay.test:587?tls=require"
+    assert settings.sandbox_release.password == "secret"
+    assert settings.sandbox_release.recipients == people
+    assert settings.sandbox_forward["mailpit"].recipients == people
+    assert told == []
