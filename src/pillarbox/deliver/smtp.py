@@ -80,7 +80,9 @@ class _Tries:
         self.failed = error
         self.is_final = self.is_final and is_final
         self.peer = replace(self.peer, host=endpoint.host, address=endpoint.address)
-        self.said += [f"* {endpoint}: {error.reason}", *error.conversation]
+        # What the dialer says begins with the address and the port.
+        reason = error.reason.removeprefix(f"{endpoint.address} port {endpoint.port}: ")
+        self.said += [f"* {endpoint}: {reason}", *error.conversation]
 
     def refused(self, endpoint: Endpoint, refused: Refused) -> None:
         """Note a host that we must not speak to."""

@@ -39,7 +39,8 @@ class Endpoint:
         if self.is_unix:
             return self.address
         address = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.host} {address}:{self.port}"
+        place = f"{address}:{self.port}"
+        return place if self.host == self.address else f"{self.host} {place}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
