@@ -73,14 +73,18 @@ def _take_terminal() -> None:
 
 @contextlib.contextmanager
 def at_terminal(
-    arguments: Sequence[str], *, columns: int = 80, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    program: Sequence[str] = (sys.executable, "-m", "pillarbox"),
+    columns: int = 80,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
-    """Run ``pillarbox`` at a terminal without colors, which ends with the block."""
+    """Run ``pillarbox``, or another program, at a terminal without colors until the block ends."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     plain = {"TERM": "dumb", "NO_COLOR": "1", "LANG": "C.UTF-8"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "pillarbox", *arguments],
+        [*program, *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.terminal import at_terminal
 
 from pillarbox.cli.main import cli
 from pillarbox.cli.manual import pages
 
 BIN = Path(sys.executable).parent
+_READY = "re''ady"  # what is typed is not what is printed
 
 
 def test_each_command_has_a_page() -> None:
@@ -73,3 +75,32 @@ def test_bash_completes_a_subcommand() -> None:
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
     )
     assert done.stdout.split() == ["domain"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_a_subcommand_and_an_option(tmp_path: Path) -> None:
+    """At a prompt of zsh, the tab key writes the rest of a command and of an option."""
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "PS1": "% ", "ZDOTDIR": str(tmp_path)}
+    with at_terminal(["-f"], program=["zsh"], environment=environment) as zsh:
+        zsh.type(
+            f'autoload -U compinit; compinit -D; eval "$(pillarbox completion zsh)"; echo {_READY}\n'
+        )
+        zsh.expect("\nready")
+        zsh.type("pillarbox che\tdo\t--reso\t")
+        for word in ("check ", "domain ", "--resolver "):
+            zsh.expect(word)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_with_whole_descriptions(tmp_path: Path) -> None:
+    """The shell fish is told what a command does, with all commas of it."""
+    line = "pillarbox completion fish | source; complete --do-complete 'pillarbox check do'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", line],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path)},
+    )
+    assert done.stdout.split("\t") == ["domain", "Test MX, SPF, DKIM, DMARC and TLS of a domain.\n"]

@@ -172,6 +172,59 @@ def _healthy(
     return Healthy(name=name, command="check domain", look=look)
 
 
+def _strays() -> Iterator[Situation]:
+    """Yield what people publish who take the name or the form not quite right."""
+    policy = "v=DMARC1; p=reject; rua=mailto:d@org.example"
+    yield _broken(
+        "the DMARC record stands at the domain itself",
+        "PB-DMARC-031",
+        "_dmarc",
+        publishes=True,
+        dmarc=(f'@ TXT "{policy}"',),
+    )
+    yield _broken(
+        "a web panel has put the domain behind the name of the DMARC record once more",
+        "PB-DMARC-032",
+        "“_dmarc”",
+        publishes=True,
+        dmarc=(f'_dmarc.org.example TXT "{policy}"',),
+    )
+    yield _broken(
+        "a DMARC record with commas between its tags",
+        "PB-DMARC-030",
+        "v=DMARC1; p=reject; rua",
+        publishes=True,
+        dmarc=(f'_dmarc TXT "{policy.replace(";", ",")}"',),
+    )
+    yield _broken(
+        "an SPF record with quotation marks inside of the text",
+        "PB-SPF-030",
+        '"v=spf1 mx -all"',
+        publishes=True,
+        spf=(r'@ TXT "\"v=spf1 mx -all\""',),
+    )
+    yield _broken(
+        "an SPF record without v=",
+        "PB-SPF-030",
+        '"v=spf1 mx -all"',
+        publishes=True,
+        spf=('@ TXT "spf1 mx -all"',),
+    )
+    yield _broken(
+        "a web panel has put the domain behind the name of the SPF record once more",
+        "PB-SPF-032",
+        "“@”",
+        publishes=True,
+        spf=('org.example TXT "v=spf1 mx -all"',),
+    )
+    yield _broken(
+        "the alias of a DKIM key leads to where there is none",
+        "PB-DKIM-023",
+        "Switch signing on",
+        dkim=("selector1._domainkey CNAME selector1-org-example._domainkey.tenant.example.",),
+    )
+
+
 def _exchangers() -> Iterator[Situation]:
     yield _broken(
         "an exchanger is an alias",
@@ -449,6 +502,7 @@ def _transport() -> Iterator[Situation]:
 
 BROKEN: tuple[Situation, ...] = (
     *_exchangers(),
+    *_strays(),
     *_spf(),
     *_keys(),
     *_policies(),

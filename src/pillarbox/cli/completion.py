@@ -32,4 +32,6 @@ def completion(context: Context, shell: str) -> None:
         root = click.get_current_context().find_root()
         # The class of bash asks which bash there is, to warn of an old one; `source` does not.
         maker = found(root.command, {}, "pillarbox", _VARIABLE)
-        context.out.raw(maker.source_template % maker.source_vars())
+        source = maker.source_template % maker.source_vars()
+        # What a command does may have commas in it, and is one field for all that.
+        context.out.raw(source.replace('string split "," ', 'string split --max 1 "," '))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pillarbox.checkup.facts.listing import Listing
 from pillarbox.checkup.facts.smtp import Probe
@@ -36,6 +37,7 @@ class SelectorFacts:
     selector: str
     provider: str  # whose usual selector it is; "" for one that was asked for
     answer: Answer[bytes]
+    alias: str = ""  # what the name is an alias of, where that has no key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class DomainFacts:
     selectors: tuple[SelectorFacts, ...] | None = None
     signers: tuple[Signer, ...] | None = None  # of a message at hand; None: there is none
     dmarc: dmarc.Explanation | None = None
+    strays: Mapping[str, Answer[bytes]] = field(default_factory=dict)  # where they do not belong
     sts: PolicyFacts | None = None
     tls_rpt: Answer[bytes] | None = None
     bimi: Bimi | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -132,6 +132,7 @@ class _Asking:
     extras: Extras
     _mx: asyncio.Task[Answer[MxRecord]] = field(init=False)
     _spf: asyncio.Task[Survey] = field(init=False)
+    _dmarc: asyncio.Task[dmarc.Explanation] = field(init=False)
     _found_hosts: asyncio.Task[tuple[HostFacts, ...]] = field(init=False)
     _found_senders: asyncio.Task[tuple[Sender, ...]] = field(init=False)
 
@@ -140,6 +141,7 @@ class _Asking:
         domain, resolver = self.question.domain, self.resolver
         self._mx = asyncio.create_task(self._exchangers())
         self._spf = asyncio.create_task(spf.survey(domain, resolver))
+        self._dmarc = asyncio.create_task(dmarc.explain(domain, resolver))
         self._found_hosts = asyncio.create_task(self._hosts())
         self._found_senders = asyncio.create_task(self._senders())
         return {
@@ -147,7 +149,8 @@ class _Asking:
             "spf": self._spf,
             "hosts": self._found_hosts,
             "selectors": asyncio.create_task(self._selectors()),
-            "dmarc": asyncio.create_task(dmarc.explain(domain, resolver)),
+            "dmarc": self._dmarc,
+            "strays": asyncio.create_task(self._strays()),
             "sts": asyncio.create_task(self._sts()),
             "tls_rpt": asyncio.create_task(self._text(tls_rpt.record_name(domain))),
             "bimi": asyncio.create_task(self._bimi()),
@@ -211,10 +214,35 @@ class _Asking:
             wanted = {(selector, domain): name for selector, name in KNOWN_SELECTORS.items()}
         names = (f"{selector}._domainkey.{owner}" for selector, owner in wanted)
         answers = await asyncio.gather(*map(self.resolver.txt, names))
-        return tuple(
+        found = [
             SelectorFacts(selector=selector, provider=provider, answer=answer)
             for ((selector, _), provider), answer in zip(wanted.items(), answers, strict=True)
+        ]
+        if any(one.answer.records for one in found):
+            return tuple(found)
+        owners = (owner for _, owner in wanted)
+        return tuple(await asyncio.gather(*map(self._with_alias, found, owners)))
+
+    async def _with_alias(self, found: SelectorFacts, owner: str) -> SelectorFacts:
+        """Return a selector with what it is an alias of, where no key is found by that."""
+        if found.answer.outcome in {Outcome.FOUND, Outcome.UNAVAILABLE}:
+            return found
+        alias = await self.aliases(f"{found.selector}._domainkey.{owner}")
+        return replace(found, alias=next(iter(alias.records), ""))
+
+    async def _strays(self) -> dict[str, Answer[bytes]]:
+        """Look where records stand by mistake, if they are not where they belong."""
+        domain = self.question.domain
+        surveyed, told = await asyncio.gather(
+            asyncio.shield(self._spf), asyncio.shield(self._dmarc)
         )
+        names: list[str] = []
+        if surveyed.record is None:
+            names += [domain, f"{domain}.{domain}"]
+        if told.discovery.record is None:
+            names += [f"_dmarc.{domain}", domain, f"_dmarc.{domain}.{domain}"]
+        wanted = list(dict.fromkeys(names))
+        return dict(zip(wanted, await asyncio.gather(*map(self._text, wanted)), strict=True))
 
     async def _sts(self) -> PolicyFacts:
         answer = await self.resolver.txt(mta_sts.record_name(self.question.domain))

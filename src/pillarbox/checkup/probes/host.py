@@ -1,4 +1,4 @@
-"""Looks at every address and port of a host, all at the same time and within one deadline."""
+"""Probes every address and port of a host, in parallel and within one deadline."""
 
 from __future__ import annotations
 

@@ -90,7 +90,10 @@ def judge_dkim(facts: DomainFacts) -> Iterator[Remark]:
     else:
         asked = [one for one in facts.selectors if not one.provider]
         guessed = [one for one in facts.selectors if one.provider and _is_key(one)]
-        if asked or guessed:
+        dangling = [one for one in facts.selectors if one.alias]
+        if dangling:
+            yield from map(_dangling, dangling)
+        elif asked or guessed:
             for selector in asked or guessed:
                 yield from _key(selector)
         else:
@@ -141,6 +144,23 @@ def _key(selector: SelectorFacts) -> Iterator[Remark]:
             f"The key of selector {selector.selector}{whose} can be used",
             (f"{told.name}: {told.record[:72]}{'...' if len(told.record) > 72 else ''}",),  # noqa: PLR2004
         )
+
+
+def _dangling(selector: SelectorFacts) -> Remark:
+    whose = f" ({selector.provider})" if selector.provider else ""
+    return Remark(
+        area=Area.DKIM,
+        status=Status.FAIL,
+        code="PB-DKIM-023",
+        what=f"{selector.answer.name}{whose} is an alias, and there is no key where it leads",
+        why="The provider has not made the key yet, or another name than the one that it gave was"
+        " published. It signs with a domain of its own until then, so that DMARC cannot pass by"
+        " DKIM.",
+        fix="Switch signing on for the domain in the provider's settings, and compare the CNAME"
+        " with the one shown there, letter by letter.",
+        evidence=(f"{selector.answer.name} CNAME {selector.alias}",),
+        points=10,
+    )
 
 
 def _key_record(told: Explanation) -> tuple[Publish, ...]:

@@ -22,6 +22,7 @@ class Service:
     name: str
     kind: str  # "mailboxes", "service", "marketing", ...
     how: str = ""  # where its settings are
+    include: str = ""  # what its customers put into SPF
 
 
 Includer = Callable[[str], Service | None]

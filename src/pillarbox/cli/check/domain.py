@@ -296,4 +296,4 @@ async def _ask(
 def _includer(name: str) -> Service | None:
     """Return whose include a name is."""
     found = known_sender([name])
-    return Service(found.name, found.kind, found.how) if found is not None else None
+    return Service(found.name, found.kind, found.how, found.include) if found is not None else None

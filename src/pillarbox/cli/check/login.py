@@ -1,4 +1,4 @@
-"""``pillarbox check login``: whether a login works, by which mechanisms, and why not."""
+"""``pillarbox check login``: whether a login works, with which mechanisms, and why not."""
 
 from __future__ import annotations
 

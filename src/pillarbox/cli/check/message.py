@@ -1,4 +1,4 @@
-"""``pillarbox check message``: a mail as its readers and receivers see it, with a score."""
+"""``pillarbox check message``: a message as its readers and receivers see it, with a score."""
 
 from __future__ import annotations
 

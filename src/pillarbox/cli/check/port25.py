@@ -1,4 +1,4 @@
-"""``pillarbox check port25``: whether this host can send mail by itself, and the way round."""
+"""``pillarbox check port25``: whether this host can send mail itself, and the alternatives."""
 
 from __future__ import annotations
 

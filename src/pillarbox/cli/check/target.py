@@ -1,4 +1,4 @@
-"""How the command line names a server: ``HOST``, ``HOST:PORT``, ``[ADDRESS]:PORT``."""
+"""Parses server names on the command line: ``HOST``, ``HOST:PORT``, ``[ADDRESS]:PORT``."""
 
 from __future__ import annotations
 
