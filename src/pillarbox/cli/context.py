@@ -1,4 +1,4 @@
-"""What all commands share: the chosen configuration, the output, and how errors end."""
+"""What all commands share: the configuration, the output, and error handling."""
 
 from __future__ import annotations
 

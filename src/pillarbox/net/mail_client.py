@@ -1,6 +1,6 @@
-"""One message handed to one server that somebody named, for people who wait for the answer.
+"""Hands one message to one named server, for callers that wait for the answer.
 
-No queue, no retry, no pool: a connection for each message. ``deliver/`` is for all other mail.
+No queue, no retry, no pool: one connection per message. ``deliver/`` is for all other mail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one HTTP application of a node: interfaces and pages are routers that it is given.
+"""The one HTTP application of a node; interfaces and pages are routers passed to it.
 
     application = make_application(routers=[...], on_defect=..., settings=...)
     server = WebServer(application, sockets)

@@ -1,9 +1,9 @@
-"""Pages made from templates: escaped always, and safe to show whatever mail says.
+"""Pages made from templates: always escaped, and safe to show whatever mail says.
 
-Every page of every console comes through ``Pages``: Jinja2 with autoescape for all templates
-(no template can turn it off by its name), names that are not there are errors, and each answer
-carries the policy that lets only this origin's own scripts and styles run. Templates never
-mark anything of a mail as safe; ``tests/unit/test_web_pages.py`` looks that they cannot.
+Every page of every console is rendered by ``Pages``: Jinja2 with autoescape for all templates (none
+can turn it off by its name), undefined names are errors, and each response carries the policy that
+runs only this origin's own scripts and styles. Templates never mark anything of a message as safe;
+``tests/unit/test_web_pages.py`` makes sure that they cannot.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The router of every interface: JSON that is read strictly.
+"""The router of every interface: strict parsing of JSON.
 
-``json`` by itself takes NaN, takes the last of two members with one name, and takes minutes for a
-number of a million digits. What another reader would understand differently is refused here
+``json`` by itself accepts NaN, takes the last of two members with one name, and takes minutes for a
+number of a million digits. What another parser would understand differently is refused here
 (RFC 8259 §4, §6, and I-JSON, RFC 7493 §2).
 """
 

@@ -1,4 +1,4 @@
-"""``pillarbox talk``: SMTP by hand, with what each line does and each reply means."""
+"""``pillarbox talk``: SMTP by hand, with each line and each reply explained."""
 
 from __future__ import annotations
 

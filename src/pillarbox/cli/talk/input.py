@@ -1,4 +1,4 @@
-"""Lines that a person types, with completion by the tab key; and secrets."""
+"""Reads lines and secrets from a person, with tab completion."""
 
 from __future__ import annotations
 
