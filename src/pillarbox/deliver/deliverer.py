@@ -59,7 +59,7 @@ _HELD: Final = frozenset({RecipientState.HELD, RecipientState.CANCELED})
 
 @dataclass(frozen=True, slots=True)
 class SiteStatus:
-    """How one site does."""
+    """The state of one site."""
 
     key: str
     connections: int
@@ -70,7 +70,7 @@ class SiteStatus:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """How delivery does."""
+    """The state of delivery."""
 
     is_paused: bool
     is_store_down: bool
@@ -170,10 +170,10 @@ class Deliverer:
         self._spawn(self._bring_near(), "deliver: due times")
 
     async def stop(self, grace: float = 30.0) -> None:
-        """Stop; what is under way may end within ``grace`` seconds.
+        """Stop; attempts in progress may finish within ``grace`` seconds.
 
-        What is not tried any more is queued again, and what cannot be recorded in time is
-        left in flight, for the next start.
+        What is not tried any more is queued again; what cannot be recorded in time stays in flight, for the
+        next start.
         """
         for task in list(self._tasks):
             task.cancel()
@@ -188,11 +188,11 @@ class Deliverer:
         self._sites.close()
 
     def pause(self) -> None:
-        """Start no more attempts; what is under way ends."""
+        """Start no more attempts; those in progress finish."""
         self._dispatcher.is_paused = True
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Resume after a pause."""
         self._dispatcher.is_paused = False
         self._move_on()
 
@@ -210,7 +210,7 @@ class Deliverer:
         queue_for: QueueFor,
         addressees: Addressees,
     ) -> None:
-        """Go on with new settings: what is under way ends by the old ones, the rest by these."""
+        """Use new settings: attempts in progress finish under the old ones, the rest use these."""
         was_paused, self._delivery = self._delivery.paused, delivery
         self._routes = routes
         self._scheduler.use(Bounds(queue.in_memory, queue.content_in_memory))
@@ -234,7 +234,7 @@ class Deliverer:
         self._scheduler.offer(message)
 
     def changed(self, changes: Sequence[Changed]) -> None:
-        """Follow what an operator has changed in the store."""
+        """Follow an operator's changes in the store."""
         gone: dict[QueueKey, set[tuple[MessageId, int]]] = {}
         for change in changes:
             if change.moved_from is not None:
@@ -251,7 +251,7 @@ class Deliverer:
         self._scheduler.refresh()
 
     def status(self) -> DeliveryStatus:
-        """Return how delivery does."""
+        """Return the state of delivery."""
         now = self._clock.monotonic()
         return DeliveryStatus(
             is_paused=self._dispatcher.is_paused,
@@ -264,7 +264,7 @@ class Deliverer:
         )
 
     async def _bring_near(self) -> None:
-        """Let nothing wait longer because the wall clock went back while we did not run."""
+        """Let nothing wait longer because the wall clock jumped back while we were not running."""
         while True:
             now = self._clock.now()
             latest = cap_wait(self._settler.notices.schedule, math.inf, now=now)
@@ -295,7 +295,7 @@ class Deliverer:
             self._dispatcher.serve(site)
 
     def _site_of(self, queue: MailQueue, unknown: list[MailQueue]) -> Site | None:
-        """Return the site where a queue takes turns; if DNS has to say, note it in ``unknown``."""
+        """Return the site where a queue takes turns; if DNS must be asked, note it in ``unknown``."""
         if queue.lanes is not None:
             return self._sites.get(queue.site)
         if queue.is_resolving:
@@ -321,7 +321,7 @@ class Deliverer:
         return site
 
     async def _resolve(self, queues: Sequence[MailQueue]) -> None:
-        """Find the sites of a message's queues; a slow one keeps the others only for a moment."""
+        """Find the sites of a message's queues; a slow one delays the others only for a moment."""
         if len(queues) == 1:
             self._resolved([await self._look_up(queues[0])])
             return
@@ -390,7 +390,7 @@ class Deliverer:
 
 
 def _no_route(text: str) -> RecipientOutcome:
-    """Return the outcome for what the configuration lacks; mail waits until it is put right."""
+    """Return the outcome for a gap in the configuration; mail waits until it is fixed."""
     reply = Reply.of(451, "4.3.5", text)  # RFC 3463 §3.4: system incorrectly configured
     return RecipientOutcome(
         is_delivered=False, stage=Stage.RESOLVE, reply=reply, reason=text, is_local=True

@@ -44,7 +44,7 @@ _TURN: Final = 50  # messages after which a worker gives its slot to who waits f
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the parts of delivery have in common."""
+    """What the parts of delivery share."""
 
     store: Store
     recorder: Recorder
@@ -104,7 +104,7 @@ class Dispatcher:
     # --- what moves a site on -------------------------------------------------------
 
     def serve(self, site: Site) -> None:
-        """Move on whatever can: mark what is next, wake or hire workers, defer if closed."""
+        """Advance whatever can: mark what is next, wake or hire workers, defer if closed."""
         if site.is_retired:
             self._put_back_all(site)
         if self._is_stopping:
@@ -122,7 +122,7 @@ class Dispatcher:
             self._staff(site)
 
     def _mark(self, site: Site, jobs: Sequence[Job]) -> None:
-        """Have jobs marked, and tried by the site's workers after that."""
+        """Have jobs marked, and then tried by the site's workers."""
         site.marking += len(jobs)
 
         def marked(jobs: Sequence[Job]) -> None:
@@ -160,14 +160,14 @@ class Dispatcher:
                 self._slots.release()
 
     def retire(self, site: Site) -> None:
-        """Let a site end with the messages under way; what waits can go to another."""
+        """Let a site finish the messages in progress; what waits can go to another."""
         site.is_retired = True
         site.lanes.detach()
         self._put_back_all(site)
         site.dismiss()
 
     async def stop(self, sites: Sequence[Site], grace: float) -> None:
-        """Let the messages under way end, for ``grace`` seconds at most."""
+        """Let the messages in progress finish, for ``grace`` seconds at most."""
         self.is_paused = self._is_stopping = True
         for site in sites:
             self._put_back_all(site)
@@ -229,7 +229,7 @@ class Dispatcher:
             await carrier.close()
 
     async def _deliver(self, hands: _Hands, job: Job) -> None:
-        """Try a job; every recipient is settled, or the job is back in the line."""
+        """Try a job; afterward every recipient is settled, or the job is queued again."""
         site = hands.site
         if job.message.has_long_lines and not site.transport.takes_long_lines:
             self._settle_all(job, LONG_LINE, Peer())
@@ -260,7 +260,7 @@ class Dispatcher:
             self._settle_all(job, DEFECT, Peer())
 
     async def _may_go(self, job: Job, consult: Consult) -> bool:
-        """Ask whoever has a say; a job that may not go is settled."""
+        """Ask the consultant; a job that may not go is settled."""
         asked = consult(job)
         if asked is None:
             return True
@@ -302,7 +302,7 @@ class Dispatcher:
         return hands.carrier
 
     def _fitted(self, site: Site, job: Job, most: int | None) -> Job:
-        """Leave recipients that the server takes no more of to the next transaction."""
+        """Leave recipients beyond the server's limit to the next transaction."""
         if most is None or len(job.recipients) <= most:
             return job
         return self._split(site, job, job.recipients[most:])
@@ -318,7 +318,7 @@ class Dispatcher:
         started: float,
         ended: float,
     ) -> None:
-        """Settle what an attempt has brought, recipient by recipient."""
+        """Settle the outcomes of an attempt, recipient by recipient."""
         now = self._clock.now()
         self._tell_attempt(job, peer, ended - started, result.conversation, now)
         delivered: list[Ruling] = []
@@ -352,7 +352,7 @@ class Dispatcher:
         self._judge_site(site, failed, ended, some_taken=bool(delivered))
 
     def _split(self, site: Site, job: Job, again: Sequence[KeptRecipient]) -> Job:
-        """Put the recipients that were too many into a job of their own; it is marked already."""
+        """Put excess recipients into a separate job; it is marked already."""
         site.ready.appendleft(Job(job.message, tuple(again), job.octets))
         left = tuple(kept for kept in job.recipients if kept not in again)
         return Job(job.message, left, 0)
@@ -390,7 +390,7 @@ class Dispatcher:
         self._settle_all(job, outcome, failure.peer, not_before=reopen_at)
 
     def _back_off(self, site: Site, reason: str) -> float:
-        """Leave a site alone; return the wall clock at which it is tried again."""
+        """Leave a site alone; return the wall-clock time of the next try."""
         seconds = site.close(
             self._clock.monotonic(),
             first=self._delivery.site_backoff,
@@ -408,7 +408,7 @@ class Dispatcher:
         return self._steady.now() + seconds
 
     def _defer_all(self, site: Site) -> None:
-        """Put off what waits for a closed site, untried, until it is tried again."""
+        """Defer what waits for a closed site, untried, until it is tried again."""
         jobs = [*site.ready, *(Job(*found) for found in site.lanes.drain())]
         site.ready.clear()
         outcome = RecipientOutcome(
@@ -423,9 +423,9 @@ class Dispatcher:
         self._settle_untried(jobs, outcome, was_tried=False, not_before=due)
 
     def fail(self, jobs: Sequence[Job], outcome: RecipientOutcome) -> None:
-        """Settle jobs that nobody carries, for their destination is known to fail.
+        """Settle jobs whose destination is known to fail.
 
-        It counts as an attempt, so that waits for a name server grow as well.
+        It counts as an attempt, so that the waits for a name server grow as well.
         """
         self._settle_untried(jobs, outcome, was_tried=True, not_before=0.0)
 
@@ -436,7 +436,7 @@ class Dispatcher:
             self._settle_all(job, outcome, Peer(), was_tried=was_tried, not_before=not_before)
 
     def hold(self, job: Job, reason: str) -> None:
-        """Keep the recipients of a job back until somebody releases them."""
+        """Hold the recipients of a job until somebody releases them."""
         self._settler.settle(
             job, [self._judge.held(job, recipient, reason) for recipient in job.recipients]
         )
@@ -482,6 +482,6 @@ def _is_used_up(hands: _Hands, carrier: Carrier) -> bool:
 
 
 def _report(error: Exception, job: Job) -> None:
-    """Let the event loop's handler tell of a defect."""
+    """Report a defect through the event loop's handler."""
     context = {"message": f"delivering {job.id_text} failed", "exception": error}
     asyncio.get_running_loop().call_exception_handler(context)

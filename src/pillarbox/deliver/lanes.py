@@ -20,7 +20,7 @@ _QUANTUM: Final = 50
 
 
 class Entry:
-    """Recipients of one message in one queue, held in memory; empty once they are taken."""
+    """Recipients of one message in one queue, in memory; empty once they are taken."""
 
     __slots__ = ("message", "octets", "recipients")
 
@@ -38,7 +38,7 @@ class Entry:
 
 
 class MailQueue:
-    """What is due for one queue key, in the order it came."""
+    """What is due for one queue key, in the order of arrival."""
 
     __slots__ = ("entries", "is_resolving", "key", "lanes", "site")
 
@@ -50,7 +50,7 @@ class MailQueue:
         self.is_resolving = False
 
     def empty(self) -> Iterator[tuple[KeptMessage, tuple[KeptRecipient, ...], int]]:
-        """Take everything out."""
+        """Remove everything."""
         for entry in self.entries:
             if entry.recipients:
                 octets, entry.octets = entry.octets, 0
@@ -79,7 +79,7 @@ class Lanes:
     """The queues of one site, lane by lane."""
 
     def __init__(self, on_idle: Callable[[MailQueue], None]) -> None:
-        """Tell ``on_idle`` of each queue that holds nothing any more, and forget it."""
+        """Call ``on_idle`` for each queue that becomes empty, and forget it."""
         self._on_idle = on_idle
         self._lanes: dict[str, _Lane] = {}
         self._turns: deque[str] = deque()
@@ -90,7 +90,7 @@ class Lanes:
         return bool(self._turns)
 
     def attach(self, queue: MailQueue) -> None:
-        """Let a queue take turns; what it holds comes with it."""
+        """Let a queue take turns, with its contents."""
         queue.lanes = self
         lane = self._lanes.get(queue.key.lane)
         if lane is None:
@@ -101,14 +101,14 @@ class Lanes:
             self.note(entry)
 
     def note(self, entry: Entry) -> None:
-        """Hear of an entry that came to an attached queue."""
+        """Note an entry that was added to an attached queue."""
         if len(entry.message.recipients) > len(entry.recipients):
             self._elsewhere.setdefault(entry.message.id, []).append(entry)
 
     def next(self, limit: int) -> tuple[KeptMessage, tuple[KeptRecipient, ...], int] | None:
         """Take the next message with at most ``limit`` of its recipients.
 
-        Recipients of the same message that stand in other queues of the site come along.
+        Recipients of the same message in other queues of the site come along.
 
         Returns:
             The message, the recipients, and the octets of content that were held for them.
@@ -130,7 +130,7 @@ class Lanes:
         return None
 
     def detach(self) -> None:
-        """Let all queues go, with what they hold."""
+        """Release all queues with their contents."""
         for lane in self._lanes.values():
             for queue in lane.queues:
                 queue.lanes, queue.site = None, ""

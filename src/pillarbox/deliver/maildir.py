@@ -36,10 +36,10 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def mailbox_path(template: Path, address: Mailbox) -> Path:
-    """Return the folder of a recipient: ``{domain}``, ``{local}``, ``{address}`` replaced.
+    """Return the directory of a recipient: ``{domain}``, ``{local}``, ``{address}`` replaced.
 
-    What could mean something to the file system is written as ``%XX``, so that two
-    addresses never share a folder and none gets out of the template's.
+    Characters with a meaning to the file system are written as ``%XX``, so that two addresses never
+    share a directory and none leaves the template's.
     """
     local, domain = _safe(address.local_part.lower()), _safe(address.ascii_domain)
     values = {"{local}": local, "{domain}": domain, "{address}": f"{local}@{domain}"}

@@ -94,7 +94,7 @@ class Recorder:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Wait until all that was asked for is on disk."""
+        """Wait until everything requested is on disk."""
         await self._is_idle.wait()
 
     def start(self, jobs: Sequence[Job], started: Started) -> None:
@@ -109,12 +109,12 @@ class Recorder:
         new: Sequence[KeptMessage],
         done: Job,
     ) -> None:
-        """Have results written, and the messages that they give rise to, in one commit.
+        """Have results written, with the messages they cause, in one commit.
 
         Args:
             settlements: The results.
-            new: Notifications to keep with them.
-            done: The job that is over with them.
+            new: Notifications to store with them.
+            done: The job that ends with them.
         """
         self._results.append((settlements, new, done))
         self._has_results.set()
@@ -166,10 +166,10 @@ class Recorder:
     async def _persist(
         self, items: Sequence[_Item], write: Callable[[Sequence[_Item]], asyncio.Future[None]]
     ) -> list[Sequence[_Item]]:
-        """Write items until they are on disk; return what is, in parts.
+        """Write items until they are on disk; return those that are, in parts.
 
-        What the store cannot hold at all is found by halves, reported, and left as it was
-        on disk: queued, or in flight until the next start.
+        An item that the store cannot hold at all is found by bisection, reported, and left as it was on
+        disk: queued, or in flight until the next start.
         """
         wait = _FIRST_WAIT
         while True:

@@ -74,7 +74,7 @@ def _failure(code: int, enhanced: str, text: str, reason: str = "") -> Resolutio
 def site_key(hosts: Sequence[Host]) -> str:
     """Return the normal form of a set of hosts: destinations with the same one are one site.
 
-    The numbers of preferences do not matter, only their order.
+    Only the order of preferences matters, not their numbers.
     """
     ordered = sorted(hosts, key=lambda host: (host.preference, host.name))
     groups = groupby(ordered, key=lambda host: host.preference)
@@ -106,8 +106,8 @@ async def destination_hosts(resolver: Resolver, destination: str, where: Whereab
 async def named_host(resolver: Resolver, name: str) -> Resolution:
     """Return a host that the configuration names, by its addresses alone.
 
-    A name without addresses is a temporary failure: the mistake is the operator's, and
-    mail waits until it is put right.
+    A name without addresses is a temporary failure: it is the operator's mistake, and mail waits until
+    it is fixed.
     """
     if _address(name) is not None:
         return Resolution(hosts=(Host(name, 0, (name,)),), ttl=_LONGEST_TTL)
@@ -169,7 +169,7 @@ def _without_address(
 
 
 def _checked(destination: str, hosts: Sequence[Host], where: Whereabouts) -> Resolution:
-    """Leave out what is not to be dialed: ourselves, all behind us, and machines inside."""
+    """Drop hosts that must not be dialed: ourselves, those with lower priority, internal ones."""
     if where.allow_private:
         return Resolution(hosts=tuple(hosts))
     ours = min((host.preference for host in hosts if _is_us(host, where)), default=None)

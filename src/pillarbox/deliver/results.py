@@ -22,7 +22,7 @@ def was_gone(result: TransactionResult) -> bool:
 
 
 def is_for_another_transaction(outcome: RecipientOutcome, result: TransactionResult) -> bool:
-    """Whether a recipient was one too many for a transaction that others got through."""
+    """Whether a recipient exceeded the limit of a transaction that others got through."""
     if outcome.stage is not Stage.RECIPIENT or outcome.is_local:
         return False
     if not classify(outcome.stage, outcome.reply).has_too_many_recipients:

@@ -39,7 +39,7 @@ _FOREVER: Final = 3_600.0
 
 
 class SiteMap:
-    """Finds, makes and forgets sites."""
+    """Finds, creates and forgets sites."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class SiteMap:
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="maildir")
 
     def use(self, routes: Mapping[str, RouteSettings], delivery: DeliverySettings) -> list[Site]:
-        """Go on with new settings; return the sites that were forgotten, being of the old."""
+        """Use new settings; return the sites of the old ones, which were forgotten."""
         is_same = delivery == self._delivery
         self._routes, self._delivery = routes, delivery
         old = [
@@ -80,7 +80,7 @@ class SiteMap:
         return list(self._sites.values())
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Release the threads."""
         self._threads.shutdown(wait=False)
 
     def get(self, key: str) -> Site | None:
@@ -156,7 +156,7 @@ class SiteMap:
     async def _security_of(
         self, destination: str, route: RouteSettings, required: TlsRequired
     ) -> Security | None:
-        """Return what a destination asks for; None where the route itself says how TLS is."""
+        """Return a destination's requirements; None if the route itself determines TLS."""
         if required is TlsRequired.YES:
             return await self._security.of(destination, required)
         if route.tls is not None or destination.startswith("["):

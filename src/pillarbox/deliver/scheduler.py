@@ -86,7 +86,7 @@ class Scheduler:
 
     @property
     def held(self) -> int:
-        """How many recipients are in memory, those in flight included."""
+        """How many recipients are in memory, including those in flight."""
         return len(self._held)
 
     @property
@@ -139,7 +139,7 @@ class Scheduler:
             self._wake.set()
 
     def forget(self, key: QueueKey, gone: AbstractSet[tuple[MessageId, int]]) -> None:
-        """Take recipients out of a queue: an operator holds or cancels them."""
+        """Take recipients out of a queue, because an operator holds or cancels them."""
         queue = self._queues.get(key)
         for entry in () if queue is None else queue.entries:
             number = entry.message.id
@@ -155,7 +155,7 @@ class Scheduler:
                 entry.octets = 0
 
     def restore(self, work: Work) -> None:
-        """Take work that was held before, as if it had been loaded."""
+        """Take back work that was held before, as if it had been loaded."""
         self._place((self._add(work.message, work.recipients),))
 
     def place_all(self) -> None:
@@ -167,17 +167,17 @@ class Scheduler:
         return self._queues.get(key)
 
     def refresh(self) -> None:
-        """Look into the store soon: something in it has become due."""
+        """Check the store soon: something in it is due."""
         self._is_complete = False
         self._wake.set()
 
     def expect(self, due: float) -> None:
-        """Look into the store at ``due`` (wall clock), if not before: something will be due."""
+        """Check the store at ``due`` (wall clock) at the latest: something will be due."""
         if self._note_due(due):
             self._wake.set()
 
     def queue_idle(self, queue: MailQueue) -> None:
-        """Forget a queue that holds nothing."""
+        """Forget an empty queue."""
         if self._queues.get(queue.key) is queue:
             del self._queues[queue.key]
 

@@ -33,7 +33,7 @@ _MODES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A host that mail must not go to now."""
+    """A host that must not get mail now."""
 
     reason: str
     policy_type: str  # "tlsa", "sts": what a TLS report calls the policy (RFC 8460 §4.2)
@@ -44,7 +44,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secured:
-    """On what terms a host is spoken to."""
+    """The terms on which a host is contacted."""
 
     options: ChannelOptions
     policy_type: str  # "tlsa", "sts", "no-policy-found"; "": of the configuration, none reports
@@ -54,7 +54,7 @@ class Secured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
-    """What mail to one destination asks for."""
+    """The requirements of mail to one destination."""
 
     destination: str
     policy: TlsPolicy = TlsPolicy.AUTO

@@ -13,7 +13,7 @@ _under_way: Final[set[asyncio.Task[None]]] = set()
 
 
 def start(work: Coroutine[Any, Any, None]) -> None:
-    """Let some work run; it has to deal with its own failures."""
+    """Start a task that handles its own failures."""
     task = asyncio.get_running_loop().create_task(work)
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)

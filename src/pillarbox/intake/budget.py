@@ -13,47 +13,47 @@ __all__ = ["ByteBudget"]
 
 
 class ByteBudget:
-    """Octets that may be in memory at the same time, given out in the order of asking."""
+    """Octets that may be in memory at the same time, granted in the order of asking."""
 
     __slots__ = ("_limit", "_used", "_waiting")
 
     def __init__(self, limit: int) -> None:
-        """Give out ``limit`` octets at most; one request larger than that gets them all."""
+        """Grant ``limit`` octets at most; one request larger than that gets them all."""
         self._limit = limit
         self._used = 0
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
 
     def limit(self, octets: int) -> None:
-        """Give out so much from now on; what is given out stays."""
+        """Grant this much from now on; what has been granted stays."""
         self._limit = octets
         self.give_back(0)
 
     @property
     def used(self) -> int:
-        """Octets that are given out."""
+        """Octets that are granted."""
         return self._used
 
     def take(self, octets: int) -> bool:
-        """Take room at once; return False where there is none, or others were first."""
+        """Reserve room at once; return False if there is none, or others were first."""
         if self._waiting or (self._used and self._used + octets > self._limit):
             return False
         self._used += octets
         return True
 
     def charge(self, octets: int) -> None:
-        """Take room that a content turned out to need; what is new waits the longer for it."""
+        """Charge room that a content turned out to need; new requests wait longer for it."""
         self._used += octets
 
     def wait(self, octets: int, taken: Callable[[], None]) -> None:
-        """Call ``taken`` once the room is there; it then belongs to the caller."""
+        """Call ``taken`` once the room is reserved; it then belongs to the caller."""
         self._waiting.append((octets, taken))
 
     def forget(self, taken: Callable[[], None]) -> None:
-        """Wait no more, if the room has not come yet."""
+        """Stop waiting, if the room was not granted yet."""
         self._waiting = deque(each for each in self._waiting if each[1] != taken)
 
     def give_back(self, octets: int) -> None:
-        """Return room that was taken."""
+        """Return reserved room."""
         self._used -= octets
         while self._waiting:
             wanted, taken = self._waiting[0]

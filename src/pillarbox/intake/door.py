@@ -66,7 +66,7 @@ are added to it always fit into the rest of ``INLINE_BODY``."""
 
 
 class Door:
-    """Takes messages in, and tells those who wait for them."""
+    """Accepts messages, and tells those who wait for them."""
 
     def __init__(
         self,
@@ -86,15 +86,15 @@ class Door:
 
         Args:
             store: Where the chunks of large contents go.
-            group: Where messages are kept, in the same store.
+            group: Where messages are committed, in the same store.
             ids: Makes their ids.
-            clock: Says when they came.
+            clock: Says when they arrived.
             stamper: Checks and completes their headers.
-            queue_for: Says where each recipient waits.
-            guards: Room on disk and in memory.
-            sink: Hears what was accepted and refused.
+            queue_for: Chooses the queue of each recipient.
+            guards: Disk space and memory.
+            sink: Gets events of what was accepted and refused.
             on_kept: Called with each message after its commit.
-            inspectors: Look at each message before it is kept, in this order.
+            inspectors: Inspect each message before it is committed, in this order.
         """
         self._store = store
         self._group = group
@@ -111,7 +111,7 @@ class Door:
     def use(
         self, stamper: Stamper, queue_for: QueueFor, inspectors: Sequence[Inspector] = ()
     ) -> None:
-        """Go on with a new configuration; messages that are coming in keep the old one."""
+        """Use a new configuration; messages in progress keep the old one."""
         self._stamper = stamper
         self._queue_for = queue_for
         self._inspectors = Inspectors(inspectors)
@@ -125,15 +125,15 @@ class Door:
         answer: Answer,
         rulings: tuple[Ruling, ...] = (),
     ) -> None:
-        """Keep a message of at most ``SMALL_CONTENT`` octets.
+        """Accept a message of at most ``SMALL_CONTENT`` octets.
 
         Args:
-            origin: Who brings it.
-            envelope: Its sender and recipients; double recipients are kept once.
+            origin: Where it comes from.
+            envelope: Its sender and recipients; repeated recipients are stored once.
             content: All of it; every line end is a CRLF.
-            facts: What was seen while it came in.
-            answer: Called with what came of it, perhaps before this returns.
-            rulings: What was said of the session and the envelope; none turns it away.
+            facts: What was observed while it arrived.
+            answer: Called with the outcome, perhaps before this returns.
+            rulings: The rulings on the session and the envelope; none turns it away.
         """
         draft = self._draft(origin, envelope, rulings)
         try:
@@ -164,24 +164,24 @@ class Door:
         on_room: Callable[[], None],
         rulings: tuple[Ruling, ...] = (),
     ) -> LargeContent:
-        """Begin a message that is written to the store while it comes in.
+        """Begin a message that is written to the store while it arrives.
 
         Args:
-            origin: Who brings it.
+            origin: Where it comes from.
             envelope: Its sender and recipients.
-            on_room: Called when a content that was congested can take more.
-            rulings: What was said of the session and the envelope; none turns it away.
+            on_room: Called when a congested content can take more.
+            rulings: The rulings on the session and the envelope; none turns it away.
         """
         draft = self._draft(origin, envelope, rulings)
         return LargeContent(self._store, self._stamper, self._inspectors, draft, on_room)
 
     def keep_large(self, large: LargeContent, facts: ContentFacts, answer: Answer) -> None:
-        """Keep a message whose last octets have been fed.
+        """Accept a message whose last octets have been fed.
 
         Args:
             large: What ``begin_large`` returned.
-            facts: What was seen while it came in.
-            answer: Called with what came of it, perhaps before this returns.
+            facts: What was observed while it arrived.
+            answer: Called with the outcome, perhaps before this returns.
         """
         large.end(partial(self._keep_written, large, facts, answer))
 

@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where messages come from; made once for all messages of a session."""
+    """Where messages come from; created once for all messages of a session."""
 
     name: str  # the listener's name, or "sendmail"
     is_submission: bool  # whether the message is new here, so that we complete its header
@@ -42,7 +42,7 @@ class Origin:
 
 
 class Draft(Struct, frozen=True, gc=False, kw_only=True):
-    """A message that has an id, and is not kept yet."""
+    """A message that has an id, and is not committed yet."""
 
     message: MessageId
     shown: str  # the id as people see it
@@ -64,7 +64,7 @@ Answer = Callable[[Kept | Reply], None]
 
 
 def without_doubles(envelope: Envelope) -> Envelope:
-    """Return an envelope that names each mailbox once; the first naming's parameters stay."""
+    """Return an envelope that names each mailbox once; the first one's parameters stay."""
     if len(envelope.recipients) == 1:
         return envelope
     once: dict[tuple[str, str], Recipient] = {}
@@ -77,7 +77,9 @@ def without_doubles(envelope: Envelope) -> Envelope:
 
 
 def with_optional_tls(draft: Draft) -> Draft:
-    """Return a message that would rather arrive in the clear than not; REQUIRETLS goes first."""
+    """Return a message that prefers arriving in the clear to not arriving; REQUIRETLS takes
+    precedence.
+    """
     envelope = draft.envelope
     if envelope.tls_required is not TlsRequired.BY_POLICY:  # RFC 8689 §3
         return draft
@@ -85,9 +87,9 @@ def with_optional_tls(draft: Draft) -> Draft:
 
 
 def without_notices(envelope: Envelope) -> Envelope:
-    """Return an envelope of which nobody is ever told what became (RFC 3461 §4.1).
+    """Return an envelope for which nobody is ever notified (RFC 3461 §4.1).
 
-    For a sender that may be forged: a notice would go to somebody who sent nothing.
+    For a sender that may be forged: a notification would go to somebody who sent nothing.
     """
     recipients = tuple(replace(recipient, notify=Notify.NEVER) for recipient in envelope.recipients)
     return replace(envelope, recipients=recipients)

@@ -29,7 +29,7 @@ _TOO_SLOW: Final = Ruling(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What inspectors say of a message."""
+    """The conclusion of inspectors about a message."""
 
     rulings: tuple[Ruling, ...] = ()
     fields: bytes = b""  # header fields to put on top, each with its CRLF
@@ -51,7 +51,7 @@ class Judgement:
         )
 
     def apply(self, header: bytes) -> bytes:
-        """Return the header that was inspected, as it is to be kept."""
+        """Return the inspected header as it is to be stored."""
         if self.cuts:
             cuts = sorted(self.cuts, key=lambda cut: int(cut.start))
             starts = (0, *(cut.stop for cut in cuts))
@@ -68,34 +68,34 @@ class Inspection(Protocol):
     """One message under inspection."""
 
     def feed(self, body: bytes) -> None:
-        """Look at the next octets of the body, cut anywhere."""
+        """Inspect the next octets of the body, cut anywhere."""
         ...
 
     async def conclude(self, earlier: Judgement) -> Judgement:
         """Judge the message, whose last octets have been fed.
 
         Args:
-            earlier: What the inspectors before this one said.
+            earlier: The conclusions of the inspectors before this one.
         """
         ...
 
 
 class Inspector(Protocol):
-    """Looks at messages."""
+    """Inspects messages."""
 
     def begin(self, draft: Draft, header: bytes) -> Inspection | None:
-        """Begin with a message, or leave it alone.
+        """Begin with a message, or ignore it.
 
         Args:
-            draft: Who brings it to whom, and its id.
-            header: The whole header with its empty line, as the message came in or, for
-                one that is new here, as it has been completed; without our trace field.
+            draft: The message's id, envelope and origin.
+            header: The whole header with its empty line, as the message arrived or, if it originates here,
+                as it was completed; without our trace field.
         """
         ...
 
 
 class _Several:
-    """Several inspections of one message, concluded one after the other."""
+    """Several inspections of one message, concluded in turn."""
 
     __slots__ = ("_inspections",)
 
@@ -125,7 +125,7 @@ class Inspectors:
         self._inspectors = tuple(inspectors)
 
     def begin(self, draft: Draft, header: bytes) -> Inspection | None:
-        """Begin with a message, or leave it alone if nobody wants to see it."""
+        """Begin with a message; None if no inspector wants to see it."""
         begun = [each.begin(draft, header) for each in self._inspectors]
         inspections = [each for each in begun if each is not None]
         if len(inspections) < 2:  # noqa: PLR2004 - one needs nobody to hold it together
@@ -134,7 +134,7 @@ class Inspectors:
 
 
 async def judge(inspection: Inspection) -> Judgement:
-    """Return what an inspection concludes, within a bounded time."""
+    """Return the conclusion of an inspection, within a bounded time."""
     try:
         async with asyncio.timeout(_PATIENCE):
             return await inspection.conclude(UNDISTURBED)

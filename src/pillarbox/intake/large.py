@@ -65,7 +65,7 @@ class LargeContent:
         return self._is_writing and len(self._waiting) >= _CHUNK
 
     def feed(self, data: bytes) -> None:
-        """Take octets that have come in. After a refusal or failure they are thrown away."""
+        """Take octets that arrived. After a refusal or failure they are discarded."""
         if isinstance(self._result, Reply) or self._error is not None:
             return
         if self._result is not None:
@@ -82,7 +82,7 @@ class LargeContent:
         self._write()
 
     def end(self, on_written: Callable[[Written], None]) -> None:
-        """Write the rest; ``on_written`` is called once with what came of it."""
+        """Write the rest; ``on_written`` is called once with the outcome."""
         if self._result is None and self._error is None:
             self._try(self._stamp)
         self._is_over = True
@@ -101,7 +101,7 @@ class LargeContent:
         self.size += len(top)
 
     def abort(self) -> None:
-        """Give the content up, and remove what the store has of it."""
+        """Abandon the content, and remove it from the store."""
         self._is_over = True
         self._on_written = None
         self._waiting.clear()
@@ -109,7 +109,7 @@ class LargeContent:
             self.discard()
 
     def discard(self) -> None:
-        """Remove what the store has of a content that will certainly not be kept."""
+        """Remove what the store has of a content that will certainly not be committed."""
         if self._chunks:
             start(self._discard())
 

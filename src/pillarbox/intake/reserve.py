@@ -30,10 +30,10 @@ def reserve_for(*, free: int, disk: int, max_message_size: int) -> int:
 
 
 class Disk(Protocol):
-    """What mail is written to: a store, or what knows the disk of one."""
+    """What mail is written to: a store, or something that knows its disk."""
 
     async def free_octets(self) -> int | None:
-        """Return how many octets it has left, or None where it cannot tell."""
+        """Return how many octets are free, or None if unknown."""
         ...
 
 
@@ -53,7 +53,7 @@ class DiskReserve:
         return self._free is not None and self._free < self._reserve
 
     def spend(self, octets: int) -> None:
-        """Take what is being written off what was free at the last look."""
+        """Subtract what is being written from what was free at the last look."""
         if self._free is not None:
             self._free -= _WRITTEN_TWICE * octets + _BESIDE
 
@@ -70,7 +70,7 @@ class DiskReserve:
         self._watcher = keep_on(self._watch, "room on the disk")
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)

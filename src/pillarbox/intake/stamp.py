@@ -26,7 +26,7 @@ __all__ = ["Stamped", "Stamper"]
 
 
 class Stamped(Struct, frozen=True, gc=False):
-    """A message, or its start with the whole header, as it is going to be kept."""
+    """A message, or its start with the whole header, as it is to be stored."""
 
     octets: bytes
     trace_size: int  # octets of our own trace field, which stands first
@@ -50,7 +50,7 @@ class Stamped(Struct, frozen=True, gc=False):
         return replace(self, octets=self.octets[: self.header_size])
 
     def judged(self, judgement: Judgement) -> Stamped:
-        """Return the message with what its inspectors add to the header and take out."""
+        """Return the message with the fields that its inspectors add and without those they remove."""
         trace = self.octets[: self.trace_size]
         top = b"".join((judgement.fields, trace, judgement.apply(self.header)))
         return replace(
@@ -69,7 +69,7 @@ class Stamper:
     """Stamps messages for one node."""
 
     def __init__(self, settings: IntakeSettings, hostname: str) -> None:
-        """Hold messages to the limits in ``settings``; ``hostname`` makes their Message-ID."""
+        """Enforce the limits in ``settings``; ``hostname`` makes the Message-ID."""
         self._hostname = hostname
         self._max_hops = settings.max_hops
         self._by = f" by {ascii_domain(hostname)} with ".encode()
@@ -78,11 +78,11 @@ class Stamper:
         )
 
     def stamp(self, start: bytes, draft: Draft) -> Stamped | Reply:
-        """Return the message as it is to be kept, or the reply that refuses it.
+        """Return the message as it is to be stored, or the reply that refuses it.
 
         Args:
             start: The content, or its first octets with the whole header.
-            draft: Who brings it to whom, and its id.
+            draft: The message's id, envelope and origin.
         """
         try:
             header = scan_header(start, self.limits)
@@ -129,13 +129,13 @@ class Stamper:
 
 
 def _says_no(header: Header) -> bool:
-    """Whether the one TLS-Required field has the one value that there is (RFC 8689 §3)."""
+    """Whether the one TLS-Required field has its only defined value (RFC 8689 §3)."""
     values = header.get_all(b"tls-required")
     return [value.strip().lower() for value in values] == [b"no"]
 
 
 def _refusal_of_authors(header: Header, origin: Origin) -> Reply | None:
-    """Return why a message may not name the authors that it names, or None."""
+    """Return why a message must not name its authors, or None."""
     if origin.senders is not None:
         return check_authors(header, origin.senders)
     return check_submission(header) if origin.is_submission else None

@@ -170,7 +170,7 @@ SENTENCES: Final[dict[Cause, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Autopsy:
-    """What is known of one refused login."""
+    """What is known about one refused login."""
 
     cause: Cause
     credential: str = ""  # whose secret it was, or is nearly
@@ -186,7 +186,7 @@ class Autopsy:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A mistake undone: if this lets the client in, ``cause`` is what was wrong."""
+    """A mistake, undone: if this would have succeeded, ``cause`` is what was wrong."""
 
     cause: Cause
     user: str
@@ -304,7 +304,7 @@ REPAIRS: Final[tuple[tuple[Cause, Callable[[str, str], Iterator[_Pair]]], ...]] 
 
 
 def repaired(user: str, secret: str) -> Iterator[Repair]:
-    """Yield what the client may have meant, the likeliest first, each pair once."""
+    """Yield what the client may have meant, most likely first, each pair once."""
     seen = {(user, secret)}
     for cause, repair in REPAIRS:
         for pair in repair(user, secret):

@@ -30,7 +30,7 @@ __all__ = [
 
 
 class SessionStage(Enum):
-    """Where in a session a server can misbehave, in the order of the session."""
+    """The stages at which a server can misbehave, in the order of the session."""
 
     CONNECT = "connect"  # instead of the greeting
     HELO = "helo"  # instead of the reply to EHLO or HELO
@@ -54,8 +54,8 @@ class Break(Enum):
 class Behavior:
     """What a server does at a stage of a session.
 
-    It waits, says ``reply`` and breaks the connection. Without a reply it accepts, unless it
-    breaks the connection first.
+    It waits, sends ``reply`` and breaks the connection. Without a reply it accepts, unless it breaks
+    the connection first.
     """
 
     stage: SessionStage = SessionStage.RCPT
@@ -68,7 +68,7 @@ class Behavior:
     why: str = ""  # for people who look on: the rule that asks for it
 
     def __str__(self) -> str:
-        """Say what it does, for people who look on."""
+        """Describe it, for people who look on."""
         at = _LATER.get(self.stage, "")
         does = [
             f"waits {self.delay:g} s" if self.delay else "",
@@ -97,7 +97,7 @@ ACCEPT: Final = Behavior()
 class Endings:
     """What the accepted recipients of one message ask for once its content comes.
 
-    Recipients may ask for different endings, and a message has but one: it gets the worst.
+    Recipients may ask for different endings, but a message has only one: the worst.
     """
 
     __slots__ = ("_behaviors",)
@@ -106,15 +106,15 @@ class Endings:
         self._behaviors: list[Behavior] = []
 
     def add(self, behavior: Behavior) -> None:
-        """Take note of an accepted recipient's behavior."""
+        """Add an accepted recipient's behavior."""
         self._behaviors.append(behavior)
 
     def clear(self) -> None:
-        """Begin another message."""
+        """Start over for the next message."""
         self._behaviors.clear()
 
     def in_content(self) -> Behavior | None:
-        """Return what ends the connection as soon as some of the content has come, if anything."""
+        """Return the behavior that ends the connection during the content, if any."""
         asked = (each for each in self._behaviors if each.stage is SessionStage.DATA)
         return max(asked, key=_roughness, default=None)
 
@@ -301,7 +301,7 @@ def behavior_of(local_part: str) -> Behavior:
     """Return what a server does for a recipient.
 
     Args:
-        local_part: As in the address; case and a detail behind "+" do not matter.
+        local_part: As in the address; case and a detail after "+" are ignored.
     """
     name = local_part.partition("+")[0].lower()
     for row in BEHAVIORS:

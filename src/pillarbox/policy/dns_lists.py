@@ -43,10 +43,10 @@ class CodePattern:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a list's answer says."""
+    """What a list's answer means."""
 
     codes: tuple[str, ...] = ()  # by which the address is listed
-    refusal: str = ""  # why the list does not answer us
+    refusal: str = ""  # why the list refuses to answer us
 
 
 def parse_code(text: str) -> CodePattern | None:

@@ -69,7 +69,7 @@ _ENHANCED_OF_RECIPIENT: Final = {
 
 
 class RuleInvalid(PermanentError):  # noqa: N818 - reads as what it says
-    """The fields of a rule make no sense; ``field`` is the one to look at."""
+    """The fields of a rule make no sense; ``field`` is the first to check."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -77,7 +77,7 @@ class RuleInvalid(PermanentError):  # noqa: N818 - reads as what it says
 
 
 class Moment(Struct, frozen=True, gc=False, kw_only=True):
-    """Where a session stands when a rule is asked."""
+    """The state of a session when a rule is asked."""
 
     stage: SessionStage
     session: str
@@ -91,8 +91,8 @@ class Moment(Struct, frozen=True, gc=False, kw_only=True):
 class FailingRule(Struct, frozen=True, kw_only=True):
     """What to do at a stage of a session, for whom, and how often.
 
-    It says ``code`` (0: nothing), waits and breaks the connection, in the order of waiting,
-    saying and breaking. Every condition that is given has to hold.
+    It waits, sends ``code`` (0: nothing) and breaks the connection, in this order. All given conditions
+    must match.
     """
 
     id: str
@@ -122,7 +122,7 @@ class FailingRule(Struct, frozen=True, kw_only=True):
         _check_frequency(self)
 
     def applies(self, moment: Moment) -> bool:
-        """Whether a moment is one of those that the rule is about."""
+        """Whether the rule's conditions match a moment."""
         return (
             self.stage is moment.stage
             and (not self.project or self.project == moment.project)
@@ -170,7 +170,7 @@ class Tally(Struct, frozen=True, gc=False):
 
 
 def count(rule: FailingRule, tally: Tally, *, now: float) -> tuple[bool, Tally]:
-    """Count a moment that a rule applies to, and say whether the rule acts.
+    """Count a moment that matches a rule, and decide whether the rule acts.
 
     Args:
         rule: The rule.
@@ -178,7 +178,7 @@ def count(rule: FailingRule, tally: Tally, *, now: float) -> tuple[bool, Tally]:
         now: The time, for its rate.
 
     Returns:
-        Whether it acts, and what it has seen and done now.
+        Whether it acts, and its new tally.
     """
     if rule.is_spent(tally):
         return False, tally
@@ -206,7 +206,7 @@ def _over_rate(rule: FailingRule, tally: Tally, now: float) -> tuple[bool, Tally
 
 
 def _draw(seed: int, number: int) -> float:
-    """Return a number in [0, 1) that looks like chance and is not."""
+    """Return a pseudo-random number in [0, 1) that depends on the seed alone."""
     digest = blake2b(f"{seed} {number}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / _DRAWS
 
@@ -276,9 +276,9 @@ def _comes_before(stage: SessionStage, other: SessionStage) -> bool:
 
 
 def _matches(pattern: str, address: str) -> bool:
-    """Whether an address fits a pattern, in which * stands for any characters.
+    """Whether an address matches a pattern, in which * stands for any characters.
 
-    Case does not matter. Each part is looked for once, so that no pattern is slow.
+    Case is ignored. Each part is searched for once, so that no pattern is slow.
     """
     first, *others = _parts(pattern)
     text = address.lower()

@@ -14,7 +14,7 @@ __all__ = ["GreylistPolicy", "Greylisted", "Seen", "judge_triplet"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GreylistPolicy:
-    """How patient we are; all in seconds but for ``believe_after``."""
+    """How strict greylisting is; all values in seconds except ``believe_after``."""
 
     delay: float  # until a triplet may come again
     window: float  # in which it has to
@@ -24,7 +24,7 @@ class GreylistPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of a triplet."""
+    """What is remembered about a triplet."""
 
     first_at: float  # wall clock
     has_passed: bool = False
@@ -32,7 +32,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greylisted:
-    """What is decided, and what is to be remembered."""
+    """The decision, and what to remember."""
 
     wait: float  # seconds until it may come again; 0: it may pass
     is_return: bool  # it has come again for the first time
@@ -45,7 +45,7 @@ def judge_triplet(seen: Seen | None, policy: GreylistPolicy, now: float) -> Grey
 
     Args:
         seen: What is remembered; None: nothing.
-        policy: How patient we are.
+        policy: How strict greylisting is.
         now: The wall clock.
     """
     if seen is None or (not seen.has_passed and now >= seen.first_at + policy.window):

@@ -14,7 +14,7 @@ __all__ = ["KEY_TRANSITIONS", "KeyCause", "KeyState", "next_state", "settled_at"
 
 
 class KeyState(Enum):
-    """Where a key stands. The words are stored."""
+    """The state of a key. The words are stored."""
 
     MADE = "made"  # nobody can see its record yet
     PUBLISHED = "published"  # some authoritative servers have its record
@@ -40,7 +40,7 @@ class KeyCause(Enum):
 _S = KeyState
 _C = KeyCause
 
-# Only what is listed can happen; what is not changes nothing.
+# Only what is listed can happen; anything else changes nothing.
 KEY_TRANSITIONS: Final[dict[KeyState, dict[KeyCause, KeyState]]] = {
     _S.MADE: {
         _C.SEEN_SOMEWHERE: _S.PUBLISHED,
@@ -61,7 +61,7 @@ KEY_TRANSITIONS: Final[dict[KeyState, dict[KeyCause, KeyState]]] = {
         _C.FORCED: _S.SIGNING,
         _C.REVOKED: _S.RETIRED,
     },
-    _S.SIGNING: {  # a record that is lost is told, and the key signs on: nothing better is there
+    _S.SIGNING: {  # a lost record is reported, and the key keeps signing: nothing better is available
         _C.REPLACED: _S.RESTING,
         _C.REVOKED: _S.RETIRED,
     },
@@ -86,6 +86,6 @@ def settled_at(resting_since: float, queue_lifetime: float) -> float:
 
     Args:
         resting_since: When it signed for the last time, seconds since 1970.
-        queue_lifetime: How long a message is tried, in seconds.
+        queue_lifetime: How long a message is retried, in seconds.
     """
     return resting_since + queue_lifetime + _MARGIN

@@ -34,13 +34,13 @@ def late_bounce(
     """Return the notification (RFC 3464), to be sent with the null reverse-path.
 
     Args:
-        hostname: The server that gives the mail back.
+        hostname: The server that returns the message.
         name: Unique on it, for the Message-ID.
         now: Seconds since 1970.
-        envelope: With which the mail had come.
-        recipients: Those of it for whom it is given back.
+        envelope: The envelope of the message.
+        recipients: Its recipients for whom it is returned.
         sender: Its reverse-path.
-        content: The mail.
+        content: The message.
     """
     header = scan_header(content)
     report = Report(

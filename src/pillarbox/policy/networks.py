@@ -54,7 +54,7 @@ _WIDEST: Final = {4: 8, 6: 19}
 
 
 def parse_network(text: str) -> Network | None:
-    """Return a network such as ``10.0.0.0/8`` or a single address, or None."""
+    """Parse a network such as ``10.0.0.0/8`` or a single address; None if malformed."""
     try:
         return ip_network(text)
     except ValueError:
@@ -62,9 +62,9 @@ def parse_network(text: str) -> Network | None:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return a client's address; one that is IPv4 inside IPv6 is IPv4.
+    """Parse a client's address; IPv4 inside IPv6 becomes IPv4.
 
-    A scope (``%eth0``) does not say which network it is, and is left out.
+    A scope (``%eth0``) does not identify a network, and is dropped.
     """
     try:
         address = ip_address(text.partition("%")[0])
@@ -85,7 +85,7 @@ def is_within(network: Network, other: Network) -> bool:
 
 
 def is_private(network: Network) -> bool:
-    """Return whether nobody outside can come from any address of a network."""
+    """Return whether nobody outside can connect from any address of a network."""
     return any(is_within(network, private) for private in _PRIVATE)
 
 
@@ -95,7 +95,7 @@ def is_too_wide(network: Network) -> bool:
 
 
 class TrustedNetworks:
-    """A set of networks, and quick to ask about addresses."""
+    """A set of networks with fast lookup of addresses."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self.networks = tuple(networks)

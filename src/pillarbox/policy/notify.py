@@ -27,11 +27,11 @@ _WANTED_BY: Final = {
 
 
 def is_dsn_owed(action: Action, reverse_path: ReversePath, notify: Notify | None) -> bool:
-    """Return whether the sender is to be told.
+    """Return whether the sender must be notified.
 
     Args:
-        action: What became of the recipient.
-        reverse_path: Who would be told.
+        action: What happened to the recipient.
+        reverse_path: Who would be notified.
         notify: What the sender asked for this recipient; None if it did not say.
     """
     if reverse_path is None:
@@ -41,10 +41,10 @@ def is_dsn_owed(action: Action, reverse_path: ReversePath, notify: Notify | None
 
 
 def addressees(sender: Mailbox, local: LocalDomains) -> tuple[Mailbox, ...]:
-    """Return to whom a notification for a sender goes: an alias of ours stands for others.
+    """Return the recipients of a notification for a sender: an alias of ours is expanded.
 
-    A sender in a domain of ours that nobody has is told nothing: there would be no place to
-    put it, and the null sender of the notification hears of no failure.
+    A sender in a local domain that does not exist is not notified: there would be no place to put the
+    notification, and its null sender cannot be told of the failure.
     """
     resolution = local.resolve(sender)
     if resolution.kind is ResolutionKind.NOT_LOCAL:
@@ -53,11 +53,11 @@ def addressees(sender: Mailbox, local: LocalDomains) -> tuple[Mailbox, ...]:
 
 
 def action_for_delivery(*, is_final: bool, dsn_passed_on: bool) -> Action | None:
-    """Return what a successful delivery is called, or None where it is not ours to report.
+    """Return the action that a successful delivery reports, or None if it is not ours to report.
 
     Args:
-        is_final: Whether the message is in the recipient's mailbox (Maildir, LMTP), and
-            not with another server (RFC 3461 §5.2.2).
+        is_final: Whether the message is in the recipient's mailbox (Maildir, LMTP), and not with
+            another server (RFC 3461 §5.2.2).
         dsn_passed_on: Whether the next server took over the duty to notify (§5.2.1).
     """
     if is_final:

@@ -16,7 +16,7 @@ _EVERYTHING: Final = "*"
 
 
 class NoDomainPattern(PermanentError):  # noqa: N818 - reads as what it says
-    """A text is no pattern of domains; the message says which."""
+    """A text is not a domain pattern; the message says which."""
 
 
 class RecipientDomains:
@@ -57,7 +57,7 @@ class RecipientDomains:
         return False
 
     def opens(self, domain: str) -> bool:
-        """Return whether a domain is in the set by its name: "*" and "*.com" name nobody's."""
+        """Return whether a pattern names a domain explicitly, as "*" and "*.com" do not."""
         if domain in self._exact:
             return True
         _, _, parent = domain.partition(".")
@@ -69,7 +69,7 @@ class RecipientDomains:
 
 
 class CredentialNames:
-    """A set of credentials: ``shop``, ``tenant-*`` for all that begin so, ``*`` for all."""
+    """A set of credentials: ``shop``, ``tenant-*`` for all with that prefix, ``*`` for all."""
 
     __slots__ = ("_exact", "_wild", "patterns")
 
@@ -88,11 +88,11 @@ class CredentialNames:
 
     @property
     def listed(self) -> frozenset[str] | None:
-        """All names, where no wildcard is among them; else None."""
+        """All names, if there is no wildcard among them; otherwise None."""
         return None if self._wild is not None else self._exact
 
     def __contains__(self, credential: str) -> bool:
-        """Return whether somebody who has logged in as ``credential`` is in the set."""
+        """Return whether a client logged in as ``credential`` is in the set."""
         if not credential:
             return False
         if credential in self._exact:

@@ -57,7 +57,7 @@ _PARTS: Final = 4
 
 @lru_cache(maxsize=1024)
 def is_public_address(text: str) -> bool:
-    """Say whether an address can be another's server: no special use, neither within it."""
+    """Return whether an address is public: it has no special use, nor has one embedded in it."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -66,7 +66,7 @@ def is_public_address(text: str) -> bool:
 
 
 def embedded_addresses(address: Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses that may be reached through an address of IPv6."""
+    """Return the IPv4 addresses that may be reached through an IPv6 address."""
     if isinstance(address, IPv4Address):
         return ()
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
@@ -87,7 +87,7 @@ def _is_public(address: Address) -> bool:
 
 
 def read_host(host: str) -> Address | None:
-    """Return the address that a URL's host is, None for a name.
+    """Return the address in a URL's host, None for a name.
 
     Browsers and resolvers read ``127.1``, ``0x7f000001``, ``017700000001`` and ``2130706433`` as
     127.0.0.1 (https://url.spec.whatwg.org/#concept-ipv4-parser), and so does this.

@@ -19,7 +19,7 @@ __all__ = ["FINAL_STATES", "TRANSITIONS", "Cause", "QueueFor", "QueueKey", "Reci
 
 
 class RecipientState(IntEnum):
-    """Where one recipient of one message stands. The numbers are stored; never reuse one."""
+    """The state of one recipient of one message. The numbers are stored; never reuse one."""
 
     QUEUED = 0  # due at its next attempt
     IN_FLIGHT = 1  # an attempt has been started, and its mark is on disk
@@ -93,12 +93,11 @@ FINAL_STATES: Final = frozenset(state for state, row in TRANSITIONS.items() if n
 
 
 class QueueKey(Struct, frozen=True, gc=False):
-    """What keeps mail apart in the queue, so that no sender or destination delays another.
+    """What separates mail in the queue, so that no sender or destination delays another.
 
-    ``lane`` is a tenant or a stream ("" until there are several), with a mark behind it if
-    its mail has terms of TLS of its own; ``destination`` is the recipient's domain in
-    A-labels and lower case; ``route`` and ``source`` are the names of the route and of the
-    source address that the configuration chose.
+    ``lane`` is a tenant or a stream ("" until there are several), with a suffix if its mail has its own
+    TLS requirements; ``destination`` is the recipient's domain in A-labels and lower case; ``route``
+    and ``source`` are the names of the configured route and source address.
     """
 
     lane: str
@@ -108,14 +107,14 @@ class QueueKey(Struct, frozen=True, gc=False):
 
     @property
     def tls_required(self) -> TlsRequired:
-        """What the senders of this mail ask of TLS."""
+        """The TLS requirements of this mail's senders."""
         mark = self.lane.rpartition("+")[2] if "+" in self.lane else ""
         return _TLS_BY_MARK.get(mark, TlsRequired.BY_POLICY)
 
     def apart(self, required: TlsRequired) -> QueueKey:
-        """Return the queue beside this one for mail that asks this of TLS.
+        """Return the parallel queue for mail with this TLS requirement.
 
-        It goes over connections of its own, and neither waits for the others nor they for it.
+        It uses its own connections, and neither waits for the other.
         """
         if required is TlsRequired.BY_POLICY:
             return self

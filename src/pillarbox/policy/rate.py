@@ -46,10 +46,10 @@ class Rate:
         return f"{self.amount} per {self.period:g} seconds"
 
     def level(self, level: float, elapsed: float) -> float:
-        """Return how high a bucket stands after a time.
+        """Return the level of a bucket after a time.
 
         Args:
-            level: How high it stood.
+            level: Its level before.
             elapsed: Seconds since; a clock that was set back counts as none.
         """
         if elapsed <= 0.0:
@@ -60,7 +60,7 @@ class Rate:
     def wait(self, level: float, wanted: int = 1) -> float:
         """Return the seconds until ``wanted`` tokens are there; 0 if they are there now.
 
-        A wish that is larger than the bucket is granted to a bucket that is full.
+        A wish larger than the bucket is granted when the bucket is full.
         """
         room = max(self.amount - wanted, 0)
         # A clock's rounding keeps nobody out who was told to come at this moment.
@@ -68,19 +68,19 @@ class Rate:
         return over * self.period / self.amount if over > 1e-6 else 0.0  # noqa: PLR2004
 
     def window(self, now: float) -> int:
-        """Return the number of the window that a moment of the wall clock is in."""
+        """Return the number of the window that contains a wall-clock time."""
         return int(now // self.period)
 
     def window_end(self, window: int) -> float:
-        """Return when what was counted in a window plays no part any more."""
+        """Return when the counts of a window stop mattering."""
         return (window + 2) * self.period
 
     def estimate(self, before: int, current: int, now: float) -> float:
-        """Return the level that fits what was counted.
+        """Return the level that corresponds to counts.
 
         Args:
-            before: Counted in the window before this one, which is taken to be even.
-            current: Counted in this window.
+            before: Count of the previous window, which is taken to be evenly spread.
+            current: Count of this window.
             now: The wall clock.
         """
         share = now / self.period - self.window(now)
@@ -88,7 +88,7 @@ class Rate:
 
 
 def parse_rate(text: str) -> Rate | None:
-    """Return what ``100/min``, ``20/10 s`` or ``5000 / day`` means, or None."""
+    """Parse ``100/min``, ``20/10 s`` or ``5000 / day``; None if malformed."""
     match = _RATE.fullmatch(text.lower())
     if match is None or match[3] not in _UNITS:
         return None

@@ -27,7 +27,7 @@ _LOCAL_PART: Final = re.compile(
 
 
 def parse_recipients(text: str, *, file: str) -> tuple[frozenset[str], tuple[Finding, ...]]:
-    """Read a recipients file: one local part a line.
+    """Parse a recipients file: one local part per line.
 
     Args:
         text: The file's content.
@@ -49,12 +49,12 @@ def parse_recipients(text: str, *, file: str) -> tuple[frozenset[str], tuple[Fin
 def parse_aliases(
     text: str, *, file: str, domain: str
 ) -> tuple[dict[str, tuple[Mailbox, ...]], tuple[Finding, ...]]:
-    """Read an aliases file: ``local part: address, address, ...`` in each line.
+    """Parse an aliases file: ``local part: address, address, ...`` in each line.
 
     Args:
         text: The file's content.
         file: Its name, for the findings.
-        domain: The domain of the aliases, and of targets that name none.
+        domain: The domain of the aliases, and of targets without one.
 
     Returns:
         The targets by folded local part, and what is wrong with the file.

@@ -47,7 +47,7 @@ _ROUTING: Final = frozenset("%!@|/:;$`\\<>\0\uff01\uff05\uff20")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalDomain:
-    """A domain whose recipients are ours. Local parts are as ``fold_local_part`` gives them."""
+    """A local domain. Local parts are as ``fold_local_part`` returns them."""
 
     name: str
     recipients: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class Destination:
 
 
 class ResolutionKind(Enum):
-    """What came of looking up a recipient."""
+    """The kinds of result of resolving a recipient."""
 
     LOCAL = "local"  # one mailbox of ours
     EXPANDED = "expanded"  # an alias, a forward, a catch-all or postmaster
@@ -77,7 +77,7 @@ class ResolutionKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The answer: destinations for mail that is taken, a reply for what is not."""
+    """The result: destinations for an accepted recipient, a reply for a refused one."""
 
     kind: ResolutionKind
     destinations: tuple[Destination, ...] = ()
@@ -92,14 +92,14 @@ Returned = Callable[[Mailbox], Mailbox | Reply | None]
 
 
 def fold_local_part(text: str) -> str:
-    """Return a local part for comparing: NFC, case folded (RFC 6532 §3.1)."""
+    """Return a local part in the form for comparison: NFC, case folded (RFC 6532 §3.1)."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def has_routing_characters(local_part: str) -> bool:
-    """Return whether a local part looks like a route to elsewhere, or like a command."""
+    """Return whether a local part looks like a source route, or like a command."""
     return not _ROUTING.isdisjoint(local_part) or local_part.startswith("-")
 
 
@@ -138,11 +138,11 @@ class LocalDomains:
         return {name: domain.route for name, domain in self._domains.items() if domain.route}
 
     def is_local(self, domain: str) -> bool:
-        """Return whether a domain is ours."""
+        """Return whether a domain is local."""
         return ascii_domain(domain) in self._domains
 
     def resolve(self, recipient: Mailbox) -> Resolution:
-        """Return what a recipient stands for."""
+        """Return what a recipient resolves to."""
         if not recipient.domain:
             return self._resolve_postmaster(recipient)
         domain = self._domains.get(recipient.ascii_domain)
@@ -178,7 +178,7 @@ class LocalDomains:
         return self._expand(recipient, (self._postmaster,))
 
     def _find(self, domain: LocalDomain, recipient: Mailbox) -> Destination | tuple[Mailbox, ...]:
-        """Return a mailbox of ours, the addresses to go on with, or () for nobody."""
+        """Return a local mailbox, the addresses to continue with, or () for nobody."""
         whole = fold_local_part(recipient.local_part)
         base, detail = _split_detail(whole, recipient.local_part, domain.separator)
         for name, rest in ((whole, ""), (base, detail)):
@@ -199,7 +199,7 @@ class LocalDomains:
         return (self._postmaster,)
 
     def _expand(self, recipient: Mailbox, targets: tuple[Mailbox, ...]) -> Resolution:
-        """Follow aliases to their ends, without recursion; each address is looked at once."""
+        """Follow aliases to their ends, without recursion; each address is visited once."""
         ends: dict[tuple[str, str], Destination] = {}
         seen = {_key(recipient)}
         waiting = [(recipient, target) for target in reversed(targets)]
@@ -245,7 +245,7 @@ def _alias_finding(alias: str, reply: Reply) -> Finding:
 
 
 def _key(address: Mailbox) -> tuple[str, str]:
-    """Return an address for comparing."""
+    """Return an address in the form for comparison."""
     return fold_local_part(address.local_part), address.ascii_domain
 
 

@@ -36,7 +36,7 @@ _REMEMBERED: Final = 4_096
 
 
 class BuiltIn:
-    """The names of the rules that are always there."""
+    """The names of the built-in rules."""
 
     LOGIN: Final = "login required"
     OWNERSHIP: Final = "sender not owned"
@@ -52,7 +52,7 @@ class BuiltIn:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided for a sender or recipient, and by which rule (for events and logs)."""
+    """The decision about a sender or recipient, and the rule that made it (for events and logs)."""
 
     rule: str
     reply: Reply | None = None  # the refusal; None: accepted
@@ -60,13 +60,13 @@ class Decision:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the sender or recipient is taken."""
+        """Whether the sender or recipient is accepted."""
         return self.reply is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What a listener itself says about its clients."""
+    """What a listener itself determines about its clients."""
 
     must_log_in: bool = False  # it takes mail from trusted and authenticated clients only
     trusted: TrustedNetworks = field(default_factory=TrustedNetworks)  # may send anywhere
@@ -91,13 +91,13 @@ class Rights:
     def __init__(
         self, client: Client, gate: Gate, policy: RelayPolicy, senders: Senders | None
     ) -> None:
-        """Work out what holds for a client whatever it sends.
+        """Derive what applies to a client, whatever it sends.
 
         Args:
-            client: Who it is.
-            gate: The listener by which it came.
-            policy: What the configuration says.
-            senders: What its MAIL FROM and its header's From may name; None: anybody.
+            client: The client.
+            gate: The listener it came through.
+            policy: The configured policy.
+            senders: What its MAIL FROM and its header's From may name; None: anything.
         """
         self.client: Final = client
         self.is_trusted: Final = client.address in gate.trusted
@@ -128,17 +128,17 @@ class Rights:
     def may_use(self, sender: ReversePath) -> bool:
         """Return whether a sender is among those that this client may use.
 
-        The null reverse-path is everybody's who owns a sender: it is the one of read receipts
-        (RFC 8098 §3), and the header's From has to be owned all the same.
+        Every owner of a sender may use the null reverse-path: read receipts have it (RFC 8098 §3), and the
+        header's From must be owned anyway.
         """
         if self.senders is None:
             return True
         return bool(self.senders) if sender is None else sender in self.senders
 
     def may_relay(self, sender: ReversePath, recipient: Mailbox) -> Decision:
-        """Decide at RCPT whether mail from this client is taken for this recipient.
+        """Decide at RCPT whether mail from this client is accepted for this recipient.
 
-        Without a rule of the configuration the reverse-path has no say: anybody can write one.
+        Unless a configured rule says so, the reverse-path does not matter: anybody can write one.
         """
         if self._catches:
             return _NEEDS_LOGIN if self.must_log_in else _CAUGHT
@@ -176,7 +176,7 @@ class Rights:
 
 
 class RelayPolicy:
-    """All rules of a node, in one configuration."""
+    """All relay rules of a node, in one configuration."""
 
     def __init__(
         self,
@@ -189,10 +189,10 @@ class RelayPolicy:
         """Prepare a policy.
 
         Args:
-            gates: What each listener says, by its name.
-            domains: Whom we take mail for.
+            gates: What each listener determines, by its name.
+            domains: The local domains.
             rules: What is allowed and refused, in order.
-            owners: Whose the senders are.
+            owners: The owners of sender addresses.
         """
         self.gates: Final = dict(gates)
         self.domains: Final = domains
@@ -207,11 +207,11 @@ class RelayPolicy:
 
     @property
     def owners(self) -> tuple[Owner, ...]:
-        """Whose the senders are."""
+        """The owners of sender addresses."""
         return self._owners.all
 
     def rules_for(self, client: Client) -> tuple[Rule, ...]:
-        """Return the rules that may be about a client, in order."""
+        """Return the rules that may apply to a client, in order."""
         return self._rules.perhaps_about(client)
 
     def _rights(self, client: Client) -> Rights:
@@ -219,9 +219,9 @@ class RelayPolicy:
         return Rights(client, gate, self, self.senders_of(client))
 
     def senders_of(self, client: Client) -> Senders | None:
-        """Return the senders that a client may use; None where nothing holds it to any.
+        """Return the senders that a client may use; None if it is not restricted.
 
-        That is a client that has not logged in, and whose network owns nothing.
+        A client that has not logged in, and whose network owns nothing, is not restricted.
         """
         owners = self._owners.perhaps_about(client)
         owned = [owner.senders for owner in owners if owner.is_client(client)]

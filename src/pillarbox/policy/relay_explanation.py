@@ -29,7 +29,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision, and the way to it."""
+    """A decision, and how it was reached."""
 
     decision: Decision
     steps: tuple[Step, ...]
@@ -42,14 +42,14 @@ def explain(
     recipient: Mailbox,
     author: Mailbox | None = None,
 ) -> Explanation:
-    """Return what is decided for a recipient, and why.
+    """Return the decision about a recipient, and why.
 
     Args:
         policy: The rules.
         client: Who sends.
         sender: The reverse-path.
-        recipient: To whom.
-        author: The address in the header's From field; None: it is not asked about.
+        recipient: The forward-path.
+        author: The address in the header's From field; None: it is not checked.
     """
     rights = policy.rights(client)
     steps = list(_mail_steps(policy, rights, sender))
@@ -133,7 +133,7 @@ def _recipient_steps(
 
 
 def _miss(rule: Rule, client: Client, sender: ReversePath, recipient: Mailbox | None) -> str:
-    """Return why a rule does not fit, or "" where it does."""
+    """Return why a rule does not match, or "" if it does."""
     missed = rule.missed_by_client(client)
     if missed is Condition.LISTENER:
         listed = ", ".join(sorted(rule.listeners or ()))

@@ -18,7 +18,7 @@ PROOF_USER = "relay-proof"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The names that forms are made of."""
+    """The names that forms are composed of."""
 
     local: str  # a domain of ours
     outside: str  # a domain that is not
@@ -36,7 +36,7 @@ class Form:
 
 
 def sender_forms(scene: Scene) -> tuple[str, ...]:
-    """Return reverse-paths, brackets included: null, foreign, and forged to look like ours."""
+    """Return reverse-paths, brackets included: null, foreign, and forged to look local."""
     user = PROOF_USER
     return (
         "<>",
@@ -50,7 +50,7 @@ def sender_forms(scene: Scene) -> tuple[str, ...]:
 
 
 def recipient_forms(scene: Scene) -> tuple[Form, ...]:
-    """Return all forms in which mail for somebody outside can be asked for."""
+    """Return all forms in which a relay to an outside recipient can be requested."""
     pieces = (_plain, _percent, _quoted, _many_ats, _routes, _bang, _literals, _look_alikes, _odd)
     forms = [
         Form(f"{piece.__name__.strip('_').replace('_', ' ')} {number}", f"<{path}>")

@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One combination, and what became of it."""
+    """One combination, and its outcome."""
 
     client: Client
     sender: ReversePath
@@ -55,14 +55,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What came of trying all cases."""
+    """The outcome of trying all cases."""
 
     cases: int
     counterexamples: tuple[Case, ...]  # strangers who reach the outside; the first few
 
     @property
     def holds(self) -> bool:
-        """Whether no stranger reaches an outside domain."""
+        """Whether no stranger can reach an outside domain."""
         return not self.counterexamples
 
 
@@ -91,7 +91,7 @@ def prove(policy: RelayPolicy) -> Proof:
 
 
 def is_meant(policy: RelayPolicy, client: Client, recipient: Mailbox, decision: Decision) -> bool:
-    """Return whether the configuration itself says, by name, that a case is to be taken."""
+    """Return whether the configuration itself allows a case by name."""
     if decision.resolution is not None:
         return True  # a recipient of ours
     if _is_in(client.address, policy.gates[client.listener].trusted):
@@ -118,7 +118,7 @@ def _is_in(address: str, networks: TrustedNetworks) -> bool:
 
 
 def _names(pattern: str, domain: str) -> bool:
-    """Return whether a pattern opens a domain by name: "*" and "*.com" name nobody's."""
+    """Return whether a pattern opens a domain by name, as "*" and "*.com" do not."""
     if not pattern.startswith("*"):
         return Mailbox("", pattern).ascii_domain == domain
     name = Mailbox("", pattern.removeprefix("*.")).ascii_domain
@@ -197,7 +197,7 @@ def _one_of_each(items: Iterable[_T], kind: Callable[[_T], Hashable]) -> tuple[_
 
 
 def sender_of(pattern: str, patterns: Iterable[str]) -> Mailbox:
-    """Return a sender that fits a pattern, and as few of the others as possible."""
+    """Return a sender that matches a pattern, and as few of the others as possible."""
     local_part, _, domain = pattern.rpartition("@")
     others = [
         Senders([each]) for each in patterns if each != pattern and each.endswith(f"@{domain}")
@@ -211,7 +211,7 @@ def sender_of(pattern: str, patterns: Iterable[str]) -> Mailbox:
 
 
 def _recipients(policy: RelayPolicy) -> tuple[Mailbox, ...]:
-    """Return the recipients that rules tell apart: domains, and routes in the local part."""
+    """Return the recipients that rules distinguish: domains, and routes in the local part."""
     sets = [rule.recipients for rule in _rules_for_strangers(policy) if rule.recipients is not None]
     names = [OUTSIDE, f"below.{OUTSIDE}", "[198.51.100.7]", *policy.domains.names[:1]]
     names += [pattern.removeprefix("*.") for each in sets for pattern in each.patterns]

@@ -19,7 +19,7 @@ __all__ = ["Scope", "Verdict", "classify"]
 
 
 class Scope(Enum):
-    """What a failure says something about."""
+    """What a failure is about."""
 
     RECIPIENT = "recipient"
     MESSAGE = "message"  # this message to all recipients of the transaction
@@ -28,7 +28,7 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How to go on after a failure."""
+    """How to continue after a failure."""
 
     is_permanent: bool
     scope: Scope
@@ -74,8 +74,8 @@ def classify(stage: Stage, reply: Reply | None) -> Verdict:
     """Return what follows from a failed attempt.
 
     Args:
-        stage: How far the attempt had come.
-        reply: What the peer said, or we in its place; None where the connection failed.
+        stage: How far the attempt got.
+        reply: The peer's reply, or ours in its place; None if the connection failed.
     """
     if reply is None or reply.code // 100 not in {4, 5}:
         return _no_answer(stage)
@@ -87,7 +87,7 @@ def classify(stage: Stage, reply: Reply | None) -> Verdict:
 
 
 def _no_answer(stage: Stage) -> Verdict:
-    """Judge a lost connection, or a reply that is none (RFC 5321 §4.2.1 knows 2 to 5)."""
+    """Judge a lost connection, or an invalid reply (RFC 5321 §4.2.1 knows 2 to 5)."""
     # During the content the message itself may be what breaks the connection: the next
     # message may fare better, so the site is not blamed.
     blames_message = stage in {Stage.DATA, Stage.FINAL}
@@ -110,7 +110,7 @@ def _permanent(stage: Stage, reply: Reply) -> Verdict:
 
 
 def _is_about_recipient_count(reply: Reply) -> bool:
-    """Return whether the peer takes no more recipients in this transaction."""
+    """Return whether the peer accepts no more recipients in this transaction."""
     if reply.enhanced is not None:
         return reply.enhanced[1:] == (5, 3)
     # A full mailbox gets 452 or 552, too; the text tells.

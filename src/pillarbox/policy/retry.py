@@ -91,7 +91,7 @@ def next_attempt_at(
 
 
 def cap_wait(schedule: RetrySchedule, next_at: float, *, now: float) -> float:
-    """Return a stored due time, brought near again if the wall clock has gone back since."""
+    """Return a stored due time, brought closer if the wall clock has jumped back since."""
     return min(next_at, now + schedule.longest_wait)
 
 
@@ -111,10 +111,10 @@ def is_expired(
         now: The wall clock.
         accepted_at: When the message was accepted.
         is_bounce: Whether it has the null reverse-path.
-        last_attempt_at: When a connection was last tried for it, None if never. A failure
-            without one (no answer from DNS, a site that is left alone) does not count.
-        jumped_at: What the wall clock showed right after it was last seen to go forward
-            by more than an hour; None if it never was.
+        last_attempt_at: When a connection was last tried for it, None if never. A failure without one
+            (no answer from DNS, a site that is left alone) does not count.
+        jumped_at: The wall clock right after it last jumped forward by more than an hour; None if it
+            never did.
     """
     if now < schedule.expires_at(accepted_at, is_bounce=is_bounce):
         return False
@@ -128,7 +128,7 @@ def is_delay_notice_due(
 ) -> bool:
     """Return whether it is time to tell the sender that a message is late (RFC 3461 §4.1).
 
-    Whether the sender wants to hear it is ``pillarbox.policy.notify``'s to say.
+    ``pillarbox.policy.notify`` decides whether the sender wants to be told.
     """
     if was_notified or schedule.delay_notice <= 0:
         return False
@@ -153,8 +153,8 @@ _MOST_TEXT: Final = 1_000
 def retry_hint(reply: Reply) -> float | None:
     """Return the wait in seconds that a temporary refusal asks for, or None.
 
-    Greylisting that names no time is 0: the first attempt after the shortest wait will do,
-    however many were made.
+    Greylisting that names no time is 0: the first attempt after the shortest wait will do, however many
+    were made.
     """
     if not reply.is_transient:
         return None

@@ -54,7 +54,7 @@ class Routes:
         self._asks_sender = any(self._senders)
 
     def choose(self, recipient: Mailbox, sender: ReversePath) -> str | None:
-        """Return the name of the route, or None where no rule matches."""
+        """Return the name of the route, or None if no rule matches."""
         # The sender counts only where a rule asks for it: else it would fill the memory.
         return self._choose(recipient.domain, sender if self._asks_sender else None)
 
@@ -89,6 +89,6 @@ class Routes:
 
 
 def _sender_key(text: str) -> str:
-    """Return a sender or sender pattern for comparing."""
+    """Return a sender or sender pattern in the form for comparison."""
     local, at, domain = text.rpartition("@")
     return f"{local.lower()}@{ascii_domain(domain)}" if at else text

@@ -21,7 +21,7 @@ __all__ = ["Client", "Condition", "Owner", "Rule", "Tables"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """What a decision asks about a client."""
+    """What a decision needs to know about a client."""
 
     listener: str  # by which it came
     address: str
@@ -30,7 +30,7 @@ class Client:
 
 
 class Condition(Enum):
-    """What a rule can ask about."""
+    """The conditions of a rule."""
 
     LISTENER = "listener"
     CREDENTIAL = "credential"
@@ -41,7 +41,7 @@ class Condition(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule; None for a condition that is not given."""
+    """One rule; None for an absent condition."""
 
     name: str
     allows: bool  # False: refuses
@@ -62,17 +62,17 @@ class Rule:
         return None
 
     def misses_sender(self, sender: ReversePath) -> bool:
-        """Return whether the rule is not about a sender."""
+        """Return whether the rule does not match a sender."""
         return self.senders is not None and sender not in self.senders
 
     def misses_recipient(self, recipient: Mailbox) -> bool:
-        """Return whether the rule is not about a recipient."""
+        """Return whether the rule does not match a recipient."""
         return self.recipients is not None and recipient.ascii_domain not in self.recipients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whose the senders are: credentials, and clients that need not log in."""
+    """The owners of senders: credentials, and clients that need not log in."""
 
     name: str
     senders: Senders
@@ -90,10 +90,10 @@ _T = TypeVar("_T", bound=Rule | Owner)
 
 
 class Tables(Generic[_T]):
-    """Rules or owners in their order: thousands of tenants cost no more than one."""
+    """Rules or owners in order, indexed so that thousands of tenants cost no more than one."""
 
     def __init__(self, tables: Iterable[_T]) -> None:
-        """Sort out which tables are for certain logins only."""
+        """Find out which tables are for certain logins only."""
         self.all: tuple[_T, ...] = tuple(tables)
         self._by_login: dict[str, list[int]] = {}
         self._others: list[int] = []
@@ -106,6 +106,6 @@ class Tables(Generic[_T]):
                     self._by_login.setdefault(name, []).append(number)
 
     def perhaps_about(self, client: Client) -> tuple[_T, ...]:
-        """Return the tables that a client may meet; all others it misses."""
+        """Return the tables that may match a client; no other does."""
         own: list[int] = self._by_login.get(client.credential, [])
         return tuple(self.all[number] for number in sorted({*self._others, *own}))

@@ -19,7 +19,7 @@ __all__ = ["PASSED", "Action", "Ruling", "strictest"]
 
 
 class Action(Enum):
-    """What is to be done; the value orders them from mild to strict."""
+    """What to do; the values are ordered from mild to strict."""
 
     PASS = 0  # nothing against it
     NOTE = 1  # go on, and remember the finding
@@ -30,7 +30,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What one check says.
+    """The result of one check.
 
     Raises:
         ValueError: A ruling that turns mail away has no reply, or one of the wrong class.
@@ -53,7 +53,7 @@ class Ruling:
 
     @property
     def turns_away(self) -> bool:
-        """Whether what was judged is not taken."""
+        """Whether what was judged is turned away."""
         return self.action in _CLASS
 
 

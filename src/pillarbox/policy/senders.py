@@ -27,11 +27,11 @@ _MOST_WILDCARDS: Final = 2  # in one local part; more could make matching slow
 
 
 class NoSenderPattern(PermanentError):  # noqa: N818 - reads as what it says
-    """A text is no pattern of sender addresses; the message says which and why."""
+    """A text is not a pattern of sender addresses; the message says which and why."""
 
 
 class Senders:
-    """A set of sender addresses. Equal where the patterns are, and cheap to hash."""
+    """A set of sender addresses. Equal if the patterns are, and cheap to hash."""
 
     __slots__ = (
         "_below",
@@ -146,7 +146,7 @@ def _is_too_wild(local_part: str) -> bool:
 
 
 def own_address(credential: str) -> Senders:
-    """Return the address that a credential has by its name: ``ann@example.org`` owns herself."""
+    """Return the address that a credential owns by its name: ``ann@example.org`` owns herself."""
     local_part, at, domain = credential.rpartition("@")
     if not at or not is_domain(domain) or not _LOCAL.fullmatch(local_part):
         return NOBODY
