@@ -25,7 +25,7 @@ from pillarbox.errors import PermanentError
 from pillarbox.lab.clock import run_virtual
 from pillarbox.node.sandbox import SandboxNode
 from pillarbox.sandbox import webhooks as webhooks_module
-from pillarbox.sandbox.projects import Project
+from pillarbox.sandbox.projects import Project, ProjectRejected, check
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.webhook_call import Endpoint, call, received_event
 from pillarbox.sandbox.webhook_signature import make_secret
@@ -485,6 +485,35 @@ def test_an_endless_answer_is_not_read() -> None:
             assert (answer.status, len(answer.text)) == (200, 2_000)
 
     asyncio.run(main())
+
+
+def test_what_a_receiver_says_steers_nothing() -> None:
+    """Its answer is shown in the page and by the API: no control characters, no turned text."""
+
+    async def main() -> str:
+        async with Receiver(text=b"\x1b]0;x\x07\0fine\n\xe2\x80\xae\xff") as receiver:
+            endpoint = Endpoint(name="x", url=receiver.url, keys=(bytes(32),), secret="")
+            return (await call(endpoint, name="msg_1", body=b"{}", now=1.0)).text
+
+    assert asyncio.run(main()) == "\ufffd]0;x\ufffd\ufffdfine\n\ufffd\ufffd"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/",
+        "http://[",
+        "http://example.org:99999/",
+        "http://user:secret@example.org/",
+        "http://example.org/a\r\nX: y",
+        "javascript:alert(1)",
+    ],
+)
+def test_a_project_takes_no_webhook_that_could_not_be_called(url: str) -> None:
+    """A typing error is told when it is made, and not in the log of deliveries."""
+    with pytest.raises(ProjectRejected, match="begins with http"):
+        check(Project(name="shop", webhook=url))
+    check(Project(name="shop", webhook="http://localhost:3000/hook?a=b"))
 
 
 def test_https_is_verified(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from pillarbox.config.settings.sandbox import SandboxProjectSettings
 from pillarbox.errors import PermanentError
 from pillarbox.inbox.values import DEFAULT_PROJECT, Cap
+from pillarbox.net.guarded import AddressRefused, read_target
 from pillarbox.sandbox.webhook_signature import SecretMalformed, read_secret
 
 __all__ = ["Project", "ProjectRejected", "Projects", "SettingStore", "configured_projects"]
@@ -28,6 +29,7 @@ _KIND: Final = "project"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DOMAIN: Final = re.compile(r"\.?[^\s.@:,]+(?:\.[^\s.@:,]+)*")
 _MOST_PROJECTS: Final = 500
+_ANY_PORT: Final = range(1, 65_536)
 _MOST_CAP: Final = 10**15  # messages, octets or seconds
 _MOST_ENTRIES: Final = 1_000  # users or domains of one project
 
@@ -182,6 +184,17 @@ class Projects:
         """The caps of projects that have one."""
         return {each.name: each.cap for each in self._projects.values() if each.cap != Cap()}
 
+    def configure(self, configured: Iterable[Project]) -> None:
+        """Take those of another configuration; what was made at run time stays."""
+        made = [each for each in self._projects.values() if not each.is_configured]
+        self._projects = {DEFAULT_PROJECT: Project(name=DEFAULT_PROJECT)}
+        self._projects |= {project.name: project for project in configured}
+        for project in made:
+            known = self._projects.get(project.name)
+            if known is None or not known.is_configured:
+                self._projects[project.name] = project
+        self._use()
+
     # --- at run time -----------------------------------------------------------------
 
     async def load(self, store: SettingStore) -> None:
@@ -300,8 +313,12 @@ def _check_cap(cap: Cap) -> None:
 
 
 def _check_webhook(project: Project) -> None:
-    if project.webhook and not project.webhook.startswith(("http://", "https://")):
-        raise ProjectRejected("webhook", "A webhook is a URL that begins with http:// or https://.")
+    if project.webhook:
+        try:
+            read_target(project.webhook, _ANY_PORT, may_be_inside=True)
+        except AddressRefused as error:
+            sentence = f"A webhook is a URL that begins with http:// or https://: {error}."
+            raise ProjectRejected("webhook", sentence) from error
     if project.webhook_secret:
         try:
             read_secret(project.webhook_secret)

@@ -108,7 +108,7 @@ async def call(endpoint: Endpoint, *, name: str, body: bytes, now: float) -> Ans
 
 def _judged(fetched: Fetched) -> Answer:
     status = fetched.status
-    text = fetched.body.decode("utf-8", "replace")[:_SHOWN_ANSWER]
+    text = _shown(fetched.body)
     if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110 §15.3
         return Answer(status, "", text)
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 §15.4
@@ -117,6 +117,12 @@ def _judged(fetched: Fetched) -> Answer:
         return Answer(status, "410: it does not want to be called any more", text, is_final=True)
     wait = fetched.retry_after
     return Answer(status, f"it answered {status}", text, float(wait) if wait.isdecimal() else None)
+
+
+def _shown(body: bytes) -> str:
+    """Return the beginning of what a receiver said, without what would steer a terminal or a page."""
+    text = body.decode("utf-8", "replace")[:_SHOWN_ANSWER]
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 async def _address(target: Target, *, may_be_private: bool) -> str:
