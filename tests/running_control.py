@@ -24,6 +24,7 @@ from pillarbox.store.port import Batch, Change, Changed, KeptMessage
 ROUTES = {
     "mx": RouteSettings(kind=RouteKind.MX, recipients=("*",)),
     "backup": RouteSettings(kind=RouteKind.MX, source="192.0.2.7"),
+    "later": RouteSettings(kind=RouteKind.HOLD),
 }
 
 

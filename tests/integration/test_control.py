@@ -134,7 +134,9 @@ def test_released_mail_can_be_given_another_route(tmp_path: Path) -> None:
         with pytest.raises(PermanentError, match="hold takes no route"):
             await control.ask(p.ChangeQueue(filter=everything, change="hold", route="backup"))
         await control.ask(p.ChangeQueue(filter=everything, change="hold"))
-        with pytest.raises(PermanentError, match="no route 'lost'; configured are: mx, backup"):
+        with pytest.raises(
+            PermanentError, match="no route 'lost'; configured are: mx, backup, later"
+        ):
             await control.ask(p.ChangeQueue(filter=everything, change="release", route="lost"))
         await control.ask(p.ChangeQueue(filter=everything, change="release", route="backup"))
         kept = await control.store.message(message.id)
@@ -142,6 +144,9 @@ def test_released_mail_can_be_given_another_route(tmp_path: Path) -> None:
         (recipient,) = kept.recipients
         assert recipient.queue == QueueKey("", "example.org", "backup", "192.0.2.7")
         assert recipient.state is RecipientState.QUEUED
+        (said,) = await control.ask(p.ChangeQueue(filter=everything, change="retry", route="later"))
+        assert isinstance(said, p.Done)
+        assert said.text.startswith("route later holds 1 of them again; `--route`")
 
     play(tmp_path, scenario)
 

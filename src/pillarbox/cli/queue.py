@@ -193,6 +193,9 @@ def _change_command(change: str, doc: str, verb: str) -> None:
             rows = list(access.run(p.ChangeQueue(filter=chosen, change=change, route=route)))
         count = sum(row.count for row in rows if isinstance(row, p.Done))
         context.out.say(f"{plural(count, 'recipient')} {verb}.")
+        for row in rows:
+            if isinstance(row, p.Done) and row.text:
+                context.out.say(f"But {row.text}.")
         if not count:
             raise click.exceptions.Exit(FAILED)
 

@@ -10,7 +10,7 @@ text for the operator.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from pillarbox.config.settings import RouteSettings
+from pillarbox.config.settings import RouteKind, RouteSettings
 from pillarbox.control import protocol as p
 from pillarbox.control.bans import BanOperations
 from pillarbox.control.credentials import CredentialOperations
@@ -245,6 +245,7 @@ class Operations:
         change = Change(request.change)
         way = None if request.route is None else self._way(request.route, change)
         count = 0
+        kept_back: Counter[str] = Counter()  # by routes that hold what comes to them
         async for page in self._pages(selection):
             # A page is named by its ids, so that a change is never larger than a page.
             ids = frozenset(message.id for message in page)
@@ -254,7 +255,13 @@ class Operations:
                 self._live.follow(changed, change)
             await self._record(list(self._events(page, changed, change)))
             count += len(changed)
-        yield p.Done(count=count)
+            if change in _REROUTED:
+                kept_back.update(item.queue.route for item in changed if self._holds(item))
+        yield p.Done(count=count, text="; ".join(_held_again(kept_back)))
+
+    def _holds(self, changed: Changed) -> bool:
+        route = self._routes().get(changed.queue.route)
+        return route is not None and route.kind is RouteKind.HOLD
 
     def _changeable(self, chosen: p.Filter, change: str) -> Selection:
         if change not in CHANGES:
@@ -386,3 +393,12 @@ def _row(message: KeptMessage, selection: Selection | None) -> p.MessageRow:
             for recipient in kept
         ],
     )
+
+
+def _held_again(routes: Mapping[str, int]) -> Iterator[str]:
+    """Yield what to say of recipients that a route is going to hold anew."""
+    for name, count in routes.items():
+        yield (
+            f"route {name} holds {count:,} of them again; `--route` with the name of another "
+            "lets them go"
+        )
