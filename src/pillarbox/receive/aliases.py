@@ -17,9 +17,9 @@ Aliases = dict[Recipient, tuple[Recipient, ...]]
 def expand(recipient: Recipient, resolution: Resolution) -> tuple[Recipient, ...]:
     """Return the recipients that an alias stands for.
 
-    They keep what the sender asked for, and the address it was asked for (RFC 3461 §5.2.7). Of
-    several, one alone is to tell of success: the sender wrote to one address, and hears of it
-    once (§5.2.7.3 (b)), while each of them may fail.
+    They keep the sender's DSN parameters, and the address they were given for (RFC 3461 §5.2.7). Of
+    several targets only one reports success: the sender wrote to one address, and is told once
+    (§5.2.7.3 (b)), while each of them may fail.
     """
     original = recipient.original
     if original is None:

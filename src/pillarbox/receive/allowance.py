@@ -14,14 +14,14 @@ __all__ = ["Allowance", "Rates"]
 
 
 class Allowance(Protocol):
-    """What one client, as one identity, may send by one listener."""
+    """What one client, as one identity, may send through one listener."""
 
     def message(self) -> Ruling | None:
-        """Count a message; None: it may come. A deferred one is not counted."""
+        """Count a message; None: it is allowed. A deferred one is not counted."""
         ...
 
     def recipient(self) -> Ruling | None:
-        """Count a recipient; None: it may be named. A deferred one is not counted."""
+        """Count a recipient; None: it is allowed. A deferred one is not counted."""
         ...
 
 
@@ -29,11 +29,11 @@ class Rates(Protocol):
     """All rates of a node."""
 
     def allowance(self, listener: str, client: str, identity: str) -> Allowance | None:
-        """Return what somebody may send; None: no rate is about it.
+        """Return the allowance of a client; None: no rate applies to it.
 
         Args:
-            listener: By which it came.
+            listener: The listener it came through.
             client: Its address.
-            identity: Who it has logged in as, "" for nobody.
+            identity: Its login, "" for none.
         """
         ...

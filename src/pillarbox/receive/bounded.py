@@ -17,12 +17,12 @@ V = TypeVar("V")
 
 
 class BoundedTable(Generic[K, V]):
-    """Keeps at least the ``size / 2`` entries that were put last, and at most ``size``."""
+    """Retains at least the ``size / 2`` most recent entries, and at most ``size``."""
 
     __slots__ = ("_half", "_new", "_old")
 
     def __init__(self, size: int) -> None:
-        """Keep ``size`` entries."""
+        """Retain ``size`` entries."""
         self._half = max(size // 2, 1)
         self._new: dict[K, V] = {}
         self._old: dict[K, V] = {}
@@ -39,7 +39,7 @@ class BoundedTable(Generic[K, V]):
         return self._old.get(key) if found is None else found
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value, which makes its key the most recent."""
+        """Store a value, which makes its key the most recent."""
         new = self._new
         if key not in new:
             self._old.pop(key, None)

@@ -26,7 +26,7 @@ __all__ = ["Catching"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catching:
-    """The other end of listeners of the kind ``sandbox``."""
+    """What listeners of kind ``sandbox`` use instead of the node's own parts."""
 
     door: Door
     access: AccessControl
@@ -38,7 +38,7 @@ class Catching:
     failing: Misbehavior | None = None
 
     def applied_to(self, service: Service) -> Service:
-        """Return the service of a sandbox listener, made of that of a usual one."""
+        """Return the service of a sandbox listener, based on that of a usual one."""
         options = self.options(service.options)
         return replace(
             service,

@@ -33,13 +33,13 @@ _LOOPBACK: Final[tuple[IPv4Address | IPv6Address, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """Where a certificate with its chain and its key are."""
+    """The files of a certificate with its chain, and of its key."""
 
     certificate: Path
     key: Path
 
     def stamp(self) -> tuple[int, ...]:
-        """Return what differs once the files have been written anew."""
+        """Return a value that changes when the files are rewritten."""
         try:
             seen = self.certificate.stat(), self.key.stat()
         except OSError:
@@ -48,12 +48,12 @@ class CertificateFiles:
 
 
 def certified_names(path: Path) -> tuple[frozenset[str], bytes]:
-    """Return the host names that a certificate is for, in lower case, and its DER octets.
+    """Return a certificate's host names, in lower case, and its DER octets.
 
     Names in the subject do not count (RFC 9525 §2).
 
     Raises:
-        PermanentError: The file holds no certificate.
+        PermanentError: The file contains no certificate.
     """
     certificate = _read(path)
     try:
@@ -68,10 +68,10 @@ def certified_names(path: Path) -> tuple[frozenset[str], bytes]:
 
 
 def expires_at(path: Path) -> float:
-    """Return when a certificate ends, seconds since 1970.
+    """Return when a certificate expires, seconds since 1970.
 
     Raises:
-        PermanentError: The file holds no certificate.
+        PermanentError: The file contains no certificate.
     """
     return _read(path).not_valid_after_utc.timestamp()
 
@@ -84,10 +84,10 @@ def _read(path: Path) -> x509.Certificate:
 
 
 def self_made_certificate(directory: Path, name: str, now: float) -> tuple[Path, Path]:
-    """Return the certificate and key kept in a directory, made anew where they do not fit.
+    """Return the certificate and key in a directory, generated again if they do not fit.
 
     Args:
-        directory: Where ``certificate.pem`` and ``key.pem`` are kept; made if it is missing.
+        directory: Where ``certificate.pem`` and ``key.pem`` are; created if it is missing.
         name: The host name to certify.
         now: The wall clock, seconds since 1970.
 

@@ -26,7 +26,7 @@ def has_implicit_tls(listener: ListenerSettings) -> bool:
 
 
 def fetched_files(directory: Path, name: str) -> CertificateFiles:
-    """Return where a certificate lies that is fetched from an authority.
+    """Return the files of a certificate obtained from an authority.
 
     Args:
         directory: The node's directory.
@@ -69,7 +69,7 @@ def certificate_files(
 
 
 def tls_profile(listener: ListenerSettings, settings: Settings) -> TlsProfile:
-    """Return how a listener speaks TLS."""
+    """Return the TLS settings of a listener."""
     is_self_made = settings.tls.certificate is None and not settings.certificate
     is_for_users = listener.kind in {ListenerKind.SUBMISSION, ListenerKind.SUBMISSIONS}
     refuses = is_for_users and not is_self_made

@@ -32,7 +32,7 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What is known of a session when a check is asked."""
+    """What is known about a session when a check is asked."""
 
     stage: Stage
     session: str
@@ -48,37 +48,39 @@ class Visit:
 
 
 class Check(Protocol):
-    """Something that has a say."""
+    """Something that judges a session."""
 
     @property
     def name(self) -> str:
-        """What it is called in the configuration and in events."""
+        """Its name in the configuration and in events."""
         ...
 
     @property
     def stages(self) -> frozenset[Stage]:
-        """When it is asked."""
+        """The stages at which it is asked."""
         ...
 
     @property
     def patience(self) -> float:
-        """Seconds after which its answer is not waited for any more."""
+        """Seconds to wait for its answer."""
         ...
 
     async def rule(self, visit: Visit) -> Ruling:
-        """Say what is to be done."""
+        """Return a ruling."""
         ...
 
 
 class Checks:
-    """The checks of a listener, in their order."""
+    """The checks of a listener, in order."""
 
     __slots__ = ("_at", "_on_defect")
 
     def __init__(
         self, checks: Sequence[Check], on_defect: Callable[[str, BaseException], None]
     ) -> None:
-        """Ask these checks; ``on_defect`` hears the name of one that failed, and how."""
+        """Ask these checks; ``on_defect`` is called with the name of one that failed, and the
+        error.
+        """
         self._on_defect = on_defect
         self._at = {
             stage: tuple(check for check in checks if stage in check.stages) for stage in Stage
@@ -90,14 +92,14 @@ class Checks:
         return not any(self._at.values())
 
     def at(self, stage: Stage) -> tuple[Check, ...]:
-        """Return who is asked at a stage."""
+        """Return the checks to ask at a stage."""
         return self._at[stage]
 
     async def rule(self, visit: Visit) -> tuple[Ruling, ...]:
-        """Ask the checks of a stage in their order, until one turns the client away.
+        """Ask the checks of a stage in order, until one turns the client away.
 
         Returns:
-            What they said; those that have nothing against it and nothing to say left out.
+            Their rulings, without those that have nothing to say.
         """
         said: list[Ruling] = []
         for check in self._at[visit.stage]:

@@ -31,13 +31,13 @@ _MINUTE: Final = 60.0
 
 
 def plain_address(address: str) -> str:
-    """Return an address without a zone, and one that is IPv4 inside IPv6 as IPv4."""
+    """Return an address without its zone; IPv4 inside IPv6 becomes IPv4."""
     address = address.partition("%")[0]
     return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
 
 
 def client_key(address: str) -> ClientKey:
-    """Return what one client is known by: its IPv4 address, or the /64 of its IPv6 address."""
+    """Return a client's key: its IPv4 address, or the /64 of its IPv6 address."""
     if ":" not in address:
         return address
     try:
@@ -47,14 +47,14 @@ def client_key(address: str) -> ClientKey:
 
 
 def show_client(key: ClientKey) -> str:
-    """Return a client as people see it: ``192.0.2.1``, ``2001:db8::/64``."""
+    """Return a client in a form for people: ``192.0.2.1``, ``2001:db8::/64``."""
     if isinstance(key, str):
         return key
     return f"{socket.inet_ntop(socket.AF_INET6, key + bytes(_PREFIX_OCTETS))}/64"
 
 
 def shown_key(client: str) -> ClientKey:
-    """Return the key of a client that is shown, or of one of its addresses."""
+    """Parse what ``show_client`` returns, or one of the client's addresses."""
     return client_key(plain_address(client.partition("/")[0]))
 
 
@@ -91,7 +91,7 @@ class ClientTable:
         self._most_open, self._rate = most_open, rate
 
     def admit(self, key: ClientKey, now: float) -> str:
-        """Count a new connection, and return "", or the reason for which it is refused.
+        """Count a new connection, and return "", or the reason to refuse it.
 
         Args:
             key: The client (``client_key``). An admitted one must be released later.
@@ -125,12 +125,12 @@ class ClientTable:
 
 
 class LeakyTable:
-    """Counts what is forgotten again bit by bit, by key."""
+    """Counts by key, and forgets gradually."""
 
     __slots__ = ("_paid_until",)
 
     def __init__(self, size: int = _TABLE_SIZE) -> None:
-        """Remember the ``size`` keys that were counted last."""
+        """Remember the ``size`` most recently counted keys."""
         # One number each: the time at which all will have been forgotten.
         self._paid_until: BoundedTable[ClientKey, float] = BoundedTable(size)
 
@@ -138,10 +138,10 @@ class LeakyTable:
         return len(self._paid_until)
 
     def add(self, key: ClientKey, now: float, forgive_every: float) -> float:
-        """Count one more; return how many there are.
+        """Count one more; return the count.
 
         Args:
-            key: Whose.
+            key: What to count.
             now: A clock, seconds.
             forgive_every: Seconds in which one is forgotten.
         """
@@ -150,10 +150,10 @@ class LeakyTable:
         return (until - now) / forgive_every if forgive_every else 1.0
 
     def count(self, key: ClientKey, now: float, forgive_every: float) -> float:
-        """Return how many there are."""
+        """Return the count."""
         over = (self._paid_until.get(key) or now) - now
         return over / forgive_every if over > 0.0 and forgive_every else 0.0
 
     def forget(self, key: ClientKey) -> None:
-        """Count from 0 again."""
+        """Start counting from 0 again."""
         self._paid_until.pop(key)

@@ -26,7 +26,7 @@ _ACCEPTED_CODE: Final = EnhancedCode(2, 0, 0)
 
 
 def share_of(size: int | None) -> int:
-    """Return the octets of memory that a content takes, by what MAIL said of its size."""
+    """Return the octets of memory to reserve for a content, by the size that MAIL declared."""
     return SMALL_CONTENT if size is None or size <= SMALL_CONTENT else _LARGE_SHARE
 
 
@@ -36,7 +36,7 @@ def accepted(kept: Kept) -> Reply:
 
 
 class Content:
-    """Gathers a content, and hands it to the door."""
+    """Collects a content, and hands it to the door."""
 
     __slots__ = (
         "_door",
@@ -86,7 +86,7 @@ class Content:
 
     @property
     def is_congested(self) -> bool:
-        """Whether the client should send no more until ``on_room`` is called."""
+        """Whether the client should wait until ``on_room`` is called."""
         return self._large is not None and self._large.is_congested
 
     def add(self, data: bytes) -> None:
@@ -100,7 +100,7 @@ class Content:
             self._grow()
 
     def end(self, facts: ContentFacts, answer: Answer) -> None:
-        """Have the content kept; ``answer`` is called with what came of it."""
+        """Have the content committed; ``answer`` is called with the outcome."""
         answer = partial(self._answered, answer)
         if self._large is not None:
             self._door.keep_large(self._large, facts, answer)
@@ -110,7 +110,7 @@ class Content:
         self._door.keep(self._origin, self._envelope, content, facts, answer, self._rulings)
 
     def abort(self) -> None:
-        """Forget what has come."""
+        """Discard what has arrived."""
         self._give_back()
         if self._large is not None:
             self._large.abort()

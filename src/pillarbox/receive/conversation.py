@@ -116,11 +116,11 @@ class Conversation:
 
     @property
     def waits_for_room(self) -> bool:
-        """Whether a content may not come in before others have gone."""
+        """Whether a content has to wait until others have finished."""
         return self._room_wanted is not None
 
     def give_up_waiting(self) -> None:
-        """Refuse a content for which no memory came free in time."""
+        """Refuse a content for which no memory became free in time."""
         if self._room_wanted is not None:
             self._service.door.guards.budget.forget(self._room_wanted)
             self._room_wanted = None
@@ -128,7 +128,7 @@ class Conversation:
             self._decided()
 
     def lost(self) -> None:
-        """Forget what was coming in; the connection is gone."""
+        """Discard what was arriving; the connection is gone."""
         if self._room_wanted is not None:
             self._service.door.guards.budget.forget(self._room_wanted)
             self._room_wanted = None

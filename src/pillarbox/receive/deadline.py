@@ -12,9 +12,9 @@ __all__ = ["Deadline"]
 class Deadline:
     """Calls back once the moment that its owner names has passed.
 
-    The owner may put the moment off as often as it likes without telling: it is asked when
-    the timer goes off, which happens at the latest ``most`` seconds after it was armed.
-    Only a moment nearer than that has to be announced by ``watch``.
+    The owner may postpone the moment as often as it likes without notice: it is asked when the timer
+    fires, which happens at the latest ``most`` seconds after it was armed. Only an earlier moment has
+    to be announced with ``watch``.
     """
 
     __slots__ = ("_due", "_expired", "_loop", "_most", "_timer", "_timer_at")
@@ -43,13 +43,13 @@ class Deadline:
         self._timer_at = inf
 
     def watch(self, at: float) -> None:
-        """Look at the limit at a moment on the loop's clock, or earlier."""
+        """Check at this time of the loop's clock, or earlier."""
         if at < self._timer_at:
             self.cancel()
             self._arm(at)
 
     def cancel(self) -> None:
-        """Hold no timer."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

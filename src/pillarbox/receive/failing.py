@@ -40,14 +40,14 @@ _BY_ADDRESS: Final = "as the address asks"
 
 
 def converse(service: Service, line: Line) -> Conversation:
-    """Begin to talk to a client, in the way of its listener."""
+    """Create the conversation that a listener uses."""
     if service.failing is None:
         return Conversation(service, line)
     return FailingConversation(service, line, service.failing)
 
 
 class FailingConversation(Conversation):
-    """The decisions of a session that may be made to fail."""
+    """The decisions of a session that can be made to fail."""
 
     __slots__ = ("_bouncing", "_ending", "_endings", "_failing", "_timer")
 
@@ -75,7 +75,7 @@ class FailingConversation(Conversation):
         self._timer = asyncio.get_running_loop().call_later(behavior.delay, late)
 
     def lost(self) -> None:
-        """Forget what was coming in; the connection is gone."""
+        """Discard what was arriving; the connection is gone."""
         if self._timer is not None:
             self._timer.cancel()
         super().lost()
@@ -215,7 +215,7 @@ class FailingConversation(Conversation):
     def _obey(
         self, behavior: Behavior, refuse: Callable[[Reply], None], decide: Callable[[], None]
     ) -> None:
-        """Do what a behavior says about the open question; without one, decide."""
+        """Apply a behavior to the open question; without one, decide."""
         if behavior.delay:
             self._later(behavior.delay, partial(self._answer, behavior, refuse, decide))
         else:

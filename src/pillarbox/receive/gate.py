@@ -33,14 +33,14 @@ class Gate:
 
     @property
     def rulings(self) -> tuple[Ruling, ...]:
-        """What counts for the message that is under way."""
+        """The rulings that apply to the current message."""
         of_session = (ruling for said in self._of_session.values() for ruling in said)
         if self.is_of_login:
             of_session = (ruling for ruling in of_session if not ruling.is_of_strangers)
         return (*of_session, *self._of_transaction)
 
     def begin(self, visit: Visit) -> None:
-        """Ask about the connection, HELO or a login; what was said of an earlier one is forgotten."""
+        """Ask about the connection, HELO or a login; earlier rulings on it are dropped."""
         self._of_session.pop(visit.stage, None)
         earlier = self._ahead.pop(visit.stage, None)
         if earlier is not None:
@@ -71,11 +71,11 @@ class Gate:
         return False
 
     def reset(self) -> None:
-        """Forget what was said of a transaction that is over."""
+        """Drop the rulings on a transaction that is over."""
         self._of_transaction = ()
 
     def close(self) -> None:
-        """Ask nobody any more; the client is gone."""
+        """Cancel everything; the client is gone."""
         for task in (*self._ahead.values(), *self._tasks):
             task.cancel()
         self._ahead.clear()

@@ -39,7 +39,7 @@ _OF_NOBODY: Final = frozenset({"", "apikey"})
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A client that is not listened to."""
+    """A banned client."""
 
     client: str  # as it is shown
     since: float
@@ -49,7 +49,7 @@ class Ban:
 
 
 class Guesses:
-    """What failed logins lead to."""
+    """Applies the consequences of failed logins."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Guesses:
         self.use(settings or GuessSettings())
 
     def use(self, settings: GuessSettings) -> None:
-        """Go on with other settings; what was counted stays."""
+        """Use other settings; counts stay."""
         self._settings = settings
         networks = map(parse_network, settings.except_networks)
         self._exempt = TrustedNetworks(each for each in networks if each is not None)
@@ -99,19 +99,19 @@ class Guesses:
     # --- before a login is judged ----------------------------------------------------
 
     def turns_away(self, address: str, now: float) -> bool:
-        """Whether a client is not listened to at all, whoever it says it is."""
+        """Whether a client is banned, whoever it claims to be."""
         if not self._bans:
             return False
         key = client_key(address)
         return self._is_banned(key, now) and key not in self._known_clients
 
     def are_too_many(self, address: str, user: str, now: float) -> bool:
-        """Whether a client has failed so often that a login of ``user`` is not looked at."""
+        """Whether a client has failed so often that a login of ``user`` is not checked."""
         key = client_key(address)
         return self._is_banned(key, now) and not self._is_known(self._user(user), key, now)
 
     def is_closed(self, address: str, user: str, now: float) -> bool:
-        """Whether an account is attacked so much that only known addresses may try it."""
+        """Whether an account is under such attack that only known addresses may try it."""
         most = self._settings.account_failures
         if not most:
             return False
@@ -140,7 +140,7 @@ class Guesses:
         return min(delay, settings.longest_delay)
 
     def succeeded(self, address: str, user: str, now: float) -> None:
-        """Remember an address as one from which a user comes."""
+        """Remember an address as one that a user logs in from."""
         key, account = client_key(address), self._user(user)
         known = self._known.get(account, {}).get(key)
         self._remember(account, key, now)
@@ -152,23 +152,23 @@ class Guesses:
     # --- bans ------------------------------------------------------------------------
 
     def bans(self, now: float) -> tuple[Ban, ...]:
-        """Return the bans that hold."""
+        """Return the bans in force."""
         return tuple(ban for ban in self._bans.values() if now < ban.until)
 
     def put(self, bans: Iterable[Ban]) -> None:
-        """Take over bans that were kept, or that other nodes have made."""
+        """Adopt bans that were stored, or that other nodes have imposed."""
         for ban in bans:
             self._bans.put(shown_key(ban.client), ban)
 
     def lift(self, client: str, now: float) -> str | None:
-        """Listen to a client again.
+        """Lift a client's ban.
 
         Args:
-            client: As it is shown, or one of its addresses.
+            client: As ``show_client`` returns it, or one of its addresses.
             now: The wall clock.
 
         Returns:
-            The client whose ban was lifted, as it is shown; None: there was no ban.
+            The client, as it is shown; None: there was no ban.
         """
         key = shown_key(client)
         self._failures.forget(key)
@@ -179,7 +179,7 @@ class Guesses:
         return ban.client
 
     def know(self, note: str, at: float) -> None:
-        """Take over what ``on_known`` was told, perhaps by another node."""
+        """Adopt what ``on_known`` was told, perhaps by another node."""
         account, _, client = note.partition(" ")
         self._remember(bytes.fromhex(account), shown_key(client), at)
 
@@ -248,7 +248,7 @@ class Guesses:
 
     @property
     def spray(self) -> Spray:
-        """What was seen of passwords that are tried on many accounts."""
+        """The current password spray, if any."""
         return self._spray
 
 

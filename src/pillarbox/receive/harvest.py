@@ -34,7 +34,7 @@ class Harvest:
         return len(self._unknown)
 
     def use(self, settings: HarvestSettings) -> None:
-        """Go on with other settings; what was counted stays."""
+        """Use other settings; counts stay."""
         self._settings = settings
         # Who is on this machine does not have to guess; `relay prove` asks from here.
         networks = map(parse_network, (*settings.except_networks, *_addresses_on_networks()))
@@ -44,11 +44,11 @@ class Harvest:
         """Count an unknown recipient.
 
         Args:
-            address: Who named it.
+            address: The client's address.
             now: A clock, seconds.
 
         Returns:
-            Seconds to wait before the answer; None: the client should go away.
+            Seconds to delay the answer; None: the client should be disconnected.
         """
         settings = self._settings
         count = round(self._unknown.add(client_key(address), now, settings.forgive_every))

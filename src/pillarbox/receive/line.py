@@ -11,36 +11,36 @@ __all__ = ["Line"]
 
 
 class Line(Protocol):
-    """What a conversation asks of the session that it is part of."""
+    """What a conversation needs of its session."""
 
     client: str
     id: str
 
     @property
     def tls(self) -> TlsLayer | None:
-        """The TLS that the client speaks with us, or None."""
+        """The TLS layer of the connection, or None."""
         ...
 
     def go_on(self) -> None:
-        """Carry on after a decision."""
+        """Resume after a decision."""
         ...
 
     def congest(self) -> None:
-        """Read no more until ``relieve``."""
+        """Stop reading until ``relieve``."""
         ...
 
     def relieve(self) -> None:
-        """Read on."""
+        """Resume reading."""
         ...
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on."""
+        """Start TLS."""
         ...
 
     def end(self, reason: str) -> None:
-        """Close the connection once what is left has been sent."""
+        """Close the connection once everything has been sent."""
         ...
 
     def break_off(self, reason: str, *, resets: bool) -> None:
-        """Close the connection in the middle of things, or reset it."""
+        """Close the connection abruptly, or reset it."""
         ...

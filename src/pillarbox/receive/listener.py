@@ -65,7 +65,7 @@ class Listener:
             self._loop.add_reader(sock, self._accept, sock)
 
     def use(self, service: Service) -> None:
-        """Serve new clients in a new configuration; those who are here keep the old one."""
+        """Serve new clients with a new configuration; existing sessions keep the old one."""
         self.service = service
         limits = service.limits
         self._clients.limit(
@@ -73,7 +73,7 @@ class Listener:
         )
 
     def stop_accepting(self) -> None:
-        """Close the sockets; sessions go on. Safe to call twice."""
+        """Close the sockets; sessions continue. Safe to call twice."""
         for timer in self._resting:
             timer.cancel()
         sockets, self.sockets = self.sockets, ()
@@ -82,10 +82,10 @@ class Listener:
             sock.close()
 
     async def stop(self, grace: float) -> None:
-        """End all sessions: idle ones at once, those with a content under way within a time.
+        """End all sessions: idle ones at once, those with a content in progress within a time.
 
         Args:
-            grace: Seconds for which a content may go on.
+            grace: Seconds for which a content may continue.
         """
         self.stop_accepting()
         if self._setting_up:
@@ -100,7 +100,7 @@ class Listener:
     # --- what its sessions call --------------------------------------------------------
 
     def admit(self, client: str) -> Reply | None:
-        """Count a client's connection, or say why it is turned away."""
+        """Count a client's connection, or return why it is turned away."""
         service = self.service
         if client in service.relay.gates[service.name].trusted:
             return None
@@ -115,7 +115,7 @@ class Listener:
         return TOO_MANY_FROM_CLIENT
 
     def opened(self, session: ClientSession) -> None:
-        """Take note of a session that has begun."""
+        """Note a session that has begun."""
         self.sessions.add(session)
         if not self.is_stressed and self._is_crowded():
             self.is_stressed = True
@@ -123,7 +123,7 @@ class Listener:
                 each.hurry()
 
     def closed(self, session: ClientSession) -> None:
-        """Take note of a session that has ended."""
+        """Note a session that has ended."""
         self.sessions.discard(session)
         if session.is_admitted:
             self._clients.release(client_key(session.client))
@@ -216,10 +216,10 @@ class Listener:
 
 
 def _most_files(kind: ListenerKind) -> int:
-    """Return the file descriptor from which on a listener accepts nobody.
+    """Return the file descriptor number from which on connections are refused.
 
-    The system gives out the lowest number that is free, so the number of a new connection
-    says how many are in use.
+    The system allocates the lowest free number, so the number of a new connection tells how many are in
+    use.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     kept = _RESERVED_FILES

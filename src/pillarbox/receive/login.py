@@ -49,7 +49,7 @@ _REASONS: Final[dict[str, Cause]] = {
 
 
 class Login:
-    """Who the client of a session has shown to be, and how it tried."""
+    """The client's proven identity in a session, and its attempts."""
 
     __slots__ = (
         "_admitted",
@@ -89,21 +89,21 @@ class Login:
 
     @property
     def identity(self) -> str:
-        """The credential by which the client came in, "" for nobody."""
+        """The credential that the client has logged in with, "" for none."""
         return "" if self._admitted is None else self._admitted.identity
 
     @property
     def senders(self) -> Senders:
-        """The addresses that the credential itself says are its own."""
+        """The addresses that the credential itself owns."""
         return NOBODY if self._admitted is None else self._admitted.senders
 
     @property
     def holds(self) -> bool:
-        """Whether the client may still be who it has shown to be; nobody always may."""
+        """Whether the login is still valid; no login always is."""
         return self._admitted is None or self._admitted.is_valid()
 
     def forget(self) -> None:
-        """Be nobody again: what was said before TLS does not count (RFC 3207 §4.2)."""
+        """Forget the login: what was said before TLS does not count (RFC 3207 §4.2)."""
         self._admitted = None
 
     def lost(self) -> None:
@@ -126,19 +126,21 @@ class Login:
             self._judge(event, answer)
 
     def _too_many(self, event: AuthAttempted) -> Reply | None:
-        """Return the reply to a login that is not looked at, or None."""
+        """Return the reply to a login that is not checked, or None."""
         service, client, now = self._service, self._line.client, self._service.clock.now()
         if service.guesses.are_too_many(client, event.identity, now):
             return TOO_MANY_LOGINS
         return LOGIN_BUSY if service.guesses.is_closed(client, event.identity, now) else None
 
     def looked_up(self, event: AuthLookup) -> None:
-        """Supply what is kept of a user; of an unknown one, what looks the same (RFC 5802 §5.1)."""
+        """Supply what is stored for a user; for an unknown one, what looks the same (RFC 5802
+        §5.1).
+        """
         verifier = self._service.access.authenticator.verifier(event.request.identity)
         self._connection.supply(verifier)
 
     def failed(self, event: AuthFailed) -> None:
-        """Tell of an exchange that ended without a claim."""
+        """Report an exchange that ended without a claim."""
         mechanism = self._note(event.mechanism)
         cause = _FAILURES.get(event.reply) or _REASONS.get(event.reason, Cause.MALFORMED)
         detail = event.reason if cause is Cause.MALFORMED else ""
@@ -172,7 +174,7 @@ class Login:
             self._refuse_and_examine(event, answer, BAD_PASSWORD)
 
     def _kept_out(self, admitted: Admitted) -> Denied | None:
-        """Return why somebody who is known may not come in by this listener."""
+        """Return why a known identity may not log in through this listener."""
         service, name = self._service, admitted.credential or admitted.identity
         if service.projects and admitted.project not in service.projects:
             shown = f"`{admitted.project}`" if admitted.project else "none"

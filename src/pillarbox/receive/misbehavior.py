@@ -12,7 +12,7 @@ __all__ = ["Misbehavior"]
 
 
 class Misbehavior(Protocol):
-    """Says when to fail, and how. It is asked in the middle of a session, and answers at once."""
+    """Decides when to fail, and how. It is asked during a session, and answers at once."""
 
     def at(self, moment: Moment) -> Behavior | None:
         """Return what to do at a moment, or None to go on as usual.

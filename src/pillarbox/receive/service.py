@@ -32,7 +32,7 @@ __all__ = ["Service"]
 class Service:
     """One listener's view of the node, in one configuration.
 
-    A session keeps the service it began with; what is reloaded holds for new ones.
+    A session keeps the service it began with; reloaded settings apply to new ones.
     """
 
     name: str
@@ -65,11 +65,11 @@ class Service:
 
     @property
     def is_submission(self) -> bool:
-        """Whether mail on this listener is new here (RFC 6409)."""
+        """Whether mail on this listener originates here (RFC 6409)."""
         return self.kind in {ListenerKind.SUBMISSION, ListenerKind.SUBMISSIONS}
 
     def connect(self, session: str, client: str) -> ServerConnection:
-        """Return the server's side of a new session."""
+        """Return the server side of a new session."""
         options = self.options_for_loopback if is_loopback(client) else self.options
         if self.observe is None:
             return ServerConnection(options)

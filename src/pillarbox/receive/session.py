@@ -37,7 +37,7 @@ _LINGER: Final = 2.0  # seconds in which a client that is turned out can read wh
 
 
 class Phase(Enum):
-    """Where a connection stands."""
+    """The state of a connection."""
 
     PROXY = "PROXY header"  # the proxy has to say who the client is
     DELAY = "greeting"  # the greeting is held back to see who talks first
@@ -58,19 +58,19 @@ class Host(Protocol):
 
     @property
     def is_stressed(self) -> bool:
-        """Whether connections are so many that clients have to hurry."""
+        """Whether there are so many connections that clients have to hurry."""
         ...
 
     def admit(self, client: str) -> Reply | None:
-        """Count a client's connection, or say why it is turned away."""
+        """Count a client's connection, or return why it is turned away."""
         ...
 
     def opened(self, session: ClientSession) -> None:
-        """Take note of a session that has begun."""
+        """Note a session that has begun."""
         ...
 
     def closed(self, session: ClientSession) -> None:
-        """Take note of a session that has ended."""
+        """Note a session that has ended."""
         ...
 
 
@@ -176,7 +176,7 @@ class ClientSession(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Read no more commands from a client that does not take the replies."""
+        """Stop reading commands from a client that does not read the replies."""
         self._pause(_FOR_REPLIES)
         if self._phase is not Phase.CLOSING:
             limits = self.service.limits
@@ -184,13 +184,13 @@ class ClientSession(asyncio.Protocol):
             self._expect_by(limits.stress_timeout if stressed else limits.reply_timeout)
 
     def resume_writing(self) -> None:
-        """Go on reading."""
+        """Resume reading."""
         self._resume(_FOR_REPLIES)
         if self._phase is Phase.OPEN:
             self._note_progress()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget everything, and tell what became of the client."""
+        """Clean up, and report how the session ended."""
         del exc
         was_begun = self._phase not in {Phase.PROXY, Phase.CLOSED} and self.is_admitted
         self._phase = Phase.CLOSED
@@ -203,22 +203,22 @@ class ClientSession(asyncio.Protocol):
     # --- what the conversation calls -------------------------------------------------
 
     def go_on(self) -> None:
-        """Carry on after a decision."""
+        """Resume after a decision."""
         if self._phase is Phase.OPEN:
             self._held = 0
             self._resume(_FOR_DECISION)
             self._advance()
 
     def congest(self) -> None:
-        """Read no more until ``relieve``: the store is behind."""
+        """Stop reading until ``relieve``: the store is behind."""
         self._pause(_FOR_STORE)
 
     def relieve(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self._resume(_FOR_STORE)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on; what is to be sent in the clear has to go first."""
+        """Start TLS; what is to be sent in the clear has to go first."""
         self._flush()
         self._tls = TlsLayer(context)
         self._phase = Phase.HANDSHAKE
@@ -226,12 +226,12 @@ class ClientSession(asyncio.Protocol):
         self._expect_by(self.service.limits.tls_timeout)
 
     def end(self, reason: str) -> None:
-        """Close the connection once what is left has been sent."""
+        """Close the connection once everything has been sent."""
         self._flush()
         self._close(self._why or reason, lingers=reason not in {"quit", "end of input"})
 
     def break_off(self, reason: str, *, resets: bool) -> None:
-        """Close the connection in the middle of things, or reset it."""
+        """Close the connection abruptly, or reset it."""
         self._flush()
         self._close(reason, lingers=False)
         if resets:
@@ -239,13 +239,13 @@ class ClientSession(asyncio.Protocol):
 
     @property
     def tls(self) -> TlsLayer | None:
-        """The TLS that the client speaks with us, or None."""
+        """The TLS layer of the connection, or None."""
         return self._tls
 
     # --- what the listener calls -----------------------------------------------------
 
     def stop(self) -> None:
-        """End as soon as no content is coming in and no decision is open (RFC 5321 §3.8)."""
+        """End as soon as no content is arriving and no decision is open (RFC 5321 §3.8)."""
         if self._phase is Phase.OPEN:
             self._connection.shut_down()
             self._advance()
@@ -257,7 +257,7 @@ class ClientSession(asyncio.Protocol):
         self._abort("shutting down")
 
     def hurry(self) -> None:
-        """Hold the wait for the next command to what stress allows."""
+        """Shorten the wait for the next command to what stress allows."""
         if self._phase is Phase.OPEN and not self._connection.is_awaiting:
             # Who was slow before is given its time from now.
             self._progressed_at = self._loop.time()
@@ -367,7 +367,7 @@ class ClientSession(asyncio.Protocol):
             self._note_progress()
 
     def _advance(self) -> None:
-        """Let the conversation act on what has come, and send what it leads to."""
+        """Let the conversation act on the input, and send the replies."""
         if self._is_advancing:  # an answer that came at once; the loop below goes on
             return
         self._is_advancing = True
@@ -410,7 +410,7 @@ class ClientSession(asyncio.Protocol):
     # --- time ------------------------------------------------------------------------
 
     def _due(self) -> float:
-        """Return by when the client has to do something."""
+        """Return the client's current deadline."""
         if self._phase is not Phase.OPEN or self._pauses & _FOR_REPLIES:
             return self._expected_by
         conversation = self._conversation
@@ -458,10 +458,10 @@ class ClientSession(asyncio.Protocol):
     # --- the end ---------------------------------------------------------------------
 
     def _close(self, reason: str, *, lingers: bool) -> None:
-        """Close for writing; with ``lingers`` throw away what still comes for a moment.
+        """Close for writing; with ``lingers`` discard further input for a moment.
 
-        Closing with unread octets would reset the connection, and the client would lose
-        the reply that says why.
+        Closing with unread octets would reset the connection, and the client would lose the reply that says
+        why.
         """
         if self._phase in {Phase.CLOSING, Phase.CLOSED}:
             return

@@ -15,12 +15,12 @@ __all__ = ["Throttle"]
 
 
 class Throttle:
-    """The limits of one session, and what they said of the message that is under way."""
+    """The limits of one session, and their rulings on the current message."""
 
     __slots__ = ("_allowance", "_client", "_service", "rulings")
 
     def __init__(self, service: Service, client: str) -> None:
-        """Hold ``client`` to the limits of nobody who has logged in."""
+        """Apply the limits for clients that have not logged in."""
         self._service = service
         self._client = client
         self._allowance: Allowance | None = None
@@ -29,7 +29,7 @@ class Throttle:
         self.identify("")
 
     def identify(self, identity: str) -> None:
-        """Hold the client to the limits of who it has logged in as, "" for nobody."""
+        """Apply the limits of a login, "" for none."""
         service = self._service
         if service.rates is not None:
             self._allowance = service.rates.allowance(service.name, self._client, identity)
@@ -44,11 +44,11 @@ class Throttle:
         return None if self._allowance is None else self._noted(self._allowance.recipient())
 
     def unknown(self, reply: Reply, refuse: Callable[[Reply], None]) -> None:
-        """Refuse a recipient that does not exist, late if there were many.
+        """Refuse an unknown recipient, late if there were many.
 
         Args:
             reply: The usual refusal.
-            refuse: Called with what is to be answered, perhaps before this returns.
+            refuse: Called with the reply, perhaps before this returns.
         """
         service = self._service
         delay = service.harvest.asked(self._client, service.monotonic())

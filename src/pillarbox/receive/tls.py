@@ -27,7 +27,7 @@ _LOOK_EVERY: Final = 5.0  # seconds between two looks at the files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsProfile:
-    """How a listener speaks TLS, whichever certificate it shows."""
+    """The TLS settings of a listener, whichever certificate it presents."""
 
     minimum_version: str = "1.2"
     refuses_unknown_names: bool = False  # no certificate is for the name that was asked for
@@ -36,18 +36,17 @@ class TlsProfile:
 
 
 class ServerContext(ssl.SSLContext):
-    """A context that knows the certificate it shows."""
+    """A context that knows its certificate."""
 
     names: frozenset[str] = frozenset()  # in lower case, perhaps with a leading "*."
     certificate: bytes = b""  # DER
 
 
 def server_context(files: CertificateFiles, profile: TlsProfile | None = None) -> ServerContext:
-    """Make a context that shows the certificate in ``files``.
+    """Create a context with the certificate in ``files``.
 
     Raises:
-        PermanentError: The files cannot be read, do not belong together, or the key could
-            be read by others.
+        PermanentError: The files cannot be read, do not belong together, or others could read the key.
     """
     profile = profile or TlsProfile()
     minimum = _VERSIONS.get(profile.minimum_version)
@@ -97,14 +96,14 @@ class ServerTls:
         self._read()
 
     def context(self, now: float) -> ServerContext:
-        """Return the context to begin a new handshake with.
+        """Return the context for a new handshake.
 
         Args:
-            now: The monotonic clock, seconds. Every few seconds the files are looked at.
+            now: The monotonic clock, seconds. The files are checked every few seconds.
 
         Raises:
-            PermanentError: The files have changed and cannot be used. The context from
-                before is returned the next time, until they change again.
+            PermanentError: The files have changed and cannot be used. The previous context is returned the
+                next time, until they change again.
         """
         if now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now

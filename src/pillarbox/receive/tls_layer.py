@@ -20,14 +20,14 @@ _READ_SIZE: Final = 256 * 1024
 
 
 class TlsBroken(PermanentError):  # noqa: N818 - reads as what it says
-    """The handshake failed, or what came is not TLS; the connection cannot go on."""
+    """The handshake failed, or the input is not TLS; the connection cannot go on."""
 
 
 class TlsLayer:
-    """The server's side of TLS for one connection.
+    """The server side of TLS for one connection.
 
-    After a ``close_notify`` from the client nothing that follows is ever read: what it may
-    send in the clear then is not part of the conversation.
+    After a ``close_notify`` from the client nothing that follows is ever read: what it may then send in
+    the clear is not part of the conversation.
     """
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "is_closed", "is_ready")
@@ -42,18 +42,18 @@ class TlsLayer:
 
     @property
     def version(self) -> str:
-        """The version that was agreed on, such as ``TLSv1.3``."""
+        """The negotiated version, such as ``TLSv1.3``."""
         return self._tls.version() or ""
 
     @property
     def cipher(self) -> str:
-        """The name of the cipher suite that was agreed on."""
+        """The name of the negotiated cipher suite."""
         cipher = self._tls.cipher()
         return cipher[0] if cipher else ""
 
     @property
     def client_certificate(self) -> str:
-        """The subject of the certificate that the client has shown and that verified, or ""."""
+        """The subject of the client's certificate, if it was presented and verified, or ""."""
         shown = self._tls.getpeercert()
         if not shown:
             return ""
@@ -62,16 +62,16 @@ class TlsLayer:
 
     @property
     def server_certificate(self) -> bytes:
-        """The certificate that we have shown, in DER."""
+        """Our certificate in this connection, in DER."""
         context = self._tls.context
         return context.certificate if isinstance(context, ServerContext) else b""
 
     def receive(self, data: bytes) -> bytes:
-        """Take octets from the wire and return what the client said in them.
+        """Take octets from the wire and return the decrypted input.
 
         Raises:
-            TlsBroken: It is not TLS, or nothing that we can agree to. What is left to be
-                sent tells the client (an alert).
+            TlsBroken: It is not TLS, or nothing we can agree on. What is left to send tells the client (an
+                alert).
         """
         self._incoming.write(data)
         try:
@@ -97,15 +97,15 @@ class TlsLayer:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def encrypt(self, data: bytes) -> None:
-        """Let ``data`` be sent to the client."""
+        """Encrypt ``data`` for sending."""
         self._tls.write(data)
 
     def close(self) -> None:
-        """Say that we send no more (``close_notify``), as far as that is still possible."""
+        """Announce that we send no more (``close_notify``), if still possible."""
         # It then asks for the client's own close_notify, which nobody needs.
         with suppress(ssl.SSLError):
             self._tls.unwrap()
 
     def data_to_send(self) -> bytes:
-        """Return the octets that have to go to the wire now."""
+        """Return the octets to write to the wire now."""
         return self._outgoing.read() if self._outgoing.pending else b""

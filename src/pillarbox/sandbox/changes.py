@@ -25,7 +25,7 @@ _MOST_MAILS: Final = 5_000  # that these are about
 
 
 class ChangeKind(Enum):
-    """What happened."""
+    """The kinds of changes."""
 
     NEW = "new"  # mail was caught
     UPDATE = "update"  # its read state, its tags or its findings are others
@@ -39,7 +39,7 @@ class ChangeKind(Enum):
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One thing that happened, perhaps to many mails."""
+    """One change, perhaps to many messages."""
 
     kind: ChangeKind
     ids: tuple[MessageId, ...] = ()
@@ -51,24 +51,24 @@ _RELOAD: Final = Change(kind=ChangeKind.RELOAD)
 
 
 class Changes:
-    """Tells subscribers what changes. For one event loop."""
+    """Publishes changes to subscribers. For one event loop."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Begin without subscribers."""
         self._subscriptions: set[Subscription] = set()
 
     @property
     def subscribers(self) -> int:
-        """How many listen."""
+        """The number of subscribers."""
         return len(self._subscriptions)
 
     def publish(self, change: Change) -> None:
-        """Tell everyone of a change; returns at once."""
+        """Publish a change; returns at once."""
         for subscription in self._subscriptions:
             subscription.push(change)
 
     def kept(self, summaries: Sequence[Summary]) -> None:
-        """Tell everyone of mail that a commit has kept."""
+        """Publish that a commit has stored messages."""
         if self._subscriptions and summaries:
             projects = {summary.project for summary in summaries}
             self.publish(
@@ -81,7 +81,7 @@ class Changes:
             )
 
     def subscribe(self) -> Subscription:
-        """Return a subscription, which begins where it is entered (``async with``)."""
+        """Return a subscription, which begins when it is entered (``async with``)."""
         return Subscription(self._subscriptions)
 
 
@@ -130,7 +130,7 @@ class Subscription:
         return change
 
     def take(self) -> tuple[Change, ...]:
-        """Return what has come in and was not read, without waiting."""
+        """Return the unread changes, without waiting."""
         taken = tuple(self._waiting)
         self._waiting.clear()
         self._mails = 0

@@ -29,7 +29,7 @@ class Trigger(Struct, frozen=True):
 
 
 class Chaos(Struct, frozen=True, kw_only=True):
-    """What Mailpit lets fail."""
+    """What fails, in Mailpit's terms."""
 
     sender: Trigger = Trigger(451)
     recipient: Trigger = Trigger(451)
@@ -79,10 +79,10 @@ async def set_chaos(failing: Failing, chaos: Chaos) -> None:
 
 
 def parse_chaos(text: str) -> Chaos:
-    """Return the triggers of a text as Mailpit's, such as ``Sender:451:50,Recipient:550:10``.
+    """Parse triggers in Mailpit's notation, such as ``Sender:451:50,Recipient:550:10``.
 
     Raises:
-        PermanentError: It is none.
+        PermanentError: It is malformed.
     """
     triggers: dict[str, Trigger] = {}
     for part in filter(None, text.replace(" ", "").split(",")):

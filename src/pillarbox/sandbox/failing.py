@@ -32,7 +32,7 @@ _MOST_REMEMBERED: Final = 10_000  # pairs of sender and recipient, for what fail
 
 
 class SettingStore(Protocol):
-    """Where small values are kept; ``inbox.port.Inbox`` is one."""
+    """Storage of small values; ``inbox.port.Inbox`` is one."""
 
     async def settings(self, kind: str) -> dict[str, bytes]:
         """Return small values by name."""
@@ -57,7 +57,7 @@ class RuleState(Struct, frozen=True):
 
 
 def read_rule(fields: dict[str, Any]) -> FailingRule:
-    """Return the rule that a JSON object describes.
+    """Parse a rule from a JSON object.
 
     Raises:
         RuleInvalid: A field is unknown, of the wrong type, or makes no sense.
@@ -74,7 +74,7 @@ def read_rule(fields: dict[str, Any]) -> FailingRule:
 
 
 class Failing:
-    """Says when the sandbox fails, and how (``receive.misbehavior.Misbehavior``)."""
+    """Decides when the sandbox fails, and how (``receive.misbehavior.Misbehavior``)."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class Failing:
         return next(name for name in names if name not in self._states)
 
     async def load(self) -> None:
-        """Bring in what was kept; what cannot be read any more is left out."""
+        """Load the stored rules; those that can no longer be read are skipped."""
         tallies = await self._tallies.load()
         for _, value in sorted((await self._store.settings(_KIND)).items()):
             try:
@@ -154,11 +154,11 @@ class Failing:
         self._arrange()
 
     async def put(self, rule: FailingRule) -> None:
-        """Keep a rule; one of the same name is replaced, and its counts begin anew.
+        """Store a rule; one with the same name is replaced, and its counts start over.
 
         Raises:
             PermanentError: There are too many.
-            StoreUnavailable: It cannot be kept.
+            StoreUnavailable: It cannot be stored.
         """
         if rule.id not in self._states and len(self._states) >= _MOST_RULES:
             raise PermanentError(f"there are {_MOST_RULES} rules already; remove some first")
@@ -194,17 +194,17 @@ class Failing:
         return len(names)
 
     def forget_tries(self) -> None:
-        """Begin anew with addresses that fail so many times, such as ``greylist@``."""
+        """Start over with addresses that fail a number of times, such as ``greylist@``."""
         self._tries.clear()
 
     async def let_addresses_ask(self, *, may: bool) -> None:
-        """Have recipients' addresses ask for failures, or not."""
+        """Enable or disable failures by recipient address."""
         await self._store.put_setting(_SWITCHES, _BY_ADDRESS, b"true" if may else b"false")
         self._by_address = may
         self._on_change()
 
     def fail_next(self, *, stage: SessionStage = SessionStage.RCPT, **fields: Any) -> FailingRule:
-        """Fail the next session, command or message that fits, and nothing after it.
+        """Fail the next matching session, command or message, and nothing after it.
 
         Args:
             stage: Where.
@@ -239,7 +239,7 @@ class Failing:
     # --- what listeners ask ----------------------------------------------------------
 
     def at(self, moment: Moment) -> Behavior | None:
-        """Return what to do at a moment, or None to go on as usual."""
+        """Return what to do at a moment, or None to continue as usual."""
         names = self._at.get(moment.stage)
         if names:
             behavior = self._by_rules(names, moment)

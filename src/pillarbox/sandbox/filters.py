@@ -37,7 +37,7 @@ _SPAMD_RULE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a filter is told beside the content."""
+    """What a filter is told besides the content."""
 
     reverse_path: str = ""
     recipients: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class ContentFilter(Protocol):
     """Judges content."""
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
-        """Return what it thinks of a mail. Raises nothing."""
+        """Return its verdict on a message. Raises nothing."""
         ...
 
 
@@ -66,7 +66,7 @@ class Rspamd:
             raise PermanentError(f"{url!a} is no address such as http://localhost:11333")
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
-        """Return what rspamd thinks of a mail."""
+        """Return rspamd's verdict on a message."""
         fields = [("from", _plain(envelope.reverse_path))]
         fields += [("rcpt", _plain(one)) for one in envelope.recipients[:20]]
         if envelope.client:
@@ -116,7 +116,7 @@ class SpamAssassin:
             raise PermanentError(f"{address!a} is no address such as localhost:783")
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
-        """Return what SpamAssassin thinks of a mail."""
+        """Return SpamAssassin's verdict on a message."""
         del envelope  # it reads the header alone
         try:
             async with asyncio.timeout(_PATIENCE):

@@ -19,7 +19,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What has happened since the start."""
+    """What has happened since startup."""
 
     caught: int = 0  # messages
     caught_octets: int = 0

@@ -42,7 +42,7 @@ _LARGE: Final = 64 * 1024  # octets from which on judging would hold up everyone
 
 
 class Judging:
-    """Judges the mail of one inbox."""
+    """Judges the messages of one inbox."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Judging:
         follow_links: bool,
         verify: bool,
     ) -> Facts:
-        """Find out what is asked for, and heed what was found out before."""
+        """Gather the requested facts, and reuse what was found before."""
         authentication = None
         if kept is not None and kept.authentication is not None:
             authentication = AuthenticationFacts(methods=kept.authentication)

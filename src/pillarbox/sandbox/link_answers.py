@@ -27,11 +27,11 @@ _ACTS: Final = re.compile(r"unsub|opt-?out|abmeld|abbestell|desinscri|darse-de-b
 
 
 async def ask_links(urls: Sequence[str], client: GuardedClient) -> tuple[LinkAnswer, ...]:
-    """Ask for links, and return what came of each, in their order.
+    """Request links, and return the outcome of each, in order.
 
     Args:
-        urls: The links, each once; those behind the first fifty are not asked for.
-        client: Asks.
+        urls: The links, each once; those after the first fifty are not requested.
+        client: Makes the requests.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
     answers: dict[str, LinkAnswer] = {}

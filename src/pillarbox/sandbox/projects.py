@@ -35,7 +35,7 @@ _MOST_ENTRIES: Final = 1_000  # users or domains of one project
 
 
 class ProjectRejected(PermanentError):  # noqa: N818 - reads as what it says
-    """A project cannot be as it was asked for."""
+    """A project cannot be as requested."""
 
     def __init__(self, field: str, sentence: str) -> None:
         """Say which field is wrong, and why."""
@@ -72,7 +72,7 @@ class SettingStore(Protocol):
 
 
 class _Routing:
-    """Which project asks for what: tables that never change, so that any thread may look."""
+    """The routing of mail to projects: immutable tables, so that any thread may look."""
 
     __slots__ = ("_recipients", "_senders", "_tags", "_users", "is_trivial", "passwords")
 
@@ -121,7 +121,7 @@ class _Routing:
 
 
 def _by_domain(table: Mapping[str, str], address: str) -> str | None:
-    """Return what is said of an address's domain, or else of the nearest one above it."""
+    """Return the entry for an address's domain, or for the nearest one above it."""
     if not table:
         return None
     domain = address.rpartition("@")[2].lower().rstrip(".")
@@ -151,7 +151,7 @@ class Projects:
         self._use()
 
     def all(self) -> tuple[Project, ...]:
-        """Return all of them, the default one first."""
+        """Return all projects, the default one first."""
         return tuple(self._projects.values())
 
     def get(self, name: str) -> Project | None:
@@ -163,10 +163,10 @@ class Projects:
         self._listeners.append(listener)
 
     def choose(self, identity: str, sender: str, recipients: Sequence[str]) -> str:
-        """Return the name of the project that a mail belongs to. Any thread may ask.
+        """Return the name of the project that a message belongs to. Any thread may ask.
 
         Args:
-            identity: Who logged in, "" for nobody.
+            identity: The login, "" for none.
             sender: The reverse-path, "" for the null one.
             recipients: The envelope's, in order.
         """
@@ -176,7 +176,7 @@ class Projects:
         return routing.choose(identity, sender, recipients)
 
     def password_of(self, user: str) -> str | None:
-        """Return the password that a user of a project has to give; None: it has none."""
+        """Return the password that a user of a project must give; None: it has none."""
         return self._routing.passwords.get(user.lower())
 
     @property
@@ -198,7 +198,7 @@ class Projects:
     # --- at run time -----------------------------------------------------------------
 
     async def load(self, store: SettingStore) -> None:
-        """Bring in what was made at run time; the configuration wins where both name one."""
+        """Load the projects made at run time; the configuration wins where both have the name."""
         for name, value in (await store.settings(_KIND)).items():
             configured = self._projects.get(name)
             if configured is not None and configured.is_configured:

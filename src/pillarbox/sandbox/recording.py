@@ -80,32 +80,32 @@ class Recording:
         self._is_data = False
 
     def said(self, line: bytes) -> None:
-        """Hear a command or a response."""
+        """Record a command or a response."""
         self.is_silent = False
         self._is_data = len(line) == 4 and line.upper() == b"DATA"  # noqa: PLR2004 - its length
         self._add("C", line)
 
     def replied(self, reply: Reply) -> None:
-        """Hear a reply."""
+        """Record a reply."""
         self._add("S", reply)
 
     def brought(self, octets: bytes) -> None:
-        """Hear a piece of a content, of which the beginning is kept."""
+        """Record a piece of a content, of which only the beginning is stored."""
         if not self._size:
             self._beginning = octets[:CONTENT_OCTETS]
         self._size += len(octets)
 
     def ended(self) -> None:
-        """Hear that a content has ended."""
+        """Record that a content has ended."""
         self._add(".", (self._beginning, self._size, self._is_data))
         self._beginning, self._size = b"", 0
 
     def note(self, text: str) -> None:
-        """Note what happened and was not said."""
+        """Record an event that nobody said."""
         self._add("-", text)
 
     def closed(self, reason: str) -> None:
-        """Note the end of the connection."""
+        """Record the end of the connection."""
         if self._size:
             self._add(".", (self._beginning, self._size, False))
             self._size = 0
@@ -113,7 +113,7 @@ class Recording:
             self._add("-", f"connection ended: {reason}")
 
     def record(self) -> Record:
-        """Return what there is so far."""
+        """Return what has been recorded so far."""
         entries = (*self._head, *self._tail)
         return Record(
             session=self.session,
@@ -129,7 +129,7 @@ class Recording:
         )
 
     def transcript(self) -> Transcript:
-        """Return the same for people."""
+        """Return the same in a form for people."""
         return transcribe(self.record())
 
     def _add(self, direction: str, what: Any) -> None:
@@ -139,7 +139,7 @@ class Recording:
 
 
 class Book:
-    """All sessions of the sandbox that run, or have ended lately."""
+    """All sessions of the sandbox that are running or have ended recently."""
 
     def __init__(self, now: Callable[[], float], sink: Sink) -> None:
         """Begin with none.
@@ -164,7 +164,7 @@ class Book:
         return recording
 
     def get(self, session: str) -> Transcript | None:
-        """Return a session that runs, waits to be written, or brought no mail."""
+        """Return a session that is running, waits to be written, or brought no mail."""
         for place in (self._running, self._finished, self._without_mail):
             recording = place.get(session)
             if recording is not None:
@@ -195,7 +195,7 @@ class Book:
     # --- events ----------------------------------------------------------------------
 
     def hear(self, event: Event) -> None:
-        """Take what happens on the listeners."""
+        """Take the events of the listeners."""
         handler = self._HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)

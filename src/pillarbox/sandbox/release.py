@@ -53,7 +53,7 @@ _WAITS: Final = (5.0, 60.0, 300.0)  # seconds until a rule tries again
 
 
 class RelayUnavailable(TemporaryError):  # noqa: N818 - reads as what it says
-    """The relay could not be reached, or put us off; ``released`` holds what was said."""
+    """The relay could not be reached, or deferred us; ``released`` has its replies."""
 
     def __init__(self, reason: str, released: Released) -> None:
         super().__init__(reason)
@@ -61,7 +61,7 @@ class RelayUnavailable(TemporaryError):  # noqa: N818 - reads as what it says
 
 
 class RelayRefused(PermanentError):  # noqa: N818 - reads as what it says
-    """The relay has refused the mail for every recipient; ``released`` holds what was said."""
+    """The relay has refused the message for every recipient; ``released`` has its replies."""
 
     def __init__(self, reason: str, released: Released) -> None:
         super().__init__(reason)
@@ -69,7 +69,7 @@ class RelayRefused(PermanentError):  # noqa: N818 - reads as what it says
 
 
 class ReleasedRecipient(Struct, frozen=True):
-    """What became of one recipient."""
+    """The outcome for one recipient."""
 
     address: str
     is_accepted: bool
@@ -77,7 +77,7 @@ class ReleasedRecipient(Struct, frozen=True):
 
 
 class Released(Struct, frozen=True, kw_only=True):
-    """One release, and what the relay said."""
+    """One release, with the relay's replies."""
 
     mail: MessageId
     at: float  # seconds since 1970

@@ -24,12 +24,12 @@ _TICK: Final = 0.001  # the time in an id counts milliseconds
 
 
 def age_bucket(age: float) -> int:
-    """Return the place in ``QueueCount.ages`` of a message that is ``age`` seconds old."""
+    """Return the index in ``QueueCount.ages`` for a message that is ``age`` seconds old."""
     return bisect_right(AGE_LIMITS, age)
 
 
 def age_bounds(now: float) -> tuple[MessageId, ...]:
-    """Return, for each limit, the lowest id of the messages that are younger than it."""
+    """Return, for each limit, the lowest id of younger messages."""
     return tuple(first_id_at(now - limit + _TICK) for limit in AGE_LIMITS)
 
 
@@ -50,7 +50,7 @@ class AgeTally:
         younger: Sequence[int],
         oldest: MessageId,
     ) -> None:
-        """Add what a database has counted: all, and those younger than each limit."""
+        """Add a database's counts: all, and those younger than each limit."""
         key = destination, state
         ages = self._counts(key, oldest)
         for bucket, (upper, lower) in enumerate(zip((*younger, total), (0, *younger), strict=True)):

@@ -14,7 +14,7 @@ __all__ = ["checked"]
 async def checked(
     message: MessageId, chunks: AsyncIterator[bytes], *, size: int, checksum: int
 ) -> AsyncIterator[bytes]:
-    """Pass the chunks of a body on, each one late, and the last only if the whole is right.
+    """Pass on the chunks of a body, each one late, and the last only if the whole is right.
 
     Args:
         message: Whose body it is, for the error.

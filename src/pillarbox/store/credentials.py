@@ -38,7 +38,7 @@ class CredentialConflict(TemporaryError):  # noqa: N818 - reads as what it says
 
 
 class CredentialKind(Enum):
-    """What a client shows."""
+    """What a client presents."""
 
     PASSWORD = "password"  # noqa: S105 - chosen by a person; the user name is the credential's
     APP_PASSWORD = "app-password"  # noqa: S105 - made by us, for one program of an account
@@ -47,7 +47,7 @@ class CredentialKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """One secret of a credential: the one that holds, one that still does, or a former one."""
+    """One secret of a credential: current, still accepted, or former."""
 
     prefix: str = ""  # its visible start, by which it is found; "" for a chosen password
     verifier: str = field(repr=False)  # a hash of it (``receive.hashes``); "" where scram is all
@@ -60,7 +60,7 @@ class Secret:
     is_former: bool = False  # the verifier can only tell that it was this one, to the operator
 
     def is_valid(self, now: float) -> bool:
-        """Whether one can log in with it (its credential allowing)."""
+        """Whether it can be used to log in (if its credential allows it)."""
         return not self.is_former and (self.ends_at is None or now < self.ends_at)
 
 
@@ -105,22 +105,22 @@ class CredentialStore(Protocol):
     """Where credentials are kept. All methods raise ``StoreUnavailable`` when it is down."""
 
     async def changed_since(self, generation: int) -> Changes:
-        """Return every credential that was saved after a generation; 0 gives all."""
+        """Return every credential saved after a generation; 0 returns all."""
         ...
 
     async def save(self, credential: Credential) -> int:
-        """Save a credential in place of the one with its name and ``generation``.
+        """Save a credential, replacing the one with its name and ``generation``.
 
         Returns:
             Its new generation.
 
         Raises:
-            CredentialConflict: The store has another one by that name, or a newer one.
+            CredentialConflict: The store has another one with that name, or a newer one.
         """
         ...
 
     async def note_uses(self, uses: Sequence[CredentialUse]) -> None:
-        """Note last uses; one that is older than what is known changes nothing."""
+        """Record last uses; one that is older than the recorded one changes nothing."""
         ...
 
     async def uses(self) -> tuple[CredentialUse, ...]:

@@ -40,7 +40,7 @@ Told = Callable[[PillarboxError | None], None]
 
 @dataclass(slots=True)
 class _Gathering:
-    """What waits for the next commit: parts, each kept whole, and who waits for which."""
+    """What waits for the next commit: parts, each committed whole, and who waits for which."""
 
     mail: list[tuple[KeptMessage, Told]] = field(default_factory=list)
     results: list[tuple[Batch, Told]] = field(default_factory=list)  # with their DSNs
@@ -55,16 +55,16 @@ class _Gathering:
         return len(self.mail) + len(self.results) <= 1
 
     def take_all(self) -> list[Told]:
-        """Let go of everybody who waits, to be told."""
+        """Release everybody who waits, to be told."""
         return self.take_senders() + self.take_settlers()
 
     def take_senders(self) -> list[Told]:
-        """Let go of those who wait for new mail to be kept."""
+        """Release those who wait for new mail."""
         mail, self.mail = self.mail, []
         return [told for _, told in mail]
 
     def take_settlers(self) -> list[Told]:
-        """Let go of those who wait for results to be written."""
+        """Release those who wait for results."""
         results, self.results = self.results, []
         return [told for _, told in results]
 
@@ -91,37 +91,37 @@ class GroupCommit:
         self._committer: asyncio.Task[None] | None = None
 
     def keep(self, message: KeptMessage) -> asyncio.Future[None]:
-        """Ask for a new message to be kept; the future is done once it is on disk.
+        """Request that a new message be stored; the future is done once it is on disk.
 
-        It fails with ``StoreFull``, ``StoreUnavailable``, ``Fenced``, or another
-        ``PillarboxError`` where the store cannot hold this very message.
+        It fails with ``StoreFull``, ``StoreUnavailable``, ``Fenced``, or another ``PillarboxError`` if the
+        store cannot hold this particular message.
         """
         future = self._loop.create_future()
         self.hand_in(message, partial(_settle, future))
         return future
 
     def hand_in(self, message: KeptMessage, told: Told) -> None:
-        """Ask for the same, without a future for each of many messages."""
+        """Request the same, without a future for each message."""
         self._next.mail.append((message, told))
         self._wake()
 
     def start(self, marks: Sequence[StartMark]) -> asyncio.Future[None]:
-        """Ask for start marks to be written; the future is done once they are on disk."""
+        """Request start marks; the future is done once they are on disk."""
         return self._write(Batch(start=list(marks)))
 
     def settle(
         self, settlements: Sequence[Settlement], new: Sequence[KeptMessage] = ()
     ) -> asyncio.Future[None]:
-        """Ask for results to be written, in one commit with the messages they give rise to."""
+        """Request that results be written, in one commit with the messages they cause."""
         return self._write(Batch(settle=list(settlements), keep=list(new)))
 
     def record(self, entries: Sequence[JournalEntry]) -> None:
-        """Let journal entries go with the next commit. They may be lost in a crash."""
+        """Add journal entries to the next commit. They may be lost in a crash."""
         self._next.record.extend(entries)
         self._wake()
 
     async def drain(self) -> None:
-        """Wait until nothing is left to be written."""
+        """Wait until nothing is left to write."""
         while self._committer is not None:
             await asyncio.shield(self._committer)
 
@@ -196,7 +196,7 @@ class GroupCommit:
             self._tell((told,), None)
 
     def _tell(self, waiting: Iterable[Told], error: PillarboxError | None) -> None:
-        """Tell those who wait; once the next commit is under way, if there is one to do."""
+        """Tell those who wait, once the next commit has started, if there is one."""
         if self._next:
             self._loop.call_soon(self._tell_now, waiting, error)
         else:

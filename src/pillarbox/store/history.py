@@ -19,23 +19,23 @@ _number_of: Final = lru_cache(maxsize=1_024)(parse_id)
 
 
 class Teller:
-    """A ``Sink`` that tells the log of an event, and the history of the message it is about.
+    """A ``Sink`` that sends each event to the log and to the history of its message.
 
-    An event is encoded once for both. A crash may lose the last second of a history; it
-    never loses the state of a message.
+    An event is encoded once for both. A crash may lose the last second of a history; it never loses the
+    state of a message.
     """
 
     def __init__(self, log: Callable[[Event, bytes | None], None]) -> None:
-        """Tell ``log``; histories are kept once ``keep_in`` has named the store."""
+        """Write to ``log``; histories are stored once ``keep_in`` has named the store."""
         self._log = log
         self._group: GroupCommit | None = None
 
     def keep_in(self, group: GroupCommit) -> None:
-        """Keep histories by this group commit from now on."""
+        """Store histories through this group commit from now on."""
         self._group = group
 
     def __call__(self, event: Event) -> None:
-        """Tell of one event."""
+        """Take one event."""
         message = message_of(event)
         if not message or self._group is None:
             self._log(event, None)

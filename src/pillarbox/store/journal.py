@@ -28,19 +28,19 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 def pack(entries: Sequence[JournalEntry]) -> bytes:
-    """Return entries as the octets that are stored."""
+    """Encode entries for the store."""
     return zlib.compress(_ENCODER.encode([(e.message, e.payload) for e in entries]), _LEVEL)
 
 
 def payloads_of(message: MessageId, part: bytes) -> Iterator[bytes]:
-    """Return what a stored part says of a message."""
+    """Return what a stored part says about a message."""
     for owner, payload in _DECODER.decode(zlib.decompress(part)):
         if owner == message:
             yield payload
 
 
 class JournalBuffer:
-    """Gathers entries, so that a part is worth compressing and writing.
+    """Collects entries, so that a part is worth compressing and writing.
 
     One thread may add while another takes.
     """
@@ -51,14 +51,14 @@ class JournalBuffer:
         self._octets = 0
 
     def add(self, entries: Sequence[JournalEntry]) -> bool:
-        """Take entries; return whether enough have come together to be written."""
+        """Add entries; return whether there are enough to be written."""
         with self._lock:
             self._entries += entries
             self._octets += sum(len(entry.payload) for entry in entries)
             return self._octets >= _ENOUGH
 
     def take(self) -> dict[int, list[JournalEntry]]:
-        """Return what has come together, by day, and begin anew."""
+        """Return the collected entries, by day, and start over."""
         with self._lock:
             entries, self._entries, self._octets = self._entries, [], 0
         days: dict[int, list[JournalEntry]] = {}
@@ -68,5 +68,5 @@ class JournalBuffer:
 
 
 def messages_of(entries: Iterable[JournalEntry]) -> list[MessageId]:
-    """Return the messages that entries speak of."""
+    """Return the messages that entries are about."""
     return sorted({entry.message for entry in entries if entry.message is not None})

@@ -25,7 +25,7 @@ class Note:
 
 
 class NoteStore(Protocol):
-    """Where notes are kept. All methods raise ``StoreUnavailable`` when the store is down."""
+    """Storage of notes. All methods raise ``StoreUnavailable`` when the store is down."""
 
     async def get(self, kind: str, key: str, *, now: float) -> Note | None:
         """Return a note that has not expired."""
@@ -36,7 +36,7 @@ class NoteStore(Protocol):
         ...
 
     async def put(self, notes: Sequence[Note]) -> None:
-        """Keep notes in the place of those with their kinds and keys."""
+        """Write notes, replacing those with their kinds and keys."""
         ...
 
     async def add(self, notes: Sequence[Note], *, now: float) -> tuple[int, ...]:
@@ -50,9 +50,9 @@ class NoteStore(Protocol):
         ...
 
     async def remove(self, kind: str, keys: Sequence[str]) -> None:
-        """Forget notes; those that are not there are passed over."""
+        """Remove notes; missing ones are ignored."""
         ...
 
     async def sweep(self, *, now: float) -> int:
-        """Forget what has expired, a bounded number at a time; return how many."""
+        """Remove expired notes, a bounded number at a time; return how many."""
         ...

@@ -64,15 +64,15 @@ MessageId = NewType("MessageId", int)
 
 
 class StoreUnavailable(TemporaryError):  # noqa: N818 - reads as what it says
-    """The store does not answer, or its disk fails; nothing was kept. 451 4.3.0."""
+    """The store does not answer, or its disk fails; nothing was stored. 451 4.3.0."""
 
 
 class StoreFull(StoreUnavailable):
-    """There is no room left on the store's disk; nothing was kept. 452 4.3.1."""
+    """There is no room left on the store's disk; nothing was stored. 452 4.3.1."""
 
 
 class Fenced(PermanentError):  # noqa: N818
-    """Another process has opened the store as this node since; this one must stop."""
+    """Another process has since opened the store as this node; this one must stop."""
 
 
 class BodyDamaged(PermanentError):  # noqa: N818
@@ -143,7 +143,7 @@ class JournalEntry(Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Batch:
-    """All that one transaction writes. It is kept whole, or not at all."""
+    """Everything that one transaction writes, completely or not at all."""
 
     keep: list[KeptMessage] = field(default_factory=list)
     start: list[StartMark] = field(default_factory=list)
@@ -152,7 +152,7 @@ class Batch:
 
 
 class Work(Struct, frozen=True, gc=False):
-    """Recipients of one message that stand in the same queue, ready to be tried.
+    """Recipients of one message in the same queue, ready to be tried.
 
     ``recipients`` is a subset of ``message.recipients`` (by their ``index``).
     """
@@ -173,7 +173,7 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The route that recipients are given instead of theirs, and its source address."""
+    """A route for recipients that replaces theirs, and its source address."""
 
     route: str
     source: str
@@ -195,7 +195,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A recipient that a change reached, for the scheduler to follow."""
+    """A recipient that a change affected, for the scheduler to follow."""
 
     message: MessageId
     index: int
@@ -216,45 +216,45 @@ class QueueCount:
 
 
 class Keeper(Protocol):
-    """Where the door has messages kept: a store, or the inbox of a sandbox."""
+    """Where the door stores messages: a store, or the inbox of a sandbox."""
 
     async def commit(self, batch: Batch) -> None:
         """Write a batch durably, all or nothing. One call at a time (``store.group``).
 
         Raises:
-            StoreFull: No room; nothing was kept.
-            StoreUnavailable: It failed; nothing was kept.
+            StoreFull: No room; nothing was stored.
+            StoreUnavailable: It failed; nothing was stored.
             Fenced: Another process owns this node's mail now.
         """
         ...
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
-        """Write one chunk of a large body, before its message is kept."""
+        """Write one chunk of a large body, before its message is committed."""
         ...
 
     async def discard_chunks(self, message: MessageId) -> None:
-        """Forget the chunks of a message that will not be kept."""
+        """Discard the chunks of a message that will not be committed."""
         ...
 
 
 class Store(Keeper, Protocol):
-    """Where mail is kept. All methods raise ``StoreUnavailable`` when the store is down."""
+    """Storage of mail. All methods raise ``StoreUnavailable`` when the store is down."""
 
     @property
     def credentials(self) -> CredentialStore:
-        """Who may log in."""
+        """The credentials."""
         ...
 
     @property
     def notes(self) -> NoteStore:
-        """Small values of several parts of a node."""
+        """The notes."""
         ...
 
     # --- life ---------------------------------------------------------------------
 
     @property
     def has_failed(self) -> bool:
-        """Whether the disk failed, so that nothing is written until the store is opened again."""
+        """Whether the disk failed, so that nothing is written until the store is reopened."""
         ...
 
     async def open(self) -> None:
@@ -278,7 +278,7 @@ class Store(Keeper, Protocol):
         ...
 
     async def heartbeat(self, *, now: float) -> None:
-        """Say that this node lives, for the nodes that share the store.
+        """Report that this node is alive, for the nodes that share the store.
 
         Raises:
             Fenced: Another process owns this node's mail now.
@@ -286,10 +286,10 @@ class Store(Keeper, Protocol):
         ...
 
     async def adopt(self, *, now: float, dead_after: float) -> tuple[str, ...]:
-        """Take over the mail of nodes that died; return their names.
+        """Adopt the mail of nodes that died; return their names.
 
-        What they had in flight is queued again, due now. A node that was adopted and
-        comes back begins with an empty queue.
+        What they had in flight is queued again, due now. A node that was adopted and comes back begins with
+        an empty queue.
 
         Args:
             now: The wall clock.
@@ -298,7 +298,7 @@ class Store(Keeper, Protocol):
         ...
 
     async def free_octets(self) -> int | None:
-        """Return how many octets the store's disk has left, or None where it cannot tell."""
+        """Return how many octets are free on the store's disk, or None if unknown."""
         ...
 
     # --- delivering ---------------------------------------------------------------
@@ -330,17 +330,17 @@ class Store(Keeper, Protocol):
         ...
 
     async def bring_near(self, *, now: float, latest: float) -> int:
-        """Make retries that are due later due at ``latest``, a bounded amount a call.
+        """Move retries that are due later to ``latest``, a bounded number per call.
 
-        The wall clock may have gone back since due times were written. What was never tried
-        waits by intent, unless it was accepted in what is the future now.
+        The wall clock may have jumped back since due times were written. What was never tried waits by
+        intent, unless its acceptance is now in the future.
 
         Args:
             now: The wall clock.
             latest: Until when anything may wait.
 
         Returns:
-            How many recipients that was.
+            How many recipients were moved.
         """
         ...
 
@@ -356,8 +356,8 @@ class Store(Keeper, Protocol):
         """Read a message's content in chunks of at most 64 KiB.
 
         Raises:
-            BodyDamaged: It does not match its checksum; raised before the last chunk
-                is handed out, so that no whole damaged body ever leaves.
+            BodyDamaged: It does not match its checksum; raised before the last chunk is returned, so that
+                no whole damaged body ever leaves.
         """
         ...
 
@@ -376,13 +376,13 @@ class Store(Keeper, Protocol):
     async def change(
         self, selection: Selection, change: Change, *, now: float, way: Way | None = None
     ) -> tuple[Changed, ...]:
-        """Do one thing to all matching recipients that are not in flight and not final.
+        """Apply a change to all matching recipients that are not in flight and not final.
 
         Args:
             selection: Which recipients.
             change: What to do.
             now: The wall clock.
-            way: Where they go instead, for RETRY and RELEASE.
+            way: Their new route, for RETRY and RELEASE.
         """
         ...
 
@@ -401,13 +401,13 @@ class Store(Keeper, Protocol):
     # --- upkeep -------------------------------------------------------------------
 
     async def sweep(self, *, now: float, keep_final: float, keep_journal: float) -> int:
-        """Remove what is older than its time, a bounded amount a call; return how much.
+        """Remove what has outlived its time, a bounded amount per call; return how much.
 
         Args:
             now: The wall clock.
-            keep_final: Seconds for which messages are kept after all their recipients
-                reached a final state (their bodies go at once).
-            keep_journal: Seconds for which journal entries are kept, in whole days.
+            keep_final: Seconds for which messages are retained after all their recipients reached a final
+                state (their bodies are removed at once).
+            keep_journal: Seconds for which journal entries are retained, in whole days.
         """
         ...
 

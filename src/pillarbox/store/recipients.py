@@ -119,7 +119,7 @@ _CHANGES: Final[dict[Change, tuple[frozenset[RecipientState], _Step]]] = {
 def change_recipient(
     recipient: KeptRecipient, change: Change, now: float, way: Way | None = None
 ) -> KeptRecipient | None:
-    """Return what an operator's change makes of a recipient, or None where it does not apply."""
+    """Return a recipient after an operator's change, or None if the change does not apply."""
     states, step = _CHANGES[change]
     if recipient.state not in states or is_done(recipient):
         return None
@@ -130,13 +130,13 @@ def change_recipient(
 
 
 def changed(message: MessageId, old: KeptRecipient, new: KeptRecipient) -> Changed:
-    """Return what the scheduler is to hear of a change."""
+    """Return what to tell the scheduler about a change."""
     moved_from = old.queue if old.queue != new.queue else None
     return Changed(message, new.index, new.queue, new.state, new.next_attempt_at, moved_from)
 
 
 def matches(selection: Selection, message: KeptMessage, recipient: KeptRecipient) -> bool:
-    """Whether a selection means this recipient of this message."""
+    """Whether a selection matches this recipient of this message."""
     return _matches_message(selection, message) and _matches_recipient(
         selection, message, recipient
     )

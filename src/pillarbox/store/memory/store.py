@@ -57,7 +57,7 @@ _Step = Callable[[KeptRecipient], KeptRecipient]
 
 
 class MemoryStore:
-    """Keeps mail in dictionaries."""
+    """Stores mail in dictionaries."""
 
     def __init__(self, node: str, now: Callable[[], float], disk: MemoryDisk | None = None) -> None:
         """Keep the mail of ``node`` on ``disk``; ``now`` is the wall clock (seconds)."""
@@ -74,7 +74,7 @@ class MemoryStore:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the store takes no more writes until it is opened again: never here."""
+        """Whether the store accepts no more writes until it is reopened: never here."""
         return False
 
     # --- life ---------------------------------------------------------------------
@@ -111,12 +111,12 @@ class MemoryStore:
         self._is_open = False
 
     async def heartbeat(self, *, now: float) -> None:
-        """Say that the node lives; nobody listens."""
+        """Report that the node is alive; nobody listens."""
         del now
         self._check()
 
     async def adopt(self, *, now: float, dead_after: float) -> tuple[str, ...]:
-        """Take over the mail of dead nodes: there are none in one process's memory."""
+        """Adopt the mail of dead nodes: there are none in one process's memory."""
         del now, dead_after
         self._check()
         return ()
@@ -150,7 +150,7 @@ class MemoryStore:
         self._disk.chunks.setdefault(message, {})[number] = chunk
 
     async def discard_chunks(self, message: MessageId) -> None:
-        """Forget the chunks of a message that will not be kept."""
+        """Discard the chunks of a message that will not be committed."""
         self._check()
         self._disk.chunks.pop(message, None)
 
@@ -256,7 +256,7 @@ class MemoryStore:
     async def change(
         self, selection: Selection, change: Change, *, now: float, way: Way | None = None
     ) -> tuple[Changed, ...]:
-        """Do one thing to all matching recipients that are not in flight and not final."""
+        """Apply a change to all matching recipients that are not in flight and not final."""
         self._check()
         reached: list[Changed] = []
         for _, message in sorted(self._disk.messages.items()):

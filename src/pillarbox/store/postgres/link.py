@@ -66,11 +66,11 @@ class Link:
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Connection]:
-        """Have the connection for oneself.
+        """Acquire the connection exclusively.
 
         Raises:
             StoreFull: The database's disk is full.
-            StoreUnavailable: The database cannot be reached, or was lost meanwhile.
+            StoreUnavailable: The database cannot be reached, or the connection was lost.
             PermanentError: What was to be stored cannot be stored at all.
         """
         async with self._lock:
@@ -92,7 +92,7 @@ class Link:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Have the connection for a transaction."""
+        """Acquire the connection for a transaction."""
         async with self.use() as connection, connection.transaction():
             yield connection
 

@@ -170,7 +170,7 @@ class Writer:
         await self._finish(connection, {r.message for r in results if r.state in _ENDS})
 
     async def _finish(self, connection: Connection, messages: Collection[MessageId]) -> None:
-        """Let go of the bodies of messages whose recipients are all done."""
+        """Release the bodies of messages whose recipients are all done."""
         if messages:
             await connection.execute(SQL["finish_messages"], sorted(messages), self._now())
 
@@ -259,7 +259,7 @@ class Writer:
     # --- journal --------------------------------------------------------------------
 
     async def record(self, entries: Sequence[JournalEntry]) -> None:
-        """Take entries, to be written when enough have come together, or by ``flush``."""
+        """Buffer entries, to be written when there are enough, or by ``flush``."""
         if entries and self._journal.add(entries):
             # The batch is committed already; its journal may be lost, and the next write
             # tells what is wrong.
@@ -267,7 +267,7 @@ class Writer:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write the entries that have come together."""
+        """Write the buffered entries."""
         days = self._journal.take()
         if not days:
             return
@@ -312,7 +312,7 @@ class Writer:
         self._forgotten += 1
 
     async def close(self, suspects: Sequence[tuple[MessageId, int]] = ()) -> None:
-        """Write what is left and say that the stop was clean.
+        """Write what is left and record that the stop was clean.
 
         Args:
             suspects: Recipients to leave as an unclean stop would: in flight.
