@@ -61,7 +61,7 @@ KEY_TRANSITIONS: Final[dict[KeyState, dict[KeyCause, KeyState]]] = {
         _C.FORCED: _S.SIGNING,
         _C.REVOKED: _S.RETIRED,
     },
-    _S.SIGNING: {  # a lost record is reported, and the key keeps signing: nothing better is available
+    _S.SIGNING: {  # a lost record is reported, and the key keeps signing
         _C.REPLACED: _S.RESTING,
         _C.REVOKED: _S.RETIRED,
     },
