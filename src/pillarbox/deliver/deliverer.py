@@ -172,8 +172,8 @@ class Deliverer:
     async def stop(self, grace: float = 30.0) -> None:
         """Stop; attempts in progress may finish within ``grace`` seconds.
 
-        What is not tried any more is queued again; what cannot be recorded in time stays in flight, for the
-        next start.
+        What is not tried any more is queued again; what cannot be recorded in time stays in flight,
+        for the next start.
         """
         for task in list(self._tasks):
             task.cancel()

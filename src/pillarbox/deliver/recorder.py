@@ -168,8 +168,8 @@ class Recorder:
     ) -> list[Sequence[_Item]]:
         """Write items until they are on disk; return those that are, in parts.
 
-        An item that the store cannot hold at all is found by bisection, reported, and left as it was on
-        disk: queued, or in flight until the next start.
+        An item that the store cannot hold at all is found by bisection, reported, and left as it
+        was on disk: queued, or in flight until the next start.
         """
         wait = _FIRST_WAIT
         while True:

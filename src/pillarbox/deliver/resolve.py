@@ -106,8 +106,8 @@ async def destination_hosts(resolver: Resolver, destination: str, where: Whereab
 async def named_host(resolver: Resolver, name: str) -> Resolution:
     """Return a host that the configuration names, by its addresses alone.
 
-    A name without addresses is a temporary failure: it is the operator's mistake, and mail waits until
-    it is fixed.
+    A name without addresses is a temporary failure: it is the operator's mistake, and mail waits
+    until it is fixed.
     """
     if _address(name) is not None:
         return Resolution(hosts=(Host(name, 0, (name,)),), ttl=_LONGEST_TTL)

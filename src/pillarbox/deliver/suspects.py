@@ -1,4 +1,5 @@
-"""Messages that were in flight when the process died: tried one at a time, held after three crashes.
+"""Messages that were in flight when the process died: tried one at a time, held after three
+crashes.
 
 The count is raised on disk before a suspect is tried, so that a message that kills the process is
 identified. The many that were in flight beside it are delivered as usual.

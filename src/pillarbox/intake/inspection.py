@@ -88,8 +88,8 @@ class Inspector(Protocol):
 
         Args:
             draft: The message's id, envelope and origin.
-            header: The whole header with its empty line, as the message arrived or, if it originates here,
-                as it was completed; without our trace field.
+            header: The whole header with its empty line, as the message arrived or, if it
+                originates here, as it was completed; without our trace field.
         """
         ...
 

@@ -1,7 +1,8 @@
 """Contents that SMTP cannot carry as they are, made fit by quoted-printable (RFC 2045 §6.7).
 
 Lines of more than 998 octets may never be sent (RFC 5321 §4.5.3.1.6), 8-bit octets not to a server
-without 8BITMIME (RFC 6152 §3). What is signed or encrypted by its author as it stands is left alone.
+without 8BITMIME (RFC 6152 §3). What is signed or encrypted by its author as it stands is left
+alone.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ class Break(Enum):
 class Behavior:
     """What a server does at a stage of a session.
 
-    It waits, sends ``reply`` and breaks the connection. Without a reply it accepts, unless it breaks
-    the connection first.
+    It waits, sends ``reply`` and breaks the connection. Without a reply it accepts, unless it
+    breaks the connection first.
     """
 
     stage: SessionStage = SessionStage.RCPT

@@ -91,8 +91,8 @@ class Moment(Struct, frozen=True, gc=False, kw_only=True):
 class FailingRule(Struct, frozen=True, kw_only=True):
     """What to do at a stage of a session, for whom, and how often.
 
-    It waits, sends ``code`` (0: nothing) and breaks the connection, in this order. All given conditions
-    must match.
+    It waits, sends ``code`` (0: nothing) and breaks the connection, in this order. All given
+    conditions must match.
     """
 
     id: str

@@ -43,8 +43,8 @@ def is_dsn_owed(action: Action, reverse_path: ReversePath, notify: Notify | None
 def addressees(sender: Mailbox, local: LocalDomains) -> tuple[Mailbox, ...]:
     """Return the recipients of a notification for a sender: an alias of ours is expanded.
 
-    A sender in a local domain that does not exist is not notified: there would be no place to put the
-    notification, and its null sender cannot be told of the failure.
+    A sender in a local domain that does not exist is not notified: there would be no place to put
+    the notification, and its null sender cannot be told of the failure.
     """
     resolution = local.resolve(sender)
     if resolution.kind is ResolutionKind.NOT_LOCAL:

@@ -95,9 +95,9 @@ FINAL_STATES: Final = frozenset(state for state, row in TRANSITIONS.items() if n
 class QueueKey(Struct, frozen=True, gc=False):
     """What separates mail in the queue, so that no sender or destination delays another.
 
-    ``lane`` is a tenant or a stream ("" until there are several), with a suffix if its mail has its own
-    TLS requirements; ``destination`` is the recipient's domain in A-labels and lower case; ``route``
-    and ``source`` are the names of the configured route and source address.
+    ``lane`` is a tenant or a stream ("" until there are several), with a suffix if its mail has its
+    own TLS requirements; ``destination`` is the recipient's domain in A-labels and lower case;
+    ``route`` and ``source`` are the names of the configured route and source address.
     """
 
     lane: str

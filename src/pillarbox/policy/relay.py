@@ -128,8 +128,8 @@ class Rights:
     def may_use(self, sender: ReversePath) -> bool:
         """Return whether a sender is among those that this client may use.
 
-        Every owner of a sender may use the null reverse-path: read receipts have it (RFC 8098 §3), and the
-        header's From must be owned anyway.
+        Every owner of a sender may use the null reverse-path: read receipts have it (RFC 8098 §3),
+        and the header's From must be owned anyway.
         """
         if self.senders is None:
             return True

@@ -111,10 +111,10 @@ def is_expired(
         now: The wall clock.
         accepted_at: When the message was accepted.
         is_bounce: Whether it has the null reverse-path.
-        last_attempt_at: When a connection was last tried for it, None if never. A failure without one
-            (no answer from DNS, a site that is left alone) does not count.
-        jumped_at: The wall clock right after it last jumped forward by more than an hour; None if it
-            never did.
+        last_attempt_at: When a connection was last tried for it, None if never. A failure without
+            one (no answer from DNS, a site that is left alone) does not count.
+        jumped_at: The wall clock right after it last jumped forward by more than an hour; None if
+            it never did.
     """
     if now < schedule.expires_at(accepted_at, is_bounce=is_bounce):
         return False
@@ -153,8 +153,8 @@ _MOST_TEXT: Final = 1_000
 def retry_hint(reply: Reply) -> float | None:
     """Return the wait in seconds that a temporary refusal asks for, or None.
 
-    Greylisting that names no time is 0: the first attempt after the shortest wait will do, however many
-    were made.
+    Greylisting that names no time is 0: the first attempt after the shortest wait will do, however
+    many were made.
     """
     if not reply.is_transient:
         return None

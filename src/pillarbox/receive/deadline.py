@@ -12,9 +12,9 @@ __all__ = ["Deadline"]
 class Deadline:
     """Calls back once the moment that its owner names has passed.
 
-    The owner may postpone the moment as often as it likes without notice: it is asked when the timer
-    fires, which happens at the latest ``most`` seconds after it was armed. Only an earlier moment has
-    to be announced with ``watch``.
+    The owner may postpone the moment as often as it likes without notice: it is asked when the
+    timer fires, which happens at the latest ``most`` seconds after it was armed. Only an earlier
+    moment has to be announced with ``watch``.
     """
 
     __slots__ = ("_due", "_expired", "_loop", "_most", "_timer", "_timer_at")

@@ -218,8 +218,8 @@ class Listener:
 def _most_files(kind: ListenerKind) -> int:
     """Return the file descriptor number from which on connections are refused.
 
-    The system allocates the lowest free number, so the number of a new connection tells how many are in
-    use.
+    The system allocates the lowest free number, so the number of a new connection tells how many
+    are in use.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     kept = _RESERVED_FILES

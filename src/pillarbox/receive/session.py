@@ -460,8 +460,8 @@ class ClientSession(asyncio.Protocol):
     def _close(self, reason: str, *, lingers: bool) -> None:
         """Close for writing; with ``lingers`` discard further input for a moment.
 
-        Closing with unread octets would reset the connection, and the client would lose the reply that says
-        why.
+        Closing with unread octets would reset the connection, and the client would lose the reply
+        that says why.
         """
         if self._phase in {Phase.CLOSING, Phase.CLOSED}:
             return

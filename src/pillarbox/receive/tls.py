@@ -46,7 +46,8 @@ def server_context(files: CertificateFiles, profile: TlsProfile | None = None) -
     """Create a context with the certificate in ``files``.
 
     Raises:
-        PermanentError: The files cannot be read, do not belong together, or others could read the key.
+        PermanentError: The files cannot be read, do not belong together, or others could read the
+            key.
     """
     profile = profile or TlsProfile()
     minimum = _VERSIONS.get(profile.minimum_version)
@@ -102,8 +103,8 @@ class ServerTls:
             now: The monotonic clock, seconds. The files are checked every few seconds.
 
         Raises:
-            PermanentError: The files have changed and cannot be used. The previous context is returned the
-                next time, until they change again.
+            PermanentError: The files have changed and cannot be used. The previous context is
+                returned the next time, until they change again.
         """
         if now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now

@@ -26,8 +26,8 @@ class TlsBroken(PermanentError):  # noqa: N818 - reads as what it says
 class TlsLayer:
     """The server side of TLS for one connection.
 
-    After a ``close_notify`` from the client nothing that follows is ever read: what it may then send in
-    the clear is not part of the conversation.
+    After a ``close_notify`` from the client nothing that follows is ever read: what it may then
+    send in the clear is not part of the conversation.
     """
 
     __slots__ = ("_incoming", "_outgoing", "_tls", "is_closed", "is_ready")
@@ -70,8 +70,8 @@ class TlsLayer:
         """Take octets from the wire and return the decrypted input.
 
         Raises:
-            TlsBroken: It is not TLS, or nothing we can agree on. What is left to send tells the client (an
-                alert).
+            TlsBroken: It is not TLS, or nothing we can agree on. What is left to send tells the
+                client (an alert).
         """
         self._incoming.write(data)
         try:

@@ -1,4 +1,5 @@
-"""Judges caught mail: gathers what takes I/O to find out, lets ``preflight`` judge, stores the result.
+"""Judges caught mail: gathers what takes I/O to find out, lets ``preflight`` judge, stores the
+result.
 
 Nothing leaves the machine unless asked for: DNS with ``verify``, the servers behind links with
 ``follow_links``. Configured content filters are always asked, because they are the operator's own.

@@ -37,7 +37,9 @@ _REMEMBERED_OCTETS: Final = 128
 
 
 def printable(octets: bytes) -> str:
-    """Return a peer's text as one printable line: invalid UTF-8 is replaced, unprintable characters are escaped."""
+    """Return a peer's text as one printable line: invalid UTF-8 is replaced, unprintable characters
+    are escaped.
+    """
     text = octets.decode("utf-8", "replace")
     if text.isprintable():
         return text

@@ -51,8 +51,8 @@ class HelloReceived(Struct, frozen=True, gc=False):
 
 
 class TlsRequested(Struct, frozen=True, gc=False):
-    """STARTTLS came. *Asks*; after accepting and sending, the driver upgrades the transport and calls
-    ``tls_started``. Octets that followed the command in the clear are discarded.
+    """STARTTLS came. *Asks*; after accepting and sending, the driver upgrades the transport and
+    calls ``tls_started``. Octets that followed the command in the clear are discarded.
     """
 
 
@@ -77,7 +77,8 @@ class AuthAttempted(Struct, frozen=True, gc=False):
 
 
 class AuthLookup(Struct, frozen=True, gc=False):
-    """A mechanism needs an identity's stored verifier. *Asks*; answered by ``supply`` or ``refuse``.
+    """A mechanism needs an identity's stored verifier. *Asks*; answered by ``supply`` or
+    ``refuse``.
 
     An unknown identity is no reason to refuse: ``fake_verifier`` is what to supply for it.
     """

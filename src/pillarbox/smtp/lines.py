@@ -27,8 +27,8 @@ MAX_JUNK: Final = 65_536  # octets of one line after which nobody expects SMTP t
 class LineReader:
     """The input that has arrived and has not been consumed.
 
-    ``octets`` and ``position`` are open to the readers of content, which take what follows ``position``
-    and advance it.
+    ``octets`` and ``position`` are open to the readers of content, which take what follows
+    ``position`` and advance it.
     """
 
     __slots__ = ("_accepts_bare_lf", "_dropped", "_too_long", "octets", "position")

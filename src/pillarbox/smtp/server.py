@@ -119,8 +119,8 @@ class ServerConnection(AuthenticatingCore):
         """Note that TLS is up: everything said before is forgotten (RFC 3207 §4.2).
 
         Args:
-            channel_binding: Its tls-server-end-point (RFC 5929 §4), None if there is none; without it no
-                mechanism that binds is offered.
+            channel_binding: Its tls-server-end-point (RFC 5929 §4), None if there is none; without
+                it no mechanism that binds is offered.
         """
         self._session.encrypt()
         self._channel_binding = channel_binding

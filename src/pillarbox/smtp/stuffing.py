@@ -21,8 +21,8 @@ class DotStuffer:
     """Stuffs one message; create a new one for the next.
 
     Args:
-        has_only_line_ends: The caller has verified that every CR and LF is part of a CRLF; not checking
-            again saves two thirds of the time.
+        has_only_line_ends: The caller has verified that every CR and LF is part of a CRLF; not
+            checking again saves two thirds of the time.
     """
 
     __slots__ = ("_has_only_line_ends", "_is_line_start", "_saw_cr")

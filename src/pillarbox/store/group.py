@@ -93,8 +93,8 @@ class GroupCommit:
     def keep(self, message: KeptMessage) -> asyncio.Future[None]:
         """Request that a new message be stored; the future is done once it is on disk.
 
-        It fails with ``StoreFull``, ``StoreUnavailable``, ``Fenced``, or another ``PillarboxError`` if the
-        store cannot hold this particular message.
+        It fails with ``StoreFull``, ``StoreUnavailable``, ``Fenced``, or another ``PillarboxError``
+        if the store cannot hold this particular message.
         """
         future = self._loop.create_future()
         self.hand_in(message, partial(_settle, future))

@@ -21,8 +21,8 @@ _number_of: Final = lru_cache(maxsize=1_024)(parse_id)
 class Teller:
     """A ``Sink`` that sends each event to the log and to the history of its message.
 
-    An event is encoded once for both. A crash may lose the last second of a history; it never loses the
-    state of a message.
+    An event is encoded once for both. A crash may lose the last second of a history; it never loses
+    the state of a message.
     """
 
     def __init__(self, log: Callable[[Event, bytes | None], None]) -> None:

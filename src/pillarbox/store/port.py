@@ -288,8 +288,8 @@ class Store(Keeper, Protocol):
     async def adopt(self, *, now: float, dead_after: float) -> tuple[str, ...]:
         """Adopt the mail of nodes that died; return their names.
 
-        What they had in flight is queued again, due now. A node that was adopted and comes back begins with
-        an empty queue.
+        What they had in flight is queued again, due now. A node that was adopted and comes back
+        begins with an empty queue.
 
         Args:
             now: The wall clock.
@@ -332,8 +332,8 @@ class Store(Keeper, Protocol):
     async def bring_near(self, *, now: float, latest: float) -> int:
         """Move retries that are due later to ``latest``, a bounded number per call.
 
-        The wall clock may have jumped back since due times were written. What was never tried waits by
-        intent, unless its acceptance is now in the future.
+        The wall clock may have jumped back since due times were written. What was never tried waits
+        by intent, unless its acceptance is now in the future.
 
         Args:
             now: The wall clock.
@@ -356,8 +356,8 @@ class Store(Keeper, Protocol):
         """Read a message's content in chunks of at most 64 KiB.
 
         Raises:
-            BodyDamaged: It does not match its checksum; raised before the last chunk is returned, so that
-                no whole damaged body ever leaves.
+            BodyDamaged: It does not match its checksum; raised before the last chunk is returned,
+                so that no whole damaged body ever leaves.
         """
         ...
 
@@ -405,8 +405,8 @@ class Store(Keeper, Protocol):
 
         Args:
             now: The wall clock.
-            keep_final: Seconds for which messages are retained after all their recipients reached a final
-                state (their bodies are removed at once).
+            keep_final: Seconds for which messages are retained after all their recipients reached a
+                final state (their bodies are removed at once).
             keep_journal: Seconds for which journal entries are retained, in whole days.
         """
         ...

@@ -97,7 +97,9 @@ async def ingest(
 async def dump(
     sandbox: TheSandbox, query: Search = "", project: InProject = None
 ) -> StreamingResponse:
-    """Return all mail that a search finds as one mbox file, oldest first, so that it comes in again so."""
+    """Return all mail that a search finds as one mbox file, oldest first, so that it comes in again
+    so.
+    """
     search = read_search(query) if query.strip() else None
     return StreamingResponse(
         _mbox(sandbox, search, project),

@@ -1,4 +1,5 @@
-"""Syntax highlighting for message sources: pieces of text with their kinds, for templates to escape.
+"""Syntax highlighting for message sources: pieces of text with their kinds, for templates to
+escape.
 
 Time is linear in the text; beyond a bound the rest is one piece without color.
 """

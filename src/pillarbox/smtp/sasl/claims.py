@@ -60,8 +60,8 @@ class TokenClaim:
 class CramClaim:
     """Was this digest made of our challenge with the password of that identity? (CRAM-MD5).
 
-    To answer, the owner needs the password itself; for an unknown identity it should compare with some
-    other password, so that the work is the same.
+    To answer, the owner needs the password itself; for an unknown identity it should compare with
+    some other password, so that the work is the same.
     """
 
     authorization_identity: ClassVar[str] = ""

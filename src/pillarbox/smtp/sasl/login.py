@@ -1,4 +1,5 @@
-"""LOGIN: identity, then password, each after a prompt; no RFC, but old clients support nothing else.
+"""LOGIN: identity, then password, each after a prompt; no RFC, but old clients support nothing
+else.
 
 The prompts differ from server to server, so a client goes by their order.
 """

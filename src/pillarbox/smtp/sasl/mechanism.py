@@ -57,9 +57,9 @@ ServerStep = Challenge | Claim | ScramRequest
 class ServerSetting:
     """What a server mechanism needs to know of its connection.
 
-    ``channel_binding`` is the tls-server-end-point of this connection (RFC 5929 §4), None without TLS
-    or if the certificate has none; ``offers_binding`` says whether the client was offered a mechanism
-    that uses it.
+    ``channel_binding`` is the tls-server-end-point of this connection (RFC 5929 §4), None without
+    TLS or if the certificate has none; ``offers_binding`` says whether the client was offered a
+    mechanism that uses it.
     """
 
     hostname: str

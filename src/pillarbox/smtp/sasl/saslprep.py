@@ -38,8 +38,8 @@ def saslprep(text: str, *, is_stored: bool = False) -> str:
 
     Args:
         text: As it was typed.
-        is_stored: It is going to be stored: code points that Unicode 3.2 did not assign are refused. In
-            what a client sends they are allowed (RFC 3454 §7).
+        is_stored: It is going to be stored: code points that Unicode 3.2 did not assign are
+            refused. In what a client sends they are allowed (RFC 3454 §7).
 
     Raises:
         ProhibitedError: It contains control characters and the like, or mixes directions.

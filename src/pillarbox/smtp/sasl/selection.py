@@ -35,8 +35,8 @@ def choose_mechanism(
     Args:
         login: Who logs in, and on which terms.
         offered: The server's mechanisms.
-        is_secure: TLS is up. Without it only SCRAM is used, in which the server proves who it is, and
-            an eavesdropper can only try passwords offline, slowly.
+        is_secure: TLS is up. Without it only SCRAM is used, in which the server proves who it is,
+            and an eavesdropper can only try passwords offline, slowly.
         refused: Mechanisms that the server has refused to continue with.
     """
     secret = Secret.TOKEN if login.token else Secret.PASSWORD

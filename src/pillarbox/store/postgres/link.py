@@ -1,8 +1,8 @@
 """A database connection that reconnects by itself.
 
 A link is used by one task at a time. When the connection is lost, the operation in progress raises
-``StoreUnavailable`` (nobody knows whether a COMMIT was done), and the next use reconnects, waiting a
-little longer after each failure, up to two seconds.
+``StoreUnavailable`` (nobody knows whether a COMMIT was done), and the next use reconnects, waiting
+a little longer after each failure, up to two seconds.
 """
 
 from __future__ import annotations

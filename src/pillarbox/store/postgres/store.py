@@ -179,7 +179,9 @@ class PostgresStore:
         return await self._session.reader.next_due_at(after)
 
     async def bring_near(self, *, now: float, latest: float) -> int:
-        """Make retries that are due later due at ``latest``, a bounded amount a call; return how much."""
+        """Make retries that are due later due at ``latest``, a bounded amount a call; return how
+        much.
+        """
         return await self._session.writer.bring_near(now, latest)
 
     async def suspects(self) -> tuple[Work, ...]:

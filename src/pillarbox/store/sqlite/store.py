@@ -251,7 +251,9 @@ class SqliteStore:
         return await session.reading.run(session.file.reader.next_due_at, after)
 
     async def bring_near(self, *, now: float, latest: float) -> int:
-        """Make retries that are due later due at ``latest``, a bounded amount a call; return how much."""
+        """Make retries that are due later due at ``latest``, a bounded amount a call; return how
+        much.
+        """
         session = self._session
         return await session.writing.run(session.file.writer.bring_near, now, latest)
 
