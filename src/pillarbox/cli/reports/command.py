@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import click
 
@@ -44,6 +45,9 @@ _MOST_REFUSED: Final = 5  # files that are named
 _NOBODY: Final[tuple[dict[str, str], list[Evidence]]] = ({}, [])  # was asked for names
 
 
+Digest = TypeVar("Digest", DmarcDigest, TlsDigest)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
     """What the options of both commands say."""
@@ -55,6 +59,59 @@ class _Wish:
     is_each: bool
     html: Path | None
     as_json: bool
+    is_quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms(Generic[Digest]):
+    """How a digest is written."""
+
+    page: Callable[..., str]
+    object: Callable[[Digest], dict[str, Any]]
+    print: Callable[[Out, Digest], None]
+
+
+def _report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that both have, as ``wish``."""
+    options = (
+        click.argument(
+            "paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="PATH..."
+        ),
+        click.option("--received", is_flag=True, help="Those that the node was sent and has kept."),
+        click.option("--domain", default="", help="Only those about this domain."),
+        click.option("--each", is_flag=True, help="Each report by itself instead of all as one."),
+        click.option(
+            "--failed",
+            is_flag=True,
+            help="With --each or --received: only those with failures.",
+        ),
+        click.option(
+            "--html",
+            type=click.Path(path_type=Path, dir_okay=False, writable=True),
+            help="Write it as a page that needs nothing beside itself.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="A JSON object a line."),
+        click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each."),
+    )
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **given: Any) -> None:
+        wish = _Wish(
+            paths=given.pop("paths"),
+            is_received=given.pop("received"),
+            domain=given.pop("domain").lower().rstrip("."),
+            is_failed=given.pop("failed"),
+            is_each=given.pop("each"),
+            html=given.pop("html"),
+            as_json=given.pop("as_json"),
+            is_quiet=given.pop("quiet"),
+        )
+        command(*arguments, wish=wish, **given)
+
+    wanted: Callable[..., None] = run
+    for option in reversed(options):
+        wanted = option(wanted)
+    return wanted
 
 
 @click.group()
@@ -63,37 +120,19 @@ def reports() -> None:
 
 
 @reports.command("dmarc")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="PATH...")
-@click.option("--received", is_flag=True, help="Those that the node was sent and has kept.")
-@click.option("--domain", default="", help="Only those about this domain.")
-@click.option("--each", is_flag=True, help="Each report by itself instead of all as one.")
-@click.option("--failed", is_flag=True, help="With --each or --received: only those with failures.")
+@_report_options
 @click.option("--own", multiple=True, metavar="NETWORK", help="A network of your own servers.")
 @click.option("--offline", is_flag=True, help="Ask nobody for the names of addresses.")
-@click.option(
-    "--html",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="Write it as a page that needs nothing beside itself.",
-)
 @dns_options
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
 @click.option("--verbose", "-v", is_flag=True, help="Also each DNS answer.")
 @pass_context
 def dmarc(
     context: Context,
-    paths: tuple[Path, ...],
-    received: bool,  # noqa: FBT001 - click
-    domain: str,
-    each: bool,  # noqa: FBT001 - click
-    failed: bool,  # noqa: FBT001 - click
+    wish: _Wish,
     own: tuple[str, ...],
     offline: bool,  # noqa: FBT001 - click
-    html: Path | None,
     zone: Path | None,
     servers: tuple[str, ...],
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
     verbose: bool,  # noqa: FBT001 - click
 ) -> None:
     """Read DMARC aggregate reports as one: who sends as you, what p=reject would cost.
@@ -106,35 +145,18 @@ def dmarc(
       pillarbox reports dmarc ~/Maildir/.dmarc --html reports.html
       pillarbox reports dmarc report.xml.gz --own 192.0.2.0/24
     """  # noqa: D301 - click's mark: do not wrap
-    wish = _Wish(
-        paths=paths,
-        is_received=received,
-        domain=domain.lower().rstrip("."),
-        is_failed=failed,
-        is_each=each,
-        html=html,
-        as_json=as_json,
-    )
     if _shows_single(context, wish, "dmarc"):
         return
     networks = _networks(own)
-    gathered = gather(paths)
+    gathered = gather(wish.paths)
     wanted = [one for one in gathered.dmarc if wish.domain in {"", one.policy.domain}]
     names, asked = _NOBODY
     with context.errors():
         if not offline:
-            is_silent = as_json or quiet
+            is_silent = wish.as_json or wish.is_quiet
             names, asked = asyncio.run(_names(wanted, zone, servers, is_silent=is_silent))
     digests = digest_dmarc(wanted, names, networks)
-    if html is not None and digests:
-        _write(context.out, html, render_dmarc(digests, made_at=SystemClock().now()))
-    for digest in digests:
-        if as_json:
-            context.out.json(dmarc_object(digest))
-        elif quiet:
-            print_blamed(context.out, digest)
-        elif html is None:
-            print_dmarc(context.out, digest)
+    _show(context.out, wish, digests, _Forms(render_dmarc, dmarc_object, print_dmarc))
     for answer in asked if verbose else ():
         context.out.say(safe(str(answer)), style="quiet")
     _end(context.out, gathered, "dmarc", found=len(wanted))
@@ -142,57 +164,19 @@ def dmarc(
 
 
 @reports.command("tls")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="PATH...")
-@click.option("--received", is_flag=True, help="Those that the node was sent and has kept.")
-@click.option("--domain", default="", help="Only those about this domain.")
-@click.option("--each", is_flag=True, help="Each report by itself instead of all as one.")
-@click.option("--failed", is_flag=True, help="With --each or --received: only those with failures.")
-@click.option(
-    "--html",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="Write it as a page that needs nothing beside itself.",
-)
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
-@click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each.")
+@_report_options
 @pass_context
-def tls(
-    context: Context,
-    paths: tuple[Path, ...],
-    received: bool,  # noqa: FBT001 - click
-    domain: str,
-    each: bool,  # noqa: FBT001 - click
-    failed: bool,  # noqa: FBT001 - click
-    html: Path | None,
-    as_json: bool,  # noqa: FBT001 - click
-    quiet: bool,  # noqa: FBT001 - click
-) -> None:
+def tls(context: Context, wish: _Wish) -> None:
     """Read TLS reports (RFC 8460) as one: who could not reach you with TLS, and why.
 
     PATH is a report (JSON, gzip), a mail or an mbox with reports, or a folder of them. Exits
     with 1 if there is something to put right, if there is no report, or one that cannot be read.
     """
-    wish = _Wish(
-        paths=paths,
-        is_received=received,
-        domain=domain.lower().rstrip("."),
-        is_failed=failed,
-        is_each=each,
-        html=html,
-        as_json=as_json,
-    )
     if _shows_single(context, wish, "tls"):
         return
-    gathered = gather(paths)
+    gathered = gather(wish.paths)
     digests = [one for one in digest_tls(gathered.tls) if wish.domain in {"", one.domain}]
-    if html is not None and digests:
-        _write(context.out, html, render_tls(digests, made_at=SystemClock().now()))
-    for digest in digests:
-        if as_json:
-            context.out.json(tls_object(digest))
-        elif quiet:
-            print_blamed(context.out, digest)
-        elif html is None:
-            print_tls(context.out, digest)
+    _show(context.out, wish, digests, _Forms(render_tls, tls_object, print_tls))
     _end(context.out, gathered, "tls", found=len(digests))
     _judge(digests)
 
@@ -265,6 +249,19 @@ async def _names(
     with Progress(is_silent=is_silent) as progress:
         progress.done(f"asking for the names of {plural(len(addresses), 'address')}")
         return await confirmed_names(addresses, resolver), resolver.evidence
+
+
+def _show(out: Out, wish: _Wish, digests: Sequence[Digest], forms: _Forms[Digest]) -> None:
+    """Write digests as it is wished."""
+    if wish.html is not None and digests:
+        _write(out, wish.html, forms.page(digests, made_at=SystemClock().now()))
+    for digest in digests:
+        if wish.as_json:
+            out.json(forms.object(digest))
+        elif wish.is_quiet:
+            print_blamed(out, digest)
+        elif wish.html is None:
+            forms.print(out, digest)
 
 
 def _write(out: Out, path: Path, page: str) -> None:
