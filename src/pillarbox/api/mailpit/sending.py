@@ -19,6 +19,7 @@ from pillarbox.api.answers import json_answer
 from pillarbox.api.mailpit.reading import describes, read_body
 from pillarbox.api.serving import TheSandbox
 from pillarbox.errors import PermanentError
+from pillarbox.message.composed import broken_field
 from pillarbox.smtp.path import parse_mailbox
 from pillarbox.store.ids import show_id
 from pillarbox.web.problems import Problem
@@ -35,6 +36,7 @@ _ASIDE: Final = 32 * 1024  # characters
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")  # RFC 5322 §3.6.8
 _LINE_END: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Controls, and whatever some program takes for the end of a line."""
+_BROKEN: Final = "a line end or control character cannot stand in a field"
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9.+_-]{1,60}/[A-Za-z0-9.+_-]{1,100}")
 _RESERVED: Final = frozenset(
     {
@@ -154,6 +156,8 @@ def compose(body: Message) -> bytes:
         message.add_alternative(body.html, subtype="html")
     for each in body.attachments:
         _attach(message, each)
+    if broken := broken_field(message):
+        raise Problem(400, f"{broken}: {_BROKEN}")
     return message.as_bytes()
 
 
@@ -189,5 +193,5 @@ def _address(person: _Person, field_name: str) -> Address:
 
 def _one_line(text: str, where: str) -> str:
     if _LINE_END.search(text):
-        raise Problem(400, f"{where}: a line end or control character cannot stand in a field")
+        raise Problem(400, f"{where}: {_BROKEN}")
     return text

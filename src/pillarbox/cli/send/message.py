@@ -22,6 +22,7 @@ from typing import Final
 
 from pillarbox.errors import PermanentError
 from pillarbox.message.address_list import Address, parse_address_list
+from pillarbox.message.composed import broken_field
 from pillarbox.message.identification import make_message_id
 from pillarbox.message.mail import read_mail
 from pillarbox.message.trace import format_date
@@ -125,6 +126,8 @@ def build_message(draft: Draft, *, now: float, unique: str, hostname: str) -> by
             if value and name.lower() not in given:
                 message[name] = value
         _add_contents(message, draft)
+        if broken := broken_field(message):
+            raise DraftInvalid(f"{broken}: an encoded word in it would end the field")
         octets = message.as_bytes()
         octets += b"" if octets.endswith(b"\r\n") else b"\r\n"
     except (ValueError, IndexError, LookupError, MessageError) as error:

@@ -20,6 +20,7 @@ from typing import Final
 from pillarbox.config.mail_url import parse_mail_url
 from pillarbox.console.sandbox.desk import Desk
 from pillarbox.errors import PermanentError
+from pillarbox.message.composed import broken_field
 from pillarbox.net.channel import OpenFailed
 from pillarbox.net.mail_client import MailClient
 from pillarbox.smtp.address import Mailbox
@@ -70,8 +71,11 @@ def write(
         message["From"] = sender
         message["To"] = ", ".join(recipients)
         message["Subject"] = subject
+        is_broken = bool(broken_field(message))
     except (MessageError, ValueError):
-        raise PermanentError("An address or the subject cannot stand in a header.") from None
+        is_broken = True
+    if is_broken:
+        raise PermanentError("An address or the subject cannot stand in a header.")
     message["Date"], message["Message-ID"] = _stamp(now)
     message.set_content(text)
     if html:
