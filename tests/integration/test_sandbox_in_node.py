@@ -10,12 +10,15 @@ import smtplib
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.catching import MAIL, PATIENCE
 
 from pillarbox.config.check import check
 from pillarbox.config.loader import load
+from pillarbox.errors import PillarboxError
 from pillarbox.events.types import ClientBanned, MessageAccepted
 from pillarbox.node.node import Node
+from pillarbox.node.steering import Steering
 from pillarbox.store.port import Selection
 
 _CONFIGURATION = """
@@ -121,6 +124,66 @@ def test_a_node_catches_by_one_listener_and_receives_by_another(tmp_path: Path) 
     assert kinds.count(MessageAccepted) == 3
     assert ClientBanned not in kinds
     assert (tmp_path / "node" / "sandbox.sqlite").exists()
+
+
+_ANOTHER = """
+[sandbox]
+http = []
+pop3 = []
+users = ["ann:secret"]
+max_messages = 2
+tags = ["greeting: subject:hello"]
+webroot = "/mail"
+
+[sandbox_project.news]
+recipient_domains = ["news.test"]
+"""
+
+
+def test_a_reload_takes_what_the_sandbox_can_take_under_way(tmp_path: Path) -> None:
+    """Logins, caps, tags and projects hold at once; what needs a restart is named; errors undo all."""
+    file = tmp_path / "pillarbox.toml"
+    base = _CONFIGURATION.partition("[sandbox]")[0].format(directory=tmp_path / "node")
+    file.write_text(f"{base}[sandbox]\nhttp = []\npop3 = []\n[sandbox_project.shop]\n")
+
+    async def run() -> None:
+        node = Node(
+            load(file, {}).settings,
+            reload=lambda: load(file, {}).settings,
+            log=lambda _event, _encoded: None,
+        )
+        await node.start()
+        try:
+            port = node.receiver.addresses["catch"][0][1]
+            sandbox = node.sandbox
+            assert sandbox is not None
+            assert not await asyncio.to_thread(send, port, "b@where.test")
+            file.write_text(base + _ANOTHER)
+            assert await Steering(node).reload() == [
+                "sandbox.max_messages: in force",
+                "sandbox.users: in force",
+                "sandbox.tags: in force",
+                "sandbox.webroot: takes a restart",
+                "sandbox_project.shop: in force",
+                "sandbox_project.news: in force",
+            ]
+            with pytest.raises(smtplib.SMTPSenderRefused, match="530"):
+                await asyncio.to_thread(send, port, "b@where.test")
+            for to in ("b@news.test", "c@where.test"):
+                await sandbox.ingest(MAIL, recipients=(to,))
+            page = await sandbox.find()
+            assert [each.project for each in page.summaries] == ["inbox", "news"]
+            assert [each.name for each in sandbox.projects.all()] == ["inbox", "news"]
+            file.write_text(
+                base + _ANOTHER.replace("subject:hello", "frm:ann").replace("= 2", "= 9")
+            )
+            with pytest.raises(PillarboxError):
+                await Steering(node).reload()
+            assert sandbox.cap.max_messages == 2
+        finally:
+            await node.stop("the test is over")
+
+    asyncio.run(run())
 
 
 def test_a_sandbox_listener_needs_no_route_and_is_no_open_relay(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Final
 
 from pillarbox.clock import Clock
 from pillarbox.config.endpoints import Endpoint
-from pillarbox.config.settings import ListenerKind, Settings
+from pillarbox.config.settings import ListenerKind, SandboxSettings, Settings
 from pillarbox.events.event import Sink
 from pillarbox.mailauth.resolver import Resolver
 from pillarbox.node.sandbox import OnDefect, SandboxParts
+from pillarbox.node.sandbox_reloading import SandboxChange, prepare_change, use_change
 from pillarbox.node.sandbox_sockets import SandboxSockets, bind_sandbox, shown
 from pillarbox.receive.catching import Catching
 from pillarbox.receive.certificates import certificate_files, has_implicit_tls
@@ -95,6 +96,24 @@ class NodeSandbox:
                 (implicit if has_implicit_tls(each) else plain).extend(found)
         if self._sockets is not None:
             await self._parts.serve(self._sockets, shown(plain), shown(implicit), tls=self._tls())
+
+    def prepare(self, settings: Settings) -> SandboxChange:
+        """Make of a configuration what the sandbox goes by; nothing changes yet.
+
+        Raises:
+            PermanentError: Something in it cannot be used.
+        """
+        return prepare_change(self._parts, settings)
+
+    def offer(self, own: SandboxSettings) -> SandboxSettings:
+        """Have listeners offer what settings say when they are reloaded; return those before."""
+        before, self._parts.offered = self._parts.offered, own
+        return before
+
+    def use(self, change: SandboxChange) -> None:
+        """Go by a configuration from now on."""
+        self._settings = change.settings
+        use_change(self._parts, change)
 
     async def close(self) -> None:
         """Show no more, and close the inbox. Safe to call twice."""

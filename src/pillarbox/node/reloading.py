@@ -31,6 +31,7 @@ from pillarbox.policy.recipients import LocalDomains
 
 if TYPE_CHECKING:
     from pillarbox.node.node import Node
+    from pillarbox.node.sandbox_reloading import SandboxChange
 
 __all__ = ["reload_settings"]
 
@@ -50,6 +51,7 @@ class _Prepared:
     reporting: Reporting  # the one there is, where nothing about reports has changed
     authenticity: Authenticity
     judging: Judging
+    sandbox: SandboxChange | None
 
 
 async def reload_settings(node: Node, wanted: Settings) -> list[str]:
@@ -107,16 +109,22 @@ def _prepare(node: Node, settings: Settings, keys: KeyRing, undo: ExitStack) -> 
         reporting=reporting,
         authenticity=authenticity,
         judging=judging,
+        sandbox=None if node.catcher is None else node.catcher.prepare(settings),
     )
 
 
 def _open_listeners(node: Node, prepared: _Prepared) -> None:
     """Have listeners use the configuration with its checks: the last that can fail."""
     before, node.judging = node.judging, prepared.judging
+    catcher, offered = node.catcher, None
+    if catcher is not None:
+        offered = catcher.offer(prepared.settings.sandbox)
     try:
         node.receiver.reload(prepared.settings, prepared.domains)
     except BaseException:
         node.judging = before
+        if catcher is not None and offered is not None:
+            catcher.offer(offered)
         raise
 
 
@@ -144,5 +152,7 @@ async def _use(node: Node, prepared: _Prepared) -> None:
         node.writer = prepared.log
     if prepared.resolver is not None and isinstance(node.resolver, CachingResolver):
         node.resolver.use(prepared.resolver)
+    if node.catcher is not None and prepared.sandbox is not None:
+        node.catcher.use(prepared.sandbox)
     await node.certificates.use(prepared.certificates)
     await node.report_by(prepared.reporting)

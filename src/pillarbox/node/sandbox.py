@@ -24,6 +24,7 @@ from pillarbox.config.settings import (
     IntakeSettings,
     ListenerKind,
     ListenerSettings,
+    SandboxSettings,
     Settings,
     TlsSettings,
 )
@@ -53,7 +54,7 @@ from pillarbox.sandbox.filters import content_filters
 from pillarbox.sandbox.info import Addresses
 from pillarbox.sandbox.ingest import Ingestion
 from pillarbox.sandbox.judging import Judging
-from pillarbox.sandbox.logins import build_logins, mechanisms
+from pillarbox.sandbox.logins import Logins, mechanisms, read_logins
 from pillarbox.sandbox.projects import Projects, configured_projects
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.service import Sandbox
@@ -126,7 +127,8 @@ class SandboxParts:
         self._database = database
         self.inbox = SqliteInbox(database, now=clock.now)
         self.projects = Projects(configured_projects(settings.sandbox_project))
-        self.access = build_logins(own, self.projects)
+        self.logins = Logins(own.logins, read_logins(own), self.projects)
+        self.access = self.logins.control()
         self.book = Book(clock.now, sink)
         self.sandbox = Sandbox(
             own,
@@ -137,10 +139,13 @@ class SandboxParts:
             database=database,
             on_defect=on_defect,
         )
-        self._outward = SandboxOutward(self.sandbox, settings, on_defect)
+        self.outward = SandboxOutward(self.sandbox, settings, on_defect)
+        self.offered = own
+        """What listeners offer goes by this, from their next reload on."""
         self._chaos = _read_chaos(own.chaos)
         self.failing = self.sandbox.failing = self._make_failing()
-        self.sandbox.judging = self._make_judging(resolver or make_resolver(settings, clock))
+        self._resolver = resolver or make_resolver(settings, clock)
+        self.sandbox.judging = self.make_judging(own)
         self._web: WebServer | None = None
         self._writing: tuple[GroupCommit, Guards] | None = None  # while the door is open
         self.catching: Catching
@@ -219,7 +224,7 @@ class SandboxParts:
         self.sandbox.addresses = Addresses(
             smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
         )
-        await self._outward.start(sockets.pop3, tls)
+        await self.outward.start(sockets.pop3, tls)
         if sockets.http:
             # A sandbox that only catches, as in many tests, need not wait for all of this.
             from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
@@ -231,7 +236,7 @@ class SandboxParts:
         """Show no more, and close the inbox; listeners have stopped before. Safe to call twice."""
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
-        await self._outward.stop()
+        await self.outward.stop()
         if self._writing is not None:
             group, guards = self._writing
             self._writing = None
@@ -248,21 +253,25 @@ class SandboxParts:
             tallies=self.sandbox.journal("tally", Tally),
             by_address=self.settings.sandbox.fail_by_address,
             on_change=self.sandbox.rules_changed,
-            give_back=self._outward.bounces.give_back,
+            give_back=self.outward.bounces.give_back,
         )
 
-    def _make_judging(self, resolver: Resolver) -> Judging:
-        own = self.settings.sandbox
+    def make_judging(self, own: SandboxSettings) -> Judging:
+        """Return what judges mail as a configuration says.
+
+        Raises:
+            PermanentError: A filter's address cannot be used.
+        """
         return Judging(
             self.inbox,
             now=self._clock.now,
-            resolver=resolver,
+            resolver=self._resolver,
             tls=TlsContexts().verified,
             filters=content_filters(rspamd=own.rspamd, spamassassin=own.spamassassin),
         )
 
     def _options(self, usual: ServerOptions) -> ServerOptions:
-        own = self.settings.sandbox
+        own = self.offered
         return replace(
             usual,
             banner=_BANNER,

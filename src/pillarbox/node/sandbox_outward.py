@@ -7,10 +7,10 @@ Webhooks announce new mail, POP3 hands it out, the relay releases it to real peo
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from socket import socket
 
-from pillarbox.config.settings import Settings
+from pillarbox.config.settings import SandboxSettings, Settings
 from pillarbox.sandbox.late_bounces import LateBounces
 from pillarbox.sandbox.pop3.server import Pop3Server
 from pillarbox.sandbox.release import build_releaser
@@ -18,7 +18,7 @@ from pillarbox.sandbox.service import Sandbox
 from pillarbox.sandbox.users import read_users, read_users_file
 from pillarbox.sandbox.webhooks import Webhooks
 
-__all__ = ["SandboxOutward"]
+__all__ = ["SandboxOutward", "read_pop3_users"]
 
 
 class SandboxOutward:
@@ -39,15 +39,20 @@ class SandboxOutward:
         self._settings = settings.sandbox
         self._on_defect = on_defect
         self._pop3: Pop3Server | None = None
-        self._pop3_users = read_users(self._settings.pop3_users, "sandbox.pop3_users")
-        if self._settings.pop3_users_file is not None:
-            file = self._settings.pop3_users_file
-            self._pop3_users |= read_users_file(file, "pop3_users_file")
+        self._pop3_users = read_pop3_users(self._settings)
         self.bounces = LateBounces(sandbox)
         self._webhooks = Webhooks(sandbox, settings.sandbox_webhook, on_defect=on_defect)
         self._releaser = build_releaser(sandbox, settings.sandbox_release, settings.sandbox_forward)
         sandbox.webhooks = self._webhooks
         sandbox.releaser = self._releaser
+
+    def use(self, settings: Settings, pop3_users: Mapping[str, str]) -> None:
+        """Go by another configuration, as far as it is of webhooks and POP3."""
+        self._settings = settings.sandbox
+        self._pop3_users = dict(pop3_users)
+        self._webhooks.use(settings.sandbox_webhook)
+        if self._pop3 is not None:
+            self._pop3.use(pop3_users, may_delete=not settings.sandbox.pop3_read_only)
 
     async def start(self, pop3: Sequence[socket], tls: Callable[[], ssl.SSLContext] | None) -> None:
         """Open them.
@@ -78,3 +83,15 @@ class SandboxOutward:
         if self._releaser is not None:
             await self._releaser.stop()
         await self.bounces.stop()
+
+
+def read_pop3_users(settings: SandboxSettings) -> dict[str, str]:
+    """Return the passwords, or hashes of them, of who may fetch mail by POP3.
+
+    Raises:
+        PermanentError: A list of users cannot be used.
+    """
+    users = read_users(settings.pop3_users, "sandbox.pop3_users")
+    if settings.pop3_users_file is not None:
+        users |= read_users_file(settings.pop3_users_file, "pop3_users_file")
+    return users

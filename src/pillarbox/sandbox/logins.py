@@ -20,7 +20,7 @@ from pillarbox.sandbox.projects import Projects
 from pillarbox.sandbox.users import is_hash, is_right, read_users, read_users_file
 from pillarbox.smtp.sasl.claims import Claim, PasswordClaim, TokenClaim
 
-__all__ = ["Logins", "build_logins", "mechanisms"]
+__all__ = ["Logins", "mechanisms", "read_logins"]
 
 _NAME: Final = "sandbox"
 _CACHE_SECONDS: Final = 60.0  # in which a slow hash is not computed again
@@ -38,8 +38,8 @@ def mechanisms(auth: SandboxAuth) -> tuple[str, ...]:
     return _PASSWORDS if auth is SandboxAuth.CHOSEN else _SHOWING
 
 
-def build_logins(settings: SandboxSettings, projects: Projects) -> AccessControl:
-    """Return who judges logins.
+def read_logins(settings: SandboxSettings) -> dict[str, str]:
+    """Return the passwords, or hashes of them, of chosen users.
 
     Raises:
         PermanentError: A list of users cannot be used.
@@ -47,12 +47,7 @@ def build_logins(settings: SandboxSettings, projects: Projects) -> AccessControl
     users = read_users(settings.users, "sandbox.users")
     if settings.users_file is not None:
         users |= read_users_file(settings.users_file, "users_file")
-    pool = Pool(1, "sandbox-hash")
-    source = Logins(settings.logins, users, projects, pool)
-    authenticator = Authenticator(
-        (source,), pool=pool, cache_seconds=_CACHE_SECONDS, scram_key=_SCRAM_KEY
-    )
-    return AccessControl(authenticator, Examiner((), None, b""))
+    return users
 
 
 class Logins:
@@ -60,22 +55,32 @@ class Logins:
 
     name = _NAME
 
-    def __init__(
-        self, auth: SandboxAuth, users: Mapping[str, str], projects: Projects, pool: Pool
-    ) -> None:
+    def __init__(self, auth: SandboxAuth, users: Mapping[str, str], projects: Projects) -> None:
         """Let in whom ``auth`` says.
 
         Args:
             auth: Anybody, users, or nobody.
             users: Passwords or hashes, by user.
             projects: Whose users may come in, too.
-            pool: Where slow hashes are computed.
         """
         self._auth = auth
         self._users = dict(users)
         self._projects = projects
-        self._pool = pool
+        self._pool = Pool(1, "sandbox-hash")  # where slow hashes are computed
         self._seen = projects.generation
+
+    def control(self) -> AccessControl:
+        """Return what listeners ask."""
+        authenticator = Authenticator(
+            (self,), pool=self._pool, cache_seconds=_CACHE_SECONDS, scram_key=_SCRAM_KEY
+        )
+        return AccessControl(authenticator, Examiner((), None, b""))
+
+    def use(self, auth: SandboxAuth, users: Mapping[str, str]) -> None:
+        """Let in others from now on."""
+        self._auth = auth
+        self._users = dict(users)
+        self._seen = -1  # what is remembered of logins is forgotten
 
     def takes(self, claim: Claim) -> bool:
         """Whether it can judge such a claim: what shows a password or a token."""

@@ -27,7 +27,7 @@ from pillarbox.sandbox.ingest import Ingestion
 from pillarbox.sandbox.journal import Journal
 from pillarbox.sandbox.projects import Project, ProjectRejected, Projects
 from pillarbox.sandbox.recording import Book
-from pillarbox.sandbox.tagging import Labels, Tagger, clean_tag, read_tag_rules
+from pillarbox.sandbox.tagging import Labels, Tagger, TagRule, clean_tag, read_tag_rules
 from pillarbox.sandbox.transcript import Transcript, decode, transcribe
 from pillarbox.sandbox.upkeep import Upkeep
 from pillarbox.search.language import parse_query
@@ -137,6 +137,18 @@ class Sandbox:
     def journal(self, kind: str, record: type[_T]) -> Journal[_T]:
         """Return where records of a kind survive a restart, if the inbox is a file."""
         return self._upkeep.journal(kind, record)
+
+    def use(self, settings: SandboxSettings, rules: Sequence[TagRule]) -> None:
+        """Go by other settings from now on: caps, the label, and what gives tags.
+
+        Args:
+            settings: The configuration.
+            rules: The rules for tags in it.
+        """
+        self.settings = settings
+        self.inbox.label_with(Labels(settings, self.projects))
+        self._tagger.use(rules)
+        self._hold()
 
     # --- looking ---------------------------------------------------------------------
 

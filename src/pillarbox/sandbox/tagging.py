@@ -134,6 +134,10 @@ class Tagger:
         self._waiting: dict[MessageId, Summary] = {}
         self._is_at_work = False
 
+    def use(self, rules: Sequence[TagRule]) -> None:
+        """Go by other rules from now on."""
+        self._rules = tuple(rules)
+
     def kept(self, summaries: Sequence[Summary]) -> None:
         """Take note of mail that a commit has kept; returns at once."""
         if not self._rules:

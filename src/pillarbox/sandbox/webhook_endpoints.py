@@ -19,7 +19,7 @@ from pillarbox.search.query import Query
 if TYPE_CHECKING:
     from pillarbox.sandbox.service import Sandbox
 
-__all__ = ["WebhookEndpoints", "is_local"]
+__all__ = ["WebhookEndpoints", "check_webhooks", "is_local"]
 
 _SECRETS: Final = "webhook-secrets"  # kept in the inbox's settings, by the receiver's name
 _ANY_PORT: Final = range(1, 65_536)
@@ -41,9 +41,7 @@ class WebhookEndpoints:
         self._writing: set[asyncio.Task[None]] = set()
         # Who can reach the page of a sandbox that listens on loopback is on this machine anyway.
         self._is_local = is_local(sandbox.settings)
-        for name, each in settings.items():
-            _check(name, each)
-            sandbox.query(each.search)
+        check_webhooks(sandbox, settings)
         sandbox.projects.on_change(self._forget)
 
     async def load(self) -> None:
@@ -54,6 +52,11 @@ class WebhookEndpoints:
         """
         kept = await self._sandbox.inbox.settings(_SECRETS)
         self._secrets = {name: value.decode() for name, value in kept.items()}
+        self._forget()
+
+    def use(self, settings: Mapping[str, SandboxWebhookSettings]) -> None:
+        """Take the receivers of another configuration, which ``check_webhooks`` has seen."""
+        self._settings = settings
         self._forget()
 
     def all(self) -> tuple[Endpoint, ...]:
@@ -119,6 +122,17 @@ class WebhookEndpoints:
             await self._sandbox.inbox.put_setting(_SECRETS, name, self._secrets[name].encode())
         except PillarboxError:
             return  # it holds until the end of this run
+
+
+def check_webhooks(sandbox: Sandbox, settings: Mapping[str, SandboxWebhookSettings]) -> None:
+    """Look whether the receivers of a configuration can be used.
+
+    Raises:
+        PermanentError: A secret, an URL or a search cannot be used.
+    """
+    for name, each in settings.items():
+        _check(name, each)
+        sandbox.query(each.search)
 
 
 def _check(name: str, settings: SandboxWebhookSettings) -> None:

@@ -151,6 +151,10 @@ class Webhooks:
         """Return who is told of new mail."""
         return self._endpoints.all()
 
+    def use(self, settings: Mapping[str, SandboxWebhookSettings]) -> None:
+        """Tell those of another configuration, which ``check_webhooks`` has seen."""
+        self._endpoints.use(settings)
+
     def is_disabled(self, endpoint: Endpoint) -> bool:
         """Whether it has asked not to be called any more."""
         return self._disabled.get(endpoint.name) == endpoint.url

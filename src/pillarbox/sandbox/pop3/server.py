@@ -76,18 +76,22 @@ class Pop3Server:
         self._sandbox = sandbox
         self._sockets = tuple(sockets)
         self._tls = tls
-        self._users = dict(users or {})
         self._on_defect = on_defect
+        self.use(users or {}, may_delete=may_delete)
+        self._servers: list[asyncio.Server] = []
+        self._sessions: set[Pop3Channel] = set()
+        self._locks: dict[str, Pop3Channel] = {}  # by project
+
+    def use(self, users: Mapping[str, str], *, may_delete: bool) -> None:
+        """Go by these users in sessions that begin from now on."""
+        self._users = dict(users)
         self._options = Pop3Options(
             implementation=f"pillarbox-{__version__}",
-            has_tls=tls is not None,
+            has_tls=self._tls is not None,
             may_delete=may_delete,
         )
         # APOP needs passwords in the clear, and clients that see it offered try nothing else.
         self._offers_apop = not any(map(is_hash, self._users.values()))
-        self._servers: list[asyncio.Server] = []
-        self._sessions: set[Pop3Channel] = set()
-        self._locks: dict[str, Pop3Channel] = {}  # by project
 
     async def start(self) -> None:
         """Accept from now on."""
