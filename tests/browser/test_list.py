@@ -186,6 +186,16 @@ def test_ten_thousand_mails_scroll_to_the_end(browser: Browser) -> None:
         visit.page.locator(".row a").last.click()
         opened = visit.page.locator("#reader h1", has_text="Order TT-20000 has shipped")
         opened.wait_for(timeout=30_000)  # other tests want the machine, too
+        # Back at the top the page lets go of what is far below, when new mail comes in.
+        visit.page.go_back()
+        visit.page.locator("#rows").evaluate("box => { box.scrollTop = 0 }")
+        console.write("on top")
+        visit.page.locator("#row-list .subject", has_text="on top").wait_for(timeout=30_000)
+        rows = visit.page.locator("#row-list .row")
+        ids = rows.evaluate_all("rows => rows.map(row => row.id)")
+        assert len(ids) < 1_000
+        assert ids == sorted(ids, reverse=True)
+        assert visit.page.locator(".more").count() == 1
         visit.is_clean()
 
 

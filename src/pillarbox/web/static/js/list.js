@@ -158,6 +158,9 @@ watchEnd();
 /** Take rows out; the list stays where it is. */
 export function takeOut(ids) {
   for (const id of ids) document.getElementById(`mail-${id}`)?.remove();
+  for (const leaf of all(".leaf")) {
+    if (!leaf.childElementCount && (leaf.previousElementSibling || leaf.nextElementSibling)) leaf.remove();
+  }
   showPicked();
 }
 
