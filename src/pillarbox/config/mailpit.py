@@ -159,10 +159,6 @@ def _accept_any(text: str) -> Values:
     return {("sandbox", "auth"): "any"} if text.lower() in _TRUE else {}
 
 
-def _negated(key: str) -> Callable[[str], Values]:
-    return lambda text: {("sandbox", key): text.lower() not in _TRUE}
-
-
 def _megabytes(text: str) -> Values:
     is_number = text.isascii() and text.isdigit()
     return {("sandbox", "max_message_size"): int(text) * _MEGABYTE if is_number else text}
