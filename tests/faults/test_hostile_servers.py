@@ -117,7 +117,7 @@ def test_i04_i06_i07_a_fault_at_a_stage_is_told_as_what_it_is(stage: Stage, faul
     else:
         assert outcome.reply is None
         assert outcome.reason.startswith("the server ")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_i05_a_late_reply_finds_nobody() -> None:

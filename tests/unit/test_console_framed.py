@@ -161,6 +161,6 @@ def test_the_policy_lets_nothing_run() -> None:
 )
 def test_time_is_bounded(piece: str) -> None:
     """Whatever a mail is made of, it is ready in the time that its size allows."""
-    started = time.perf_counter()
+    started = time.process_time()
     _framed(piece * (400_000 // len(piece)))
-    assert time.perf_counter() - started < 8
+    assert time.process_time() - started < 8

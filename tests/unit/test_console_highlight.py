@@ -38,6 +38,6 @@ def test_names_of_fields_are_told_apart_in_the_header_only() -> None:
 @pytest.mark.parametrize("piece", ["<a", "<a b", "<a b='", "<!--", "&a", "<a b=c>", '"', "<a>"])
 def test_time_is_linear(piece: str) -> None:
     """Nothing that is sent makes coloring slow."""
-    started = time.perf_counter()
+    started = time.process_time()
     html_pieces(piece * (LONGEST // len(piece)))
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4

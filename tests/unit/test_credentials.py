@@ -92,10 +92,10 @@ def test_the_second_login_costs_less_than_a_millisecond() -> None:
         await rig.add("ann", "hunter2")
         assert identity(await rig.log_in("ann", "hunter2")) == "ann"
         claim = PasswordClaim("", "ann", "hunter2")
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(100):
             assert isinstance(rig.access.authenticator.check(claim, now=rig.now), Admitted)
-        assert (time.perf_counter() - began) / 100 < 0.001
+        assert (time.process_time() - began) / 100 < 0.001
 
     run(steps)
 

@@ -131,7 +131,7 @@ def test_hostile_messages_cost_little(filler: bytes) -> None:
     began = time.process_time()
     assert len(message_parts(octets)) <= FEW_PARTS.max_parts
     read_report_message(octets)
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 6.0
 
 
 @given(st.binary(max_size=300))
@@ -183,4 +183,4 @@ def test_bombs_in_mail_are_refused() -> None:
     began = time.process_time()
     read = read_report_message(mail(*(("application/gzip", f"{n}.gz", bomb) for n in range(30))))
     assert [one.report for one in read] == [None] * 10
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 6.0

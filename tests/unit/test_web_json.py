@@ -73,4 +73,4 @@ def test_a_bomb_is_refused_in_no_time(body: bytes) -> None:
     begin = time.process_time()
     with pytest.raises(Problem):
         read_json(body)
-    assert time.process_time() - begin < 1.0
+    assert time.process_time() - begin < 6.0
