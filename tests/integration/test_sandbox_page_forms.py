@@ -119,8 +119,8 @@ def test_a_mail_is_written_and_sent(sandbox: RunningSandbox) -> None:
     _post(
         sandbox,
         "/new",
-        **{"from": "a@example.com"},
-        to="ann@example.com, jö@bücher.example",
+        **{"from": "App <a@example.com>"},
+        to="Ann <ann@example.com>, jö@bücher.example",
         subject="Grüße",
         text="Hallo",
         html="<p>Hallo",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, make_msgid
+from email.utils import format_datetime, make_msgid, parseaddr
 from importlib.resources import files
 from typing import Final
 
@@ -64,7 +64,9 @@ def write(
     """
     if not 0 < len(recipients) <= _MOST_RECIPIENTS:
         raise PermanentError(f"Name one recipient, or up to {_MOST_RECIPIENTS}.")
-    author, *readers = (parse_mailbox(address) for address in (sender, *recipients))
+    # A name may stand before an address, as people write it: Ann <ann@example.com>.
+    people = ((parseaddr(one)[1] or one) for one in (sender, *recipients))
+    author, *readers = map(parse_mailbox, people)
     is_ascii = all(address.isascii() for address in (sender, *recipients))
     message = EmailMessage(policy=SMTP if is_ascii else SMTPUTF8)
     try:

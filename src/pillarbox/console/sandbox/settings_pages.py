@@ -15,6 +15,7 @@ from pillarbox.config.show import toml_value
 from pillarbox.console.sandbox.desk import Desk
 from pillarbox.console.sandbox.place import Place
 from pillarbox.console.sandbox.shell import make_shell
+from pillarbox.policy.masked_url import masked_url
 
 __all__ = ["router"]
 
@@ -67,6 +68,7 @@ def _groups(desk: Desk) -> list[tuple[str, list[SettingView]]]:
 
 def _view(key: Key, value: object) -> SettingView:
     is_hidden = key.is_secret and bool(value)
+    value = masked_url(value) if isinstance(value, str) else value
     return SettingView(
         name=key.name,
         value="***" if is_hidden else toml_value(value, key) if value not in {(), ""} else "",
