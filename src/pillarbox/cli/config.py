@@ -23,11 +23,11 @@ def config() -> None:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each finding.")
-@click.option("--strict", is_flag=True, help="Fail for warnings as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per finding.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @pass_context
 def check(context: Context, as_json: bool, strict: bool) -> None:  # noqa: FBT001 - click
-    """Look for everything that is wrong or doubtful; exit 1 for an error."""
+    """Find mistakes and risks in the configuration; exit 1 on an error."""
     findings: tuple[Finding, ...]
     where = "the defaults"
     try:
@@ -61,12 +61,12 @@ def _verdict(findings: tuple[Finding, ...], where: str) -> str:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each key.")
-@click.option("--changed", is_flag=True, help="Only what is not at its default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
+@click.option("--changed", is_flag=True, help="Only values that differ from their defaults.")
 @click.argument("prefix", default="")
 @pass_context
 def show(context: Context, as_json: bool, changed: bool, prefix: str) -> None:  # noqa: FBT001 - click
-    """Print the values in force and where each came from; PREFIX, such as queue, narrows it."""
+    """Print the effective values and their sources; PREFIX, such as queue, selects some."""
     with context.errors():
         loaded = context.load()
     values = [

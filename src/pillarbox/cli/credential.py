@@ -34,15 +34,15 @@ class _InOrder(click.Group):
 
 @click.group(cls=_InOrder)
 def credential() -> None:
-    """Say who may log in, by passwords, API keys and app passwords."""
+    """Manage passwords, API keys and app passwords."""
 
 
 _form_options = (
-    click.option("--scram", is_flag=True, help="Keep a verifier for SCRAM-SHA-256, too."),
+    click.option("--scram", is_flag=True, help="Also store a verifier for SCRAM-SHA-256."),
     click.option(
-        "--reversible", is_flag=True, help="Keep the secret itself, encrypted, for CRAM-MD5."
+        "--reversible", is_flag=True, help="Store the secret itself, encrypted, for CRAM-MD5."
     ),
-    click.option("--json", "as_json", is_flag=True, help="A JSON object a line."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line."),
 )
 
 
@@ -54,14 +54,16 @@ def _with_forms(command: Any) -> Any:
 
 @credential.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(_KINDS), help="Default: key, or by the other options.")
-@click.option("--account", default="", help="User name to log in to by an app password.")
-@click.option("--ask", is_flag=True, help="Ask for a password instead of making a secret.")
-@click.option("--project", default="", help="Label, which listeners can be limited to.")
+@click.option(
+    "--kind", type=click.Choice(_KINDS), help="Default: key, or as the other options imply."
+)
+@click.option("--account", default="", help="User name that an app password belongs to.")
+@click.option("--ask", is_flag=True, help="Prompt for a password instead of generating a secret.")
+@click.option("--project", default="", help="Label to which listeners can be restricted.")
 @click.option("--sandbox", is_flag=True, help="Only for listeners of the sandbox.")
 @click.option("--scope", "scopes", multiple=True, help='What it may be used for, such as "send".')
-@click.option("--sender", "senders", multiple=True, help='Whom it may send as: "@example.org".')
-@click.option("--expires", type=Age(), help='When it ends, from now: "90 d".')
+@click.option("--sender", "senders", multiple=True, help='Senders it may use: "@example.org".')
+@click.option("--expires", type=Age(), help='Time until it expires: "90 d".')
 @_with_forms
 @pass_context
 def add(
@@ -79,7 +81,7 @@ def add(
     reversible: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Let NAME log in, and show its secret this once.
+    """Add the credential NAME, and show its secret, only this once.
 
     \b
     Examples:
@@ -108,12 +110,12 @@ def add(
 
 
 @credential.command("list")
-@click.option("--project", help="Only those of a project.")
-@click.option("--all", "with_revoked", is_flag=True, help="Those that were revoked, too.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--project", help="Only credentials of this project.")
+@click.option("--all", "with_revoked", is_flag=True, help="Include revoked ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @pass_context
 def list_(context: Context, project: str | None, with_revoked: bool, as_json: bool) -> None:  # noqa: FBT001 - click
-    """List who may log in; never a secret."""
+    """List the credentials, without secrets."""
     request = p.ListCredentials(project=project, with_revoked=with_revoked)
     with context.errors(), reach(context.load()) as access:
         rows = [row for row in access.run(request) if isinstance(row, p.CredentialRow)]
@@ -144,9 +146,9 @@ def list_(context: Context, project: str | None, with_revoked: bool, as_json: bo
     "--overlap",
     type=Age(),
     default="0 s",
-    help="How long the old secret holds as well: 24 h. Default: not at all.",
+    help='How long the old secret stays valid: "24 h". Default: not at all.',
 )
-@click.option("--ask", is_flag=True, help="Ask for a password instead of making a secret.")
+@click.option("--ask", is_flag=True, help="Prompt for a password instead of generating a secret.")
 @_with_forms
 @pass_context
 def rotate(
@@ -158,7 +160,7 @@ def rotate(
     reversible: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Give NAME a new secret, and show it this once.
+    """Give NAME a new secret, and show it, only this once.
 
     NAME may also be the visible start of a key.
     """
@@ -175,10 +177,10 @@ def rotate(
 
 @credential.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def revoke(context: Context, name: str, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Let NAME in no more; sessions that are open end at their next message."""
+    """Revoke NAME; open sessions end at their next message."""
     with context.errors(), reach(context.load()) as access:
         (row, *_) = access.run(p.RevokeCredential(name=name, by=_operator()))
     if as_json:
@@ -189,10 +191,10 @@ def revoke(context: Context, name: str, as_json: bool) -> None:  # noqa: FBT001 
 
 @credential.command()
 @click.argument("user")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def test(context: Context, user: str, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Say whether USER could log in, and if not, why; the secret is asked for or piped in."""
+    """Say whether USER could log in, and if not, why; prompts for the secret or reads a pipe."""
     request = p.TestCredential(user=user, password=_ask_password(is_new=False))
     with context.errors(), reach(context.load()) as access:
         (row, *_) = access.run(request)

@@ -39,7 +39,7 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--newer", type=Age(), help='At most this old: "2 h".'),
         click.option("--older", type=Age(), help='At least this old: "30 min".'),
         click.option(
-            "--state", "states", multiple=True, type=click.Choice(_STATES), help="Repeatable."
+            "--state", "states", multiple=True, type=click.Choice(_STATES), help="May be repeated."
         ),
         click.option("--sender", help='Reverse-path; "" or "<>" for the null one.'),
         click.option("--domain", help="Domain of the recipient."),

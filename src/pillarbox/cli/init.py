@@ -18,11 +18,13 @@ __all__ = ["init"]
 
 @click.command()
 @click.option("--kind", type=click.Choice(tuple(KINDS)), help="What this server is for.")
-@click.option("--hostname", default="", help="Name by which it greets others.")
-@click.option("--domain", help="Domain whose mail it takes (mx, office).")
-@click.option("--smarthost", help="HOST:PORT that everything leaves through (relay, office).")
-@click.option("--smarthost-user", default="", help="User to log in as there.")
-@click.option("--directory", default="var", help="Where the store lives.", show_default=True)
+@click.option("--hostname", default="", help="Host name that it uses in greetings.")
+@click.option("--domain", help="Domain it accepts mail for (mx, office).")
+@click.option(
+    "--smarthost", help="HOST:PORT of the smart host for all outgoing mail (relay, office)."
+)
+@click.option("--smarthost-user", default="", help="User name at the smart host.")
+@click.option("--directory", default="var", help="Directory of the store.", show_default=True)
 @click.option("--low-ports", is_flag=True, help="Ports 25 and 587 instead of 2527 and 2587.")
 @click.option(
     "--output",
@@ -44,7 +46,7 @@ def init(
     low_ports: bool,  # noqa: FBT001 - click
     output: Path,
 ) -> None:
-    """Write a configuration to start from; asks for what the options do not say.
+    """Write a starter configuration; prompts for what the options do not say.
 
     \b
     Examples:

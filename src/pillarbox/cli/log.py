@@ -36,12 +36,14 @@ _REFUSALS: Final = frozenset({"bounced", "deferred"})
 
 @click.command()
 @click.argument("what", metavar="ID|MESSAGE-ID|RECIPIENT")
-@click.option("--limit", type=int, default=20, show_default=True, help="The newest messages.")
-@click.option("--brief", is_flag=True, help="Without the conversations.")
-@click.option("--json", "as_json", is_flag=True, help="The events, a JSON object a line.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Only the newest messages.")
+@click.option("--brief", is_flag=True, help="Omit the conversations.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the events as JSON, one object per line."
+)
 @pass_context
 def log(context: Context, what: str, limit: int, brief: bool, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Tell what happened to a message, or to all mail for a recipient.
+    """Show the history of a message, or of all mail for a recipient.
 
     \b
     Examples:

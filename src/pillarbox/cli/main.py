@@ -117,9 +117,9 @@ _SECTIONS: Final = {
     "--config",
     "-c",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration file; otherwise ./pillarbox.toml and the usual places.",
+    help="Configuration file. Default: ./pillarbox.toml and the usual places.",
 )
-@click.option("--no-color", is_flag=True, help="Write without colors (as NO_COLOR does).")
+@click.option("--no-color", is_flag=True, help="Print without colors (as NO_COLOR does).")
 @click.version_option(__version__, message="%(version)s")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, no_color: bool) -> None:  # noqa: FBT001 - click

@@ -38,10 +38,10 @@ __all__ = ["mta_sts"]
 
 @click.command("mta-sts")
 @click.argument("domain", required=False)
-@click.option("--check", is_flag=True, help="Look whether others see it: ask DNS, and fetch it.")
-@click.option("--private", is_flag=True, help="With --check: from a private address, too.")
+@click.option("--check", is_flag=True, help="Verify that others see it: query DNS, and fetch it.")
+@click.option("--private", is_flag=True, help="With --check: fetch from a private address, too.")
 @dns_options
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each domain.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per domain.")
 @pass_context
 def mta_sts(
     context: Context,
@@ -52,7 +52,7 @@ def mta_sts(
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Print the policy of DOMAIN (or of all) and the records to publish for it.
+    """Print the policy of DOMAIN (default: of all) and the records to publish.
 
     Exits with 1 if --check finds that others do not see it so.
     """

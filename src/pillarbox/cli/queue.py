@@ -37,14 +37,14 @@ class _InOrder(click.Group):
 
 @click.group(cls=_InOrder)
 def queue() -> None:
-    """See and steer what waits to be delivered."""
+    """List, retry, hold, release or cancel queued mail."""
 
 
 @queue.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @pass_context
 def summary(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Show how much waits for which destination, by age.
+    """Count the queued recipients by destination and age.
 
     A column counts recipients whose message is younger than its heading and not younger
     than the heading before it.
@@ -98,11 +98,13 @@ def _summary_line(
 
 @queue.command("list", short_help="List messages.")
 @filter_options
-@click.option("--limit", type=int, default=_LIMIT, show_default=True, help="Messages.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each message.")
+@click.option(
+    "--limit", type=int, default=_LIMIT, show_default=True, help="Largest number of messages."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per message.")
 @pass_context
 def list_(context: Context, limit: int, as_json: bool, **options: Any) -> None:  # noqa: FBT001 - click
-    """List messages with at least one recipient that matches, the oldest first."""
+    """List messages with at least one matching recipient, oldest first."""
     request = p.ListQueue(filter=filter_of(options), limit=limit)
     with context.errors(), reach(context.load()) as access:
         messages = (row for row in access.run(request) if isinstance(row, p.MessageRow))
@@ -151,7 +153,7 @@ def _next(at: float | None, now: float) -> str:
 
 @queue.command(short_help="Show one message.")
 @click.argument("message", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def show(context: Context, message: str, as_json: bool) -> None:  # noqa: FBT001 - click
     """Show one message with all its recipients; `pillarbox log ID` shows what happened to it."""
@@ -167,14 +169,19 @@ def show(context: Context, message: str, as_json: bool) -> None:  # noqa: FBT001
 def _change_command(change: str, doc: str, verb: str) -> None:
     more: Callable[[Callable[..., None]], Callable[..., None]] = _as_it_is
     if change in {"retry", "release"}:
-        more = click.option("--route", metavar="NAME", help="Let them take this route instead.")
+        more = click.option("--route", metavar="NAME", help="Use this route instead.")
 
     @queue.command(change, help=doc)
     @filter_options
     @more
-    @click.option("--all", "is_all", is_flag=True, help="Everything that can be changed so.")
-    @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-    @click.option("--confirm", type=int, metavar="N", help="Do not ask if it is N recipients.")
+    @click.option("--all", "is_all", is_flag=True, help="Apply to everything that can be changed.")
+    @click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+    @click.option(
+        "--confirm",
+        type=int,
+        metavar="N",
+        help="Do not ask for confirmation if N recipients match.",
+    )
     @pass_context
     def command(
         context: Context,

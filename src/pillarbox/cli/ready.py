@@ -36,10 +36,10 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
     metavar="[DURATION]",
     help=f"Wait until it is, so long at most (without a duration: {_USUAL_WAIT}).",
 )
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def readyz(context: Context, url: str | None, wait: str | None, as_json: bool) -> None:  # noqa: FBT001 - click
-    r"""Say whether the sandbox at URL is ready to catch mail; exit 1 while it is not.
+    r"""Exit 0 if the sandbox at URL is ready to catch mail, and 1 if it is not.
 
     Without URL, the sandbox of the configuration and the environment is meant, usually
     http://localhost:8025.

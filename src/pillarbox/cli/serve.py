@@ -30,7 +30,7 @@ _NOTHING: Final = Finding(
 @click.command()
 @pass_context
 def serve(context: Context) -> None:
-    """Run the node: SIGTERM stops it, SIGHUP reads configuration and certificates again."""
+    """Run the node. SIGTERM stops it, SIGHUP reloads configuration and certificates."""
     # Imported here, so that `--help` does not wait for it.
     from pillarbox.node.process import run_node  # noqa: PLC0415
 

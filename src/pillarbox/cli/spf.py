@@ -53,16 +53,18 @@ class _Question:
 
 @click.group()
 def spf() -> None:
-    """Look at SPF as receivers do."""
+    """Explain an SPF record as receivers evaluate it."""
 
 
 @spf.command()
 @click.argument("domain", metavar="DOMAIN|RECORD")
-@click.option("--ip", metavar="ADDRESS", help="Check this host, and show each step.")
+@click.option(
+    "--ip", metavar="ADDRESS", help="Evaluate the record for this host, and show each step."
+)
 @click.option("--from", "sender", metavar="PATH", help="The reverse-path of the check.")
-@click.option("--helo", metavar="NAME", help="What the host calls itself.")
+@click.option("--helo", metavar="NAME", help="Name of the host in EHLO.")
 @dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def explain(
     context: Context,
@@ -74,7 +76,7 @@ def explain(
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Say what the SPF record of DOMAIN costs, what fails in it, and what to publish.
+    """Say what the SPF record of DOMAIN costs, what is wrong with it, and what to publish.
 
     With RECORD, such as "v=spf1 mx -all", say it of a record that is not published yet. With
     --ip, say what the record makes of a host, step by step.

@@ -17,10 +17,10 @@ __all__ = ["pause", "reload", "resume", "status", "stop"]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def status(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Say how the node is; exit 1 if it does not run, or if something needs a look."""
+    """Show the state of the node; exit 1 if it is not running, or something needs attention."""
     with context.errors(), reach(context.load()) as access:
         rows = [row for row in access.run(p.ShowStatus()) if isinstance(row, p.StatusRow)]
     for row in rows:
@@ -67,7 +67,7 @@ def _show(context: Context, row: p.StatusRow) -> None:
 @click.command()
 @pass_context
 def pause(context: Context) -> None:
-    """Start no more deliveries; mail is still taken and kept."""
+    """Stop delivering; mail is still accepted."""
     _ask(context, p.Pause(), "Deliveries are paused; `pillarbox resume` starts them again.")
 
 
@@ -81,7 +81,7 @@ def resume(context: Context) -> None:
 @click.command()
 @pass_context
 def reload(context: Context) -> None:
-    """Read the configuration and the certificates again, as SIGHUP does."""
+    """Reload configuration and certificates, as SIGHUP does."""
     text = _ask(context, p.Reload(), "")
     changed = text.split(", ") if text else []
     if len(changed) > 1:
@@ -91,10 +91,12 @@ def reload(context: Context) -> None:
 
 
 @click.command()
-@click.option("--wait", type=float, default=60.0, show_default=True, help="Seconds; 0: do not.")
+@click.option(
+    "--wait", type=float, default=60.0, show_default=True, help="Seconds to wait; 0: do not wait."
+)
 @pass_context
 def stop(context: Context, wait: float) -> None:
-    """Stop the node as SIGTERM does, and wait until it has."""
+    """Stop the node gracefully, as SIGTERM does, and wait for it."""
     _ask(context, p.Stop(), "")
     deadline = time.monotonic() + wait
     while wait and time.monotonic() < deadline:

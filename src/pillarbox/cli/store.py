@@ -23,7 +23,7 @@ __all__ = ["backup", "restore", "verify_store"]
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_context
 def backup(context: Context, file: Path) -> None:
-    """Write a consistent copy of the store to FILE, while the node runs or not."""
+    """Copy the store to FILE consistently, whether the node runs or not."""
     path = file.absolute()
     with context.errors(), reach(context.load()) as access:
         for _ in access.run(p.Backup(path=str(path))):
@@ -34,10 +34,10 @@ def backup(context: Context, file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--hold", is_flag=True, help="Hold all that waits, so that nothing leaves twice.")
+@click.option("--hold", is_flag=True, help="Hold all queued mail, so that nothing is sent twice.")
 @pass_context
 def restore(context: Context, file: Path, hold: bool) -> None:  # noqa: FBT001 - click
-    """Put the copy in FILE in the place of a stopped node's store.
+    """Replace a stopped node's store with the copy in FILE.
 
     The store that was there is kept beside it. What was delivered after the copy was made
     is still queued in it and would be delivered again; --hold keeps it back, to be looked

@@ -33,13 +33,17 @@ _SOUND: Final = frozenset({Result.PASS, Result.NONE})
 
 @click.command()
 @click.argument("message", required=False, type=click.File("rb"))
-@click.option("--ip", metavar="ADDRESS", help="The client that brought the message.")
-@click.option("--helo", metavar="NAME", help="What it called itself.")
+@click.option("--ip", metavar="ADDRESS", help="Address of the client that delivered the message.")
+@click.option("--helo", metavar="NAME", help="Name of the client in EHLO.")
 @click.option("--from", "sender", metavar="PATH", help='The reverse-path; "<>" is the null one.')
 @click.option("--authserv-id", default="localhost", help="Our name in Authentication-Results.")
-@click.option("--psl", is_flag=True, help="DMARC by the public suffix list, as before RFC 9989.")
+@click.option(
+    "--psl", is_flag=True, help="Use the public suffix list for DMARC, as before RFC 9989."
+)
 @dns_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object; a line for each finding.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; for the store, one object per finding."
+)
 @pass_context
 def verify(
     context: Context,
@@ -53,7 +57,7 @@ def verify(
     servers: tuple[str, ...],
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Say who sent MESSAGE, as a receiver sees it: iprev, SPF, DKIM, DMARC, ARC and BIMI.
+    """Verify the sender of MESSAGE as a receiver would: iprev, SPF, DKIM, DMARC, ARC and BIMI.
 
     MESSAGE is a file, or - for standard input. Without --ip nothing is said of the client, and
     the message is judged by what it carries. Exits with 1 if DMARC does not pass although a

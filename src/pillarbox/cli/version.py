@@ -16,10 +16,10 @@ _LIBRARIES = ("apsw", "asyncpg", "cryptography", "dnspython", "msgspec", "uvloop
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def version(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Print the version of pillarbox, of Python and of the libraries."""
+    """Print the versions of pillarbox, Python and the libraries."""
     versions = {"pillarbox": __version__, "python": platform.python_version()}
     versions |= {name: distribution_version(name) for name in _LIBRARIES}
     if as_json:

@@ -17,10 +17,10 @@ __all__ = ["bans", "unban"]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @pass_context
 def bans(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Show which clients are banned for failed logins, the last first.
+    """List clients banned for failed logins, latest first.
 
     A client is an IPv4 address or an IPv6 /64. The exit status is 1 if somebody was seen
     to try passwords on many accounts from many addresses.
@@ -44,7 +44,7 @@ def bans(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
 @click.argument("client")
 @pass_context
 def unban(context: Context, client: str) -> None:
-    """Listen to CLIENT again: an address, an IPv6 /64, or "all".
+    """Lift the ban of CLIENT: an address, an IPv6 /64, or "all".
 
     All nodes that share the store do. The exit status is 1 if there was no ban.
 

@@ -25,7 +25,7 @@ _MOST_CAUSES: Final = 4
 
 @click.group()
 def auth() -> None:
-    """See who fails to log in and why, and who is banned for it; make entries for auth.file."""
+    """Show failed logins, their reasons, and bans; make entries for the password file."""
 
 
 auth.add_command(bans)
@@ -36,7 +36,7 @@ auth.add_command(unban)
 @click.argument("user")
 @pass_context
 def hash_password(context: Context, user: str) -> None:
-    """Print the line for USER; the password is asked for, or read from standard input.
+    """Print the password file entry for USER; prompts for the password, or reads standard input.
 
     \b
     Examples:
@@ -55,10 +55,10 @@ def hash_password(context: Context, user: str) -> None:
 
 
 @auth.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @pass_context
 def failures(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Show which programs fail to log in, since when, and why: those that still do first.
+    """Show which programs fail to log in, since when, and why; active ones first.
 
     A program is what says the same name in EHLO from the same address and tries the same
     mechanisms in the same order. The exit status is 1 if one has not come in since.

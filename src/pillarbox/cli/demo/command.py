@@ -90,31 +90,29 @@ _PATIENCE: Final = 30.0  # seconds to wait for the delivery
 
 
 @click.command()
-@click.option(
-    "--port", type=int, default=2525, show_default=True, help="Where the node listens; 0: any."
-)
+@click.option("--port", type=int, default=2525, show_default=True, help="Port of the node; 0: any.")
 @click.option(
     "--sandbox-port",
     type=int,
     default=1025,
     show_default=True,
-    help="Where the sandbox catches mail; 0: any.",
+    help="SMTP port of the sandbox; 0: any.",
 )
 @click.option(
     "--http-port",
     type=int,
     default=8025,
     show_default=True,
-    help="Where the sandbox's page is; 0: any.",
+    help="HTTP port of the sandbox; 0: any.",
 )
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("var/demo"),
     show_default=True,
-    help="Where the store and the log go.",
+    help="Directory of the store and the log.",
 )
-@click.option("--once", is_flag=True, help="End after the story instead of staying up.")
+@click.option("--once", is_flag=True, help="Exit after the history instead of staying up.")
 @pass_context
 def demo(
     context: Context,
@@ -124,7 +122,7 @@ def demo(
     directory: Path,
     once: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Start the sandbox with some mail in it, and a node that delivers one message.
+    """Start the sandbox with sample mail, and a node that delivers one message.
 
     Nothing leaves the machine: the sandbox passes nothing on, and all mail of the node goes to
     a mail server of the lab, which does what the recipient's local part says (reject550@,

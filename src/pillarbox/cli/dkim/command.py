@@ -37,7 +37,7 @@ _STATE_STYLES: Final = {
 
 @click.group()
 def dkim() -> None:
-    """Make, publish, check, rotate and explain DKIM keys.
+    """Create, check, rotate and explain DKIM keys.
 
     \b
     A first key:
@@ -54,13 +54,13 @@ dkim.add_command(explain)
 
 @dkim.command()
 @click.argument("domain")
-@click.option("--selector", default="", help="Its name; otherwise by the month.")
+@click.option("--selector", default="", help="Its name. Default: named by the month.")
 @click.option(
     "--algorithm",
     type=click.Choice([each.key_type for each in Algorithm]),
-    help="Only this one; otherwise what dkim_domain.DOMAIN.algorithm says.",
+    help="Only this one. Default: as dkim_domain.DOMAIN.algorithm says.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each key.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
 @pass_context
 def new(
     context: Context,
@@ -69,7 +69,7 @@ def new(
     algorithm: str | None,
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Make keys for DOMAIN and print the records to publish. They do not sign yet."""
+    """Create keys for DOMAIN and print the records to publish. They do not sign yet."""
     domain = mail_domain(domain)
     with context.errors():
         keys = Keys.of(context.load())
@@ -94,7 +94,9 @@ def new(
 @click.argument("selector")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--passphrase-file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--sign", is_flag=True, help="Let it sign at once: its record is published.")
+@click.option(
+    "--sign", is_flag=True, help="Sign with it at once, because its record is already published."
+)
 @pass_context
 def import_key(
     context: Context,
@@ -104,7 +106,7 @@ def import_key(
     passphrase_file: Path | None,
     sign: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Take a private key from elsewhere, with the SELECTOR that it is published under.
+    """Import a private key that is published under SELECTOR.
 
     FILE is PEM or DER (as from OpenDKIM, rspamd or OpenSSL), or the base64 of an Ed25519 seed.
     """
@@ -131,8 +133,8 @@ def import_key(
 
 @dkim.command("list")
 @click.argument("domain", default="")
-@click.option("--all", "with_retired", is_flag=True, help="Retired keys as well.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each key.")
+@click.option("--all", "with_retired", is_flag=True, help="Include retired keys.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
 @pass_context
 def list_keys(
     context: Context,
@@ -140,7 +142,7 @@ def list_keys(
     with_retired: bool,  # noqa: FBT001 - click
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """List the keys and where they stand."""
+    """List the keys and their states."""
     with context.errors():
         keys = Keys.of(context.load())
     wanted = ascii_domain(domain)
@@ -183,7 +185,7 @@ def list_keys(
 @dkim.command()
 @click.argument("domain", default="")
 @click.option("--selector", default="", help="Only this key.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each key.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
 @pass_context
 def dns(context: Context, domain: str, selector: str, as_json: bool) -> None:  # noqa: FBT001 - click
     """Print the records of the keys, ready to paste into a zone file or a form."""
@@ -200,10 +202,10 @@ def dns(context: Context, domain: str, selector: str, as_json: bool) -> None:  #
 @dkim.command()
 @click.argument("domain")
 @click.argument("selector")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_context
 def retire(context: Context, domain: str, selector: str, yes: bool) -> None:  # noqa: FBT001 - click
-    """Destroy a key now, because it is not needed or has become known to others.
+    """Destroy a key now, because it is no longer needed or was compromised.
 
     Mail on its way that it signed can still be verified as long as its record stays. If the
     key may have been stolen, replace the record by one with an empty p=, which revokes it.

@@ -29,11 +29,11 @@ _WAITING: Final = frozenset({KeyState.MADE, KeyState.PUBLISHED, KeyState.SEEN})
 
 @click.command()
 @click.argument("domain", default="")
-@click.option("--zone", type=_ZONE, help="Ask this zone file, and nobody else.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each key.")
+@click.option("--zone", type=_ZONE, help="Resolve names from this zone file only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
 @pass_context
 def check(context: Context, domain: str, zone: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click
-    """Compare the keys with what every authoritative server has; exit 1 if one differs."""
+    """Compare the keys with every authoritative server; exit 1 on a difference."""
     with context.errors():
         keys = Keys.of(context.load())
         found = keys.of_domain(domain)
@@ -57,9 +57,11 @@ def check(context: Context, domain: str, zone: Path | None, as_json: bool) -> No
 
 @click.command()
 @click.argument("domain")
-@click.option("--zone", type=_ZONE, help="Ask this zone file, and nobody else.")
-@click.option("--force", is_flag=True, help="Let new keys sign whatever DNS says.")
-@click.option("--if-older", "age", help='Make new keys only if those that sign are: "180 d".')
+@click.option("--zone", type=_ZONE, help="Resolve names from this zone file only.")
+@click.option("--force", is_flag=True, help="Sign with new keys whatever DNS says.")
+@click.option(
+    "--if-older", "age", help='Create new keys only if the signing ones are older: "180 d".'
+)
 @pass_context
 def rotate(
     context: Context,
@@ -68,7 +70,7 @@ def rotate(
     force: bool,  # noqa: FBT001 - click
     age: str | None,
 ) -> None:
-    """Do the next step in replacing the keys of DOMAIN; run it again until it is done.
+    """Take the next step in rotating the keys of DOMAIN; run it again until it is done.
 
     It makes new keys, lets them sign as soon as every authoritative server has their records,
     and destroys the old ones when no mail that they signed can be on its way any more. With

@@ -32,14 +32,14 @@ _LINE_END: Final = re.compile(rb"\r?\n")
 
 @click.group()
 def dmarc() -> None:
-    """Look at DMARC as receivers do."""
+    """Explain a DMARC policy, or read a report."""
 
 
 @dmarc.command()
 @click.argument("domain")
 @dns_options
 @click.option("--psl", is_flag=True, help="Use the public suffix list, as before RFC 9989.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def explain(
     context: Context,
@@ -49,7 +49,7 @@ def explain(
     psl: bool,  # noqa: FBT001 - click
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Say which policy is in force for mail from DOMAIN, why, and what to publish next.
+    """Explain the policy for mail from DOMAIN, and what to publish next.
 
     Exits with 1 if there is something to warn of.
     """
@@ -69,7 +69,7 @@ def explain(
 
 @dmarc.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line for each report.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per report.")
 @pass_context
 def report(context: Context, file: BinaryIO, as_json: bool) -> None:  # noqa: FBT001 - click
     """Show the aggregate report in FILE: XML, gzip, zip, or the message it came in.

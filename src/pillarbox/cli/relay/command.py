@@ -43,7 +43,7 @@ _MOST_DOMAINS: Final = 5  # that the listeners are asked with; more differ in no
 
 @click.group()
 def relay() -> None:
-    """Explain the relay policy, and prove that it is closed."""
+    """Explain the relay policy, and prove that it is closed to strangers."""
 
 
 class _Address(click.ParamType[Mailbox | str]):
@@ -65,17 +65,17 @@ class _Address(click.ParamType[Mailbox | str]):
 
 @relay.command("explain")
 @click.option("--ip", default="203.0.113.9", show_default=True, help="Address of the client.")
-@click.option("--auth", default="", help="Who has logged in; nobody without it.")
+@click.option("--auth", default="", help="Login of the client. Default: none.")
 @click.option(
     "--senders",
     default="",
-    help="What its credential owns, by commas; without it, the store is asked.",
+    help="Senders its credential owns, separated by commas. Default: as stored.",
 )
 @click.option("--from", "sender", type=_Address(), required=True, help='MAIL FROM; "<>" for none.')
 @click.option("--header-from", type=_Address(), help="Address in the From field.")
 @click.option("--to", type=_Address(), required=True, help="RCPT TO.")
-@click.option("--listener", default="", help="By which listener; the first of its kind without it.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+@click.option("--listener", default="", help="Listener. Default: the first that fits.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def explain_command(
     context: Context,
@@ -88,7 +88,7 @@ def explain_command(
     listener: str,
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Say whether a message would be taken, by which rule, and what the others said.
+    """Say whether a message would be accepted, and what each rule says.
 
     Exit status 0 if it is taken, 1 if it is refused.
 
@@ -205,16 +205,24 @@ def _explanation_values(
 
 @relay.command("prove")
 @click.option("--listener", "names", multiple=True, help="Only this listener; may be repeated.")
-@click.option("--at", "places", multiple=True, metavar="LISTENER=HOST:PORT", help="Where it is.")
-@click.option("--from", "source", default="", help="Address of this machine to attack from.")
-@click.option("--outside", default=OUTSIDE, show_default=True, help="Domain to ask for.")
-@click.option("--policy-only", is_flag=True, help="Try the policy, and no listener.")
+@click.option(
+    "--at",
+    "places",
+    multiple=True,
+    metavar="LISTENER=HOST:PORT",
+    help="Its address, if it cannot be found.",
+)
+@click.option("--from", "source", default="", help="Local address to attack from.")
+@click.option(
+    "--outside", default=OUTSIDE, show_default=True, help="Outside domain to request a relay to."
+)
+@click.option("--policy-only", is_flag=True, help="Try the policy only, no listener.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the page goes.  [default: relay-proof-TIME.md]",
+    help="File for the report.  [default: relay-proof-TIME.md]",
 )
-@click.option("--json", "as_json", is_flag=True, help="The report as a JSON object, too.")
+@click.option("--json", "as_json", is_flag=True, help="Also print the report as JSON.")
 @pass_context
 def prove_command(
     context: Context,
@@ -226,7 +234,7 @@ def prove_command(
     report: Path | None,
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Prove that no stranger is relayed: by trying every case of the policy, then the listeners.
+    """Prove that strangers cannot relay: try every case of the policy, then the listeners.
 
     Every listener that runs is asked for recipients outside in all forms that are known, from
     an address that it does not trust. Nothing is ever sent: it ends with RCPT. A dated page

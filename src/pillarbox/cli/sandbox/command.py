@@ -70,43 +70,43 @@ def _given(
     multiple=True,
     callback=_addresses,
     metavar="HOST:PORT",
-    help="Where mail is caught; default localhost:1025. Port 0: any that is free.",
+    help="Address for SMTP. Default: localhost:1025. Port 0: any free port.",
 )
 @click.option(
     "--smtps",
     multiple=True,
     callback=_addresses,
     metavar="HOST:PORT",
-    help="The same with TLS from the first octet; default: nowhere.",
+    help="Address for SMTP with TLS from the first octet. Default: none.",
 )
 @click.option(
     "--http",
     multiple=True,
     callback=_addresses,
     metavar="HOST:PORT",
-    help="Where the page and the API are; default localhost:8025.",
+    help="Address of the page and the API. Default: localhost:8025.",
 )
 @click.option(
     "--pop3",
     multiple=True,
     callback=_addresses,
     metavar="HOST:PORT",
-    help='Where POP3 is; default localhost:1110. "off": nowhere.',
+    help='Address for POP3. Default: localhost:1110. "off": none.',
 )
 @click.option(
     "--database",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep mail in a file; default: in memory.",
+    help="Store mail in this file. Default: in memory.",
 )
-@click.option("--max-messages", type=click.IntRange(min=0), help="Mails that are kept; 0: all.")
-@click.option("--max-age", type=_DURATION, help='How long mail is kept, such as "7 d".')
-@click.option("--max-size", type=_SIZE, help='Octets that are kept in all, such as "1 GiB".')
-@click.option("--label", help="A name to tell this sandbox from others.")
+@click.option("--max-messages", type=click.IntRange(min=0), help="Messages to retain; 0: all.")
+@click.option("--max-age", type=_DURATION, help='How long to retain mail, such as "7 d".')
+@click.option("--max-size", type=_SIZE, help='Octets to retain in all, such as "1 GiB".')
+@click.option("--label", help="Name to tell this sandbox from others.")
 @click.option(
     "--auth",
     type=click.Choice([each.value for each in SandboxAuth]),
-    help="Which logins are right; default: any.",
+    help="Which logins are accepted. Default: any.",
 )
 @click.option(
     "--user",
@@ -114,24 +114,24 @@ def _given(
     multiple=True,
     callback=_given,
     metavar="USER:PASSWORD",
-    help="Who may log in; mail of all others is refused.",
+    help="User that may log in; all others are refused.",
 )
 @click.option(
     "--users-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="Who may log in, one USER:PASSWORD a line.",
+    help="File of users that may log in, one USER:PASSWORD per line.",
 )
 @click.option(
     "--require-auth/--no-require-auth",
     default=None,
-    help="Whether mail without a login is refused; default: yes where users are named.",
+    help="Refuse mail without a login. Default: yes if users are given.",
 )
 @click.option(
     "--starttls/--no-starttls",
     default=None,
-    help="Offer STARTTLS, with a self-made certificate; default: no, since many programs would "
-    "use it, and not trust that.",
+    help="Offer STARTTLS with a self-signed certificate. Default: no, since many programs "
+    "would use it and then reject the certificate.",
 )
 @click.option(
     "--http-user",
@@ -139,19 +139,19 @@ def _given(
     multiple=True,
     callback=_given,
     metavar="USER:PASSWORD",
-    help="Who may open the page; default: everybody who reaches it.",
+    help="User that may open the page. Default: everybody.",
 )
-@click.option("--webroot", metavar="PATH", help="Path below which the page is, behind a proxy.")
+@click.option("--webroot", metavar="PATH", help="Path of the page behind a proxy.")
 @click.option(
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
     callback=_given,
     metavar="NAME",
-    help='Further names under which the page is asked for; "*": any.',
+    help='Additional host name of the page; "*": any.',
 )
-@click.option("--json", "as_json", is_flag=True, help="Say where it listens as one JSON object.")
-@click.option("--verbose", "-v", is_flag=True, help="Write a line for everything that happens.")
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
+@click.option("--verbose", "-v", is_flag=True, help="Log everything that happens.")
 @pass_context
 def sandbox(
     context: Context,
@@ -159,11 +159,11 @@ def sandbox(
     verbose: bool,  # noqa: FBT001 - click
     **given: Any,
 ) -> None:
-    """Catch all mail that is sent here, show it in the browser, and pass none of it on.
+    """Catch all mail sent here, show it in the browser, and deliver none of it.
 
-    Point a program at localhost:1025, open http://localhost:8025. Settings stand in [sandbox]
-    of the configuration, in PILLARBOX_SANDBOX__..., or in Mailpit's MP_... variables; what is
-    given here goes first.
+    Point a program at localhost:1025 and open http://localhost:8025. Options take precedence over
+    PILLARBOX_SANDBOX__... variables, these over Mailpit's MP_... variables, and these over
+    [sandbox] in the configuration file.
     """
     # Imported here, so that `--help` does not wait for it.
     from pillarbox.node.sandbox_process import run_sandbox  # noqa: PLC0415

@@ -83,77 +83,86 @@ class _Letter:
 
 
 @click.command()
-@click.option("--to", "-t", multiple=True, metavar="ADDRESS", help="To whom; may be repeated.")
-@click.option("--cc", multiple=True, metavar="ADDRESS", help="Who gets a copy.")
+@click.option("--to", "-t", multiple=True, metavar="ADDRESS", help="Recipient; may be repeated.")
 @click.option(
-    "--bcc", multiple=True, metavar="ADDRESS", help="Who gets a copy without being named."
+    "--cc", multiple=True, metavar="ADDRESS", help="Recipient of a copy; may be repeated."
 )
-@click.option("--from", "-f", "author", metavar="ADDRESS", help="Who writes it.")
 @click.option(
-    "--envelope-from", metavar="ADDRESS", help="Where bounces go, if not to --from; <> for none."
+    "--bcc", multiple=True, metavar="ADDRESS", help="Recipient of a blind copy; may be repeated."
 )
-@click.option("--subject", "-s", metavar="TEXT", help="The subject.")
+@click.option("--from", "-f", "author", metavar="ADDRESS", help="Author.")
+@click.option(
+    "--envelope-from", metavar="ADDRESS", help="Reverse-path, if not --from; <> for none."
+)
+@click.option("--subject", "-s", metavar="TEXT", help="Subject.")
 @click.option(
     "--body",
     "--text",
     "text",
     metavar="TEXT",
-    help="The text; @FILE reads it, - is standard input.",
+    help="Text; @FILE reads a file, - standard input.",
 )
-@click.option("--html", metavar="HTML", help="The same as a page; @FILE reads it.")
+@click.option("--html", metavar="HTML", help="HTML; @FILE reads a file.")
 @click.option(
     "--attach",
     "-a",
     "attachments",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file to attach; may be repeated.",
+    help="File to attach; may be repeated.",
 )
 @click.option(
-    "--header", "-H", "fields", multiple=True, metavar="'NAME: VALUE'", help="A field more."
+    "--header",
+    "-H",
+    "fields",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="Additional header field.",
 )
 @click.option(
     "--eml",
     type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
-    help="Send this file as it is; without --to, to those whom it names.",
+    help="Send this file as it is. Default recipients: those in its header.",
 )
-@click.option("--server", metavar="HOST[:PORT]|URL", help="Where to; see below for the default.")
+@click.option("--server", metavar="HOST[:PORT]|URL", help="Server; see below for the default.")
 @click.option(
     "--tls",
     type=click.Choice(list(_MODES)),
-    help="Whether STARTTLS is used, or TLS from the start.",
+    help="Whether to use STARTTLS, or TLS from the start.",
 )
 @click.option(
     "--ca-file",
     "authorities",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Trust these authorities (PEM) instead of the system's.",
+    help="Trust these CAs (PEM) instead of the system's.",
 )
-@click.option("--any-certificate", is_flag=True, help="With STARTTLS, take any certificate.")
+@click.option("--any-certificate", is_flag=True, help="With STARTTLS, accept any certificate.")
 @click.option("--user", "-u", metavar="NAME", help="Log in as this user.")
 @click.option(
     "--password-file",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Read the password from this file, - is standard input.",
+    help="Read the password from this file; - is standard input.",
 )
-@click.option("--password-env", metavar="NAME", help="Read it from this environment variable.")
+@click.option(
+    "--password-env", metavar="NAME", help="Read the password from this environment variable."
+)
 @click.option(
     "--mechanism",
     type=click.Choice(list(MECHANISMS), case_sensitive=False),
-    help="Log in by this mechanism only.",
+    help="Log in with this mechanism only.",
 )
-@click.option("--hello", metavar="NAME", help="The name in EHLO; otherwise this machine's.")
+@click.option("--hello", metavar="NAME", help="Name in EHLO. Default: this machine's.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="How long to wait."
 )
 @click.option("--transcript", is_flag=True, help="Show each line of the session, secrets masked.")
-@click.option("--dry-run", "-n", is_flag=True, help="Write the message, and send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--dry-run", "-n", is_flag=True, help="Print the message, and send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def send(
     context: Context, *, as_json: bool, dry_run: bool, transcript: bool, **options: object
 ) -> None:
-    """Send one mail, and say what each recipient got.
+    """Send one message, and report the outcome for each recipient.
 
     Without --server it goes where EMAIL_URL, SMTP_URL or MAILER_DSN says, or else to the sandbox
     (localhost:1025). URLs: smtp://user:password@host:587, smtps://host, smtp+starttls://host. A
