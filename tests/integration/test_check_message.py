@@ -187,3 +187,24 @@ def test_hostile_text_cannot_steer_the_terminal() -> None:
     )
 
     assert "\x1b" not in run("evil.eml", "--verbose").output
+
+
+def test_a_forwarded_mail_is_told_from_a_forged_one(tmp_path: Path) -> None:
+    """Where an earlier client passes SPF, nobody is told to allow the forwarder's address."""
+    zone = tmp_path / "zone"
+    zone.write_text('shop.example. TXT "v=spf1 ip4:45.33.1.5 -all"\n')
+    mail = tmp_path / "mail.eml"
+    mail.write_text(
+        "Return-Path: <hello@shop.example>\n"
+        "Received: from fwd.example (fwd.example [45.33.2.9]) by mx.home.example with ESMTPS id 2;"
+        " Sat, 21 Nov 2026 10:00:05 +0000\n"
+        "Received: from mail.shop.example (mail.shop.example [45.33.1.5]) by fwd.example with ESMTPS"
+        " id 1; Sat, 21 Nov 2026 10:00:02 +0000\n"
+        "From: Shop <hello@shop.example>\nTo: ann@home.example\nSubject: Your order\n"
+        "Date: Sat, 21 Nov 2026 10:00:00 +0000\nMessage-ID: <1@shop.example>\n\nHello\n"
+    )
+    arguments = ["check", "message", str(mail), "--zone", str(zone), "--json"]
+    said = json.loads(CliRunner().invoke(cli, arguments).output)
+    (spf,) = [one for one in said["authentication"] if one["method"] == "spf"]
+    assert "it was forwarded by fwd.example: SPF passes for 45.33.1.5" in spf["reason"]
+    assert "Do not put its address into the record" in spf["fix"]

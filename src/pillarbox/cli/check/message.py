@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from pillarbox.checkup.probes.forwarding import Forwarding, find_forwarding
 from pillarbox.checkup.signatures.damage import Damage, explain_damage
 from pillarbox.checkup.time_limit import NOT_WAITED_FOR, LimitedResolver, TimeLimit
 from pillarbox.cli.check.message_output import Report, message_object, print_message
@@ -55,6 +56,10 @@ _KEY_FIX: Final = (
 _FIX: Final = (
     "If a server of yours changed it, let it do so before the mail is signed. A list or forwarder of "
     "others should change nothing, or write itself into From; its ARC seal says what it saw."
+)
+_FORWARDED_FIX: Final = (
+    "Sign with DKIM, which a forwarder leaves whole; the forwarder can write itself into the sender "
+    "(SRS). Do not put its address into the record."
 )
 _ADDRESS_IN_PATH: Final = re.compile(rb"<([^<>]*)>")
 
@@ -195,7 +200,20 @@ async def _authenticate(
         return None, ()
     damages = await explain_damage(wanted.content, hops, resolver, original=wanted.original)
     methods = [_with_damage(fact, damages) for fact in facts.methods]
+    if any(_is_refused(fact) for fact in methods):
+        found = await find_forwarding(hops, client, resolver)
+        methods = [_with_forwarding(fact, found) for fact in methods]
     return msgspec.structs.replace(facts, methods=tuple(methods)), damages
+
+
+def _is_refused(fact: MethodFact) -> bool:
+    return fact.method == "spf" and fact.result in {"fail", "softfail"}
+
+
+def _with_forwarding(fact: MethodFact, found: Forwarding | None) -> MethodFact:
+    if found is None or not _is_refused(fact):
+        return fact
+    return msgspec.structs.replace(fact, reason=found.sentence, fix=_FORWARDED_FIX)
 
 
 def _with_damage(fact: MethodFact, damages: tuple[Damage, ...]) -> MethodFact:

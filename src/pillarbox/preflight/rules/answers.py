@@ -65,7 +65,10 @@ _FAILED: Final = {
         6,
         "DMARC does not pass",
         "The author's domain decides what becomes of it: quarantine or refusal.",
-        "Let SPF or DKIM pass for the author's own domain: signing with it is the surer way.",
+        (
+            "Let SPF or DKIM pass for the author's own domain: signing with it is the surer way. If"
+            " nobody of yours has sent it, it is forged, and the policy does what it is for."
+        ),
         20,
     ),
     "arc": (
