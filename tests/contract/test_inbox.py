@@ -642,6 +642,23 @@ def test_settings_are_small_values_by_name(make: MakeInbox) -> None:
     run(make, steps)
 
 
+def test_records_come_back_in_the_order_in_which_they_began(make: MakeInbox) -> None:
+    """They are written many at a time, replaced and forgotten, by kind."""
+
+    async def steps(inbox: SqliteInbox) -> None:
+        await inbox.put_records("call", {"b": b"1", "a": b"2", "c": b"3"})
+        await inbox.put_records("count", {"a": b"9"})
+        await inbox.put_records("call", {"b": b"4", "c": None, "d": b"5", "none": None})
+        assert list((await inbox.records("call")).items()) == [
+            ("b", b"4"),
+            ("a", b"2"),
+            ("d", b"5"),
+        ]
+        assert await inbox.records("count") == {"a": b"9"}
+
+    run(make, steps)
+
+
 async def purged(inbox: SqliteInbox) -> None:
     """Have all rows deleted that can be, as happens when nobody asks for anything."""
     while await inbox._run(lambda opened: opened.tidy(lambda: True)):
