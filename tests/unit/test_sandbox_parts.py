@@ -214,6 +214,32 @@ def test_an_overheard_session_is_the_same_session(commands: list[bytes]) -> None
     assert len(transcript.lines) <= MOST_LINES + 1
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"AUTH PLAIN AHUAc2VjcmV0", "AUTH PLAIN ****"),
+        (b"auth  plain  AHUAc2VjcmV0", "auth  plain ****"),
+        (b"AUTH\tPLAIN\tAHUAc2VjcmV0", "AUTH PLAIN ****"),
+        (b" AUTH PLAIN AHUAc2VjcmV0 more", "AUTH PLAIN ****"),
+        (b"PASS secret", "PASS ****"),
+        (b"AUTH PLAIN", "AUTH PLAIN"),
+        (b"NOOP secret", "NOOP secret"),
+    ],
+)
+def test_no_spelling_of_a_login_is_overheard_with_its_secret(line: bytes, shown: str) -> None:
+    """Tabs, blanks, the commands of POP3: what stands behind them is not kept."""
+    book = Book(_Clock(), lambda _event: None)
+    options = ServerOptions(hostname="x", auth_mechanisms=("PLAIN",), auth_before_tls=True)
+    connection = ObservedServerConnection(options, book.observe("1", "c", "l"))
+    connection.greet()
+    connection.receive_data(line + b"\r\n")
+    connection.next_event()
+    transcript = book.get("1")
+    assert transcript is not None
+    said = [each.text for each in transcript.lines if each.direction == "C"]
+    assert [" ".join(text.split()) for text in said] == [" ".join(shown.split())]
+
+
 def test_a_record_reads_as_it_was_written() -> None:
     """Packed and read again, a record gives the same lines; written ones are let go of."""
     book = Book(_Clock(), lambda _event: None)

@@ -6,6 +6,7 @@ exchange) is reported without the secret. The usual connection knows nothing of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -21,6 +22,11 @@ from pillarbox.smtp.session import Verb
 __all__ = ["ObservedServerConnection", "SessionObserver"]
 
 _VERBS: Final = frozenset(verb.value.split()[0].encode() for verb in Verb)
+# A command with a secret behind it, however it is spaced; PASS is POP3's, of who is out of step.
+_SECRET: Final = re.compile(
+    rb"([ \t]*+(?:AUTH[ \t]++[^ \t]++|PASS))[ \t]++.++", re.IGNORECASE | re.DOTALL
+)
+_AUTH: Final = re.compile(rb"AUTH ", re.IGNORECASE)
 _HIDDEN: Final = b"****"
 _MALFORMED: Final = b"(a line that is too long, or not a line of text)"
 
@@ -108,9 +114,11 @@ class _ObservedLines(LineReader):
         return line
 
     def _told(self, line: bytes) -> bytes:
-        if line[:5].upper() == b"AUTH ":
-            words = line.split(b" ", 2)
-            return line if len(words) < 3 else b" ".join((*words[:2], _HIDDEN))  # noqa: PLR2004 - AUTH, mechanism, response
+        secret = _SECRET.fullmatch(line)
+        if secret is not None:
+            return b"%b %b" % (secret[1], _HIDDEN)
+        if _AUTH.match(line) is not None:
+            return line
         if self._is_confidential(line):
             return b"*" if line == b"*" else _HIDDEN
         return line
