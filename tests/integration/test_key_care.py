@@ -58,7 +58,7 @@ async def begin(
     key = KeptKey.new("example.org", "old", ED25519.private_key, clock.now())
     await make_key_store(settings).keep(key.must(KeyCause.FORCED, clock.now()))
     ring = KeyRing(settings, await make_key_store(settings).load())
-    care = KeyCare(lambda: settings, lambda: ring, clock=clock, sink=told)
+    care = KeyCare(lambda: settings, lambda: ring, clock, told)
     await care.stop()
     return care, ring
 

@@ -6,8 +6,8 @@ import asyncio
 import itertools
 from typing import Any
 
-from pillarbox.lab.clock import run_virtual
 from pillarbox.intake.keeping_on import keep_on
+from pillarbox.lab.clock import run_virtual
 
 
 def test_work_that_fails_is_told_and_begun_again() -> None:

@@ -39,7 +39,6 @@ class KeyCare:
         self,
         settings: Callable[[], Settings],
         ring: Callable[[], KeyRing],
-        *,
         clock: Clock,
         sink: Sink,
     ) -> None:

@@ -157,9 +157,7 @@ class Node:
             undo.push_async_callback(self.store.close)
             await self._start_services(undo)
             undo.pop_all()  # from here on it is ``stop`` that ends them
-        self.key_care = KeyCare(
-            lambda: self.settings, lambda: self.keys, clock=self.clock, sink=self.tell
-        )
+        self.key_care = KeyCare(lambda: self.settings, lambda: self.keys, self.clock, self.tell)
         self._upkeep = Upkeep(
             self.store,
             self.clock,
