@@ -26,8 +26,8 @@ def _rates(loaded: Loaded) -> Iterator[Finding]:
                 if parse_rate(text) is None:
                     yield Report(loaded, "rate", name, key).error(
                         180,
-                        f'{{key}} has "{text}", which is no rate.',
-                        "It could not be kept.",
+                        f'{{key}} has "{text}", which is not a rate.',
+                        "It could not be enforced.",
                         _RATE,
                     )
         if not rate.messages and not rate.recipients:
@@ -115,7 +115,7 @@ def _dns_lists(loaded: Loaded) -> Iterator[Finding]:
             if parse_code(text) is None:
                 yield Report(loaded, "dns_list", zone, "codes").error(
                     186,
-                    f'{{key}} has "{text}", which is no return code.',
+                    f'{{key}} has "{text}", which is not a return code.',
                     "No answer could match it.",
                     'Write it as "127.0.0.2", "127.0.0.2-11" or "127.0.*.3".',
                 )
@@ -123,8 +123,8 @@ def _dns_lists(loaded: Loaded) -> Iterator[Finding]:
         if scores and not (screening.defer_score or screening.refuse_score):
             yield Report(loaded, "dns_list", zone, "action").warning(
                 187,
-                '{key} is "score", and no score leads to anything.',
-                "It is only noted.",
+                '{key} is "score", and no score has a consequence.',
+                "Listings are only noted.",
                 "screening.refuse_score = 3, or another sum of weights.",
             )
 
@@ -135,8 +135,8 @@ def _greylist(loaded: Loaded) -> Iterator[Finding]:
         yield Report(loaded, "greylist", "window").error(
             188,
             "{key} is not longer than greylist.delay.",
-            "Nobody could ever come again in time: all mail of strangers would be lost.",
-            "Remove both to have the defaults.",
+            "No retry could ever come in time: all mail from strangers would be lost.",
+            "Remove both to use the defaults.",
         )
 
 

@@ -26,8 +26,8 @@ def _either_files_or_names(loaded: Loaded) -> Iterator[Finding]:
         if (each.certificate is None) == (not each.names):
             yield Report(loaded, "certificate", name, "certificate").error(
                 80,
-                f"[certificate.{name}] needs either a certificate or names, and not both.",
-                "With files it is shown as it is; with names it is fetched from an authority.",
+                f"[certificate.{name}] needs either a certificate or names, but not both.",
+                "With files it is used as it is; with names it is obtained from an authority.",
                 '{key} = "/etc/pillarbox/...", or names = ["mail.example.org"]',
             )
 
@@ -39,15 +39,15 @@ def _acme(loaded: Loaded) -> Iterator[Finding]:
     if not settings.acme.agree:
         yield Report(loaded, "acme", "agree").error(
             81,
-            "Certificates are to be fetched, and {key} is not set.",
-            "An authority issues them only to who has agreed to its terms of service.",
+            "Certificates are to be obtained, but {key} is not set.",
+            "An authority issues them only to those who agree to its terms of service.",
             "Read them (their address is in the authority's directory), then {key} = true",
         )
     if settings.acme.challenge is AcmeChallenge.DNS and settings.acme.dns_hook is None:
         yield Report(loaded, "acme", "dns_hook").error(
             82,
-            "dns-01 is to be used, and {key} is missing.",
-            "Something has to write the record that the authority looks for.",
+            "dns-01 is configured, but {key} is missing.",
+            "A program has to write the record that the authority looks for.",
             '{key} = "/usr/local/bin/..." (called with set or clear, the name and the value)',
         )
     for name, each in settings.certificate.items():

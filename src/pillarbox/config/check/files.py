@@ -69,7 +69,7 @@ def _config_file(loaded: Loaded) -> Iterator[Finding]:
         yield report.error(
             63,
             f"{loaded.path} can be written by everybody.",
-            "Whoever changes it decides where all mail goes.",
+            "Whoever can change it decides where all mail goes.",
             f"chmod o-w {loaded.path}",
         )
 
@@ -113,7 +113,7 @@ def _readable(report: Report, path: Path) -> Iterator[Finding]:
             61,
             f"{report.key}: {path} cannot be read: {error.strerror}.",
             "The node cannot start without it.",
-            "Make the file, or give its user the right to read it.",
+            "Create the file, or let the node's user read it.",
         )
 
 
@@ -143,7 +143,7 @@ def _directory(loaded: Loaded) -> Iterator[Finding]:
         yield report.error(
             67,
             f"{error.filename}: {error.strerror}.",
-            "The node keeps its mail below it.",
+            "The node stores its mail below it.",
             f"Make {directory} for the user that runs the node, or run it as that user.",
         )
 
@@ -154,20 +154,20 @@ def _look_at(directory: Path, report: Report, *, has_user: bool) -> Iterator[Fin
             yield report.error(
                 64,
                 f"{directory} can be written by everybody.",
-                "Whoever writes there can replace the store and the control socket.",
+                "Whoever can write there can replace the store and the control socket.",
                 f"chmod o-w {directory}",
             )
         return
     existing = next((parent for parent in directory.absolute().parents if parent.exists()), None)
     if directory.exists() or existing is None or not existing.is_dir():
         yield report.error(
-            65, f"{directory} is not a directory.", "Mail is kept there.", f"mkdir -p {directory}"
+            65, f"{directory} is not a directory.", "Mail is stored there.", f"mkdir -p {directory}"
         )
     elif not os.access(existing, os.W_OK) and not has_user:
         yield report.warning(
             66,
-            f"{directory} is not there and cannot be made by this user.",
-            "The node makes it when it starts, if its user may.",
+            f"{directory} does not exist and this user cannot create it.",
+            "The node creates it at startup, if its user may.",
             f"Make {directory}, mode 0700, for the user that runs the node.",
         )
 

@@ -39,7 +39,7 @@ def _known_mechanisms(loaded: Loaded) -> Iterator[Finding]:
             if name.upper() not in MECHANISMS:
                 yield Report(loaded, *address).error(
                     90,
-                    f"{{key}} names {name}, which is no mechanism that we know.",
+                    f"{{key}} names {name}, which is not a known mechanism.",
                     _WHY_NOT.get(name.upper(), "Nobody could log in by it."),
                     f"Use some of {_KNOWN}.",
                 )
@@ -52,16 +52,16 @@ def _doubtful_mechanisms(loaded: Loaded) -> Iterator[Finding]:
         yield report.warning(
             91,
             "{key} offers CRAM-MD5.",
-            "The passwords of who uses it are kept in a form from which they can be read again, "
-            "and who listens to a login can try passwords at leisure.",
-            "Offer SCRAM-SHA-256 instead, unless a client knows nothing better.",
+            "Passwords for it are stored in a form from which they can be read again, "
+            "and an eavesdropper can try passwords offline.",
+            "Offer SCRAM-SHA-256 instead, unless a client supports nothing better.",
         )
     if "SCRAM-SHA-256-PLUS" in offered and "SCRAM-SHA-256" not in offered:
         yield report.warning(
             92,
             "{key} offers SCRAM-SHA-256-PLUS without SCRAM-SHA-256.",
             "Clients that know SCRAM, but not our kind of channel binding, cannot use it.",
-            "Add SCRAM-SHA-256 behind it.",
+            "Add SCRAM-SHA-256 after it.",
         )
 
 
@@ -79,14 +79,14 @@ def _token_sources(loaded: Loaded) -> Iterator[Finding]:
     if takes_tokens and not knows_tokens:
         yield report.warning(
             97,
-            "{key} offers a mechanism for tokens, and no source of users knows any.",
-            "Clients that take it are always refused.",
+            "{key} offers a mechanism for tokens, but no source of users supports them.",
+            "Clients that use it are always refused.",
             "Add an [auth_source.NAME] of kind jwks or introspection.",
         )
     if knows_tokens and not takes_tokens:
         yield report.warning(
             98,
-            "{key} offers no mechanism for tokens, and there is a source of users that knows them.",
+            "{key} offers no mechanism for tokens, but a source of users supports them.",
             "It is never asked.",
             '{key} = ["OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]',
         )
@@ -128,15 +128,15 @@ def _issuers(loaded: Loaded) -> Iterator[Finding]:
         if not (host and is_safe):
             yield Report(loaded, "route", name, "token_url").error(
                 95,
-                "{key} is no https:// address.",
-                "The secret that gets us tokens would go over the network in the clear.",
+                "{key} is not an https:// address.",
+                "The secret for getting tokens would cross the network in the clear.",
                 '{key} = "https://..."',
             )
         if not route.token_client:
             yield Report(loaded, "route", name, "token_client").error(
                 96,
                 "{key} is missing, and there is a token_url.",
-                "An issuer gives tokens to clients that it knows only.",
+                "An issuer grants tokens only to clients it knows.",
                 '{key} = "..."',
             )
 

@@ -41,7 +41,7 @@ def _acknowledged(loaded: Loaded) -> Iterator[Finding]:
             yield report.error(
                 110,
                 f'{{key}} has "{text}", which is a large part of the internet.',
-                "Nobody can answer for everybody in it: an open relay.",
+                "Nobody can vouch for everybody in it: an open relay.",
                 "Name the network that you own.",
             )
         elif network not in used or is_private(network):
@@ -66,8 +66,8 @@ def _patterns(loaded: Loaded) -> Iterator[Finding]:
                 yield report.error(
                     114,
                     "{key} is an empty list.",
-                    "It would hold for nobody; without the key, it holds for everybody.",
-                    "Say for whom, or remove the key.",
+                    "It would apply to nobody; without the key, it applies to everybody.",
+                    "Name some, or remove the key.",
                 )
             for text in texts or ():
                 if not _is_pattern(key, text):
@@ -116,7 +116,7 @@ def _listeners(loaded: Loaded) -> Iterator[Finding]:
                 known = ", ".join(loaded.settings.listener) or "(there is none)"
                 yield Report(loaded, "rule", name, "listeners").error(
                     113,
-                    f'{{key}} has "{listener}", which is no listener.',
+                    f'{{key}} has "{listener}", which is not a listener.',
                     "The rule would never match there.",
                     f"Known: {known}.",
                 )
@@ -133,7 +133,7 @@ def _public_rules(loaded: Loaded) -> Iterator[Finding]:
                     119,
                     f'{{key}} has "{text}", which is not a private network.',
                     "Everybody in it could send by this rule without logging in.",
-                    "Let these clients log in; or, where you answer for every one of them, "
+                    "Let these clients log in; or, if you vouch for every one of them, "
                     f'policy.acknowledged_networks = ["{network}"].',
                 )
 
@@ -150,7 +150,7 @@ def _owners(loaded: Loaded) -> Iterator[Finding]:
         if "*" in owner.senders and "*" in (owner.credentials or ()):
             yield Report(loaded, "owner", name, "senders").warning(
                 118,
-                "{key} lets whoever logs in send as anybody.",
+                "{key} lets every login send as anybody.",
                 "One stolen password is enough to forge every address of yours.",
                 'Give each credential its own: senders = ["@example.org"].',
             )
@@ -186,8 +186,8 @@ def _order(loaded: Loaded) -> Iterator[Finding]:
         if closing:
             yield Report(loaded, "rule", name).warning(
                 116,
-                f"rule {name} is never reached: rule {closing} before it fits everything.",
-                "The first rule that fits decides.",
+                f"rule {name} is never reached: rule {closing} before it matches everything.",
+                "The first rule that matches decides.",
                 f"Put [rule.{name}] above [rule.{closing}].",
             )
         if all(getattr(rule, key) is None for key in _CONDITIONS):
@@ -207,7 +207,7 @@ def _open_relay(loaded: Loaded) -> Iterator[Finding]:
         yield Report(loaded, "rule", rule).error(
             115,
             f"rule {rule} makes this server an open relay: {case.client.address} may send from "
-            f"<{case.sender or ''}> to <{case.recipient}> by listener {case.client.listener}.",
+            f"<{case.sender or ''}> to <{case.recipient}> through listener {case.client.listener}.",
             "Anybody can write any sender; spammers find an open relay within hours.",
             "Add credentials or networks to the rule, or name the domains in recipients.",
         )

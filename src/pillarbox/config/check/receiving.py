@@ -34,7 +34,7 @@ def _node(loaded: Loaded) -> Iterator[Finding]:
             20,
             f"{{key}} is {node.shard}, and must be 0 to {_SHARDS - 1}.",
             "It is part of every message id.",
-            "Give each node a number of its own, from 0 up.",
+            "Give each node a different number, starting with 0.",
         )
     if node.hostname and not is_host_name(ascii_domain(node.hostname)):
         yield Report(loaded, "node", "hostname").error(
@@ -131,7 +131,7 @@ def _mx_rules(loaded: Loaded) -> Iterator[Finding]:
             yield Report(loaded, "listener", name, "normalize_line_ends").error(
                 28,
                 "{key} is true on an mx listener.",
-                "A bare LF that is mended lets strangers smuggle messages in.",
+                "Repairing a bare LF lets strangers smuggle messages.",
                 "Remove it.",
             )
         if not loaded.settings.domain:
@@ -152,7 +152,7 @@ def _login(loaded: Loaded) -> Iterator[Finding]:
                 continue
             yield Report(loaded, "listener", name, "kind").error(
                 30,
-                f"Nobody can send by listener {name}: no source knows users, and no network is "
+                f"Nobody can send through listener {name}: no source knows users, and no network is "
                 "trusted.",
                 "Every client would be refused.",
                 'Add "store" to auth.sources (`pillarbox credential add`), or set '
@@ -193,7 +193,7 @@ def _limits(loaded: Loaded) -> Iterator[Finding]:
             yield Report(loaded, "limits", key).error(
                 32,
                 f"{{key}} is {value}; RFC 5321 {section} asks for {least} at least.",
-                "Mail that keeps to the standard would be refused.",
+                "Mail that conforms to the standard would be refused.",
                 f"{{key}} = {least}",
             )
     for section_name, key, number in (
@@ -209,7 +209,7 @@ def _limits(loaded: Loaded) -> Iterator[Finding]:
                 33,
                 "{key} is 0.",
                 "Nothing could ever pass.",
-                "Remove it to have the default.",
+                "Remove it to use the default.",
             )
 
 
@@ -229,7 +229,7 @@ def _domains(loaded: Loaded) -> Iterator[Finding]:
             yield report.error(
                 35,
                 f"{{key}} {named}.",
-                "Mail for the local recipients would have no way out.",
+                "Mail for the local recipients could not be delivered.",
                 f"Use one of: {', '.join(routes) or '(there is no [route.NAME] yet)'}.",
             )
         is_empty = not (domain.recipients or domain.recipients_file or domain.aliases_file)
@@ -264,7 +264,7 @@ def _postmaster(loaded: Loaded) -> Iterator[Finding]:
             yield Report(loaded, "domain", name, "recipients").warning(
                 39,
                 f"postmaster@{name} is not a recipient.",
-                "Every domain must take mail for its postmaster (RFC 5321 §4.5.1).",
+                "Every domain must accept mail for its postmaster (RFC 5321 §4.5.1).",
                 "Add it to recipients or as an alias, or set node.postmaster.",
             )
 

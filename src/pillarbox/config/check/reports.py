@@ -26,7 +26,7 @@ def _sender(loaded: Loaded) -> Iterator[Finding]:
     if sender is None:
         yield report.error(
             300,
-            f'{{key}} is "{reports.sender}", which is no address.',
+            f'{{key}} is "{reports.sender}", which is not an address.',
             "Reports are mail, and mail has a sender.",
             '{key} = "postmaster@example.org"',
         )
@@ -34,8 +34,8 @@ def _sender(loaded: Loaded) -> Iterator[Finding]:
         yield report.warning(
             301,
             "{key} is not at a local domain.",
-            "Receivers believe reports that are signed for the sender's domain (RFC 8460 §3), "
-            "and those who have questions write to it.",
+            "Receivers trust reports that are signed for the sender's domain (RFC 8460 §3), "
+            "and questions are sent to it.",
             "Use an address of a [domain] here that has a DKIM key.",
         )
 
@@ -47,15 +47,15 @@ def _receive(loaded: Loaded) -> Iterator[Finding]:
         if address is None:
             yield report.error(
                 302,
-                f'{{key}} has "{text}", which is no address.',
-                "Nothing could come to it.",
+                f'{{key}} has "{text}", which is not an address.',
+                "Nothing could arrive there.",
                 '{key} = ["dmarc@example.org", "tls@example.org"]',
             )
         elif not _is_local(loaded, address):
             yield report.warning(
                 303,
                 f"{{key}} has {text}, which is not at a local domain.",
-                "Only what is taken for an address can be read.",
+                "Only mail that is accepted for an address can be read.",
                 f'Add [domain."{address.ascii_domain}"], or leave it out.',
             )
 
@@ -65,8 +65,8 @@ def _policies(loaded: Loaded) -> Iterator[Finding]:
         if name != ascii_domain(name) or not is_host_name(name):
             yield Report(loaded, "sts_domain", name).error(
                 304,
-                f'sts_domain."{name}" is not a domain as it is written in DNS.',
-                "Others look for the policy at mta-sts. and that name.",
+                f'sts_domain."{name}" is not a domain as DNS writes it.',
+                "Others look for the policy at mta-sts. followed by that name.",
                 'Write it as [sts_domain."example.org"], with quotes.',
             )
         for host in policy.mx:
@@ -74,7 +74,7 @@ def _policies(loaded: Loaded) -> Iterator[Finding]:
                 yield Report(loaded, "sts_domain", name, "mx").error(
                     305,
                     f'{{key}} has "{host}", which is neither a host nor *. and a domain.',
-                    "Who goes by the policy would not deliver (RFC 8461 §4.1).",
+                    "Senders that follow the policy would not deliver (RFC 8461 §4.1).",
                     '{key} = ["mx.example.org"]',
                 )
         if not 0 <= policy.max_age <= _LONGEST_AGE:

@@ -30,14 +30,14 @@ def _pages(loaded: Loaded) -> Iterator[Finding]:
                 yield report.error(
                     310,
                     f'{{key}} has "{text}", which is not an address with a port.',
-                    "Caught mail could not be looked at.",
+                    "Caught mail could not be viewed.",
                     'Write it as "localhost:8025", "0.0.0.0:8025" or "[::]:8025".',
                 )
             elif not is_guarded and not is_loopback(endpoint.host):
                 yield report.warning(
                     311,
-                    f'{{key}} has "{text}", and nobody is asked for a password there.',
-                    "Everybody who reaches it reads all mail that was caught.",
+                    f'{{key}} has "{text}", but no password is required there.',
+                    "Everybody who can reach it can read all caught mail.",
                     f'sandbox.{key}_users = ["ann:password"], or bind "localhost:{endpoint.port}".',
                 )
 

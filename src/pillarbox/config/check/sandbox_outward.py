@@ -44,9 +44,9 @@ def _relay(loaded: Loaded) -> Iterator[Finding]:
     if not settings.recipients:
         yield Report(loaded, _RELEASE, "recipients").error(
             316,
-            "{key} is empty, so that nobody could get released mail.",
+            "{key} is empty, so nobody could get released mail.",
             "A relay without a list of recipients does nothing.",
-            '{key} = ["@example.org"], or take sandbox_release.relay away.',
+            '{key} = ["@example.org"], or remove sandbox_release.relay.',
         )
 
 
@@ -62,7 +62,7 @@ def _doubts(report: Report, relay: MailUrl) -> Iterator[Finding]:
         yield report.warning(
             318,
             "{key} has a user name, and TLS is not required.",
-            "Whoever is on the way can have the password sent in the clear.",
+            "An attacker on the network can have the password sent in the clear.",
             "Take tls=never or tls=may out of the URL.",
         )
 
@@ -75,21 +75,21 @@ def _people(loaded: Loaded) -> Iterator[Finding]:
             if _senders((pattern,)) is None:
                 yield report.error(
                     319,
-                    f'{{key}} has "{pattern}", which is no pattern of addresses.',
-                    "Nobody can be meant by it.",
+                    f'{{key}} has "{pattern}", which is not an address pattern.',
+                    "It would match nobody.",
                     '{key} = ["ann@example.org", "@example.org", "@*.example.org"]',
                 )
     if settings.relay and "*" in settings.recipients:
         yield Report(loaded, _RELEASE, "recipients").warning(
             320,
             '{key} has "*": everybody may get released mail.',
-            "Test mail can reach customers by one click, or by one rule.",
-            "Name those who test, or their domain.",
+            "Test mail can reach customers with one click, or one rule.",
+            "Name the testers, or their domain.",
         )
     if settings.return_path and not _is_address(settings.return_path):
         yield Report(loaded, _RELEASE, "return_path").error(
             321,
-            f'{{key}} is "{settings.return_path}", which is no address.',
+            f'{{key}} is "{settings.return_path}", which is not an address.',
             "Bounces of released mail go there.",
             '{key} = "postmaster@example.org"',
         )
@@ -114,8 +114,8 @@ def _forwards(loaded: Loaded) -> Iterator[Finding]:
             if not is_allowed:
                 yield Report(loaded, _FORWARD, name, "recipients").error(
                     323,
-                    f'{{key}} has "{text}", who may not get released mail.',
-                    "A rule goes no further than sandbox_release.recipients.",
+                    f'{{key}} has "{text}", who must not get released mail.',
+                    "A rule cannot go beyond sandbox_release.recipients.",
                     f'Add "{text}" to sandbox_release.recipients, or leave it out here.',
                 )
         yield from _search(Report(loaded, _FORWARD, name, "search"), rule.search)
@@ -127,7 +127,7 @@ def _webhooks(loaded: Loaded) -> Iterator[Finding]:
         if not _is_http(webhook.url):
             yield Report(loaded, _WEBHOOK, name, "url").error(
                 324,
-                "{key} is no URL of http or https.",
+                "{key} is not an http or https URL.",
                 "Nobody could be told of new mail.",
                 '{key} = "http://localhost:3000/mail"',
             )
@@ -141,7 +141,7 @@ def _search(report: Report, text: str) -> Iterator[Finding]:
     except QueryError as error:
         yield report.error(
             325,
-            f"{{key}} cannot be meant: {error}",
+            f"{{key}} is malformed: {error}",
             "It would find nothing.",
             "docs/search.md has the words.",
         )

@@ -28,8 +28,8 @@ def _default_route(loaded: Loaded) -> Iterator[Finding]:
     if takes_mail_out and not has_default:
         yield Report(loaded, "route").error(
             40,
-            'No route takes mail for all domains (recipients = ["*"]).',
-            "Mail that is submitted for other domains would have no way out.",
+            'No route accepts mail for all domains (recipients = ["*"]).',
+            "Mail for other domains could not be delivered.",
             'Add [route.out] with kind = "mx" (or "smarthost" and host) and recipients = ["*"].',
         )
     seen_all = ""
@@ -81,14 +81,14 @@ def _maildir(loaded: Loaded, name: str, route: RouteSettings) -> Iterator[Findin
         yield report.error(
             45,
             f"{{key}} is missing, and route {name} is of kind maildir.",
-            "There is no folder to deliver into.",
+            "There is no directory to deliver into.",
             '{key} = "/var/mail/{domain}/{local}"',
         )
     elif not any(field in str(route.path) for field in _FIELDS):
         yield report.warning(
             46,
             "{key} has none of {domain}, {local}, {address} in it.",
-            "Mail of all recipients goes into one folder.",
+            "Mail for all recipients goes into one directory.",
             '{key} = "/var/mail/{domain}/{local}", unless that is what you want.',
         )
 
@@ -160,7 +160,7 @@ def _times(loaded: Loaded) -> Iterator[Finding]:
         yield Report(loaded, "queue", "first_retry").error(
             53,
             f"{{key}} is {queue.first_retry:g} s; it must be over 0 and at most queue.max_retry.",
-            "The waits grow from the one to the other.",
+            "The waits grow from this to that.",
             '{key} = "5 min"',
         )
     if queue.lifetime < queue.first_retry:
@@ -177,8 +177,8 @@ def _words(loaded: Loaded) -> Iterator[Finding]:
     if not settings.store.url.startswith(_SCHEMES):
         yield Report(loaded, "store", "url").error(
             55,
-            "{key} begins with none of sqlite:, postgresql:// and memory:.",
-            "It is not known where to keep mail.",
+            "{key} starts with none of sqlite:, postgresql:// and memory:.",
+            "It is unknown where to store mail.",
             '{key} = "sqlite:pillarbox.db"',
         )
     for section, key, value, choices in (

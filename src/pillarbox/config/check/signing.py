@@ -37,7 +37,7 @@ def _domains(loaded: Loaded) -> Iterator[Finding]:
             yield Report(loaded, "dkim_domain", name, "rsa_bits").error(
                 142,
                 f"{{key}} is {rules.rsa_bits}; it must be {_LEAST_BITS} to {_MOST_BITS}.",
-                "Receivers take shorter keys for weak, and need not read longer ones "
+                "Receivers consider shorter keys weak, and need not support longer ones "
                 "(RFC 8301 §3.2).",
                 f"{{key}} = {_LEAST_BITS}",
             )
@@ -45,7 +45,7 @@ def _domains(loaded: Loaded) -> Iterator[Finding]:
             yield Report(loaded, "dkim_domain", name, "delegate").error(
                 143,
                 f'{{key}} is "{rules.delegate}", which is not the name of a zone.',
-                "Records cannot stand in it.",
+                "It cannot contain records.",
                 '{key} = "keys.example.net"',
             )
 
@@ -56,7 +56,7 @@ def _expiry(loaded: Loaded) -> Iterator[Finding]:
         yield Report(loaded, "dkim", "expire_after").warning(
             144,
             "{key} is shorter than queue.lifetime.",
-            "Mail that is delivered late is delivered with a signature that counts no more.",
+            "Mail that is delivered late would have an expired signature.",
             f"{{key}} = {2 * lifetime:g}, or 0",
         )
 

@@ -32,7 +32,7 @@ def _order(loaded: Loaded) -> Iterator[Finding]:
         if name not in _OWN and name not in settings.auth_source:
             yield Report(loaded, "auth", "sources").error(
                 150,
-                f'{{key}} names "{name}", which is no source.',
+                f'{{key}} names "{name}", which is not a source.',
                 "Nobody could be asked about users.",
                 f"Use store, file, or add [auth_source.{name}].",
             )
@@ -53,7 +53,7 @@ def _key(loaded: Loaded) -> Iterator[Finding]:
         yield report.error(
             152,
             f"{{key}} has {len(key)} characters.",
-            "It protects what is kept of secrets, and could be guessed.",
+            "It protects stored secrets, and could be guessed.",
             "openssl rand -base64 32",
         )
     offered = set(map(str.upper, settings.auth.mechanisms))
@@ -61,7 +61,7 @@ def _key(loaded: Loaded) -> Iterator[Finding]:
         yield report.warning(
             153,
             "{key} is not set, SCRAM is offered, and nodes may share the store.",
-            "Each node makes its own: by asking two of them, anybody can learn which users there "
+            "Each node generates its own: by asking two of them, anybody can learn which users there "
             "are; and none knows a former secret of another.",
             "Give all nodes the same {key}_file: openssl rand -base64 32",
         )
@@ -69,7 +69,7 @@ def _key(loaded: Loaded) -> Iterator[Finding]:
         yield report.warning(
             154,
             "CRAM-MD5 is offered, and {key} is not set.",
-            "No secret can be kept reversibly without it, so nobody can log in by CRAM-MD5.",
+            "Without it no secret can be stored reversibly, so nobody can log in with CRAM-MD5.",
             "Remove CRAM-MD5 from auth.mechanisms; or set {key}_file.",
         )
 
@@ -117,7 +117,7 @@ def _directories(loaded: Loaded) -> Iterator[Finding]:
             yield Report(loaded, "auth_source", name, "identity_attribute").warning(
                 162,
                 "{key} is not set, and rules or owners name credentials.",
-                "Directories do not mind upper and lower case: who logs in as ANN is not the ann "
+                "Directories ignore case: a client that logs in as ANN is not the ann "
                 "that they name.",
                 '{key} = "uid"; in Active Directory "userPrincipalName"',
             )
@@ -148,15 +148,15 @@ def _tokens(loaded: Loaded) -> Iterator[Finding]:
                 yield Report(loaded, "auth_source", name, key).error(
                     160,
                     "{key} is not an https:// URL.",
-                    "Who stands between could let in whom he likes.",
+                    "An attacker on the network could let in anybody.",
                     "Use https://; http:// only to this machine.",
                 )
         if source.kind is SourceKind.INTROSPECTION and not source.audiences:
             yield Report(loaded, "auth_source", name, "audiences").warning(
                 161,
                 "{key} is empty.",
-                "A token that was made for any other service opens this one as well.",
-                "Name the audience that tokens for mail have.",
+                "A token issued for any other service would be accepted here as well.",
+                "Name the audience of tokens for mail.",
             )
 
 
