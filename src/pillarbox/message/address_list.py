@@ -190,7 +190,7 @@ def _without_comments(text: str) -> str:
 
 
 def _end_of_nested(text: str, position: int) -> int:
-    """Return the offset behind the comment that begins at ``position``."""
+    """Return the offset after the comment that begins at ``position``."""
     depth = 0
     for found in _PARENTHESES.finditer(text, position):
         start, end = found.span()

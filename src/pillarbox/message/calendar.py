@@ -41,7 +41,7 @@ class CalendarTime(Struct, frozen=True):
 
     @property
     def is_day(self) -> bool:
-        """Whether a day is meant and no time of it."""
+        """Whether it is a date without a time."""
         return "T" not in self.text
 
 

@@ -161,7 +161,7 @@ def decode_octets(octets: bytes, label: str) -> str:
 
 
 def guess_text(octets: bytes) -> str:
-    """Return octets of a set that nobody names as text: UTF-8 if they can be, else windows-1252."""
+    """Decode octets of an unnamed character set: UTF-8 if valid, otherwise windows-1252."""
     try:
         return _without_mark(octets.decode("utf-8"))
     except UnicodeDecodeError:

@@ -40,7 +40,7 @@ def decode_text(value: bytes) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text without control characters and line separators; a blank stands for them."""
+    """Return a text with control characters and line separators replaced by blanks."""
     # Nearly every text is printable, and said to be so much quicker than searched.
     return text if text.isprintable() else _CONTROLS.sub(" ", text).strip()
 

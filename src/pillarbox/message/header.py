@@ -43,7 +43,7 @@ _TOO_LONG: Final = Reply.of(550, "5.6.0", "A header field of the message is too 
 
 @dataclass(frozen=True, slots=True)
 class HeaderLimits:
-    """What a header may be at most; the scan of what is larger costs no more than this."""
+    """The limits of a header; scanning a larger one costs no more than this."""
 
     max_size: int = 256 * 1024  # octets of the whole header
     max_fields: int = 1_000
@@ -70,7 +70,7 @@ class HeaderEnd(Enum):
 
 
 class Field(NamedTuple):
-    """One header field, as it stands in the octets that were scanned."""
+    """One header field of the scanned octets."""
 
     name: bytes  # in lower case
     value: bytes  # what follows the colon, folds included, without the last CRLF

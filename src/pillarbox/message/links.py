@@ -112,7 +112,7 @@ def links_in_html(html: str) -> Iterator[Link]:
 
 
 def links_in_text(text: str) -> Iterator[Link]:
-    """Give the addresses that stand in plain text, in their order."""
+    """Yield the addresses in a plain text, in order."""
     start = 0
     while start < len(text):
         end = text.find("\n", start + _PIECE) + 1 or len(text)
@@ -173,7 +173,7 @@ def _urls(srcset: str) -> Iterator[str]:
 
 
 def _without_punctuation(url: str) -> str:
-    """Return an address without what ends the sentence or the brackets that it stands in."""
+    """Return an address without the punctuation or bracket that follows it."""
     while url:
         last = url[-1]
         opening = _CLOSING.get(last)

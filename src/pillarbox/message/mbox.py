@@ -28,9 +28,9 @@ _TO_QUOTE: Final = re.compile(rb"\n(>*+From )")
 
 
 def read_mbox(octets: bytes) -> Iterator[bytes]:
-    """Yield the mails of an mbox, with CRLF line ends and without their separator lines.
+    """Yield the messages of an mbox, with CRLF line ends and without their separator lines.
 
-    What stands before the first separator is passed over; what has none has no mails.
+    What precedes the first separator is ignored; without a separator there are no messages.
 
     Args:
         octets: The file, with any line ends.

@@ -54,7 +54,7 @@ def html_to_text(html: str) -> str:
 
 
 def visible_text(html: str) -> str:
-    """Return the words of a page, with all blanks and line ends that stand between them.
+    """Return the words of a page, with the blanks and line ends between them.
 
     Args:
         html: The markup.

@@ -57,7 +57,7 @@ class HeaderEdit(Struct, frozen=True, gc=False):
 
 
 def fix_submission(header: Header, *, message_id: bytes, at: float) -> HeaderEdit:
-    """Say what is to be added to and removed from a submitted message.
+    """Return what to add to a submitted message and what to remove.
 
     Args:
         header: What ``scan_header`` found.

@@ -64,7 +64,7 @@ FEW_PARTS: Final = TreeLimits(
 
 
 class Node(Struct, frozen=True, gc=False):
-    """One part: what its header says, and where it stands in the octets."""
+    """One part: what its header says, and its position in the octets."""
 
     number: int  # 1 is the whole message; depth first
     media_type: str  # in lower case, without parameters
@@ -88,7 +88,7 @@ class Node(Struct, frozen=True, gc=False):
 
     @property
     def body(self) -> bytes:
-        """What stands behind the header, as it was sent."""
+        """What follows the header, as it was sent."""
         return self.octets[self.body_start : self.end]
 
     @property
@@ -199,7 +199,7 @@ class _Builder:
 
     @property
     def next_number(self) -> int:
-        """The number behind the last part."""
+        """The number after the last part."""
         return self._next_number
 
     def build(self) -> Node:

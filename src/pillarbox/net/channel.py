@@ -127,7 +127,7 @@ class Channel(asyncio.Protocol):
         return self.endpoint.address
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
-        """Send a message and return what came of it; the channel must not be in use.
+        """Send a message and return its outcomes; the channel must not be in use.
 
         Raises:
             PillarboxError: The content could not be read, as its reader tells; nobody has got
@@ -195,7 +195,7 @@ class Channel(asyncio.Protocol):
         self._transport = transport
 
     async def answer(self) -> Reply:
-        """Write what is to be said and return the server's answer to it.
+        """Write the pending commands and return the server's answer.
 
         Raises:
             OpenFailed: The connection ended instead.
@@ -324,7 +324,7 @@ class Channel(asyncio.Protocol):
     async def _send_without_chunking(
         self, transaction: Transaction, failed: TransactionResult
     ) -> TransactionResult:
-        """Send a message anew, by DATA: the server offered CHUNKING and has none."""
+        """Send a message again, with DATA: the server offered CHUNKING but does not support it."""
         if self.reopen is None:
             return failed
         try:

@@ -50,7 +50,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Host and port as they stand in a Host field."""
+        """Host and port in the form of a Host field."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -186,12 +186,12 @@ def _next(url: str, location: str) -> str:
 def read_target(
     url: str, ports: Collection[int] = WEB_PORTS, *, may_be_inside: bool = False
 ) -> Target:
-    """Take an address apart, and look whether it may be asked at all.
+    """Parse a URL, and check whether it may be requested at all.
 
     Args:
         url: The address.
         ports: Those that may be asked.
-        may_be_inside: Whether the host may have a name without a dot, such as ``localhost``.
+        may_be_inside: Whether the host may be a name without a dot, such as ``localhost``.
 
     Raises:
         AddressRefused: It may not.

@@ -66,7 +66,7 @@ class Access:
         return cls(directory, key, on_defect)
 
     def control(self, settings: Settings) -> AccessControl:
-        """Return who judges logins in a configuration; the key stays that of the start.
+        """Return the authenticator of a configuration; the key stays that of the start.
 
         Raises:
             PermanentError: A source cannot be used as it is configured.
@@ -113,7 +113,7 @@ class Access:
 
 
 class Remembering:
-    """Carries what is known of failed logins over a restart."""
+    """Preserves the failed logins across a restart."""
 
     def __init__(
         self, failures: FailureBook, notes: NoteStore, node: str, now: Callable[[], float]

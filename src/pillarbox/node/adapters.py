@@ -46,7 +46,7 @@ def kind_of_store(settings: Settings) -> str:
 
 
 def make_resolver(settings: Settings, clock: Clock) -> Resolver:
-    """Return who answers for DNS: the configured zone file, or servers behind a cache.
+    """Return the resolver: the configured zone file, or servers behind a cache.
 
     Raises:
         PermanentError: The zone file cannot be read, or a server is no address.
@@ -58,7 +58,7 @@ def make_resolver(settings: Settings, clock: Clock) -> Resolver:
 
 
 def make_network_resolver(dns: DnsSettings) -> NetworkResolver:
-    """Return who asks the configured servers, or those of the system as they are now.
+    """Return a resolver for the configured servers, or the system's as they are now.
 
     Raises:
         PermanentError: A server is no address.
@@ -67,7 +67,7 @@ def make_network_resolver(dns: DnsSettings) -> NetworkResolver:
 
 
 def make_authorities(settings: Settings) -> Authorities:
-    """Return who says what is published: the configured zone file, or servers on the network.
+    """Return the source of published records: the configured zone file, or servers on the network.
 
     Raises:
         PermanentError: The zone file cannot be read, or a server is no address.

@@ -46,18 +46,18 @@ class Authenticity:
     observe: Observer | None = None
 
     def judging(self, settings: Settings, domains: LocalDomains) -> tuple[Inspector, ...]:
-        """Return who judges mail from outside, if anybody does."""
+        """Return the inspector that authenticates incoming mail, if configured."""
         if not settings.verify.enabled:
             return ()
         judges = self._judges(settings, domains)
         return (JudgingInspector(judges, self.executor, self.now, self.sink),)
 
     def signing(self) -> Inspector:
-        """Return who signs what is submitted."""
+        """Return the inspector that signs submitted mail."""
         return SigningInspector(self.ring, self.executor, self.now)
 
     def own_signatures(self) -> OwnSignatures:
-        """Return who signs what the node itself writes."""
+        """Return the signer of the node's own messages."""
         return OwnSignatures(self.ring, self.executor, self.now)
 
     def _judges(self, settings: Settings, domains: LocalDomains) -> Judges:

@@ -33,10 +33,10 @@ class Rewriting:
 
     @classmethod
     def prepare(cls, settings: Settings, now: Callable[[], float]) -> Rewriting | None:
-        """Return what the configuration asks for; None where nothing can be forwarded.
+        """Return the configured rewriting; None if nothing can be forwarded.
 
         Raises:
-            PermanentError: The secret cannot be used, or not be kept.
+            PermanentError: The secret cannot be used or stored.
         """
         srs = settings.srs
         domain = srs.domain or next(iter(settings.domain), "")
@@ -48,7 +48,7 @@ class Rewriting:
         return cls(ascii_domain(domain), rewriter, now)
 
     def returned(self, recipient: Mailbox) -> Mailbox | Reply | None:
-        """Return the sender behind an address that we made, or why it is refused."""
+        """Return the original sender of a rewritten address, or why it is refused."""
         if recipient.ascii_domain != self.domain or not is_rewritten(recipient):
             return None
         try:

@@ -17,7 +17,7 @@ __all__ = ["make_guards"]
 async def make_guards(
     disk: Disk, settings: Settings, *, directory: Path, max_message_size: int
 ) -> Guards:
-    """Return guards that look at the disk from now on; ``reserve.stop`` ends that.
+    """Return guards that watch the disk from now on; ``reserve.stop`` ends that.
 
     Args:
         disk: Knows what is free.

@@ -46,7 +46,7 @@ class Judging:
 
         Args:
             settings: The configuration.
-            domains: Whom we take mail for.
+            domains: The local domains.
             authenticity: Judges senders, and signs; None: nobody does.
             on_defect: Hears the name of what failed, and how.
             now: The wall clock, seconds since 1970.

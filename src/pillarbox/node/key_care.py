@@ -72,7 +72,7 @@ class KeyCare:
             await asyncio.sleep(_LOOK_EVERY)
 
     async def look(self) -> None:
-        """Do the next step for every domain that has keys.
+        """Take the next step for every domain with keys.
 
         Raises:
             PillarboxError: The keys cannot be read or kept.

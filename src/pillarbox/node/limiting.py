@@ -94,7 +94,7 @@ class Limiting:
         resolver: Resolver,
         sink: Sink,
     ) -> Self:
-        """Read what was kept, and keep what is counted from now on.
+        """Load the stored counts, and store new ones from now on.
 
         Raises:
             StoreUnavailable: The store is down.

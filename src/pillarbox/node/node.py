@@ -236,7 +236,7 @@ class Node:
             self._stop_reason.set_result(reason)
 
     async def stop(self, reason: str) -> None:
-        """Stop from the listeners down; contents and deliveries under way may end."""
+        """Stop from the listeners down; contents and deliveries in progress may finish."""
         self.tell(NodeStopping(at=self.clock.now(), reason=reason))
         grace = self.settings.node.shutdown_grace
         if self._upkeep is not None:
@@ -476,7 +476,7 @@ class Node:
             hear(event)
 
     def log(self, event: Event) -> None:
-        """Log an event that belongs into no message's history, as what is caught does."""
+        """Log an event that belongs to no message's history, such as those of caught mail."""
         self._log(event, None)
 
     async def _record(self, events: Any) -> None:
@@ -495,5 +495,5 @@ class Node:
             loop.default_exception_handler(context)
 
     def on_defect(self, where: str, error: BaseException) -> None:
-        """Tell of an error that nobody expected."""
+        """Report an unexpected error."""
         self.tell(defect_found(where, error, at=self.clock.now()))

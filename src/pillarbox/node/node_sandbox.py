@@ -47,7 +47,7 @@ class NodeSandbox:
             hostname: The node's name.
             clock: The time.
             sink: Hears what happens on the listeners.
-            on_defect: Hears of errors that nobody expects.
+            on_defect: Called with unexpected errors.
             ids: Makes ids, for all mail of the node.
             resolver: Who answers for DNS.
             sockets: For pages and POP3, bound; None: they are bound at the start.
@@ -122,7 +122,7 @@ class NodeSandbox:
             self._sockets.close()
 
     def _tls(self) -> Callable[[], ssl.SSLContext] | None:
-        """Return who gives out the context of POP3; None where there is no certificate."""
+        """Return the source of the TLS context for POP3; None without a certificate."""
         files = certificate_files(self._settings, self._hostname, self._clock.now())
         if not files:
             return None

@@ -55,7 +55,7 @@ class _Prepared:
 
 
 async def reload_settings(node: Node, wanted: Settings) -> list[str]:
-    """Have a node go on with a configuration; return what changed, key by key.
+    """Apply a configuration to a running node; return what changed, key by key.
 
     Raises:
         PillarboxError: Something in it cannot be used; then nothing has changed.

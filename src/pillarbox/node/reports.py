@@ -41,7 +41,7 @@ _POSTMASTER: Final = "postmaster"
 
 
 def report_identity(settings: Settings, hostname: str, domains: LocalDomains) -> Identity:
-    """Return who reports.
+    """Return the identity of the reporter.
 
     Raises:
         PermanentError: The sender is no address.
@@ -77,7 +77,7 @@ class Reporting:
         Args:
             settings: The configuration.
             hostname: The node's name.
-            domains: Whom mail is taken for.
+            domains: The local domains.
             notes: Where counts and received reports are kept.
             clock: The time.
             sink: Hears what was sent and received.

@@ -111,7 +111,7 @@ class SandboxParts:
             database: Where caught mail is kept; None: in memory.
             clock: The time.
             sink: Hears what happens on the listeners.
-            on_defect: Hears of errors that nobody expects.
+            on_defect: Called with unexpected errors.
             ids: Makes ids for mail; None: an own one.
             resolver: Who answers for DNS when a mail is judged; as configured if None.
 
@@ -303,7 +303,7 @@ class SandboxNode:
             settings: The configuration, of which the sandbox's sections count.
             clock: The time; the machine's if None.
             sink: Hears what happens; nobody if None.
-            on_defect: Hears of errors that nobody expects; the loop's handler if None.
+            on_defect: Called with unexpected errors; the loop's handler if None.
             sockets: Bound already; None: they are bound at the start.
             resolver: Who answers for DNS when a mail is judged; as configured if None.
 
@@ -358,7 +358,7 @@ class SandboxNode:
             undo.pop_all()
 
     async def failed(self) -> None:
-        """Return when the disk has failed, so that nothing more can be kept."""
+        """Return when the disk has failed, so that nothing more can be stored."""
         while not self._parts.inbox.has_failed:  # noqa: ASYNC110 - the state of a disk is looked at
             await asyncio.sleep(_LOOK_EVERY)
 

@@ -86,7 +86,7 @@ class SandboxOutward:
 
 
 def read_pop3_users(settings: SandboxSettings) -> dict[str, str]:
-    """Return the passwords, or hashes of them, of who may fetch mail by POP3.
+    """Return the passwords, or their hashes, of the POP3 users.
 
     Raises:
         PermanentError: A list of users cannot be used.

@@ -34,7 +34,7 @@ def run_sandbox(
     Args:
         settings: The configuration.
         sink: Hears what happens; nobody if None.
-        on_defect: Hears of errors that nobody expects.
+        on_defect: Called with unexpected errors.
         ready: Called once everything listens.
 
     Raises:

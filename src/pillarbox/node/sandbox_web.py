@@ -35,7 +35,7 @@ def make_web_server(
     Args:
         sandbox: What they show.
         sockets: Where; bound.
-        on_defect: Hears of errors that nobody expects.
+        on_defect: Called with unexpected errors.
 
     Raises:
         PermanentError: A list of users cannot be used.
@@ -56,7 +56,7 @@ def make_web_server(
 
 
 def web_settings(settings: SandboxSettings) -> WebSettings:
-    """Return where the application is and who may ask.
+    """Return the settings of the web application.
 
     Raises:
         PermanentError: A list of users, or of networks, cannot be used.

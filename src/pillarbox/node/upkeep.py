@@ -47,7 +47,7 @@ class Upkeep:
             keys: Returns the keys, which are read again now and then.
             adopted: Called when the mail of another node was taken over.
             end: Ends the node, for a reason.
-            on_defect: Hears of errors that nobody expects.
+            on_defect: Called with unexpected errors.
         """
         self._store = store
         self._clock = clock
