@@ -64,6 +64,7 @@ def _exchangers(facts: DomainFacts, answer: Answer[object]) -> Iterator[Remark]:
     if not any(map(_may_be_reached, hosts)):
         remarks[0] = _worst(remarks[0])
     yield from remarks
+    yield from _six(hosts)
     if not any(remark.status in {Status.FAIL, Status.SKIP} for remark in remarks):
         count = sum(len(host.addresses.records) for host in hosts)
         yield _remark(
@@ -161,6 +162,21 @@ def _host(host: HostFacts) -> Iterator[Remark]:
                 (f"{name}: {', '.join(host.addresses.records)}",),
                 points=10,
             )
+
+
+def _six(hosts: tuple[HostFacts, ...]) -> Iterator[Remark]:
+    """Yield a note where no exchanger can be reached over IPv6, as far as that is known."""
+    answers = [host.addresses for host in hosts]
+    addresses = [address for answer in answers for address in answer.records]
+    is_known = all(answer.outcome is not Outcome.UNAVAILABLE for answer in answers)
+    if addresses and is_known and not any(":" in address for address in addresses):
+        yield _remark(
+            Status.INFO,
+            12,
+            "No exchanger has an IPv6 address",
+            "Nearly all senders have IPv4 as well; internet.nl counts it all the same.",
+            f"Publish an AAAA record of {hosts[0].name} once the server listens there.",
+        )
 
 
 def _may_be_reached(host: HostFacts) -> bool:

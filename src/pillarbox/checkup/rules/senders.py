@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 from pillarbox.checkup.facts.domain import DomainFacts, Sender
@@ -32,8 +33,25 @@ def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
             "Reverse DNS could not be tested: SPF names no single address of the domain's own",
             fix="Name the addresses that send with --ip; those of a provider are its to keep.",
         )
-    for sender in facts.senders:
-        yield _sender(sender, _host_of(facts, sender.address))
+    said = [_sender(sender, _host_of(facts, sender.address)) for sender in facts.senders]
+    failed = [remark for remark in said if remark.status is Status.FAIL]
+    for code in dict.fromkeys(remark.code for remark in failed):
+        yield _together([remark for remark in failed if remark.code == code])
+    yield from (remark for remark in said if remark.status is not Status.FAIL)
+
+
+def _together(alike: list[Remark]) -> Remark:
+    """Return one remark for the same fault of several addresses."""
+    first, *others = alike
+    if not others:
+        return first
+    return replace(
+        first,
+        what=f"{first.what}, and so {len(others)} more",
+        fix=f"{first.fix} The same for the others.",
+        evidence=tuple(text for remark in alike for text in (remark.what, *remark.evidence)),
+        publish=tuple(record for remark in alike for record in remark.publish),
+    )
 
 
 def _host_of(facts: DomainFacts, address: str) -> str:
