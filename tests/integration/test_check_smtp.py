@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
 import functools
 import json
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
-import trustme
 from click.testing import CliRunner
 from tests.scripted_server import Script, Talk, serve
+from tests.situations import certificates
+from tests.situations.certificates import HOST, NOW
 
 from pillarbox.checkup.facts.report import ServerReport
 from pillarbox.checkup.facts.smtp import Failure, Mode, Probe, ServerFacts, Target
@@ -27,29 +26,7 @@ from pillarbox.checkup.rules.smtp import judge_server
 from pillarbox.cli.main import cli
 from pillarbox.dns.zone import ZoneResolver
 
-HOST = "mx.test"
-AUTHORITY = trustme.CA()
 BRISK = Patience(connect=2.0, greeting=0.3, reply=0.5, tls=2.0, total=8.0)
-NOW = dt.datetime.now(dt.UTC)
-
-
-def server_context(
-    name: str = HOST, *, authority: trustme.CA = AUTHORITY, days: int = 90, old: bool = False
-) -> ssl.SSLContext:
-    """Return a server's context with a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    issued = authority.issue_cert(
-        name,
-        not_before=NOW - dt.timedelta(days=100),
-        not_after=NOW + dt.timedelta(days=days),
-    )
-    issued.configure_cert(context)
-    if old:
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        with pytest.deprecated_call():
-            context.maximum_version = ssl.TLSVersion.TLSv1_1
-    return context
 
 
 async def rest(talk: Talk, *, pipelining: bool = True) -> None:
@@ -88,23 +65,13 @@ def look(script: Script, *, named: bool = True, **options: object) -> ServerRepo
 
 async def chosen(options: dict[str, object]) -> ProbeOptions:
     """Return options that trust the tests' authority."""
-    return ProbeOptions(**{"patience": BRISK, "authorities": CA_FILE, **options})  # type: ignore[arg-type]
+    return ProbeOptions(**{"patience": BRISK, "authorities": certificates.authorities(), **options})  # type: ignore[arg-type]
 
 
 def report(*probes: Probe, named: bool = True) -> ServerReport:
     """Judge what was seen."""
     facts = ServerFacts(host=HOST, probes=probes, ports_were_named=named, at=NOW.timestamp())
     return judge_server(facts)
-
-
-CA_FILE: Path
-
-
-@pytest.fixture(autouse=True)
-def _authority(tmp_path: Path) -> None:
-    global CA_FILE  # noqa: PLW0603 - of this module's tests alone
-    CA_FILE = tmp_path / "authority.pem"
-    AUTHORITY.cert_pem.write_to_path(str(CA_FILE))
 
 
 def codes(found: ServerReport) -> list[str]:
@@ -118,7 +85,7 @@ def codes(found: ServerReport) -> list[str]:
 
 def test_a_healthy_server_is_not_blamed() -> None:
     """Everything works: nothing to put right, and the port is named."""
-    found = look(good(server_context()))
+    found = look(good(certificates.context()))
     assert found.remarks == ()
     assert found.use.endswith("STARTTLS, required")
     seen = found.facts.probes[0]
@@ -131,11 +98,11 @@ def test_a_healthy_server_is_not_blamed() -> None:
 @pytest.mark.parametrize(
     ("context", "expected"),
     [
-        (lambda: server_context(days=-2), ["050"]),
-        (lambda: server_context(days=3), ["054"]),
-        (lambda: server_context("other.test"), ["051"]),
-        (lambda: server_context(authority=trustme.CA()), ["053"]),
-        (lambda: server_context(old=True), ["032"]),
+        (lambda: certificates.context(days=-2), ["050"]),
+        (lambda: certificates.context(days=3), ["054"]),
+        (lambda: certificates.context("other.test"), ["051"]),
+        (certificates.strangers, ["053"]),
+        (certificates.old, ["032"]),
     ],
     ids=["expired", "expires soon", "another name", "unknown authority", "TLS 1.0 or 1.1 only"],
 )
@@ -189,13 +156,13 @@ async def _takes_no_starttls(talk: Talk) -> None:
 
 
 async def _leaves_after_ehlo(talk: Talk) -> None:
-    await talk.say("220 mx.test ESMTP")
+    await talk.say("220 mx.org.example ESMTP")
     await talk.hear("EHLO")
 
 
 async def _drops_pipelined(talk: Talk) -> None:
     await talk.hello("STARTTLS")
-    await talk.secure(server_context())
+    await talk.secure(certificates.context())
     await talk.ehlo("PIPELINING")
     await talk.hear("RSET")
     await talk.say("250 ok")
@@ -205,13 +172,13 @@ async def _drops_pipelined(talk: Talk) -> None:
 
 async def _logs_in_before_tls_only(talk: Talk) -> None:
     await talk.hello("STARTTLS", "AUTH CRAM-MD5")
-    await talk.secure(server_context())
+    await talk.secure(certificates.context())
     await talk.ehlo()
     await talk.goodbye()
 
 
 async def _has_clear_logins(talk: Talk) -> None:
-    await good(server_context(), before=("AUTH PLAIN LOGIN",))(talk)
+    await good(certificates.context(), before=("AUTH PLAIN LOGIN",))(talk)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +220,9 @@ def test_a_port_with_tls_from_the_start_is_told_apart() -> None:
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=server_context())
+        server = await asyncio.start_server(
+            on_connection, "127.0.0.1", 0, ssl=certificates.context()
+        )
         target = Target(HOST, "127.0.0.1", server.sockets[0].getsockname()[1])
         seen = await probe(target, await chosen({}))
         server.close()
@@ -267,12 +236,12 @@ def test_a_port_with_tls_from_the_start_is_told_apart() -> None:
 
 def test_a_port_for_tls_from_the_start_that_begins_in_the_clear_is_told() -> None:
     """Port 465 without TLS is named as such, and looked at all the same."""
-    context = server_context()
+    context = certificates.context()
     begun: list[bytes] = []
 
     async def script(talk: Talk) -> None:
         if not begun:
-            await talk.say("220 mx.test ESMTP")
+            await talk.say("220 mx.org.example ESMTP")
             begun.append(await talk.reader.read(4096))
         else:
             await good(context)(talk)
@@ -286,7 +255,7 @@ def test_a_tarpit_ends_in_time() -> None:
     """Each reply is in time and all of them are not: the whole is bounded, and says where."""
 
     async def slow(talk: Talk) -> None:
-        for line in ("220 mx.test", "250-mx.test", "250-A", "250-B", "250 C"):
+        for line in ("220 mx.org.example", "250-mx.org.example", "250-A", "250-B", "250 C"):
             await asyncio.sleep(0.15)
             await talk.say(line)
 
@@ -303,7 +272,7 @@ def test_a_late_greeting_is_told_with_its_time() -> None:
 
     async def script(talk: Talk) -> None:
         await asyncio.sleep(0.15)
-        await good(server_context())(talk)
+        await good(certificates.context())(talk)
 
     seen = look(script).facts.probes[0]
     greeting = next(step for step in seen.steps if step.stage.value == "greeting")
@@ -361,7 +330,7 @@ def test_an_envelope_is_said_and_not_sent() -> None:
 
     async def script(talk: Talk) -> None:
         await talk.hello("STARTTLS")
-        await talk.secure(server_context())
+        await talk.secure(certificates.context())
         await talk.ehlo()
         await talk.hear("MAIL FROM:")
         await talk.say("250 ok")
@@ -378,7 +347,7 @@ def test_an_envelope_is_said_and_not_sent() -> None:
 
 @pytest.mark.parametrize(
     ("zone", "status", "code"),
-    [("", Status.FAIL, "001"), (";! fail mx.test", Status.SKIP, "001")],
+    [("", Status.FAIL, "001"), (";! fail mx.org.example", Status.SKIP, "001")],
 )
 def test_a_host_without_address_is_said_to_be_so(zone: str, status: Status, code: str) -> None:
     """A name that does not exist fails; one that DNS does not answer for is not tested."""
@@ -407,10 +376,10 @@ def test_the_command_prints_a_table_and_json() -> None:
     "arguments",
     [
         ("a b",),
-        ("mx.test:99999",),
-        ("mx.test:25", "--ports", "25"),
-        ("mx.test", "--from", "a@b.example"),
-        ("mx.test", "--to", "no address"),
+        ("mx.org.example:99999",),
+        ("mx.org.example:25", "--ports", "25"),
+        ("mx.org.example", "--from", "a@b.example"),
+        ("mx.org.example", "--to", "no address"),
     ],
 )
 def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
@@ -420,7 +389,7 @@ def test_wrong_usage_is_told(arguments: tuple[str, ...]) -> None:
 
 def test_all_versions_of_tls_are_listed() -> None:
     """Each version is tried by itself; an old one besides new ones is worth a note, no more."""
-    context = server_context()
+    context = certificates.context()
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.deprecated_call():
         context.minimum_version = ssl.TLSVersion.TLSv1
@@ -429,7 +398,7 @@ def test_all_versions_of_tls_are_listed() -> None:
         await talk.hello("STARTTLS")
         await talk.secure(context)
         if (await talk.hear()).startswith("EHLO"):
-            await talk.say("250 mx.test")
+            await talk.say("250 mx.org.example")
             await talk.goodbye()
 
     found = look(script, lists_versions=True)
@@ -447,7 +416,7 @@ def test_a_version_that_could_not_be_tried_is_not_called_missing() -> None:
             await talk.say("421 4.7.0 Too many connections from you")
             return
         begun.append(True)
-        await good(server_context())(talk)
+        await good(certificates.context())(talk)
 
     seen = look(script, lists_versions=True).facts.probes[0]
     spoken = {one.name: one.is_offered for one in seen.tls_versions}
@@ -458,7 +427,7 @@ def test_a_port_that_is_intercepted_is_told_by_an_address_that_nobody_has() -> N
     """What answers for nobody's address is no server: it is blamed, and never to be used."""
 
     async def run() -> ServerReport:
-        async with serve(good(server_context())) as endpoint:
+        async with serve(good(certificates.context())) as endpoint:
             question = ServerQuestion(
                 host="127.0.0.1", ports=(endpoint.port,), now=0.0, control="127.0.0.1"
             )
