@@ -37,7 +37,7 @@ LISTENERS: Final[Mapping[str, Callable[[], ssl.SSLContext]]] = {
     "old versions besides new ones": lambda: certificates.old(also_new=True),
     "expired": lambda: certificates.context(days=-2),
     "for another name": lambda: certificates.context("mail.example.net"),
-    "self-signed": certificates.self_made,
+    "self-signed": certificates.self_signed,
     "without its intermediate": certificates.incomplete,
     "of an unknown authority": certificates.strangers,
 }

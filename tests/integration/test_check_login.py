@@ -18,7 +18,7 @@ from pillarbox.checkup.probes.login import LoginQuestion, ask_login
 from pillarbox.checkup.rules.login import judge_login
 from pillarbox.cli.main import cli
 from pillarbox.dns.zone import ZoneResolver
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import LabServer
 
@@ -28,7 +28,7 @@ def where() -> Iterator[str]:
     """A lab server with one user."""
     server = LabServer(
         "mx.login.test",
-        tls=self_made_context("mx.login.test"),
+        tls=self_signed_context("mx.login.test"),
         logins=LabLogins({"ann": "good words"}),
     )
     with lab_server_in_thread(server):
@@ -141,7 +141,7 @@ def test_any_certificate_does_for_tls_from_the_start_too(*, takes_any: bool, wor
         await talk.say("221 bye")
 
     async def run() -> bool:
-        async with serving(script, tls=self_made_context("mx.login.test")) as port:
+        async with serving(script, tls=self_signed_context("mx.login.test")) as port:
             question = LoginQuestion(
                 host="127.0.0.1",
                 ports=(port,),

@@ -8,7 +8,7 @@ import pytest
 
 from pillarbox.config.settings import DeliverySettings, TlsMode
 from pillarbox.errors import PermanentError
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.clock import run_virtual
 from pillarbox.lab.servers import LabServer
 from pillarbox.lab.world import Lab
@@ -153,7 +153,7 @@ def test_greylisting_refuses_once() -> None:
 
 def test_starttls_is_spoken_where_a_server_has_a_certificate() -> None:
     """A lab server with a context upgrades the connection."""
-    server = LabServer("mx.example.org", tls=self_made_context("mx.example.org"))
+    server = LabServer("mx.example.org", tls=self_signed_context("mx.example.org"))
 
     async def run() -> None:
         async with Lab(zone=ZONE, servers=[server]) as lab:

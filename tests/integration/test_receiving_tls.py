@@ -32,7 +32,7 @@ from tests.receiving import (
 from pillarbox.config.settings import LimitSettings, ListenerKind
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import TlsNegotiated
-from pillarbox.receive.certificate import CertificateFiles, self_made_certificate
+from pillarbox.receive.certificate import CertificateFiles, self_signed_certificate
 from pillarbox.receive.tls import ServerTls, TlsProfile, server_context
 from pillarbox.receive.tls_layer import TlsBroken, TlsLayer
 
@@ -389,17 +389,17 @@ def test_a_certificate_with_a_weak_key_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_certificate_is_made_once_and_kept_privately(tmp_path: Path) -> None:
-    """The self-made certificate stays the same until it is about to expire or misnamed."""
+    """The self-signed certificate stays the same until it is about to expire or misnamed."""
     directory = tmp_path / "node"
-    certificate, key = self_made_certificate(directory, HOSTNAME, NOW)
+    certificate, key = self_signed_certificate(directory, HOSTNAME, NOW)
     made = certificate.read_bytes()
     assert key.stat().st_mode & 0o777 == 0o600
-    self_made_certificate(directory, HOSTNAME, NOW + 86_400)
+    self_signed_certificate(directory, HOSTNAME, NOW + 86_400)
     assert certificate.read_bytes() == made
-    self_made_certificate(directory, "other.test", NOW)
+    self_signed_certificate(directory, "other.test", NOW)
     assert certificate.read_bytes() != made
     made = certificate.read_bytes()
-    self_made_certificate(directory, "other.test", NOW + 3640 * 86_400)
+    self_signed_certificate(directory, "other.test", NOW + 3640 * 86_400)
     assert certificate.read_bytes() != made
     server_context(CertificateFiles(certificate, key))
 
@@ -408,7 +408,7 @@ def test_a_certificate_that_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
     """A directory that is a file says so, in a sentence."""
     tmp_path.joinpath("file").touch()
     with pytest.raises(PermanentError, match="cannot keep a certificate"):
-        self_made_certificate(tmp_path / "file", HOSTNAME, NOW)
+        self_signed_certificate(tmp_path / "file", HOSTNAME, NOW)
 
 
 def test_the_layer_gives_out_the_same_octets_however_they_are_split() -> None:

@@ -164,7 +164,7 @@ def test_mail_can_be_made_to_need_a_login_or_tls() -> None:
 
 
 def test_starttls_and_implicit_tls_show_a_certificate_that_can_be_trusted() -> None:
-    """The self-made certificate is for localhost, and the mail says how it came."""
+    """The self-signed certificate is for localhost, and the mail says how it came."""
 
     async def test(running: Running) -> None:
         def dialog(client: smtplib.SMTP) -> None:

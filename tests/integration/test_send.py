@@ -13,7 +13,7 @@ from tests.catching import catching
 from tests.lab_thread import lab_server_in_thread
 
 from pillarbox.cli.main import cli
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import Caught, LabServer
 from pillarbox.message.mail import Mail, read_mail
@@ -25,7 +25,7 @@ NOTHING = {"EMAIL_URL": "", "SMTP_URL": "", "MAILER_DSN": "", "COLUMNS": "200"}
 def server() -> Iterator[LabServer]:
     """A lab server with TLS and a user."""
     made = LabServer(
-        "mx.send.test", tls=self_made_context("mx.send.test"), logins=LabLogins({"ann": "secret"})
+        "mx.send.test", tls=self_signed_context("mx.send.test"), logins=LabLogins({"ann": "secret"})
     )
     with lab_server_in_thread(made):
         yield made

@@ -18,7 +18,7 @@ from pillarbox.checkup.probes.wire import Wire
 from pillarbox.checkup.talk.session import TalkSession, TalkTerms
 from pillarbox.checkup.talk.steps import Raw
 from pillarbox.cli.main import cli
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import LabServer
 from pillarbox.net.tls import TlsContexts
@@ -29,7 +29,7 @@ def server() -> Iterator[LabServer]:
     """A lab server with TLS and a user."""
     made = LabServer(
         "mx.talk.test",
-        tls=self_made_context("mx.talk.test"),
+        tls=self_signed_context("mx.talk.test"),
         logins=LabLogins({"ann": "good words"}),
     )
     with lab_server_in_thread(made):

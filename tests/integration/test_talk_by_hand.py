@@ -11,7 +11,7 @@ from tests.lab_thread import lab_server_in_thread
 from tests.mute_server import mute_server
 from tests.terminal import Terminal, at_terminal
 
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import LabServer
 
@@ -26,7 +26,7 @@ def server() -> Iterator[LabServer]:
     """A lab server with TLS and a user."""
     made = LabServer(
         "mx.talk.test",
-        tls=self_made_context("mx.talk.test"),
+        tls=self_signed_context("mx.talk.test"),
         logins=LabLogins({"ann": "good words"}),
     )
     with lab_server_in_thread(made):

@@ -55,7 +55,7 @@ def node_to(
         directory: Where the node lives.
         peer: The next server.
         tls: How the node secures its connections to it.
-        starttls: Whether the node offers STARTTLS itself, with a self-made certificate.
+        starttls: Whether the node offers STARTTLS itself, with a self-signed certificate.
     """
     address = own_address()
     config = relay_config(directory, address, f"{peer.address}:{PORT}")

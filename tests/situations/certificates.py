@@ -11,9 +11,9 @@ from pathlib import Path
 
 import trustme
 
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 
-__all__ = ["HOST", "NOW", "authorities", "context", "incomplete", "old", "self_made", "strangers"]
+__all__ = ["HOST", "NOW", "authorities", "context", "incomplete", "old", "self_signed", "strangers"]
 
 HOST = "mx.org.example"
 NOW = dt.datetime.now(dt.UTC)
@@ -56,9 +56,9 @@ def incomplete() -> ssl.SSLContext:
     return made
 
 
-def self_made() -> ssl.SSLContext:
+def self_signed() -> ssl.SSLContext:
     """Return a context with a self-signed certificate."""
-    return self_made_context(HOST)
+    return self_signed_context(HOST)
 
 
 def old(*, also_new: bool = False) -> ssl.SSLContext:

@@ -114,7 +114,7 @@ _OF_TLS: tuple[tuple[str, str, str, Callable[[], ssl.SSLContext]], ...] = (
     ),
     ("a chain without its intermediate", "053", "fullchain", certificates.incomplete),
     ("a certificate of an unknown authority", "053", "public authority", certificates.strangers),
-    ("a self-signed certificate", "052", "public authority", certificates.self_made),
+    ("a self-signed certificate", "052", "public authority", certificates.self_signed),
     ("TLS 1.0 and 1.1 only", "032", "TLS 1.2", certificates.old),
 )
 

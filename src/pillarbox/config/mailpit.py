@@ -166,7 +166,7 @@ def _megabytes(text: str) -> Values:
 
 def _certificate(key: str) -> Callable[[str], Values]:
     def read(text: str) -> Values:
-        if text.startswith("sans:"):  # "sans:localhost,..." asks for a self-made one
+        if text.startswith("sans:"):  # "sans:localhost,..." asks for a self-signed one
             return {("sandbox", "starttls"): True}
         return {("sandbox", key): text}
 

@@ -56,13 +56,13 @@ def _way_out(answers: Answers) -> str:
 
 _NODE: Final = """\
 # pillarbox configuration. Every key: `pillarbox config reference`, docs/configuration.md.
-# `pillarbox config check` looks for mistakes; `pillarbox config show` prints what is in force.
+# `pillarbox config check` finds mistakes; `pillarbox config show` prints the effective values.
 
 [node]
-# The name by which this server greets others. It should resolve to the address that mail
-# leaves from, and that address back to it.
+# The name in this server's greetings. It should resolve to the address that mail leaves from,
+# and that address should resolve back to it.
 {hostname}
-# The store, the control socket and a self-made certificate live here.
+# Directory of the store, the control socket and the self-signed certificate.
 directory = "{directory}"
 """
 
@@ -77,7 +77,7 @@ trusted_networks = ["127.0.0.1", "::1"]
 """
 
 _OFFICE: Final = """\
-# People and programs log in and send. Without a certificate of your own, a self-made one is
+# People and programs log in and send. Without a certificate of your own, a self-signed one is
 # used, which mail programs warn about.
 [listener.submission]
 kind = "submission"
@@ -85,7 +85,7 @@ bind = ["0.0.0.0:{port}"]
 # Programs on this machine need not log in.
 trusted_networks = ["127.0.0.1", "::1"]
 
-# A line `user:hash` for each who may log in; `pillarbox auth hash` makes the hash.
+# A line `user:hash` per user; `pillarbox auth hash` makes it.
 # [auth]
 # file = "/etc/pillarbox/users"       # mode 0600
 
@@ -101,7 +101,7 @@ kind = "mx"
 bind = ["0.0.0.0:{port}"]
 
 [domain."{domain}"]
-recipients = ["postmaster"]           # more of them here, or one a line in a file:
+recipients = ["postmaster"]           # more of them here, or one per line in a file:
 # recipients_file = "/etc/pillarbox/recipients"
 # aliases_file = "/etc/pillarbox/aliases"   # sales: ann@{domain}, bob@{domain}
 route = "mailboxes"
@@ -112,7 +112,7 @@ path = "var/mail/{{domain}}/{{local}}"
 """
 
 _SMART_HOST: Final = """\
-# Everything leaves through one server that passes it on.
+# All outgoing mail goes through one server.
 [route.out]
 kind = "smarthost"
 host = "{host}"
@@ -122,12 +122,12 @@ tls = "{tls}"
 
 _LOGIN: Final = """\
 user = "{user}"
-password_file = "smarthost-password"  # mode 0600; holds the password and nothing else
+password_file = "smarthost-password"  # mode 0600; contains only the password
 """
 
 _TO_THE_WORLD: Final = """\
-# Everything leaves for the mail exchangers of its recipients. Many networks block port 25;
-# then send through your provider instead: kind = "smarthost", host = "smtp.example.net:587".
+# Outgoing mail goes to the recipients' mail exchangers. Many networks block port 25; if yours
+# does, send through your provider instead: kind = "smarthost", host = "smtp.example.net:587".
 [route.out]
 kind = "mx"
 recipients = ["*"]

@@ -12,14 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-__all__ = ["self_made_context"]
+__all__ = ["self_signed_context"]
 
 # Certificates are judged by the real time, so they hold in any.
 _FROM: Final = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _UNTIL: Final = dt.datetime(2120, 1, 1, tzinfo=dt.UTC)
 
 
-def self_made_context(hostname: str) -> ssl.SSLContext:
+def self_signed_context(hostname: str) -> ssl.SSLContext:
     """Return a server's TLS context with a new self-signed certificate for ``hostname``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hostname[:64])])

@@ -88,7 +88,7 @@ class Certificates:
 
         Args:
             settings: The configuration.
-            hostname: The name that a self-made certificate is for.
+            hostname: The name that a self-signed certificate is for.
             clock: The time.
             sink: Hears what was fetched, and what ends soon.
             on_fetched: Called after each new certificate, so that listeners read it.

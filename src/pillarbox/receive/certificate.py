@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from pillarbox.errors import PermanentError
 
-__all__ = ["CertificateFiles", "certified_names", "expires_at", "self_made_certificate"]
+__all__ = ["CertificateFiles", "certified_names", "expires_at", "self_signed_certificate"]
 
 _LIFETIME: Final = dt.timedelta(days=3650)
 _RENEW_BEFORE: Final = dt.timedelta(days=30)
@@ -83,7 +83,7 @@ def _read(path: Path) -> x509.Certificate:
         raise PermanentError(f"{path}: {error}") from error
 
 
-def self_made_certificate(directory: Path, name: str, now: float) -> tuple[Path, Path]:
+def self_signed_certificate(directory: Path, name: str, now: float) -> tuple[Path, Path]:
     """Return the certificate and key in a directory, generated again if they do not fit.
 
     Args:

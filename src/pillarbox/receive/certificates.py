@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pillarbox.config.settings import ListenerKind, ListenerSettings, Settings, UnknownNames
-from pillarbox.receive.certificate import CertificateFiles, self_made_certificate
+from pillarbox.receive.certificate import CertificateFiles, self_signed_certificate
 from pillarbox.receive.tls import TlsProfile
 
 __all__ = ["certificate_files", "fetched_files", "has_implicit_tls", "has_tls", "tls_profile"]
@@ -41,10 +41,10 @@ def certificate_files(
     """Return the certificates in the order in which they are chosen; the first by default.
 
     One that has not been fetched yet is left out. Where there is no other, there is a
-    self-made one; where no listener speaks TLS, none at all.
+    self-signed one; where no listener speaks TLS, none at all.
 
     Raises:
-        PermanentError: A self-made certificate cannot be written.
+        PermanentError: A self-signed certificate cannot be written.
     """
     if not any(has_tls(listener) for listener in settings.listener.values()):
         return ()
@@ -63,16 +63,16 @@ def certificate_files(
                 found.append(fetched)
     if not found:
         found.append(
-            CertificateFiles(*self_made_certificate(settings.node.directory, hostname, now))
+            CertificateFiles(*self_signed_certificate(settings.node.directory, hostname, now))
         )
     return tuple(found)
 
 
 def tls_profile(listener: ListenerSettings, settings: Settings) -> TlsProfile:
     """Return the TLS settings of a listener."""
-    is_self_made = settings.tls.certificate is None and not settings.certificate
+    is_self_signed = settings.tls.certificate is None and not settings.certificate
     is_for_users = listener.kind in {ListenerKind.SUBMISSION, ListenerKind.SUBMISSIONS}
-    refuses = is_for_users and not is_self_made
+    refuses = is_for_users and not is_self_signed
     if listener.unknown_names is not None:
         refuses = listener.unknown_names is UnknownNames.REFUSE
     return TlsProfile(

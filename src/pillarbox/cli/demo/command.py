@@ -27,7 +27,7 @@ from pillarbox.cli.sandbox.screen import page_url
 from pillarbox.clock import SystemClock
 from pillarbox.config.loader import Loaded, load
 from pillarbox.errors import PermanentError
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.servers import LabServer
 from pillarbox.lab.world import Lab
 from pillarbox.node.node import Node
@@ -171,7 +171,7 @@ async def _demo(out: Out, loaded: Loaded, *, once: bool) -> None:
 
 
 async def _deliver(out: Out, loaded: Loaded, catching: str, *, once: bool) -> None:
-    server = LabServer("mx.lab.test", tls=self_made_context("mx.lab.test"))
+    server = LabServer("mx.lab.test", tls=self_signed_context("mx.lab.test"))
     async with Lab(zone=_ZONE, servers=[server]) as lab:
         node = Node(loaded.settings, resolver=lab.resolver, dialer=lab.dialer)
         await node.start()

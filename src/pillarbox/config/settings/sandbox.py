@@ -76,13 +76,13 @@ class SandboxSettings:
         "File with such users, one a line; a password may be an argon2id or {SHA} hash.", None
     )
     starttls: bool | None = setting(
-        "Whether STARTTLS is offered, with a self-made certificate unless there is another. "
+        "Whether STARTTLS is offered, with a self-signed certificate unless there is another. "
         "Default: where certificate or require_tls is set. Many programs use it wherever it is "
         "offered, and then refuse a certificate that nobody has signed.",
         None,
     )
     certificate: Path | None = setting(
-        "PEM file with a certificate to show instead of the self-made one.", None
+        "PEM file with a certificate to show instead of the self-signed one.", None
     )
     key: Path | None = setting("PEM file with its private key.", None)
     tag_by_address: bool = setting("Tag mail with the +tag of its recipients.", True)
