@@ -396,7 +396,7 @@ def queue_for(sender: ReversePath, recipient: Mailbox) -> QueueKey:
     return QueueKey("", recipient.ascii_domain, "out", "")
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for something that happens in the thread of the listeners."""
     end = time.monotonic() + seconds
     while not condition():
