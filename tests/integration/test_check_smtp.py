@@ -255,11 +255,12 @@ def test_a_tarpit_ends_in_time() -> None:
     """Each reply is in time and all of them are not: the whole is bounded, and says where."""
 
     async def slow(talk: Talk) -> None:
-        for line in ("220 mx.org.example", "250-mx.org.example", "250-A", "250-B", "250 C"):
-            await asyncio.sleep(0.15)
+        await talk.say("220 mx.org.example")
+        for line in ("250-mx.org.example", "250-A", "250-B", "250 C"):
+            await asyncio.sleep(0.3)
             await talk.say(line)
 
-    patience = Patience(connect=1.0, greeting=1.0, reply=1.0, tls=1.0, total=0.3)
+    patience = Patience(connect=5.0, greeting=5.0, reply=5.0, tls=5.0, total=0.8)
     found = look(slow, patience=patience)
     failed = found.facts.probes[0].failed
     assert failed is not None
@@ -321,7 +322,7 @@ def test_what_does_not_answer_ends_in_time_and_is_not_failed() -> None:
     found, seconds = asyncio.run(run())
     assert codes(found) == []
     assert [one.code for one in found.remarks] == ["PB-SMTP-011"]
-    assert seconds < 1.0
+    assert seconds < 10
 
 
 def test_an_envelope_is_said_and_not_sent() -> None:
