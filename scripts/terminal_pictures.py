@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from pillarbox.lab.certificate import self_made_context
+from pillarbox.lab.certificate import self_signed_context
 from pillarbox.lab.logins import LabLogins
 from pillarbox.lab.servers import LabServer
 
@@ -155,7 +155,7 @@ def lab_server() -> Iterator[None]:
     """Run a mail server of the lab, with one user, while the block lasts."""
     server = LabServer(
         "mx.lab.test",
-        tls=self_made_context("mx.lab.test"),
+        tls=self_signed_context("mx.lab.test"),
         logins=LabLogins({"ann": "good words"}),
     )
     loop = asyncio.new_event_loop()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from pillarbox.cli.sendmail.arguments import Arguments, parse_arguments
 from pillarbox.cli.sendmail import drop
+from pillarbox.cli.sendmail.arguments import Arguments, parse_arguments
 from pillarbox.cli.sendmail.message import (
     NotAMessage,
     header_recipients,

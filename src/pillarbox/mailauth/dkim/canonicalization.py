@@ -1,4 +1,4 @@
-"""The two canonicalizations of a message (RFC 6376 §3.4).
+"""The two forms of canonicalization (RFC 6376 §3.4).
 
 *Simple* takes the octets as they are, *relaxed* tolerates what mail servers do to white space. A
 body comes in chunks, cut anywhere; what is not yet decided (blanks and empty lines that may turn
