@@ -41,7 +41,7 @@ _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 @click.option(
     "--zone",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Ask this zone file, and nobody else.",
+    help="Resolve names from this zone file only.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
@@ -52,7 +52,7 @@ def explain(
     zone: Path | None,
     as_json: bool,  # noqa: FBT001 - click
 ) -> None:
-    """Say what a key record means and what is wrong with it, or why a signature fails."""
+    """Explain a key record and its faults, or why a signature fails."""
     if bool(name) == (file is not None):
         raise click.UsageError("give either a name or --message")
     if name and _LABEL not in name:
