@@ -76,3 +76,12 @@ def test_files_of_a_form_are_read_octet_for_octet() -> None:
     ]
     assert not list(parts_of(body, "text/plain; boundary=b"))
     assert not list(parts_of(b"", "multipart/form-data; boundary=b"))
+
+
+def test_a_form_of_endless_parts_is_refused() -> None:
+    """Boundaries are split a thousand times, whatever the size of the body."""
+    kind = "multipart/form-data; boundary=x"
+    part = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\na\r\n'
+    assert len(list(parts_of(part * 999 + b"--x--\r\n", kind))) == 999
+    with pytest.raises(PermanentError, match="1,000 files at most"):
+        list(parts_of(part * 2_000, kind))
