@@ -10,6 +10,7 @@ from pillarbox.console.sandbox.connection import connection_of
 from pillarbox.console.sandbox.highlight import text_pieces
 from pillarbox.console.sandbox.posting import SAMPLES, sample
 from pillarbox.console.sandbox.uploads import Part, parts_of
+from pillarbox.errors import PermanentError
 from pillarbox.message.codes import codes_in
 from pillarbox.message.mail import read_mail
 from pillarbox.preflight import Facts, assess
