@@ -84,7 +84,7 @@ _DOTNET: Final = re.compile(r"The server response was: ([^\n]{1,4000})")
 _JSON_ERROR: Final = re.compile(r'"err(?:or)?": ?"((?>(?:[^"\\]++|\\.)*))"')
 # What a trace has besides its sentences: places, and the fields of the object.
 _NO_SENTENCE: Final = re.compile(
-    r"(?:at |File |from /|#|goroutine|\.\.\. \d+ more|[{}\])]|(?:code|errno|syscall|address|port|command|"
+    r"(?:at |File |from /|--- End|#|goroutine|\.\.\. \d+ more|[{}\])]|(?:code|errno|syscall|address|port|command|"
     r"responseCode|hostname|host|library|reason|stack): )"
 )
 _RECIPIENT: Final = re.compile(
