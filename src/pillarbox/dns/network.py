@@ -27,19 +27,13 @@ import dns.resolver
 from pillarbox.dns.answers import (
     ADDRESS,
     ADDRESS_6,
-    CAA,
-    CNAME,
-    MX,
-    PTR,
-    TLSA,
-    TXT,
     Kind,
     both_families,
     question_name,
-    reverse_name,
 )
+from pillarbox.dns.lookups import Lookups
 from pillarbox.errors import PermanentError
-from pillarbox.mailauth.resolver import Answer, CaaRecord, MxRecord, Outcome, TlsaRecord
+from pillarbox.mailauth.resolver import Answer, Outcome
 
 __all__ = ["NetworkResolver", "nameservers"]
 
@@ -52,7 +46,7 @@ _QUESTIONS_AT_ONCE: Final = 256  # each holds a socket
 _NEVER_EXISTS_TTL: Final = 3600.0
 
 
-class NetworkResolver:
+class NetworkResolver(Lookups):
     """Asks recursive resolvers, one after the other."""
 
     def __init__(
@@ -73,10 +67,6 @@ class NetworkResolver:
         self._trust_ad = trust_ad
         self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
-    async def mx(self, name: str) -> Answer[MxRecord]:
-        """Return the mail exchangers of a domain, sorted by preference, at most 25."""
-        return await self._ask(name, question_name(name), MX)
-
     async def addresses(self, name: str) -> Answer[str]:
         """Return the IPv6 and IPv4 addresses of a host, as text, CNAMEs followed."""
         question = question_name(name)
@@ -84,34 +74,6 @@ class NetworkResolver:
             self._ask(name, question, ADDRESS_6), self._ask(name, question, ADDRESS)
         )
         return both_families(six, four)
-
-    async def a(self, name: str) -> Answer[str]:
-        """Return the IPv4 addresses of a host alone."""
-        return await self._ask(name, question_name(name), ADDRESS)
-
-    async def aaaa(self, name: str) -> Answer[str]:
-        """Return the IPv6 addresses of a host alone."""
-        return await self._ask(name, question_name(name), ADDRESS_6)
-
-    async def txt(self, name: str) -> Answer[bytes]:
-        """Return the TXT records of a name, each with its strings joined."""
-        return await self._ask(name, question_name(name), TXT)
-
-    async def ptr(self, address: str) -> Answer[str]:
-        """Return the host names of an IP address, in lower case without the last dot."""
-        return await self._ask(address, reverse_name(address), PTR)
-
-    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
-        """Return the TLSA records of a name such as ``_25._tcp.mx.example.org``."""
-        return await self._ask(name, question_name(name), TLSA)
-
-    async def cname(self, name: str) -> Answer[str]:
-        """Return the name that a name is an alias of."""
-        return await self._ask(name, question_name(name), CNAME)
-
-    async def caa(self, name: str) -> Answer[CaaRecord]:
-        """Return the CAA records of a name itself (RFC 8659)."""
-        return await self._ask(name, question_name(name), CAA)
 
     async def _ask(
         self, name: str, question: dns.name.Name | None, kind: Kind[Record]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from pillarbox.findings import Level
@@ -13,6 +14,8 @@ from pillarbox.preflight.assessment import Aspect, Judged
 from pillarbox.preflight.letter import Letter, judged
 
 __all__ = ["RULES", "why_bulk"]
+
+_one: Final = partial(judged, Aspect.HEADERS)
 
 _MARKS: Final = (
     b"list-id", b"list-unsubscribe", b"list-post", b"x-campaign", b"x-campaignid",
@@ -99,19 +102,6 @@ def _one_click(letter: Letter, targets: list[bytes], shown: tuple[str, ...]) -> 
             Level.WARNING, 145, "Unsubscribing takes more than one click", _WHY, _FIX,
             tenths=3, evidence=shown,
         )  # fmt: skip
-
-
-def _one(
-    level: Level,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    *,
-    tenths: int = 0,
-    evidence: tuple[str, ...] = (),
-) -> Judged:
-    return judged(Aspect.HEADERS, level, number, what, why, fix, tenths=tenths, evidence=evidence)
 
 
 RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (_unsubscribe,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from pillarbox.findings import Level
@@ -15,6 +16,8 @@ from pillarbox.preflight.letter import Letter, judged
 
 __all__ = ["RULES"]
 
+_one: Final = partial(judged, Aspect.HEADERS)
+
 _ONCE: Final = (
     "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references",
     "subject", "date",
@@ -24,11 +27,6 @@ _MAX_LINE: Final = 998  # RFC 5322 §2.1.1
 _NO_REPLY: Final = re.compile(r"(?:do[-_.]?)?not?[-_.]?reply", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
 _SHOWN: Final = 120
-
-
-def _one(level: Level, number: int, what: str, why: str = "", fix: str = "", *,
-         tenths: int = 0, evidence: tuple[str, ...] = ()) -> Judged:  # fmt: skip
-    return judged(Aspect.HEADERS, level, number, what, why, fix, tenths=tenths, evidence=evidence)
 
 
 def _from(letter: Letter) -> Iterator[Judged]:

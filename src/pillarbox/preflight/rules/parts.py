@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from pillarbox.findings import Level
@@ -14,6 +15,8 @@ from pillarbox.preflight.assessment import Aspect, Judged
 from pillarbox.preflight.letter import Letter, excerpt, judged
 
 __all__ = ["RULES"]
+
+_one: Final = partial(judged, Aspect.CONTENT)
 
 _WORD: Final = re.compile(r"[^\W_]{3,}")
 _URL: Final = re.compile(r"https?://\S+")
@@ -195,19 +198,6 @@ def _texts(letter: Letter) -> Iterator[Node]:
         for node in letter.mail.tree.walk()
         if node.media_type in {"text/plain", "text/html"} and not node.filename
     )
-
-
-def _one(
-    level: Level,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    *,
-    tenths: int = 0,
-    evidence: tuple[str, ...] = (),
-) -> Judged:
-    return judged(Aspect.CONTENT, level, number, what, why, fix, tenths=tenths, evidence=evidence)
 
 
 RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (

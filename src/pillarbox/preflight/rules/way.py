@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from pillarbox.findings import Level
@@ -11,6 +12,8 @@ from pillarbox.preflight.letter import Letter, judged, plural
 from pillarbox.preflight.route import Hop, read_route
 
 __all__ = ["RULES", "show_span"]
+
+_one: Final = partial(judged, Aspect.HEADERS)
 
 _SLOW: Final = 15 * 60.0  # seconds at one hop
 _SKEWED: Final = 60.0
@@ -142,19 +145,6 @@ def show_span(seconds: float) -> str:
         if count and len(parts) < 2:  # noqa: PLR2004 - two units are enough
             parts.append(f"{count} {name}")
     return " ".join(parts) or "0 s"
-
-
-def _one(
-    level: Level,
-    number: int,
-    what: str,
-    why: str = "",
-    fix: str = "",
-    *,
-    tenths: int = 0,
-    evidence: tuple[str, ...] = (),
-) -> Judged:
-    return judged(Aspect.HEADERS, level, number, what, why, fix, tenths=tenths, evidence=evidence)
 
 
 RULES: Final[tuple[Callable[[Letter], Iterator[Judged]], ...]] = (_time, _clear, _list, _forwarded)
