@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Final
 
 from fastapi import Query as InQuery, Request, Response
@@ -72,7 +72,8 @@ async def ingest(
         raise Problem(415, f"Send {_MAIL} or {_MBOX}.")
     body = await request.body()
     done = Ingested(ids=[], refused=[])
-    for octets in read_mbox(body) if kind == _MBOX else (body,):
+    mails = read_mbox(body) if kind == _MBOX else iter((body,))
+    while (octets := await _next(mails, is_quick=len(body) < _ASIDE)) is not None:
         try:
             message = await sandbox.ingest(
                 octets, reverse_path=sender, recipients=recipient or (), project=project
@@ -86,6 +87,11 @@ async def ingest(
     if body and not (done.ids or done.refused):
         raise Problem(422, "There is no mail in this file: none begins with a line `From `.")
     return done
+
+
+async def _next(mails: Iterator[bytes], *, is_quick: bool) -> bytes | None:
+    """Return the next mail of a file, of which one may be as large as all of it; None: no more."""
+    return next(mails, None) if is_quick else await asyncio.to_thread(next, mails, None)
 
 
 @router.get(
