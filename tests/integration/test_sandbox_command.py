@@ -169,7 +169,7 @@ def test_the_demonstration_catches_some_mail_and_delivers_one(tmp_path: Path) ->
     )
     text = done.stdout.decode()
     assert done.returncode == 0, done.stderr.decode()
-    assert "The sandbox catches what is sent to localhost:" in text
+    assert "The sandbox catches mail sent to localhost:" in text
     assert "Open  http://localhost:" in text
     assert "250 2.0.0 OK, queued as" in text
     assert "delivered bob@example.org" in text

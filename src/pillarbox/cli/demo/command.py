@@ -180,14 +180,14 @@ async def _deliver(out: Out, loaded: Loaded, catching: str, *, once: bool) -> No
             out.line(
                 Text.assemble(
                     ("A node delivers", "strong"),
-                    " what is sent to ",
+                    " mail sent to ",
                     (f"{host}:{port}", "id"),
                     ".",
                 )
             )
-            out.line("One message goes through it by SMTP:\n")
+            out.line("One message, submitted by SMTP:\n")
             reply = await asyncio.to_thread(_send, host, port)
-            out.line(Text.assemble(("  the client was told  ", "quiet"), reply, "\n"))
+            out.line(Text.assemble(("  the server replied  ", "quiet"), reply, "\n"))
             message = reply.rsplit(" ", 1)[-1]
             await _wait_until_done(node.store, message)
             await asyncio.to_thread(_show_story, out, loaded, message)
@@ -238,22 +238,22 @@ def _show_sandbox(out: Out, sandbox: SandboxNode) -> None:
     page = page_url(addresses.http[0], sandbox.settings.sandbox)
     out.line(
         Text.assemble(
-            ("The sandbox catches", "strong"), " what is sent to ", (addresses.smtp[0], "id"), "."
+            ("The sandbox catches", "strong"), " mail sent to ", (addresses.smtp[0], "id"), "."
         )
     )
-    out.line(Text.assemble("It has some mail already. Open  ", (page, "strong"), "\n"))
+    out.line(Text.assemble("It has some already. Open  ", (page, "strong"), "\n"))
 
 
 def _show_ways(out: Out, host: str, port: int, loaded: Loaded, catching: str) -> None:
     config = f"--config {loaded.path}"
     ways = (
         (
-            "Have one caught, or refused on purpose",
+            "Catch a message, or have one refused on purpose",
             f"curl smtp://{catching} --mail-from {_SENDER} --mail-rcpt {_RECIPIENT} -T examples/hello.eml",
             f"swaks --server {catching} --from {_SENDER} --to 550@example.org",
         ),
         (
-            "Have one delivered",
+            "Deliver a message",
             f"curl smtp://{host}:{port} --mail-from {_SENDER} --mail-rcpt {_RECIPIENT} -T examples/hello.eml",
             f"swaks --server {host}:{port} --from {_SENDER} --to {_RECIPIENT}",
         ),
@@ -263,7 +263,7 @@ def _show_ways(out: Out, host: str, port: int, loaded: Loaded, catching: str) ->
             f"swaks --server {host}:{port} --from {_SENDER} --to greylist@example.org",
         ),
         (
-            "Look",
+            "Look around",
             f".venv/bin/pillarbox {config} queue list",
             f".venv/bin/pillarbox {config} log {_RECIPIENT}",
             f"tail -f {loaded.settings.log.file}",
