@@ -1,7 +1,7 @@
-"""Finds out about a domain: everything at the same time, and within one deadline.
+"""Gathers the facts about a domain: everything in parallel, within one deadline.
 
-What does not answer in time is left out, and so comes out as "could not be tested": a silent
-name server neither delays the rest nor makes anything look wrong.
+What does not answer in time is left out and reported as "could not be tested": a silent name
+server neither delays the rest nor makes anything look wrong.
 """
 
 from __future__ import annotations

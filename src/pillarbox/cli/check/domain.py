@@ -1,4 +1,4 @@
-"""``pillarbox check domain``: what receivers see of a domain, scored, with what to publish."""
+"""``pillarbox check domain``: a domain as receivers see it, with a score and records to publish."""
 
 from __future__ import annotations
 

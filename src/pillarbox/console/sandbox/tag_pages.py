@@ -1,4 +1,4 @@
-"""The page of tags and saved searches: new names, other colors, away with them."""
+"""The page of tags and saved searches: rename, recolor, delete."""
 
 from __future__ import annotations
 
