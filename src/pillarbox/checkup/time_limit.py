@@ -1,4 +1,4 @@
-"""When a check has to end: after some seconds, or as soon as somebody has seen enough.
+"""When a check ends: after a time, or as soon as somebody interrupts it.
 
 What is not known by then is left out, so that it comes out as "could not be tested" and never as
 failed: neither a silent server nor Ctrl-C makes anything look wrong.

@@ -1,4 +1,4 @@
-"""What differs between two configurations, key by key, and what of it a running node can take."""
+"""The differences between two configurations, key by key, and which of them a reload can apply."""
 
 from __future__ import annotations
 

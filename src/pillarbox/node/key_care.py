@@ -1,4 +1,4 @@
-"""The life of DKIM keys, taken further by the node: what ``pillarbox dkim rotate`` does by hand.
+"""Rotates DKIM keys from within the node, as ``pillarbox dkim rotate`` does by hand.
 
 Guarantees: no key signs before every authoritative server has its record, and none is destroyed
 while mail that it signed may be on its way. Nothing is done unless ``dkim.rotate_after`` is set.

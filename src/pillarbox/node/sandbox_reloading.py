@@ -1,4 +1,4 @@
-"""Gives a running sandbox another configuration: first all that can fail, then the rest."""
+"""Applies a new configuration to a running sandbox: first everything that can fail, then the rest."""
 
 from __future__ import annotations
 

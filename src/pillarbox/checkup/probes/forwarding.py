@@ -1,4 +1,4 @@
-"""Whether SPF fails only because somebody has forwarded a mail: it passes for who sent it."""
+"""Checks whether SPF fails only because of forwarding: whether it passes for the original sender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of who runs the exchangers, put into remarks that would be general otherwise."""
+"""Makes remarks specific to the provider that runs a domain's exchangers, where it is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records that are nearly right: under another name, or not quite in the form.
+"""Judges records that are nearly right: under another name, or slightly malformed.
 
 They are what people have most often published when a check says that there is nothing: a web
 panel has put the domain behind the name once more, or the text into quotation marks.

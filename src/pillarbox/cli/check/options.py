@@ -1,4 +1,4 @@
-"""The options that all checks have, how they run, and how Ctrl-C ends them with what they know."""
+"""The options that all checks share, how they run, and how Ctrl-C ends them with partial results."""
 
 from __future__ import annotations
 
