@@ -1,7 +1,8 @@
 """Messages composed with Python's ``email`` package, validated before they are sent.
 
 The package decodes RFC 2047 words that it is given, and until CPython 3.11.10 and 3.12.5 it writes
-what they decode to as it is: ``=?utf-8?q?a=0d=0aBcc:_b=40c?=`` as a subject becomes a field ``Bcc``.
+what they decode to as it is: ``=?utf-8?q?a=0d=0aBcc:_b=40c?=`` as a subject becomes a field
+``Bcc``.
 """
 
 from __future__ import annotations
