@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Self, TypeVar
@@ -84,6 +85,7 @@ class Rig:
         self.fetcher = fetcher  # of MTA-STS policies; None: none are looked for
         self.aliases: dict[str, tuple[str, ...]] = {}  # of senders
         self.events: list[Event] = []
+        self._counts: Counter[type[Event]] = Counter()
         self._told = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -137,6 +139,7 @@ class Rig:
 
     def _sink(self, event: Event) -> None:
         self.events.append(event)
+        self._counts[type(event)] += 1
         self._told.set()
 
     def server(self, name: str) -> LabServer:
@@ -163,7 +166,7 @@ class Rig:
     async def wait_for(self, kind: type[E], count: int = 1, *, within: float = 60.0) -> list[E]:
         """Wait until so many events of a kind were told (virtual seconds), and for the disk."""
         async with asyncio.timeout(within):
-            while len(self.told(kind)) < count:
+            while sum(n for each, n in self._counts.items() if issubclass(each, kind)) < count:
                 self._told.clear()
                 await self._told.wait()
         await self.settled()

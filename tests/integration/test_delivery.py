@@ -180,7 +180,8 @@ def test_a_dead_site_is_dialed_once_and_not_once_a_message() -> None:
     """A thousand messages for a site that is down cost one connection, and then a wait."""
 
     async def test(rig: Rig) -> None:
-        messages = [await rig.send(f"bob{number}@dead.test") for number in range(1000)]
+        sent = (rig.send(f"bob{number}@dead.test") for number in range(1000))
+        messages = await asyncio.gather(*sent)
         await rig.wait_for(RecipientDeferred, 1000)
         assert 1 <= len(rig.lab.dialer.dialed) <= 5
         untried = [await rig.recipient(message) for message in messages]

@@ -64,13 +64,13 @@ def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
     assert meter.wait("a", 90.0) > 0.0  # a clock that is set back lets nobody in
 
 
-def test_a_million_subjects_take_bounded_memory() -> None:
+def test_any_number_of_subjects_takes_bounded_memory() -> None:
     """The table keeps those that were used last, and forgets the others."""
     meter = Meter("m", Rate(1, 86400.0), size=10_000)
-    for number in range(1_000_000):
+    for number in range(200_000):
         meter.charge(f"{number}", 0.0)
     assert 5_000 <= len(meter) <= 10_000
-    assert meter.wait("999999", 0.0) > 0.0
+    assert meter.wait("199999", 0.0) > 0.0
     assert meter.wait("0", 0.0) == 0.0
 
 

@@ -24,6 +24,9 @@ T = TypeVar("T")
 DEFAULT_GRACE: Final = 0.004
 """Real seconds without any event after which virtual time jumps."""
 
+_SECOND_LOOK: Final = 0.001
+"""Real seconds until the others are looked at again: one that waits for the GIL seems to rest."""
+
 _LONGEST_WAIT: Final = 30.0  # real seconds for a worker thread that never rests
 _START: Final = 1_790_000_000.0  # 2026-09-21T14:13:20Z; any fixed date does
 _TASKS: Final = Path("/proc/self/task")
@@ -59,12 +62,18 @@ class _JumpingSelector(selectors.BaseSelector):
             return self._real.select(timeout)
         give_up = time.monotonic() + _LONGEST_WAIT
         worked = _seconds_of_other_threads()
-        while not (ready := self._real.select(self._grace)):
+        is_sure = threading.active_count() == 1  # nobody else is here
+        wait = self._grace
+        while not (ready := self._real.select(wait)):
             before, worked = worked, _seconds_of_other_threads()
             is_busy = worked - before > _IDLE or _another_thread_works()
-            if not is_busy or time.monotonic() > give_up:
+            if is_busy and time.monotonic() < give_up:
+                is_sure, wait = False, self._grace
+            elif is_sure:
                 self.now += timeout
                 break
+            else:
+                is_sure, wait = True, _SECOND_LOOK
         return ready
 
 
