@@ -76,8 +76,8 @@ pictures: $(VENV)/.ready    ## draw what the commands print (docs/terminal), to 
 screenshots: $(VENV)/.ready ## take a picture of every page and state (docs/screenshots; needs chromium)
 	@PYTHONPATH=. $(BIN)python scripts/screenshots.py
 
-bench: $(VENV)/.ready       ## measure pillarbox and, where installed, Postfix (QUICK=1: five minutes)
-	$(BIN)python -m bench $(if $(QUICK),--quick)
+bench: $(VENV)/.ready       ## measure pillarbox and, where installed, Postfix (QUICK=1: five minutes; AGAINST=CHECKOUT: another version)
+	$(BIN)python -m bench$(if $(AGAINST),.against $(AGAINST),$(if $(QUICK), --quick))
 
 faults: $(VENV)/.ready      ## the ledger test at full length: kills, power cuts, full disks
 	$(BIN)python -m pytest -q -r s tests/faults -p no:xdist --timeout 3600

@@ -69,6 +69,8 @@ class _Session:
 
         It is when nothing else is going on and commits take no longer than the two
         hand-overs may, on a busy machine; of a slower disk, or under load, the loop is free.
+        On a quick disk and one connection, from final dot to 250, that gave 0.40 instead of
+        0.58 ms (median), and 4 instead of 13 ms (99th percentile) beside other load.
         """
         return self.writing.is_idle and self.file.writer.typical_seconds < _QUICK
 
