@@ -16,7 +16,7 @@ from pillarbox.node.sandbox import SandboxNode
 from pillarbox.sandbox.service import Sandbox
 
 _T = TypeVar("_T")
-PATIENCE = 10.0
+PATIENCE = 30.0
 MAIL = b"From: Ann <ann@example.com>\r\nTo: bob@example.org\r\nSubject: Hello\r\n\r\nIt works.\r\n"
 
 

@@ -26,7 +26,7 @@ from pillarbox.sandbox.service import Sandbox
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 _T = TypeVar("_T")
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 # Nothing but this machine can be found, whatever a page tries that is not a request of it.
 _ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 _ARGUMENTS += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"]

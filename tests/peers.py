@@ -94,7 +94,7 @@ class Peer(ABC):
         """Return what has been delivered, with LF line ends as the server stored it."""
         return [file.read_bytes() for file in sorted(self.mail.glob("**/new/*"))]
 
-    def wait_for(self, count: int, *, seconds: float = 20.0) -> list[bytes]:
+    def wait_for(self, count: int, *, seconds: float = 60.0) -> list[bytes]:
         """Wait for ``count`` deliveries and return them.
 
         Raises:

@@ -296,7 +296,7 @@ def receiving(
 
         thread = threading.Thread(target=run)
         thread.start()
-        is_up.wait(20)
+        is_up.wait(60)
         try:
             if ready:
                 yield ready[0]

@@ -44,11 +44,11 @@ def running_node(configuration: Path, events: list[Event]) -> Iterator[Node]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        if is_up.wait(20) and started:
+        if is_up.wait(60) and started:
             yield started[0]
     finally:
         if started and not failed:
             loops[0].call_soon_threadsafe(stop[0].set)
-        thread.join(30)
+        thread.join(60)
     if failed:
         raise failed[0]

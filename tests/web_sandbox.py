@@ -27,7 +27,7 @@ from pillarbox.web.server import WebServer
 from pillarbox.web.settings import ConnectionLimits, WebSettings
 
 PREFIX = native.PREFIX
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
