@@ -22,7 +22,7 @@ def config() -> None:
     """Check, show and document the configuration."""
 
 
-@config.command()
+@config.command(short_help="Find mistakes and risks in the configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per finding.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @pass_context
@@ -60,7 +60,7 @@ def _verdict(findings: tuple[Finding, ...], where: str) -> str:
     return " and ".join(parts)
 
 
-@config.command()
+@config.command(short_help="Print the effective values and their sources.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
 @click.option("--changed", is_flag=True, help="Only values that differ from their defaults.")
 @click.argument("prefix", default="")

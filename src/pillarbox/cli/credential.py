@@ -189,7 +189,7 @@ def revoke(context: Context, name: str, as_json: bool) -> None:  # noqa: FBT001 
         context.out.say(f"{safe(row.name)} is revoked, from its next message on.", "good")
 
 
-@credential.command()
+@credential.command(short_help="Say whether USER could log in, and if not, why.")
 @click.argument("user")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context

@@ -31,7 +31,7 @@ def dns() -> None:
     """Write what a domain needs in DNS for mail."""
 
 
-@dns.command()
+@dns.command(short_help="Write the records that DOMAIN needs, ready to paste.")
 @click.argument("domain")
 @click.option("--host", metavar="NAME", help="The mail server's name; otherwise mail.DOMAIN.")
 @click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="An address of it.")

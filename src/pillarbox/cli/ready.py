@@ -39,7 +39,7 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def readyz(context: Context, url: str | None, wait: str | None, as_json: bool) -> None:  # noqa: FBT001 - click
-    r"""Exit 0 if the sandbox at URL is ready to catch mail, and 1 if it is not.
+    """Exit 0 if the sandbox at URL is ready to catch mail, and 1 if it is not.
 
     Without URL, the sandbox of the configuration and the environment is meant, usually
     http://localhost:8025.
@@ -47,7 +47,7 @@ def readyz(context: Context, url: str | None, wait: str | None, as_json: bool) -
     \b
       pillarbox readyz --wait && pytest
       HEALTHCHECK CMD ["pillarbox", "readyz"]
-    """
+    """  # noqa: D301 - click's mark: do not wrap
     seconds = parse_quantity(wait, Unit.SECONDS) if wait is not None else 0.0
     if seconds is None:
         raise click.BadParameter(f"{wait!r} is not a duration", param_hint="--wait")

@@ -56,7 +56,7 @@ def spf() -> None:
     """Explain an SPF record as receivers evaluate it."""
 
 
-@spf.command()
+@spf.command(short_help="Say what an SPF record costs, and what is wrong with it.")
 @click.argument("domain", metavar="DOMAIN|RECORD")
 @click.option(
     "--ip", metavar="ADDRESS", help="Evaluate the record for this host, and show each step."

@@ -32,7 +32,7 @@ auth.add_command(bans)
 auth.add_command(unban)
 
 
-@auth.command("hash")
+@auth.command("hash", short_help="Print the password file entry for USER.")
 @click.argument("user")
 @pass_context
 def hash_password(context: Context, user: str) -> None:
@@ -54,7 +54,7 @@ def hash_password(context: Context, user: str) -> None:
     context.out.raw(f"{user}:{PasswordHasher.hash(password)}\n")
 
 
-@auth.command()
+@auth.command(short_help="Show which programs fail to log in, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @pass_context
 def failures(context: Context, as_json: bool) -> None:  # noqa: FBT001 - click

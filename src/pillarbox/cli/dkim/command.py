@@ -182,7 +182,7 @@ def list_keys(
     )
 
 
-@dkim.command()
+@dkim.command(short_help="Print the records of the keys, ready to paste.")
 @click.argument("domain", default="")
 @click.option("--selector", default="", help="Only this key.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
@@ -199,7 +199,7 @@ def dns(context: Context, domain: str, selector: str, as_json: bool) -> None:  #
         show_records(context.out, keys, found)
 
 
-@dkim.command()
+@dkim.command(short_help="Destroy a key that is not needed or was compromised.")
 @click.argument("domain")
 @click.argument("selector")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")

@@ -27,7 +27,7 @@ _ZONE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 _WAITING: Final = frozenset({KeyState.MADE, KeyState.PUBLISHED, KeyState.SEEN})
 
 
-@click.command()
+@click.command(short_help="Compare the keys with every authoritative server.")
 @click.argument("domain", default="")
 @click.option("--zone", type=_ZONE, help="Resolve names from this zone file only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per key.")
@@ -55,7 +55,7 @@ def check(context: Context, domain: str, zone: Path | None, as_json: bool) -> No
         raise click.exceptions.Exit(FAILED)
 
 
-@click.command()
+@click.command(short_help="Take the next step in rotating the keys of DOMAIN.")
 @click.argument("domain")
 @click.option("--zone", type=_ZONE, help="Resolve names from this zone file only.")
 @click.option("--force", is_flag=True, help="Sign with new keys whatever DNS says.")

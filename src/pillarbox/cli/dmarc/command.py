@@ -35,7 +35,7 @@ def dmarc() -> None:
     """Explain a DMARC policy, or read a report."""
 
 
-@dmarc.command()
+@dmarc.command(short_help="Explain a domain's policy, and what to publish next.")
 @click.argument("domain")
 @dns_options
 @click.option("--psl", is_flag=True, help="Use the public suffix list, as before RFC 9989.")
@@ -67,7 +67,7 @@ def explain(
         raise click.exceptions.Exit(FAILED)
 
 
-@dmarc.command()
+@dmarc.command(short_help="Show the aggregate report in FILE.")
 @click.argument("file", type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per report.")
 @pass_context

@@ -203,7 +203,7 @@ def _explanation_values(
     }
 
 
-@relay.command("prove")
+@relay.command("prove", short_help="Prove that strangers cannot relay.")
 @click.option("--listener", "names", multiple=True, help="Only this listener; may be repeated.")
 @click.option(
     "--at",

@@ -119,7 +119,7 @@ def reports() -> None:
     """Look at reports about our domains: DMARC (who sends as us) and TLS (who can reach us)."""
 
 
-@reports.command("dmarc")
+@reports.command("dmarc", short_help="Say who sends as you, and what p=reject would cost.")
 @_report_options
 @click.option("--own", multiple=True, metavar="NETWORK", help="A network of your own servers.")
 @click.option("--offline", is_flag=True, help="Ask nobody for the names of addresses.")
@@ -163,7 +163,7 @@ def dmarc(
     _judge(digests)
 
 
-@reports.command("tls")
+@reports.command("tls", short_help="Say who could not reach you with TLS, and why.")
 @_report_options
 @pass_context
 def tls(context: Context, wish: _Wish) -> None:

@@ -127,7 +127,7 @@ def talk(
     as_json: bool,  # noqa: FBT001 - click
     quiet: bool,  # noqa: FBT001 - click
 ) -> None:
-    r"""Speak SMTP with HOST by hand: telnet with hints, or a test by a script.
+    """Speak SMTP with HOST by hand: telnet with hints, or a test by a script.
 
     Before each line stands what it does, below each reply what it meant. The tab key completes;
     /help tells what can be said besides SMTP commands: TLS, login, pipelining, BDAT, octets.
@@ -139,7 +139,7 @@ def talk(
 
     In a script, "< 250 STARTTLS" stands for a reply with this code and these words. Exits with
     1 if a reply is another one, with 75 if the server cannot be reached or falls silent.
-    """
+    """  # noqa: D301 - click's mark: do not wrap
     is_script = script is not None or not sys.stdin.isatty()
     if as_json and not is_script:
         raise click.UsageError("--json is for scripts")
