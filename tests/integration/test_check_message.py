@@ -74,6 +74,14 @@ def test_a_broken_signature_is_explained() -> None:
     assert "- 2 (PB-MAIL-005)" in text
 
 
+def test_an_original_that_was_not_compared_is_told() -> None:
+    """Where no signature is broken, nobody takes the silence for "nothing was changed"."""
+    result = run("good.eml", "--original", "sent.eml")
+
+    assert result.exit_code == 0, result.output
+    assert "nothing was compared" in result.output
+
+
 def test_standard_input_and_quiet() -> None:
     """A mail may come by a pipe; --quiet has a line for each thing to put right."""
     octets = mail(f'<p>{WORDS} {{{{name}}}}</p><a href="http://localhost/">x</a>')

@@ -73,6 +73,12 @@ def test_an_entry_with_an_unknown_key_is_refused() -> None:
         entry_of({"id": "x", "remedy": "none"})
 
 
+def test_what_reached_no_server_has_no_cause_that_needs_a_reply() -> None:
+    """A refused connection is not taken for a refusal by policy, not even as a second guess."""
+    (refused,) = read(b"Error: connect ECONNREFUSED 127.0.0.1:587")
+    assert [cause.entry.id for cause in explain(refused).causes] == ["connection-refused"]
+
+
 def test_a_phrase_is_found_over_a_short_gap_only() -> None:
     """A star stands for sixty characters at most, so that far words are not taken together."""
     phrase = Phrase.of("exceeds * maximum size")

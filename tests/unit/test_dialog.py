@@ -45,6 +45,13 @@ def test_a_session_is_told_line_by_line() -> None:
     assert "goodbye" in told[13]
 
 
+def test_a_message_in_pieces_is_taken_with_the_last_one() -> None:
+    """Nobody is told that the server is responsible before it has the whole message."""
+    told = notes("> BDAT 50", "250 chunk received", "> BDAT 14 LAST", "250 2.0.0 queued")
+    assert "the last one" in told[1]
+    assert told[3] == "It is taken."
+
+
 @pytest.mark.parametrize(
     ("reply", "words"),
     [

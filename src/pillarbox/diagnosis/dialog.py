@@ -151,6 +151,7 @@ _TAKEN: Final = (
     "The message is taken. From here on the server is responsible for it, and the client may "
     "forget it."
 )
+_PIECE: Final = "The piece is there; the message is taken only with the last one."
 
 
 def explain_reply(text: str) -> str:
@@ -177,6 +178,7 @@ class DialogReader:
         self._taken = taken
         self._verb = ""  # of the last command
         self._is_content = False
+        self._is_piece = False  # whether the last command was a BDAT that others follow
         self._is_greeting = True
         self._has_named = False  # whether the reply to EHLO has begun: its first line is a name
 
@@ -193,6 +195,7 @@ class DialogReader:
             return _ANSWER
         self._verb = verb
         self._has_named = False
+        self._is_piece = verb == "BDAT" and words[-1].upper() != "LAST"
         if verb == "AUTH":
             mechanism = words[1].upper() if len(words) > 1 else ""
             return _AUTH.get(mechanism.removesuffix("-PLUS"), "The client logs in.")
@@ -222,7 +225,7 @@ class DialogReader:
         if code == "354":
             self._is_content = True
         if code == "250" and (was_content or self._verb in {"DATA", "BDAT"}):
-            return self._taken
+            return _PIECE if self._is_piece else self._taken
         if found["more"] == "-":
             return ""
         return explain_reply(text)

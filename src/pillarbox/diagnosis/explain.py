@@ -33,6 +33,7 @@ _MAX_VAGUE_WEIGHT: Final = 20  # words that leave the cause open do not tell mor
 _PRECISE: Final = 12  # letters; a shorter phrase is a hint
 _NEGLIGIBLE: Final = 0.6  # of the best cause's points
 _TEMPORARY: Final = 4
+_UNREACHED: Final = frozenset({Stage.RESOLVE, Stage.CONNECT, Stage.TLS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +84,24 @@ def explain(observation: Observation) -> Diagnosis:
         is_new = all(cause.entry.kind != other.entry.kind for other in shown)
         if not shown:
             shown.append(cause)
-        elif is_new and cause.points > found[0].points * _NEGLIGIBLE:
+        elif (
+            is_new
+            and cause.points > found[0].points * _NEGLIGIBLE
+            and not _is_too_late(cause, shown[0], observation)
+        ):
             # What is second is less sure than what is first, however clear its signs.
             most = max(shown[0].certainty - 1, Certainty.POSSIBLE)
             shown.append(replace(cause, certainty=Certainty(min(cause.certainty, most))))
     return Diagnosis(observation=observation, causes=tuple(shown[:_MAX_CAUSES]))
+
+
+def _is_too_late(cause: Cause, first: Cause, observation: Observation) -> bool:
+    """Whether a cause needs a reply, where no server was reached that could have given one."""
+    return (
+        observation.code is None
+        and first.entry.stage in {Stage.RESOLVE, Stage.CONNECT}
+        and cause.entry.stage not in _UNREACHED
+    )
 
 
 def _best(entry: Entry, observation: Observation, flat: str) -> Cause | None:

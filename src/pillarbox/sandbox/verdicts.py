@@ -73,8 +73,8 @@ async def _spf_to_come(client: Client, found: Verification, resolver: Resolver) 
         method="spf",
         result=_NOT_YET,
         subject=domain,
-        reason="The mail came from this machine. Receivers will ask about the address of the "
-        "server that sends it on: the record has to allow that one.",
+        reason="The mail has not been on the internet yet. Receivers will ask about the address "
+        "of the server that sends it on: the record has to allow that one.",
         evidence=(f"{domain} TXT {shown}",),
     )
 

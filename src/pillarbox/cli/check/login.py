@@ -79,8 +79,9 @@ def login(
     """Log in to HOST by each mechanism that it offers, and say why that fails.
 
     The password is never taken from the command line, and shown only inside of TLS that
-    verifies. A wrong one is tried once for each mechanism: mind servers that lock accounts.
-    Exits with 1 if the login fails, with 75 if that could not be tested.
+    verifies, or to this machine itself. A wrong one is tried once for each mechanism: mind
+    servers that lock accounts. Exits with 1 if the login fails, with 75 if that could not be
+    tested.
 
     \b
       pillarbox check login smtp.example.org -u ann@example.org --password-file secret

@@ -139,6 +139,8 @@ def message(
         context.out.json(message_object(report, with_dns=asked.is_verbose))
     else:
         print_message(context.out, report, level=asked.level)
+        if wanted.original is not None and not (report.damages or asked.is_silent):
+            context.out.say("--original: nothing was compared, as no signature is broken")
     end_early(context.out, was_stopped=was_stopped)
     if report.assessment.worst >= Level.WARNING:
         raise click.exceptions.Exit(FAILED)
