@@ -182,7 +182,8 @@ def test_starttls_and_implicit_tls_show_a_certificate_that_can_be_trusted() -> N
         page = await running.all()
         assert all(each.tls.startswith("TLSv1.3 TLS_") for each in page.summaries)
         assert page.total == 2
-        assert (await running.sandbox.info()).has_tls
+        info = await running.sandbox.info()
+        assert (info.has_tls, info.starttls) == (True, "offered")
 
     with_sandbox(test, smtps=("127.0.0.1:0",))
 

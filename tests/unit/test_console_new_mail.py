@@ -45,11 +45,14 @@ def test_snippets_hold_the_address() -> None:
     info = cast(
         "Any",
         SimpleNamespace(
-            addresses=Addresses(smtp=("0.0.0.0:2525",)), auth="any", needs_login=False, has_tls=True
+            addresses=Addresses(smtp=("0.0.0.0:2525",)),
+            auth="any",
+            needs_login=False,
+            starttls="off",
         ),
     )
     found = connection_of(request, info)
-    assert (found.host, found.port) == ("mail.test", 2525)
+    assert (found.host, found.port, found.tls) == ("mail.test", 2525, "none")
     for snippet in found.snippets:
         assert "2525" in snippet.text
         assert "mail.test" in snippet.text or snippet.key == "compose"

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from pillarbox.config.settings import SandboxSettings, Settings
+from pillarbox.config.settings import SandboxAuth, SandboxSettings, Settings
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import ConnectionClosed, MessageAccepted
 from pillarbox.node.sandbox_sockets import PortTaken, bind_sandbox, shown
 from pillarbox.node.sandbox_web import web_settings
 from pillarbox.sandbox.changes import Change, ChangeKind, Changes
+from pillarbox.sandbox.logins import read_logins
 from pillarbox.sandbox.recording import Book
 from pillarbox.sandbox.tagging import clean_tag, read_tag_rules
 from pillarbox.sandbox.transcript import MOST_LINES, decode, encode, transcribe
@@ -148,6 +149,13 @@ def test_users_are_read_and_checked() -> None:
     for wrong in ("ann", ":x", "ann:", "ann:$2b$x", "ann:{SHA}x", "ann:$argon2id$x"):
         with pytest.raises(PermanentError):
             read_users([wrong], "test")
+
+
+def test_a_login_that_nobody_is_offered_cannot_be_needed() -> None:
+    """With `none` and require_auth every mail would be refused, which is told at the start."""
+    with pytest.raises(PermanentError, match=r"sandbox\.require_auth"):
+        read_logins(SandboxSettings(auth=SandboxAuth.NONE, require_auth=True))
+    assert read_logins(SandboxSettings(auth=SandboxAuth.REFUSE, require_auth=True)) == {}
 
 
 @given(st.text(max_size=300))

@@ -42,7 +42,8 @@ class Info(Struct, frozen=True, kw_only=True):
     uptime: float  # seconds
     auth: str  # "any", "chosen", "refuse" or "none"
     needs_login: bool  # mail without one is refused
-    has_tls: bool
+    has_tls: bool  # by STARTTLS, or on a port of its own
+    starttls: str  # "off", "offered" or "required"
     max_message_size: int  # octets
     can_release: bool  # whether a relay is configured: without one, nothing can leave
     memory: int = 0  # octets that the process uses

@@ -15,6 +15,7 @@ from pillarbox.access.authenticator import Authenticator
 from pillarbox.access.examiner import Examiner
 from pillarbox.access.pool import Pool
 from pillarbox.config.settings.sandbox import SandboxAuth, SandboxSettings
+from pillarbox.errors import PermanentError
 from pillarbox.policy.autopsy import Cause
 from pillarbox.sandbox.projects import Projects
 from pillarbox.sandbox.users import is_hash, is_right, read_users, read_users_file
@@ -42,8 +43,13 @@ def read_logins(settings: SandboxSettings) -> dict[str, str]:
     """Return the passwords, or hashes of them, of chosen users.
 
     Raises:
-        PermanentError: A list of users cannot be used.
+        PermanentError: A list of users cannot be used, or nobody could log in who has to.
     """
+    if settings.needs_login and settings.logins is SandboxAuth.NONE:
+        raise PermanentError(
+            "sandbox.require_auth refuses all mail where no login is offered (sandbox.auth: none); "
+            "leave one of them out, or write `refuse` to see logins fail"
+        )
     users = read_users(settings.users, "sandbox.users")
     if settings.users_file is not None:
         users |= read_users_file(settings.users_file, "users_file")

@@ -202,9 +202,11 @@ class Releaser:
         mailboxes = tuple(parse_mailbox(each.strip()) for each in recipients)
         forbidden = [str(each) for each in mailboxes if not self.allows(each)]
         if forbidden:
+            blocked = ", except those in sandbox_release.blocked" if self._blocked.patterns else ""
             raise PermanentError(
                 f"{', '.join(forbidden)} may not get released mail: the configuration allows "
-                f"{', '.join(self.patterns)} (sandbox_release.recipients). Nothing was sent."
+                f"{', '.join(self.patterns)} (sandbox_release.recipients){blocked}. "
+                "Nothing was sent."
             )
         return tuple(dict.fromkeys(mailboxes))
 

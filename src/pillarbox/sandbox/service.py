@@ -307,6 +307,7 @@ class Sandbox:
             auth=self.settings.logins.value,
             needs_login=self.settings.needs_login,
             has_tls=self.settings.offers_starttls or bool(self.addresses.smtps),
+            starttls=_starttls(self.settings),
             max_message_size=self.settings.max_message_size,
             can_release=self.releaser is not None,
             memory=_resident(),
@@ -470,6 +471,12 @@ async def _parsed(octets: bytes) -> Mail:
     if len(octets) < _PARSED_ASIDE:
         return read_mail(octets)
     return await asyncio.to_thread(read_mail, octets)
+
+
+def _starttls(settings: SandboxSettings) -> str:
+    if settings.require_tls:
+        return "required"
+    return "offered" if settings.offers_starttls else "off"
 
 
 def _resident() -> int:

@@ -27,6 +27,11 @@ _CREDENTIALS: Final = {
     "refuse": "any is refused, on purpose",
     "none": "none: it offers no login",
 }
+_TLS: Final = {
+    "off": "none",
+    "offered": "none, or STARTTLS",
+    "required": "STARTTLS; without it mail is refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Connection:
 
     host: str
     port: int
-    has_tls: bool
+    tls: str
     credentials: str
     snippets: tuple[Snippet, ...]
 
@@ -70,7 +75,7 @@ def connection_of(request: Request, info: Info) -> Connection:
     credentials = _CREDENTIALS.get(info.auth, info.auth)
     if info.auth in {"any", "chosen"}:
         credentials += "; mail without a login is refused" if info.needs_login else ", or none"
-    return Connection(host, number, info.has_tls, credentials, snippets)
+    return Connection(host, number, _TLS[info.starttls], credentials, snippets)
 
 
 def _filled(text: str, host: str, port: int) -> str:
