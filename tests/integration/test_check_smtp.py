@@ -25,6 +25,7 @@ from pillarbox.checkup.remark import Status
 from pillarbox.checkup.rules.smtp import judge_server
 from pillarbox.cli.main import cli
 from pillarbox.dns.zone import ZoneResolver
+from pillarbox.lab.clock import run_virtual
 
 BRISK = Patience(connect=2.0, greeting=0.3, reply=0.5, tls=2.0, total=8.0)
 
@@ -206,8 +207,9 @@ def test_the_first_cause_is_named(script: Callable[[Talk], Awaitable[None]], exp
     assert found.remarks[0].evidence
 
 
-def test_a_port_with_tls_from_the_start_is_told_apart() -> None:
-    """A server that is silent because it waits for a handshake is one for implicit TLS."""
+@pytest.mark.parametrize("handshake_timeout", [60.0, 3.0])
+def test_a_port_with_tls_from_the_start_is_told_apart(handshake_timeout: float) -> None:
+    """A server that waits for a handshake, or has waited enough, is one for implicit TLS."""
 
     async def run() -> ServerReport:
         async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -221,14 +223,18 @@ def test_a_port_with_tls_from_the_start_is_told_apart() -> None:
                 writer.close()
 
         server = await asyncio.start_server(
-            on_connection, "127.0.0.1", 0, ssl=certificates.context()
+            on_connection,
+            "127.0.0.1",
+            0,
+            ssl=certificates.context(),
+            ssl_handshake_timeout=handshake_timeout,
         )
         target = Target(HOST, "127.0.0.1", server.sockets[0].getsockname()[1])
-        seen = await probe(target, await chosen({}))
+        seen = await probe(target, await chosen({"patience": Patience()}))
         server.close()
         return report(seen)
 
-    found = asyncio.run(run())
+    found = run_virtual(run())
     assert codes(found) == ["031"]
     assert found.facts.probes[0].mode is Mode.IMPLICIT
     assert "TLS from the start" in found.use

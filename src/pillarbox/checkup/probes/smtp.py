@@ -40,6 +40,7 @@ _READY: Final = 220
 _DONE: Final = 250
 _ATTEMPTS: Final = 4
 _FAREWELL: Final = 1.0  # seconds
+_LONG_SILENCE: Final = 2.0  # seconds
 _PLAIN_SIGNS: Final = ("wrong version number", "packet length too long", "http request")
 
 
@@ -164,7 +165,7 @@ class _Attempt:
         if failed is None or failed.failure is None:
             return None
         is_first_mode = self.mode is expected
-        if failed.stage is Stage.GREETING and failed.failure is Failure.TIMED_OUT:
+        if failed.stage is Stage.GREETING and _was_silent(failed):
             is_other = is_first_mode and self.mode is Mode.PLAIN
             return self._again(mode=Mode.IMPLICIT) if is_other else None
         if failed.stage is not Stage.TLS:
@@ -285,6 +286,13 @@ class _Attempt:
             with suppress(TimeoutError, OSError, EOFError, StageFailed):
                 async with asyncio.timeout(_FAREWELL):
                     await self._wire.ask("QUIT")
+
+
+def _was_silent(failed: Step) -> bool:
+    """Whether a server said nothing for long, as one does that waits for a TLS handshake."""
+    if failed.failure is Failure.CLOSED:  # when it had waited enough; who refuses closes at once
+        return failed.seconds >= _LONG_SILENCE
+    return failed.failure is Failure.TIMED_OUT
 
 
 def _expect(reply: Reply, *codes: int) -> None:
