@@ -11,6 +11,7 @@ from pathlib import Path
 from pillarbox.config.loader import load
 from pillarbox.events.types import Event
 from pillarbox.node.node import Node
+from pillarbox.node.steering import make_control
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def running_node(configuration: Path, events: list[Event]) -> Iterator[Node]:
     async def serve() -> None:
         stop.append(asyncio.Event())
         loops.append(asyncio.get_running_loop())
-        node = Node(settings, log=lambda event, _: events.append(event))
+        node = Node(settings, log=lambda event, _: events.append(event), control=make_control)
         await node.start()
         started.append(node)
         is_up.set()

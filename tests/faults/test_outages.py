@@ -24,6 +24,7 @@ from pillarbox.lab.clock import run_virtual
 from pillarbox.lab.servers import LabServer
 from pillarbox.lab.world import Lab
 from pillarbox.node.node import Node
+from pillarbox.node.steering import make_control
 
 HOUR = 3_600.0
 DAY = 24 * HOUR
@@ -69,6 +70,7 @@ def in_lab(
                 clock=lab.clock,
                 resolver=lab.resolver,
                 dialer=lab.dialer,
+                control=make_control,
             )
             await node.start()
             ((address, port),) = node.receiver.addresses["in"]

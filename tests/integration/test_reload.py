@@ -15,7 +15,7 @@ from pillarbox.config.loader import load
 from pillarbox.errors import PermanentError
 from pillarbox.events.types import ConfigurationReloaded, Event
 from pillarbox.node.node import Node
-from pillarbox.node.steering import Steering
+from pillarbox.node.steering import Steering, make_control
 
 BASE: Final = """
 [node]
@@ -50,6 +50,7 @@ class Steered:
             load(self.path, {}).settings,
             reload=lambda: load(self.path, {}).settings,
             log=None if log else lambda event, _: self.events.append(event),
+            control=make_control,
         )
         await self.node.start()
         return self.node

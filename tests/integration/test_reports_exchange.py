@@ -34,6 +34,7 @@ from pillarbox.keyring.ring import make_key_store
 from pillarbox.mailauth.dkim.algorithm import Algorithm
 from pillarbox.mailauth.dkim.private_key import make_private_key
 from pillarbox.node.node import Node
+from pillarbox.node.steering import make_control
 from pillarbox.policy.key_life import KeyState
 from pillarbox.reports.days import DAY
 
@@ -169,6 +170,7 @@ async def exchange(folder: Path, more: str) -> AsyncIterator[tuple[Party, Party]
                 log=lambda event, _, log=log: log(event),  # type: ignore[misc]
                 clock=one.clock,
                 resolver=resolver,
+                control=make_control,
             )
             await one.node.start()
         yield parties

@@ -1,4 +1,4 @@
-"""One pillarbox node: a store, delivery, listeners, and a control socket.
+"""One pillarbox node: a store, delivery, listeners, and a control socket where it is given one.
 
 Guarantees: services start from the store up and stop from the listeners down, so that no message is
 accepted that cannot be stored, and none is delivered whose result cannot be recorded.
@@ -19,10 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pillarbox import __version__
 from pillarbox.clock import Clock, SystemClock
 from pillarbox.config.settings import Settings
-from pillarbox.control.bans import BanOperations
-from pillarbox.control.credentials import CredentialOperations
-from pillarbox.control.operations import Operations
-from pillarbox.control.protocol import StatusRow
 from pillarbox.control.server import ControlServer
 from pillarbox.deliver.deliverer import Deliverer
 from pillarbox.deliver.forwarding import EnvelopeOf
@@ -63,7 +59,6 @@ from pillarbox.node.limiting import Limiting
 from pillarbox.node.policy_pages import bind_https
 from pillarbox.node.reports import Reporting
 from pillarbox.node.sandbox_sockets import catches
-from pillarbox.node.steering import Steering
 from pillarbox.node.upkeep import Upkeep
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
@@ -105,6 +100,7 @@ class Node:
         resolver: Resolver | None = None,
         dialer: Dialer | None = None,
         bound: Bound | None = None,
+        control: Callable[[Node], ControlServer] | None = None,
     ) -> None:
         """Prepare a node; ``start`` starts it.
 
@@ -116,6 +112,7 @@ class Node:
             resolver: Who answers for DNS; as the configuration says if None.
             dialer: Who opens connections; the machine's network if None.
             bound: The sockets; None: they are bound at the start.
+            control: Makes what operators steer the node through (``node.steering``); None: nothing.
 
         Raises:
             PermanentError: Something in the configuration cannot be used.
@@ -134,6 +131,8 @@ class Node:
         self._hearers: Mapping[type[Event], Callable[[Any], None]] = {}
         self._dialer = dialer or SocketDialer()
         self._bound = bound
+        self._make_control = control
+        self._control: ControlServer | None = None
         self._stop_reason: asyncio.Future[str] | None = None
         self.envelope_of: EnvelopeOf = Job.envelope
         self._upkeep: Upkeep | None = None
@@ -209,9 +208,10 @@ class Node:
         await self.access.remember(self.receiver.failures, self.store.notes, settings.node.name)
         self.certificates = await self._start_certificates()
         undo.push_async_callback(self.certificates.stop)
-        self._control = self._make_control()
-        await self._control.start()
-        undo.push_async_callback(self._control.stop)
+        if self._make_control is not None:
+            self._control = self._make_control(self)
+            await self._control.start()
+            undo.push_async_callback(self._control.stop)
         if settings.delivery.paused:
             self.deliverer.pause()
         await self.deliverer.start()
@@ -250,7 +250,8 @@ class Node:
         await self.reporting.stop()
         self.judging.close()
         self._executor.shutdown(wait=False)
-        await self._control.stop()
+        if self._control is not None:
+            await self._control.stop()
         self.tell(NodeStopped(at=self.clock.now(), is_clean=True))
         await self.limiting.stop()
         await self.access.stop()
@@ -444,26 +445,6 @@ class Node:
             catching=catching,
         )
 
-    def _make_control(self) -> ControlServer:
-        settings = self.settings
-        operations = Operations(
-            self.store,
-            now=self.clock.now,
-            record=self._record,
-            status=StatusRow(is_running=True, node=settings.node.name, version=__version__),
-            routes=lambda: self.settings.route,
-            live=Steering(self),
-            credentials=CredentialOperations(
-                self.access.directory,
-                self.access.issuer,
-                access=lambda: self.receiver.access,
-                failures=lambda: self.receiver.failures,
-            ),
-            bans=BanOperations(self.limiting),
-        )
-        path = settings.control.socket or settings.node.directory / "control"
-        return ControlServer(path, operations, partial(self.on_defect, "control socket"))
-
     # --- events and defects -------------------------------------------------------
 
     def tell(self, event: Event) -> None:
@@ -478,10 +459,6 @@ class Node:
     def log(self, event: Event) -> None:
         """Log an event that belongs to no message's history, such as those of caught mail."""
         self._log(event, None)
-
-    async def _record(self, events: Any) -> None:
-        for event in events:
-            self.tell(event)
 
     def _write(self, event: Event, encoded: bytes | None) -> None:
         if self.writer is not None:

@@ -17,7 +17,7 @@ from pillarbox.config.settings import NodeSettings
 from pillarbox.errors import PermanentError, PillarboxError, TemporaryError
 from pillarbox.node.bound import Bound, bind_node
 from pillarbox.node.node import Node
-from pillarbox.node.steering import Steering
+from pillarbox.node.steering import Steering, make_control
 
 __all__ = ["become", "run_node", "run_until_signal"]
 
@@ -52,7 +52,9 @@ def run_node(
 async def _run(
     loaded: Loaded, reload: Callable[[], Loaded], notify: Callable[[str], None], bound: Bound
 ) -> None:
-    node = Node(loaded.settings, reload=lambda: reload().settings, bound=bound)
+    node = Node(
+        loaded.settings, reload=lambda: reload().settings, bound=bound, control=make_control
+    )
     await node.start()
     notify("READY=1")
     reason = await run_until_signal(node, notify)

@@ -25,12 +25,12 @@ from pillarbox.node.adapters import make_log, make_network_resolver
 from pillarbox.node.authenticity import Authenticity
 from pillarbox.node.certificates import CertificateChange
 from pillarbox.node.judging import Judging
+from pillarbox.node.node import Node
 from pillarbox.node.reports import Reporting
 from pillarbox.policy.notify import addressees
 from pillarbox.policy.recipients import LocalDomains
 
 if TYPE_CHECKING:
-    from pillarbox.node.node import Node
     from pillarbox.node.sandbox_reloading import SandboxChange
 
 __all__ = ["reload_settings"]

@@ -1,29 +1,66 @@
-"""What an operator can do to a running node, beyond its store (``control.operations.Live``)."""
+"""What an operator can do to a node: its control socket, and ``Steering`` behind it.
+
+A node is given ``make_control``, so that it knows nothing of who steers it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from pillarbox import __version__
 from pillarbox.config.endpoints import Endpoint
+from pillarbox.control.bans import BanOperations
+from pillarbox.control.credentials import CredentialOperations
+from pillarbox.control.operations import Operations
 from pillarbox.control.protocol import StatusRow
+from pillarbox.control.server import ControlServer
 from pillarbox.deliver.deliverer import DeliveryStatus
 from pillarbox.errors import PillarboxError
-from pillarbox.events.types import ConfigurationReloaded, MessageAccepted, RecipientDelivered
+from pillarbox.events.types import (
+    ConfigurationReloaded,
+    Event,
+    MessageAccepted,
+    RecipientDelivered,
+)
 from pillarbox.node.adapters import kind_of_store
+from pillarbox.node.node import Node
 from pillarbox.node.reloading import reload_settings
 from pillarbox.store.port import Change, Changed
 
-if TYPE_CHECKING:
-    from pillarbox.node.node import Node
+__all__ = ["Steering", "make_control"]
 
-__all__ = ["Steering"]
+
+def make_control(node: Node) -> ControlServer:
+    """Make the server of a node's control socket; it is not started yet."""
+    settings = node.settings
+
+    async def record(events: Iterable[Event]) -> None:
+        for event in events:
+            node.tell(event)
+
+    operations = Operations(
+        node.store,
+        now=node.clock.now,
+        record=record,
+        status=StatusRow(is_running=True, node=settings.node.name, version=__version__),
+        routes=lambda: node.settings.route,
+        live=Steering(node),
+        credentials=CredentialOperations(
+            node.access.directory,
+            node.access.issuer,
+            access=lambda: node.receiver.access,
+            failures=lambda: node.receiver.failures,
+        ),
+        bans=BanOperations(node.limiting),
+    )
+    path = settings.control.socket or settings.node.directory / "control"
+    return ControlServer(path, operations, partial(node.on_defect, "control socket"))
 
 
 class Steering:
-    """Steers one node."""
+    """Steers one node, beyond its store (``control.operations.Live``)."""
 
     def __init__(self, node: Node) -> None:
         """Steer ``node``, which has been started by the time anybody asks."""

@@ -33,6 +33,7 @@ from pillarbox.lab.world import Lab
 from pillarbox.node.node import Node
 from pillarbox.node.process import run_until_signal
 from pillarbox.node.sandbox import SandboxNode
+from pillarbox.node.steering import make_control
 from pillarbox.policy.queue import FINAL_STATES
 from pillarbox.store.ids import parse_id
 from pillarbox.store.port import Store
@@ -173,7 +174,7 @@ async def _demo(out: Out, loaded: Loaded, *, once: bool) -> None:
 async def _deliver(out: Out, loaded: Loaded, catching: str, *, once: bool) -> None:
     server = LabServer("mx.lab.test", tls=self_signed_context("mx.lab.test"))
     async with Lab(zone=_ZONE, servers=[server]) as lab:
-        node = Node(loaded.settings, resolver=lab.resolver, dialer=lab.dialer)
+        node = Node(loaded.settings, resolver=lab.resolver, dialer=lab.dialer, control=make_control)
         await node.start()
         try:
             host, port = node.receiver.addresses["submission"][0]
