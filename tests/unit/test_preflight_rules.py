@@ -413,7 +413,7 @@ def test_answers_of_links_are_told_apart() -> None:
     ("score", "number"), [(1.0, "802"), (10.0, "803"), (15.0, "804"), (-3.0, "802")]
 )
 def test_a_filter_is_believed_by_its_own_threshold(score: float, number: str) -> None:
-    """Half of a filter's threshold is near to spam, all of it is spam."""
+    """Half of a filter's threshold is close to spam, all of it is spam."""
     verdict = SpamVerdict(filter="rspamd", score=score, threshold=15.0)
     found = assess_octets(mail(), Facts(spam=(verdict,)))
 

@@ -27,22 +27,22 @@ _MISSING: Final = {
     "spf": (
         1,
         "There is no SPF record",
-        "Gmail, Yahoo and Microsoft ask for SPF or DKIM of everyone, for both of bulk senders.",
+        "Gmail, Yahoo and Microsoft require SPF or DKIM from everyone, and both from bulk senders.",
         "pillarbox check domain DOMAIN shows the record to publish.",
         10,
     ),
     "dkim": (
         2,
-        "The mail has no DKIM signature",
-        "It cannot pass DMARC once it is forwarded, and bulk senders must sign.",
-        "Let the server that sends it sign: pillarbox dkim new DOMAIN",
+        "The message has no DKIM signature",
+        "Without one it fails DMARC once it is forwarded; bulk senders must sign.",
+        "Have the sending server sign it: pillarbox dkim new DOMAIN",
         10,
     ),
     "dmarc": (
         3,
         "There is no DMARC record",
-        "Anybody can write in its name; bulk senders need one.",
-        "Begin with: _dmarc.DOMAIN TXT “v=DMARC1; p=none; rua=mailto:…”",
+        "Anybody can send mail in the domain's name; bulk senders need a record.",
+        "Start with: _dmarc.DOMAIN TXT “v=DMARC1; p=none; rua=mailto:…”",
         5,
     ),
 }
@@ -50,39 +50,40 @@ _FAILED: Final = {
     "spf": (
         4,
         "SPF does not pass",
-        "The domain's owner does not name this client as one that may send for it.",
-        "Let the record allow this client: pillarbox check domain DOMAIN shows what it allows.",
+        "The domain's SPF record does not list this client as one that may send for it.",
+        "Add this client to the record; pillarbox check domain DOMAIN shows what it allows now.",
         15,
     ),
     "dkim": (
         5,
         "A DKIM signature does not pass",
-        "Receivers take the mail as unsigned, or as changed on its way.",
-        "Sign last, behind everything that changes mail; publish the key that signs.",
+        "Receivers treat the message as unsigned, or as altered in transit.",
+        "Sign last, after everything that changes the message, and publish the signing key.",
         20,
     ),
     "dmarc": (
         6,
         "DMARC does not pass",
-        "The author's domain decides what becomes of it: quarantine or refusal.",
+        "The author's domain decides what happens to the message: quarantine or rejection.",
         (
-            "Let SPF or DKIM pass for the author's own domain: signing with it is the surer way. If"
-            " nobody of yours has sent it, it is forged, and the policy does what it is for."
+            "Make SPF or DKIM pass for the author's own domain; signing with that domain is more "
+            "reliable. If nobody on your side sent the message, it is forged, and the policy is "
+            "doing its job."
         ),
         20,
     ),
     "arc": (
         7,
         "The ARC chain does not pass",
-        "Receivers do not believe what forwarders say that they saw.",
-        "Forwarders must seal what they send on as it is.",
+        "Receivers do not trust what the forwarders say they verified.",
+        "Each forwarder must seal the message exactly as it sends it on.",
         0,
     ),
     "iprev": (
         8,
-        "The client has no name that leads back to it",
+        "The client's IP address has no host name that leads back to it",
         "Gmail and others refuse mail from such addresses.",
-        "Give the address a PTR record, and the name an A or AAAA record back to it.",
+        "Give the address a PTR record, and that name an A or AAAA record with the address.",
         10,
     ),
 }
@@ -119,7 +120,7 @@ def _method(one: MethodFact, *, is_counted: bool) -> Iterator[Judged]:
         else:
             yield _said(Level.OK, 10, what, one.reason, "", one)
     elif one.result in _SHAKY:
-        yield _said(Level.NOTE, 11, f"{name} could not be told{subject}", one.reason, "", one)
+        yield _said(Level.NOTE, 11, f"{name} could not be determined{subject}", one.reason, "", one)
     elif one.result == "none" and one.subject and is_internal(one.subject):
         return  # there is another finding for an author's domain that does not exist
     elif one.result == "none" and one.method in _MISSING:
@@ -167,21 +168,21 @@ def _links(letter: Letter) -> Iterator[Judged]:
         Level.ERROR,
         330,
         "is dead",
-        "The server says that there is nothing.",
+        "The server says there is nothing there.",
         "Correct it.",
         10,
     )
     yield from _answered(
-        silent, Level.WARNING, 331, "did not answer", "It may be down, or its name be wrong.",
-        "Look at it once more.", 3,
+        silent, Level.WARNING, 331, "did not answer",
+        "The server may be down, or its name may be wrong.", "Check the link again.", 3,
     )  # fmt: skip
     yield from _answered(
-        unclear, Level.NOTE, 332, "was refused to us",
-        "Many servers turn programs away and let people in: this tells nothing.", "", 0,
+        unclear, Level.NOTE, 332, "refuses our request",
+        "Many servers turn programs away but let people in, so this proves nothing.", "", 0,
     )  # fmt: skip
     yield from _answered(
-        [one for one in answers if one.is_refused], Level.NOTE, 333, "was not asked for",
-        "Only public addresses are, and only by http and https.", "", 0,
+        [one for one in answers if one.is_refused], Level.NOTE, 333, "was not requested",
+        "Only public addresses are requested, and only over http and https.", "", 0,
     )  # fmt: skip
     yield from _answered(
         [one for one in answers if _leads_away(one)], Level.NOTE, 334,
@@ -235,7 +236,7 @@ def _filters(letter: Letter) -> Iterator[Judged]:
                 801,
                 f"{verdict.filter} could not be asked",
                 verdict.problem,
-                "Look whether it runs, and at its address in the settings.",
+                "Check that it is running, and its address in the settings.",
             )
         else:
             yield _verdict(verdict)
@@ -256,10 +257,10 @@ def _verdict(verdict: SpamVerdict) -> Judged:
         Aspect.SPAM,
         Level.ERROR if is_spam else Level.WARNING,
         804 if is_spam else 803,
-        f"{said}: {'spam' if is_spam else 'near to spam'}",
-        "Receivers with this filter put it aside or refuse it.",
-        "Look at the rules with the highest points; what has to do with DNS or addresses says "
-        "nothing for mail that comes from this machine.",
+        f"{said}: {'spam' if is_spam else 'close to spam'}",
+        "Receivers that use this filter put the message into spam or reject it.",
+        "Look at the rules with the most points. Rules about DNS or IP addresses mean nothing for "
+        "mail that comes from this machine.",
         tenths=min(round(share * 20), 40),
         evidence=evidence,
     )

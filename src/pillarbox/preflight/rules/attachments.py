@@ -102,9 +102,10 @@ def _refused(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.ERROR,
             701,
-            f"{_names(found)} is a program, or may hold one",
-            "Gmail, Outlook and others refuse the mail (552 5.7.0), in an archive too.",
-            "Put it on a server, and send a link.",
+            f"{_names(found)} is a program, or may contain one",
+            "Gmail, Outlook and others reject the message (552 5.7.0), even if the file is in an "
+            "archive.",
+            "Put the file on a server, and send a link.",
             found,
             tenths=20,
         )
@@ -125,9 +126,9 @@ def _disguised(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.ERROR,
             702,
-            f"The name of {_names(found)} disguises what the file is",
-            "A second extension, or characters that turn the name around, are what malware uses.",
-            "Give the file a plain name with one extension.",
+            f"The name of {_names(found)} disguises its type",
+            "Malware uses a second extension, or characters that reverse the name.",
+            "Give the file a plain name with a single extension.",
             found,
             tenths=15,
         )
@@ -140,8 +141,8 @@ def _distrusted(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             703,
             f"{_names(macros)} is a document with macros",
-            "Many companies put such mail aside, and Office does not run the macros.",
-            "Save it without macros (docx, xlsx, pptx), or as PDF.",
+            "Many companies quarantine such messages, and Office blocks the macros.",
+            "Save it without macros (docx, xlsx, pptx), or as a PDF.",
             macros,
             tenths=5,
         )
@@ -151,7 +152,7 @@ def _distrusted(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             704,
             f"{_names(pages)} is a page or image that can run scripts",
-            "Phishing uses such files: many filters hold them back.",
+            "Phishing uses such files, so many filters hold them back.",
             "Send a PDF, or a link.",
             pages,
             tenths=5,
@@ -165,8 +166,8 @@ def _locked(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             705,
             f"{_names(found)} is an archive with a password",
-            "No filter can look into it, so Gmail and many companies refuse it.",
-            "Put the file on a server that asks for a login, and send a link.",
+            "No filter can look inside, so Gmail and many companies reject it.",
+            "Put the file on a server that requires a login, and send a link.",
             found,
             tenths=7,
         )
@@ -185,7 +186,7 @@ def _nameless(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             706,
             f"{len(found)} attachment{'s have' if len(found) > 1 else ' has'} no file name",
-            "Readers get “noname” or “ATT00001”, and cannot open it.",
+            "Readers see “noname” or “ATT00001”, and may be unable to open it.",
             'Content-Disposition: attachment; filename="invoice.pdf"',
             tenths=3,
             evidence=tuple(f"part {one.number}: {one.media_type}" for one in found[:5]),

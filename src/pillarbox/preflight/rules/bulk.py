@@ -31,8 +31,8 @@ _WORDS: Final = re.compile(
 _TARGET: Final = re.compile(rb"<([^<>]*)>")
 _ONE_CLICK: Final = re.compile(rb"List-Unsubscribe=One-Click", re.IGNORECASE)
 _WHY: Final = (
-    "Gmail and Yahoo ask for it of everyone who sends to many since 2024, Microsoft since 2025; "
-    "readers without it press “spam”."
+    "Gmail and Yahoo have required it of bulk senders since 2024, Microsoft since 2025; readers "
+    "who find no way to unsubscribe report spam."
 )
 _FIX: Final = (
     "List-Unsubscribe: <https://your-domain/unsubscribe?id=…>\n"
@@ -63,7 +63,7 @@ def _unsubscribe(letter: Letter) -> Iterator[Judged]:
     if not value:
         if reason and b"list-id" not in letter.header:
             yield _one(
-                Level.WARNING, 140, "It looks like mail to many, and has no List-Unsubscribe", _WHY, _FIX,
+                Level.WARNING, 140, "It looks like bulk mail, but has no List-Unsubscribe", _WHY, _FIX,
                 tenths=10, evidence=(reason,),
             )  # fmt: skip
         return
@@ -72,7 +72,8 @@ def _unsubscribe(letter: Letter) -> Iterator[Judged]:
     if not targets:
         yield _one(
             Level.WARNING, 141, "List-Unsubscribe is malformed",
-            "Mail programs show no button for it.", "Put each address into angle brackets: <https://…>",
+            "Mail programs show no button for it.", "Put each address in angle brackets: "
+            "<https://…>",
             tenths=7, evidence=shown,
         )  # fmt: skip
         return
@@ -88,7 +89,7 @@ def _one_click(letter: Letter, targets: list[bytes], shown: tuple[str, ...]) -> 
         )
     elif post is not None and not is_https:
         yield _one(
-            Level.WARNING, 143, "One-click unsubscribing needs an https address, and there is none",
+            Level.WARNING, 143, "One-click unsubscribe needs an https address, and there is none",
             "Mail programs then do not offer it.", _FIX, tenths=5, evidence=shown,
         )  # fmt: skip
     elif post is not None:

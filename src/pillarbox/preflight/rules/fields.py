@@ -36,7 +36,7 @@ def _from(letter: Letter) -> Iterator[Judged]:
             Level.ERROR,
             101,
             "There is no From field",
-            "Every message needs one (RFC 5322 §3.6); Gmail and others refuse mail without it.",
+            "Every message needs one (RFC 5322 §3.6); Gmail and others reject messages without it.",
             "Set From: to the author's address.",
             tenths=30,
         )
@@ -47,7 +47,7 @@ def _from(letter: Letter) -> Iterator[Judged]:
             Level.ERROR,
             102,
             "The From field cannot be read",
-            "Receivers cannot tell whose mail it is, DMARC cannot pass, and many refuse it.",
+            "Receivers cannot tell who wrote the message, DMARC cannot pass, and many reject it.",
             'Write it as: From: "Name" <name@your-domain>',
             tenths=20,
             evidence=(
@@ -61,7 +61,8 @@ def _from(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             103,
             f"From names {len(found.addresses)} authors, and there is no Sender",
-            "Sender is required then (RFC 5322 §3.6.2), and many receivers refuse several authors.",
+            "Sender is then required (RFC 5322 §3.6.2), and many receivers reject more than one "
+            "author.",
             "Name one author in From.",
             tenths=10,
             evidence=(f"From: {letter.field(b'from')}"[:_SHOWN],),
@@ -78,8 +79,8 @@ def _author(letter: Letter, address: str) -> Iterator[Judged]:
             Level.WARNING,
             104,
             f"The author's domain {domain} does not exist on the internet",
-            "Nobody can answer, and receivers refuse authors whose domain has no mail server.",
-            "Use an address of a domain of your own.",
+            "Nobody can reply, and receivers reject authors whose domain has no mail server.",
+            "Use an address in a domain of your own.",
             tenths=5,
             evidence=(shown,),
         )
@@ -87,9 +88,10 @@ def _author(letter: Letter, address: str) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             105,
-            "The author's address asks readers not to answer",
-            "Readers have questions, and mail programs trust senders more whom people answer.",
-            "Name a mailbox that somebody reads, in From or in Reply-To.",
+            "The author's address asks readers not to reply",
+            "Readers have questions, and mail providers trust senders more when people reply to "
+            "them.",
+            "Put a mailbox that somebody reads in From or in Reply-To.",
             evidence=(shown,),
         )
     if not name:
@@ -97,7 +99,7 @@ def _author(letter: Letter, address: str) -> Iterator[Judged]:
             Level.NOTE,
             106,
             "The author has no display name",
-            "Readers see the bare address in their list.",
+            "Readers see only the bare address in their list.",
             f'Write From: "Your name" <{address}>',
             evidence=(shown,),
         )
@@ -105,9 +107,9 @@ def _author(letter: Letter, address: str) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             107,
-            "The author's display name shows another address than the author's",
-            "That is what impostors do; filters count it heavily.",
-            "Take the address out of the display name.",
+            "The author's display name contains a different address than the author's own",
+            "Impostors do this, so filters weigh it heavily.",
+            "Remove the address from the display name.",
             tenths=10,
             evidence=(shown,),
         )
@@ -123,7 +125,7 @@ def _answers(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             108,
             "The Reply-To field cannot be read",
-            "An answer goes to nobody, or to whom the reader's program guesses.",
+            "A reply goes to nobody, or to whomever the reader's program guesses.",
             "Write it as: Reply-To: name@your-domain",
             tenths=3,
             evidence=(f"Reply-To: {letter.field(b'reply-to')}"[:_SHOWN],),
@@ -136,9 +138,10 @@ def _answers(letter: Letter) -> Iterator[Judged]:
             yield _one(
                 Level.NOTE,
                 109,
-                f"Answers go to another domain ({one}) than the author's ({other})",
-                "Usual for help desks and lists, and for impostors: some filters count it.",
-                "If it is not meant so, leave Reply-To out.",
+                f"Replies go to a different domain ({one}) than the author's ({other})",
+                "This is common for help desks and mailing lists, but also for impostors, so some "
+                "filters count it.",
+                "If this is not intended, leave Reply-To out.",
                 evidence=(f"Reply-To: {letter.field(b'reply-to')}"[:_SHOWN],),
             )
 
@@ -150,8 +153,9 @@ def _recipients(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             110,
             "No recipient is named: neither To nor Cc",
-            "Readers see “undisclosed recipients”, and filters take it for a mass mailing.",
-            "Name the recipient in To, and send each one a message of its own.",
+            "Readers see “undisclosed recipients”, and filters take the message for a mass "
+            "mailing.",
+            "Put the recipient in To, and send each one a separate message.",
             tenths=3,
         )
     if header.get(b"bcc"):
@@ -159,8 +163,8 @@ def _recipients(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             111,
             "The Bcc field is in the message itself",
-            "Whoever receives it can read who else was sent a copy.",
-            "Name hidden recipients in the envelope only (RCPT TO), and leave Bcc out.",
+            "Every recipient can read who else was sent a copy.",
+            "Put hidden recipients in the envelope only (RCPT TO), and leave Bcc out.",
             tenths=5,
             evidence=(f"Bcc: {letter.field(b'bcc')}"[:_SHOWN],),
         )
@@ -173,9 +177,9 @@ def _twice(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.ERROR,
             112,
-            f"Fields that may stand once stand several times: {names}",
-            "RFC 5322 §3.6 allows one of each; Gmail refuses such mail with 550 5.7.1.",
-            "Set each field once: a library that sets it beside your program is the usual cause.",
+            f"Fields that may appear only once appear several times: {names}",
+            "RFC 5322 §3.6 allows one of each; Gmail rejects such messages with 550 5.7.1.",
+            "Set each field once. The usual cause is that a library and your program both set it.",
             tenths=15,
             evidence=tuple(
                 f"{name.title()}: {value.decode('utf-8', 'replace')}"[:_SHOWN]
@@ -192,8 +196,9 @@ def _message_id(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             113,
             "There is no Message-ID",
-            "Answers cannot be threaded, copies not recognized, and filters count it.",
-            "Let your mail library make one: <unique@your-domain>. Many relays add it, not all.",
+            "Replies cannot be threaded, duplicates cannot be recognized, and filters count it.",
+            "Let your mail library create one: <unique@your-domain>. Many relays add it, but not "
+            "all.",
             tenths=5,
         )
         return
@@ -204,7 +209,7 @@ def _message_id(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             114,
             "The Message-ID is malformed",
-            "RFC 5322 §3.6.4 asks for <left@right>; Gmail refuses some malformed ones.",
+            "RFC 5322 §3.6.4 requires <left@right>; Gmail rejects some malformed ones.",
             "Write it as <unique@your-domain>, with both angle brackets.",
             tenths=5,
             evidence=shown,
@@ -213,9 +218,9 @@ def _message_id(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             115,
-            f"The Message-ID was made on a machine that is called {domain}",
-            "It tells strangers the name of a machine inside, and may be made twice.",
-            "Let it end in a domain of your own.",
+            f"The Message-ID was made on a machine named {domain}",
+            "It reveals the name of an internal machine, and may not be unique.",
+            "Make it end in a domain of your own.",
             evidence=shown,
         )
 
@@ -227,9 +232,10 @@ def _octets(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             116,
-            "The header has characters that are not ASCII and not encoded",
-            "Only servers with SMTPUTF8 may be handed such mail (RFC 6531); others show rubbish.",
-            "Encode them as RFC 2047 says (=?UTF-8?…?=): mail libraries do when given text.",
+            "The header has non-ASCII characters that are not encoded",
+            "Only servers with SMTPUTF8 accept such a message (RFC 6531); elsewhere it is "
+            "rejected or garbled.",
+            "Encode them as in RFC 2047 (=?UTF-8?…?=); mail libraries do so when given text.",
             tenths=3,
             evidence=(line.decode("utf-8", "replace")[:_SHOWN],),
         )
@@ -239,8 +245,8 @@ def _octets(letter: Letter) -> Iterator[Judged]:
             Level.ERROR,
             117,
             f"A line of the header is {len(longest):,} octets long",
-            "More than 998 are not allowed (RFC 5322 §2.1.1): servers cut or refuse it.",
-            "Fold the field: a line end before a blank.",
+            "At most 998 are allowed (RFC 5322 §2.1.1): servers cut or reject it.",
+            "Fold the field: break the line before a space.",
             tenths=10,
             evidence=(longest[:_SHOWN].decode("utf-8", "replace"),),
         )
@@ -253,7 +259,7 @@ def _mime(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             118,
             "There is a Content-Type, but no MIME-Version",
-            "Strict readers then show the raw text (RFC 2045 §4), and filters count it.",
+            "Strict mail programs then show the raw text (RFC 2045 §4), and filters count it.",
             "Add MIME-Version: 1.0",
             tenths=3,
         )
@@ -261,8 +267,8 @@ def _mime(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             119,
-            "The header tells which PHP script sent it",
-            "It shows strangers a file of yours to look for.",
+            "The header reveals which PHP script sent the message",
+            "It tells attackers about a file on your server.",
             "Set mail.add_x_header = Off in php.ini.",
             evidence=(f"X-PHP-Originating-Script: {script}"[:_SHOWN],),
         )
@@ -274,8 +280,8 @@ def _example(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             120,
-            "The author's domain is one of those for examples",
-            "Fine in a test; receivers refuse it.",
+            "The author's domain is reserved for examples",
+            "Fine in a test; receivers reject it.",
             "Use your own domain before it goes out.",
             evidence=(author,),
         )

@@ -33,9 +33,10 @@ def _alternatives(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             401,
-            f"{_count(without)} without an alternative text",
-            "Outlook shows no images until asked; readers then see nothing, and blind ones never do.",
-            'alt="what it shows", or alt="" for mere decoration.',
+            f"{_count(without)} without alternative text",
+            "Outlook shows no images until asked, so readers see nothing there; blind readers "
+            "never do.",
+            'Add alt="what it shows", or alt="" for mere decoration.',
             without,
             tenths=3,
         )
@@ -49,9 +50,9 @@ def _alternatives(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             402,
-            f"{plural(len(in_links), 'link')} of nothing but images without words",
-            "Without images, and for blind readers, there is nothing to follow.",
-            "Let the image's alt say where the link leads.",
+            f"{plural(len(in_links), 'link')} made only of images without alternative text",
+            "For blind readers, and where images are off, there is nothing to follow.",
+            "Say in the image's alt where the link leads.",
             in_links,
             tenths=2,
         )
@@ -68,8 +69,8 @@ def _sizes(letter: Letter) -> Iterator[Judged]:
             Level.NOTE,
             403,
             f"{_count(without)} without a width",
-            "Outlook for Windows heeds the attribute alone, and shows the image at its full size; "
-            "others lay the mail out anew when it has come.",
+            "Outlook for Windows honors only the attribute, and otherwise shows the image at full "
+            "size; in other programs the layout jumps when the image has loaded.",
             'Set width="…" (in pixels, without “px”).',
             without,
         )
@@ -89,9 +90,10 @@ def _missing_parts(letter: Letter) -> Iterator[Judged]:
             Aspect.RENDERING,
             Level.ERROR,
             404,
-            f"{plural(len(found), 'image')} of a part that is not there",
+            f"{plural(len(found), 'image')} whose attached part is missing",
             "Readers see a broken image.",
-            "Attach it as a part of multipart/related with that Content-ID, in angle brackets.",
+            "Attach the image as a part of multipart/related, with that Content-ID in angle "
+            "brackets.",
             tenths=10,
             evidence=tuple(one.shown for one in found[:_MOST]),
             lines=tuple(one.line for one in found),
@@ -109,10 +111,11 @@ def _only_images(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             405,
-            f"The mail is images, with {plural(words, 'word')} beside" if words
-            else "The mail is nothing but images",
-            "Where images are off it is blank, and filters count it as spammers hide text so.",
-            "Write what matters as text.",
+            f"The message is images, with only {plural(words, 'word')}" if words
+            else "The message is nothing but images",
+            "Where images are off it is blank; filters count it because spammers hide text this "
+            "way.",
+            "Write what matters as text, not in images.",
             pictures,
             tenths=10,
         )  # fmt: skip
@@ -124,10 +127,10 @@ def _tracking(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             406,
-            f"{plural(len(tiny), 'image')} of one pixel, as are used to count readers",
-            "Apple Mail and Gmail fetch all images themselves, so the count tells little; "
-            "in Europe it needs the reader's consent.",
-            "Leave it out unless it is needed.",
+            f"{plural(len(tiny), 'image')} of one pixel, as used to track readers",
+            "Apple Mail and Gmail fetch all images themselves, so the count says little; in "
+            "Europe, tracking needs the reader's consent.",
+            "Leave the tracking pixel out unless you need it.",
             tiny,
         )
 

@@ -65,11 +65,11 @@ def _internal(letter: Letter) -> Iterator[Judged]:
         Level.WARNING if is_rehearsal else Level.ERROR,
         301,
         "points to a host that readers cannot reach",
-        "The name or address exists on your machine or network only.",
-        "As it should be while you try it here; where it sends to others, its base address has to "
-        "be the public one."
+        "The name or address exists only on your machine or network.",
+        "This is fine while you test here. In production, set the program's base URL to its "
+        "public address."
         if is_rehearsal
-        else "Set the base address of your program to its public one.",
+        else "Set your program's base URL to its public address.",
         tenths=5 if is_rehearsal else 15,
     )
 
@@ -90,8 +90,8 @@ def _relative(letter: Letter) -> Iterator[Judged]:
         Level.ERROR,
         302,
         "has no scheme such as https",
-        "In a mail there is no page that it could be relative to: it leads nowhere.",
-        "Write the whole address, beginning with https://",
+        "A message has no page that the link could be relative to, so it leads nowhere.",
+        "Write the whole URL, beginning with https://",
         tenths=10,
     )
 
@@ -113,7 +113,7 @@ def _unreadable(letter: Letter) -> Iterator[Judged]:
         303,
         "is no address",
         "Nothing happens when a reader follows it.",
-        "Look how the address is put together.",
+        "Check how your program builds the URL.",
         tenths=7,
     )
 
@@ -128,9 +128,9 @@ def _empty(letter: Letter) -> Iterator[Judged]:
         found,
         Level.WARNING,
         304,
-        "leads nowhere (its address is empty or “#”)",
+        "leads nowhere (its URL is empty or “#”)",
         "A reader clicks, and nothing happens.",
-        "Give it an address, or make it plain text.",
+        "Give it a URL, or make it plain text.",
         tenths=3,
     )
 
@@ -141,10 +141,10 @@ def _disguised(letter: Letter) -> Iterator[Judged]:
         found,
         Level.WARNING,
         305,
-        "shows another address than it leads to",
-        "That is what phishing does; filters and mail programs warn of it.",
-        "Show words in place of an address, or lead to what is shown "
-        "(click tracking: on a name below your own domain).",
+        "shows a different address than it leads to",
+        "Phishing does this; filters and mail programs warn about it.",
+        "Show words instead of an address, or link to the address shown. For click tracking, use "
+        "a host name under your own domain.",
         tenths=5,
     )
 
@@ -164,9 +164,9 @@ def _shortened(letter: Letter) -> Iterator[Judged]:
         found,
         Level.WARNING,
         306,
-        "is a shortened address",
-        "Spammers hide behind them: some are on block lists as a whole.",
-        "Lead to the address itself.",
+        "is a shortened URL",
+        "Spammers hide behind URL shorteners, so whole services are on block lists.",
+        "Link to the final URL.",
         tenths=5,
     )
 
@@ -182,8 +182,8 @@ def _numeric(letter: Letter) -> Iterator[Judged]:
         Level.WARNING,
         307,
         "names a host by its IP address",
-        "Honest senders have names; filters count it.",
-        "Give the host a name.",
+        "Legitimate senders use host names, so filters count it.",
+        "Give the host a name, and use it in the link.",
         tenths=5,
     )
 
@@ -195,8 +195,8 @@ def _with_user(letter: Letter) -> Iterator[Judged]:
         Level.WARNING,
         308,
         "has a user name before its host",
-        "“https://bank.example@evil.example” leads to evil.example: filters know the trick.",
-        "Leave out what stands before the @.",
+        "“https://bank.example@evil.example” leads to evil.example, and filters know the trick.",
+        "Remove everything before the @, and the @ itself.",
         tenths=5,
     )
 
@@ -208,17 +208,17 @@ def _not_public(letter: Letter) -> Iterator[Judged]:
         [one for one in of_web if is_development(one.host, author)],
         Level.WARNING,
         309,
-        "looks like one of a machine for development",
-        "Readers should be led to the public one.",
-        "Set the base address of your program for each environment.",
+        "looks like a link to a development machine",
+        "Readers should get links to the public site.",
+        "Set your program's base URL for each environment.",
         tenths=3,
     )
     yield from _say(
         [one for one in of_web if is_example(one.host)],
         Level.NOTE,
         310,
-        "leads to a domain for examples",
-        "Fine in a test; for readers there is nothing.",
+        "leads to a domain reserved for examples",
+        "Fine in a test; readers find nothing there.",
         "Use your own domain before it goes out.",
     )
 
@@ -230,7 +230,7 @@ def _clear(letter: Letter) -> Iterator[Judged]:
         Level.NOTE,
         311,
         "is http, not https",
-        "Browsers warn of it, and anybody on the way can read and change what is shown.",
+        "Browsers warn about it, and anybody on the path can read and change the page.",
         "Use https.",
     )
 
@@ -249,14 +249,14 @@ def _strange(letter: Letter) -> Iterator[Judged]:
         Level.NOTE,
         312,
         "has a scheme that many mail programs do not follow",
-        "Webmail removes what is not http, https, mailto or tel.",
-        "Lead to an https page that opens the program.",
+        "Webmail removes links that are not http, https, mailto or tel.",
+        "Link to an https page that opens the program.",
     )
     yield from _say(
         [one for one in _of_web(letter) if _CONFUSABLE.search(one.host)],
         Level.NOTE,
         313,
-        "names a host with letters that are not ASCII (xn--)",
+        "names a host with non-ASCII letters (xn--)",
         "Some letters look alike; mail programs may show the encoded name.",
         "Fine if the domain is yours.",
     )
@@ -270,8 +270,8 @@ def _many(letter: Letter) -> Iterator[Judged]:
             Level.NOTE,
             314,
             f"There are {len(links)} different links",
-            "Filters grow wary of mail that is mostly links.",
-            "Lead to what matters.",
+            "Filters distrust messages that are mostly links.",
+            "Link only to what matters.",
         )
 
 

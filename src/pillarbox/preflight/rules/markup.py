@@ -114,8 +114,9 @@ def _clients(letter: Letter) -> Iterator[Judged]:
             411,
             f"Half of the clients or more lack {len(plainer)} of the "
             f"{plural(len(found.features), 'feature')} that the HTML uses",
-            "There the mail is plainer; the table of clients says where (caniemail.com).",
-            "Look whether the mail can be read without them: most are decoration.",
+            "In those clients the message looks plainer; the table of clients shows which ones "
+            "(caniemail.com).",
+            "Check that the message can be read without them; most are decoration.",
             evidence=tuple(f"{use.title}: {_who(use)}" for use in plainer[:_MOST]),
         )
     elif not losses:
@@ -128,8 +129,8 @@ def _loss(use: FeatureUse) -> Judged:
         Level.WARNING,
         412,
         f"Not supported by {_who(use)}: {use.title}",
-        f"There its content or place is lost. {note}".strip(),
-        f"Make it work without, and see {use.url}",
+        f"In those clients its content or position is lost. {note}".strip(),
+        f"Make the message work without it; see {use.url}",
         evidence=(f"used {use.count} time{'s' * (use.count > 1)}",),
         lines=use.lines,
         tenths=2,
@@ -162,19 +163,21 @@ def _document(letter: Letter) -> Iterator[Judged]:
     if not page.has_doctype:
         missing.append("<!DOCTYPE html>: without it, clients use the rules of the 1990s")
     if html is None or not html.get("lang"):
-        missing.append('<html lang="en">: screen readers choose the voice by it')
+        missing.append('<html lang="en">: screen readers use it to choose the voice')
     title = page.first("title")
     if title is None or not title.text:
         missing.append("<title>: shown where the mail is opened in a browser, and read aloud")
     names = {(meta.get("name") or "").lower() for meta in page.named("meta")}
     if "viewport" not in names and page.first("table") is not None:
-        missing.append('<meta name="viewport" content="width=device-width">: phones scale by it')
+        missing.append(
+            '<meta name="viewport" content="width=device-width">: phones use it to scale the page'
+        )
     if missing:
         yield _one(
             Level.NOTE,
             413,
             f"The head of the HTML lacks {len(missing)} thing{'s' * (len(missing) > 1)}",
-            "Readers who use other programs than yours need them.",
+            "Readers who use other mail programs than you do need them.",
             "Add them; each is one line.",
             evidence=tuple(missing),
         )
@@ -188,9 +191,9 @@ def _tables(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             414,
-            f"{len(without)} tables of the layout do not say that they are no data",
-            "Screen readers then read rows and columns aloud.",
-            'Add role="presentation" to tables that are there for the layout.',
+            f"{len(without)} layout tables do not say that they are not data tables",
+            "Screen readers then announce rows and columns.",
+            'Add role="presentation" to tables used for layout.',
             lines=tuple(one.line for one in without[:_MOST]),
         )
 
@@ -205,9 +208,9 @@ def _contrast(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             415,
-            f"Text is hard to tell from its background (contrast {found[0][1]:.1f} to 1)",
-            "Many readers cannot read it; hidden text is also what filters look for.",
-            "Take colors with a contrast of 4.5 to 1 or more.",
+            f"Text is hard to read on its background (contrast {found[0][1]:.1f} to 1)",
+            "Many people cannot read it, and filters look for hidden text.",
+            "Choose colors with a contrast of 4.5 to 1 or more.",
             evidence=tuple(
                 f"HTML line {one.line}: {one.shown} {_colors(one)}" for one, _ in found[:_MOST]
             ),
@@ -250,9 +253,9 @@ def _preview(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             416,
-            "The preview in the list of mail will say nothing of the mail",
+            "The preview in the message list will say nothing about the message",
             "Mail programs show the first words beside the subject.",
-            "Begin with a hidden line that sums the mail up (a “preheader”).",
+            "Begin with a hidden line that sums up the message (a “preheader”).",
             evidence=(f"preview: {shown}",),
         )
 
@@ -262,8 +265,8 @@ def _cut(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             417,
-            "The HTML is too large or too deeply nested to be looked at as a whole",
-            "Mail programs give up as well; what is said here holds for its beginning.",
+            "The HTML is too large or too deeply nested to be checked as a whole",
+            "Mail programs give up, too; the findings here cover its beginning.",
             "Make it smaller.",
             tenths=5,
         )
@@ -279,8 +282,8 @@ def _dark(letter: Letter) -> Iterator[Judged]:
             Level.NOTE,
             418,
             "There are rules for dark mode, but no color-scheme is declared",
-            "Apple Mail may turn the colors around itself.",
-            '<meta name="color-scheme" content="light dark">',
+            "Apple Mail may invert the colors on its own.",
+            'Add <meta name="color-scheme" content="light dark"> to the head.',
         )
 
 

@@ -38,9 +38,10 @@ def _plain_text(letter: Letter) -> Iterator[Judged]:
             yield _one(
                 Level.WARNING,
                 210,
-                "The mail is empty",
-                "There is no text, no HTML and nothing attached.",
-                "Look whether the template was rendered, and the body handed to the library.",
+                "The message is empty",
+                "There is no text, no HTML and no attachment.",
+                "Check that the template was rendered, and that the body was passed to the "
+                "library.",
                 tenths=20,
             )
         return
@@ -49,7 +50,8 @@ def _plain_text(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             211,
             "There is no plain-text part",
-            "Watches, and programs that show no HTML, make something up; spam filters count it.",
+            "Watches, and programs that show no HTML, make up a text of their own; spam filters "
+            "count it.",
             "Send multipart/alternative: text/plain first, then text/html.",
             tenths=5,
         )
@@ -58,7 +60,8 @@ def _plain_text(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             212,
             "The plain-text part is empty",
-            "Who reads plain text sees nothing, and filters count it more than if it were not there.",
+            "Anyone who reads plain text sees nothing, and filters weigh it more than a missing "
+            "part.",
             "Give it the same words as the HTML.",
             tenths=7,
         )
@@ -74,8 +77,8 @@ def _other_text(letter: Letter) -> Iterator[Judged]:
                 Level.WARNING,
                 213,
                 "The plain-text part holds HTML",
-                "Who reads plain text sees the tags.",
-                "Give it the words alone.",
+                "Anyone who reads plain text sees the tags.",
+                "Put only the words there, without tags.",
                 tenths=5,
                 evidence=(letter.text.strip()[:80],),
             )
@@ -89,8 +92,8 @@ def _other_text(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             214,
             f"The plain text has only {share:.0%} of the words of the HTML",
-            "Readers of the two see different mails, and filters take that for a disguise.",
-            "Make both of the same words; “view this in a browser” is no text.",
+            "Readers of the two see different messages, and filters take that for a disguise.",
+            "Use the same words in both; “view this in a browser” is not enough.",
             tenths=3,
             evidence=(f"text: {' '.join(letter.text.split())[:80]}",),
         )
@@ -112,8 +115,9 @@ def _order(letter: Letter) -> Iterator[Judged]:
             yield _one(
                 Level.WARNING,
                 215,
-                "The HTML stands before the plain text",
-                "The last alternative is the preferred one (RFC 2046 §5.1.4): many show the plain text.",
+                "The HTML comes before the plain text",
+                "The last alternative is the preferred one (RFC 2046 §5.1.4), so many programs "
+                "show the plain text.",
                 "Put text/plain first and text/html last.",
                 tenths=3,
             )
@@ -128,7 +132,8 @@ def _charset(letter: Letter) -> Iterator[Judged]:
                 Level.WARNING,
                 216,
                 f"The {node.media_type} part does not say its character set",
-                "It is US-ASCII then (RFC 2046 §4.1.2), and has other characters: readers guess.",
+                "It then counts as US-ASCII (RFC 2046 §4.1.2), but has other characters, so mail "
+                "programs guess.",
                 f"Content-Type: {node.media_type}; charset=utf-8",
                 tenths=5,
                 evidence=(f"part {node.number}",),
@@ -138,7 +143,8 @@ def _charset(letter: Letter) -> Iterator[Judged]:
                 Level.WARNING,
                 217,
                 f"The {node.media_type} part has 8-bit characters, but does not say so",
-                "It counts as 7bit (RFC 2045 §6.1); servers may cut the eighth bit off or refuse it.",
+                "It then counts as 7bit (RFC 2045 §6.1); servers may strip the eighth bit or "
+                "reject it.",
                 "Content-Transfer-Encoding: quoted-printable (or base64)",
                 tenths=3,
                 evidence=(f"part {node.number}",),
@@ -152,8 +158,8 @@ def _garbled(letter: Letter) -> Iterator[Judged]:
                 Level.WARNING,
                 218,
                 "Characters are garbled",
-                "Text in UTF-8 was read as another character set on its way into the mail.",
-                "Look where text is read or decoded: all of it should be UTF-8 throughout.",
+                "Text in UTF-8 was read as another character set on its way into the message.",
+                "Check where your program reads or decodes text; use UTF-8 throughout.",
                 tenths=5,
                 evidence=(f"{place}: {excerpt(text, *found.span())}",),
             )
@@ -170,8 +176,8 @@ def _long_lines(letter: Letter) -> Iterator[Judged]:
                 Level.WARNING,
                 219,
                 f"A line of part {node.number} ({node.media_type}) has {longest:,} octets",
-                "More than 998 are not allowed (RFC 5321 §4.5.3.1.6): servers break such lines, "
-                "and with them the DKIM signature.",
+                "At most 998 are allowed (RFC 5321 §4.5.3.1.6): servers break longer lines, and "
+                "with them the DKIM signature.",
                 "Encode the part as quoted-printable or base64.",
                 tenths=5,
             )
@@ -184,9 +190,9 @@ def _structure(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             225,
-            "The structure of the mail is malformed",
-            "Readers guess, each in its own way; filters distrust it.",
-            "Let a mail library put the parts together.",
+            "The structure of the message is malformed",
+            "Each mail program guesses in its own way, and filters distrust it.",
+            "Let a mail library assemble the parts.",
             tenths=5,
             evidence=defects[:5],
         )

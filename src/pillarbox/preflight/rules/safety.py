@@ -48,8 +48,8 @@ def _scripts(letter: Letter) -> Iterator[Judged]:
         Level.ERROR,
         501,
         "The HTML has a script",
-        "No mail program runs it, and many filters refuse the mail for it.",
-        "Take <script> out.",
+        "No mail program runs it, and many filters reject the message because of it.",
+        "Remove <script>.",
         tenths=15,
     )
     handlers = [
@@ -61,16 +61,16 @@ def _scripts(letter: Letter) -> Iterator[Judged]:
         502,
         "The HTML has event handlers (on…=)",
         "No mail program runs them, and filters count them.",
-        "Take the attributes out.",
+        "Remove these attributes.",
         tenths=5,
     )
     yield from _say(
         [one for one in _elements(letter) if _has_script_url(one)],
         Level.ERROR,
         503,
-        "An address runs a script (javascript:, or a page in data:)",
-        "Mail programs remove it, and filters refuse the mail for it.",
-        "Lead to an https address.",
+        "A URL runs a script (javascript:, or a page in data:)",
+        "Mail programs remove it, and filters reject the message because of it.",
+        "Link to an https URL.",
         tenths=15,
     )
 
@@ -92,8 +92,8 @@ def _embedded(letter: Letter) -> Iterator[Judged]:
         Level.ERROR,
         504,
         "The HTML embeds another page or program",
-        "Nearly all mail programs remove it, and filters count it heavily.",
-        "Show an image that leads to the page.",
+        "Nearly all mail programs remove it, and filters weigh it heavily.",
+        "Show an image that links to the page.",
         tenths=10,
     )
 
@@ -105,8 +105,8 @@ def _forms(letter: Letter) -> Iterator[Judged]:
         Level.WARNING,
         505,
         "The HTML has a form",
-        "Outlook does not show it, Gmail warns before it is sent, and phishing uses forms.",
-        "Lead to a page with the form.",
+        "Outlook does not show it, Gmail warns before it is submitted, and phishing uses forms.",
+        "Link to a page with the form.",
         tenths=5,
     )
     passwords = [
@@ -116,9 +116,9 @@ def _forms(letter: Letter) -> Iterator[Judged]:
         passwords,
         Level.ERROR,
         506,
-        "The mail asks for a password",
-        "That is what phishing does; filters refuse it.",
-        "Ask for it on your own page only.",
+        "The message asks for a password",
+        "Phishing does this, so filters reject it.",
+        "Ask for passwords only on your own site.",
         tenths=20,
     )
 
@@ -131,18 +131,18 @@ def _elsewhere(letter: Letter) -> Iterator[Judged]:
         refreshes,
         Level.WARNING,
         507,
-        "The HTML sends the reader to another page by itself (meta refresh)",
+        "The HTML redirects the reader to another page (meta refresh)",
         "No mail program does it, and filters count it.",
-        "Take it out.",
+        "Remove it.",
         tenths=7,
     )
     yield from _say(
         _named(letter, "base"),
         Level.NOTE,
         508,
-        "The HTML relies on <base> for its addresses",
-        "Gmail and Outlook ignore it; what is relative leads nowhere there.",
-        "Write whole addresses.",
+        "The HTML relies on <base> for its URLs",
+        "Gmail and Outlook ignore it, so relative links lead nowhere there.",
+        "Write whole URLs.",
     )
     sheets = [
         one
@@ -154,9 +154,9 @@ def _elsewhere(letter: Letter) -> Iterator[Judged]:
         sheets,
         Level.WARNING,
         509,
-        "The HTML takes its style from another address",
-        "Gmail, Outlook and Yahoo do not load it: the mail is shown without style.",
-        "Put the rules into <style> and style attributes.",
+        "The HTML loads its style sheet from a URL",
+        "Gmail, Outlook and Yahoo do not load it, so the message is shown unstyled.",
+        "Put the rules in <style> and style attributes.",
         tenths=5,
     )
 

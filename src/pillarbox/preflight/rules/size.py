@@ -30,9 +30,9 @@ def _html(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             601,
             f"The HTML has {shown}: Gmail cuts it off after 102 KB",
-            "Readers see “[Message clipped]”; what stands at the end, such as the way to "
-            "unsubscribe, is gone.",
-            "Take out repeated styles, comments and hidden rows.",
+            "Readers see “[Message clipped]”, and what comes at the end, such as the unsubscribe "
+            "link, is hidden.",
+            "Remove repeated styles, comments and hidden rows.",
             tenths=10,
         )
     elif size > _NEAR:
@@ -41,7 +41,7 @@ def _html(letter: Letter) -> Iterator[Judged]:
             Level.NOTE,
             602,
             f"The HTML has {shown}: Gmail cuts it off after 102 KB",
-            "Click tracking makes addresses, and so the HTML, longer.",
+            "Click tracking makes URLs, and so the HTML, longer.",
             "Leave some room.",
         )
     else:
@@ -55,8 +55,9 @@ def _whole(letter: Letter) -> Iterator[Judged]:
             Aspect.SIZE,
             Level.ERROR,
             604,
-            f"The mail has {size / _MB:.1f} MB as it is sent",
-            "Gmail and others refuse more than 25 MB (552 5.3.4); base64 adds a third to files.",
+            f"The message is {size / _MB:.1f} MB in transit",
+            "Gmail and others reject more than 25 MB (552 5.3.4); base64 makes files a third "
+            "larger.",
             "Put the files on a server, and send links.",
             tenths=20,
         )
@@ -65,8 +66,8 @@ def _whole(letter: Letter) -> Iterator[Judged]:
             Aspect.SIZE,
             Level.WARNING,
             605,
-            f"The mail has {size / _MB:.1f} MB as it is sent",
-            "Many companies refuse more than 10 MB.",
+            f"The message is {size / _MB:.1f} MB in transit",
+            "Many companies reject more than 10 MB.",
             "Put large files on a server, and send links.",
             tenths=5,
         )

@@ -32,7 +32,7 @@ def _missing(letter: Letter) -> Iterator[Judged]:
             201,
             "The subject is empty" if is_there else "There is no subject",
             "Readers see “(no subject)” in their list, and filters count it.",
-            "Say in a few words what the mail is about.",
+            "Say in a few words what the message is about.",
             tenths=5,
         )
 
@@ -58,7 +58,7 @@ def _form(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             203,
             "The subject is all in capitals",
-            "It reads as shouting, and SpamAssassin counts it (SUBJ_ALL_CAPS).",
+            "It reads like shouting, and SpamAssassin counts it (SUBJ_ALL_CAPS).",
             "Write it as a sentence.",
             tenths=3,
             evidence=shown,
@@ -68,8 +68,8 @@ def _form(letter: Letter) -> Iterator[Judged]:
             Aspect.CONTENT,
             Level.NOTE,
             204,
-            "The subject shouts: a run of exclamation marks",
-            "Filters count it a little, readers more.",
+            "The subject shouts: several exclamation marks in a row",
+            "Filters count it a little, and readers mind it more.",
             "One mark is enough.",
             evidence=shown,
         )
@@ -82,9 +82,9 @@ def _fake_answer(letter: Letter) -> Iterator[Judged]:
             Aspect.CONTENT,
             Level.WARNING,
             205,
-            "The subject looks like an answer, but nothing says to what",
-            "Feigned answers annoy readers, and filters know the trick.",
-            "Leave the prefix out; a true answer has In-Reply-To and References.",
+            "The subject looks like a reply, but nothing says to which message",
+            "Fake replies annoy readers, and filters know the trick.",
+            "Leave the prefix out; a real reply has In-Reply-To and References.",
             tenths=3,
             evidence=(f"Subject: {letter.mail.subject}"[:_SHOWN],),
         )
@@ -99,7 +99,8 @@ def _date(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             131,
             "There is no Date",
-            "It is required (RFC 5322 §3.6.1); programs then show another time, or 1970.",
+            "It is required (RFC 5322 §3.6.1); without it, programs show a different time, or "
+            "1970.",
             "Let your mail library set it.",
             tenths=5,
         )
@@ -109,7 +110,7 @@ def _date(letter: Letter) -> Iterator[Judged]:
             Level.WARNING,
             132,
             "The Date cannot be read",
-            "Programs then show another time, or 1970, and filters count it.",
+            "Programs then show a different time, or 1970, and filters count it.",
             "Write it as: Sat, 21 Nov 2026 10:00:00 +0000",
             tenths=5,
             evidence=shown,
@@ -128,8 +129,9 @@ def _clock(letter: Letter, date: float, shown: tuple[str, ...]) -> Iterator[Judg
             Level.WARNING,
             133,
             f"The Date is {_span(date - received)} ahead of when it was received",
-            "It stays on top of the reader's list, and filters count it (DATE_IN_FUTURE).",
-            "Set the clock of the sending machine, and mind its time zone.",
+            "The message stays at the top of the reader's list, and filters count it "
+            "(DATE_IN_FUTURE).",
+            "Set the clock of the sending machine, and check its time zone.",
             tenths=5,
             evidence=shown,
         )
@@ -139,8 +141,8 @@ def _clock(letter: Letter, date: float, shown: tuple[str, ...]) -> Iterator[Judg
             Level.WARNING,
             134,
             f"The Date is {_span(received - date)} before it was received",
-            "It is sorted below what was read long ago, and filters count it (DATE_IN_PAST).",
-            "Set Date when the mail is sent, not when it is written or from a fixture.",
+            "The message is sorted below old ones, and filters count it (DATE_IN_PAST).",
+            "Set Date when the message is sent, not when it is written or from a fixture.",
             tenths=3,
             evidence=shown,
         )

@@ -36,10 +36,10 @@ def _time(letter: Letter) -> Iterator[Judged]:
             yield _one(
                 Level.NOTE,
                 150,
-                f"It waited {show_span(hop.delay)} before {hop.server or 'a server'} had it",
-                "The server before it kept it in its queue, or was turned away for a while.",
-                "Look into the queue and the log of the server before: greylisting, a rate limit, or "
-                "a wrong clock.",
+                f"It waited {show_span(hop.delay)} before {hop.server or 'a server'} received it",
+                "The previous server held it in its queue, or was turned away for a while.",
+                "Check the previous server's queue and log for greylisting, a rate limit, or a "
+                "wrong clock.",
                 evidence=_between(hops, hop),
             )
         elif hop.delay is not None and hop.delay < -_SKEWED:
@@ -47,8 +47,8 @@ def _time(letter: Letter) -> Iterator[Judged]:
                 Level.NOTE,
                 151,
                 f"The clocks of two servers differ by {show_span(-hop.delay)} or more",
-                "Delays told here are wrong by as much.",
-                "Let both keep time by NTP.",
+                "The delays shown here are off by as much.",
+                "Synchronize both clocks with NTP.",
                 evidence=_between(hops, hop),
             )
 
@@ -60,9 +60,9 @@ def _clear(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.WARNING,
             152,
-            f"It went over the internet in the clear at {plural(len(clear), 'hop')}",
-            "Anybody on the way could read it; Gmail shows a red open lock.",
-            "Let the sending server use STARTTLS wherever it is offered.",
+            f"It crossed the internet unencrypted at {plural(len(clear), 'hop')}",
+            "Anybody on the path could read it; Gmail shows a red open lock.",
+            "Have the sending server use STARTTLS wherever it is offered.",
             evidence=tuple(_shown(hop) for hop in clear[:5]),
             tenths=3,
         )
@@ -87,11 +87,11 @@ def _list(letter: Letter) -> Iterator[Judged]:
     yield _one(
         Level.NOTE,
         155,
-        f"It came by a mailing list{f': {name}' if name else ''}"[:_SHOWN],
-        "Lists send it from their own server (SPF is about them), and footers or subject tags break "
-        "the author's DKIM signature"
-        + (", so this one wrote itself into From." if rewrites else "."),
-        "DMARC of the author passes only where the list changes nothing, or writes itself into From.",
+        f"It came through a mailing list{f': {name}' if name else ''}"[:_SHOWN],
+        "Lists send mail from their own servers (so SPF is about the list), and footers or "
+        "subject tags break the author's DKIM signature"
+        + (", so this list put itself in From." if rewrites else "."),
+        "The author's DMARC passes only if the list changes nothing, or puts itself in From.",
         evidence=_values(
             letter, (b"list-id", b"list-post", b"sender", b"x-original-from", b"arc-seal")
         ),
@@ -110,9 +110,9 @@ def _forwarded(letter: Letter) -> Iterator[Judged]:
         yield _one(
             Level.NOTE,
             156,
-            "It was forwarded on its way",
+            "It was forwarded on the way",
             "SPF is then about the forwarder: only DKIM still shows who the author is.",
-            "Have all mail signed by DKIM with the author's domain, and forwarders change nothing.",
+            "Sign all mail with DKIM for the author's domain; forwarders must change nothing.",
             evidence=_values(letter, tuple(marks)),
         )
 
