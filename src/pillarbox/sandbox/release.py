@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,15 +26,13 @@ from pillarbox.net.dialer import Dialer
 from pillarbox.net.mail_client import MailClient
 from pillarbox.net.transaction import RecipientOutcome
 from pillarbox.policy.senders import NoSenderPattern, Senders
+from pillarbox.sandbox.caught_mail import CaughtMail
 from pillarbox.sandbox.matching import matching
 from pillarbox.sandbox.released_mail import needs_utf8, prepare_release, was_released
 from pillarbox.smtp.address import Mailbox, ReversePath
 from pillarbox.smtp.envelope import BodyType, Envelope, Recipient
 from pillarbox.smtp.path import parse_mailbox
 from pillarbox.store.port import MessageId, StoreUnavailable
-
-if TYPE_CHECKING:
-    from pillarbox.sandbox.service import Sandbox
 
 __all__ = [
     "RelayRefused",
@@ -89,7 +87,7 @@ class Released(Struct, frozen=True, kw_only=True):
 
 
 def build_releaser(
-    sandbox: Sandbox,
+    sandbox: CaughtMail,
     settings: SandboxReleaseSettings,
     forwards: Mapping[str, SandboxForwardSettings],
     *,
@@ -117,7 +115,7 @@ class Releaser:
 
     def __init__(
         self,
-        sandbox: Sandbox,
+        sandbox: CaughtMail,
         settings: SandboxReleaseSettings,
         forwards: Mapping[str, SandboxForwardSettings],
         *,
@@ -191,7 +189,7 @@ class Releaser:
             RelayUnavailable: It may take it later.
         """
         mailboxes = self._admitted(recipients)
-        summary = await self._sandbox.summary(message)
+        summary = await self._sandbox.inbox.summary(message)
         if summary is None:
             raise PermanentError("There is no such mail any more.")
         return await self._send(summary, mailboxes, rule="")
@@ -215,7 +213,7 @@ class Releaser:
     async def _send(
         self, summary: Summary, mailboxes: tuple[Mailbox, ...], *, rule: str
     ) -> Released:
-        content = await self._sandbox.content(summary.id)
+        content = await self._sandbox.inbox.content(summary.id)
         if content is None:
             raise PermanentError("There is no such mail any more.")
         now = self._sandbox.clock.now()
@@ -298,7 +296,7 @@ class Releaser:
         mailboxes = tuple(filter(self.allows, map(parse_mailbox, named)))[:_MOST_RECIPIENTS]
         if not mailboxes:
             return
-        content = await self._sandbox.content(summary.id)
+        content = await self._sandbox.inbox.content(summary.id)
         if content is None:
             return
         if was_released(content):

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pillarbox.config.endpoints import is_loopback, parse_endpoint
 from pillarbox.config.settings import SandboxSettings, SandboxWebhookSettings
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.net.guarded import AddressRefused, read_target
+from pillarbox.sandbox.caught_mail import CaughtMail
 from pillarbox.sandbox.projects import Project
 from pillarbox.sandbox.webhook_call import Endpoint
 from pillarbox.sandbox.webhook_signature import SecretMalformed, make_secret, read_secret
 from pillarbox.search.query import Query
-
-if TYPE_CHECKING:
-    from pillarbox.sandbox.service import Sandbox
 
 __all__ = ["WebhookEndpoints", "check_webhooks", "is_local"]
 
@@ -28,7 +26,7 @@ _ANY_PORT: Final = range(1, 65_536)
 class WebhookEndpoints:
     """The receivers, with secrets for those that were given none."""
 
-    def __init__(self, sandbox: Sandbox, settings: Mapping[str, SandboxWebhookSettings]) -> None:
+    def __init__(self, sandbox: CaughtMail, settings: Mapping[str, SandboxWebhookSettings]) -> None:
         """Read the configuration.
 
         Raises:
@@ -124,7 +122,7 @@ class WebhookEndpoints:
             return  # it holds until the end of this run
 
 
-def check_webhooks(sandbox: Sandbox, settings: Mapping[str, SandboxWebhookSettings]) -> None:
+def check_webhooks(sandbox: CaughtMail, settings: Mapping[str, SandboxWebhookSettings]) -> None:
     """Look whether the receivers of a configuration can be used.
 
     Raises:

@@ -15,7 +15,7 @@ import random
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from pillarbox.config.settings import SandboxWebhookSettings
 from pillarbox.errors import PermanentError, PillarboxError
 from pillarbox.inbox.values import Summary
+from pillarbox.sandbox.caught_mail import CaughtMail
 from pillarbox.sandbox.matching import matching
 from pillarbox.sandbox.webhook_call import (
     Answer,
@@ -33,9 +34,6 @@ from pillarbox.sandbox.webhook_call import (
 )
 from pillarbox.sandbox.webhook_endpoints import WebhookEndpoints
 from pillarbox.store.port import MessageId
-
-if TYPE_CHECKING:
-    from pillarbox.sandbox.service import Sandbox
 
 __all__ = ["Delivery", "Webhooks"]
 
@@ -79,7 +77,7 @@ class Webhooks:
 
     def __init__(
         self,
-        sandbox: Sandbox,
+        sandbox: CaughtMail,
         settings: Mapping[str, SandboxWebhookSettings],
         *,
         on_defect: Callable[[str, BaseException], None] = lambda _where, _error: None,
