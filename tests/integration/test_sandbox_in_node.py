@@ -116,6 +116,7 @@ def test_a_node_catches_by_one_listener_and_receives_by_another(tmp_path: Path) 
             assert not {each.id for each in kept} & {each.id for each in page.summaries}
             answer = await asyncio.to_thread(listed, node.sandbox.addresses.http[0])
             assert answer["total"] == 2
+            assert (await node.sandbox.info()).starttls == "offered"
         finally:
             await node.stop("the test is over")
 

@@ -15,7 +15,7 @@ from pillarbox.node.sandbox import OnDefect, SandboxParts
 from pillarbox.node.sandbox_reloading import SandboxChange, prepare_change, use_change
 from pillarbox.node.sandbox_sockets import SandboxSockets, bind_sandbox, shown
 from pillarbox.receive.catching import Catching
-from pillarbox.receive.certificates import certificate_files, has_implicit_tls
+from pillarbox.receive.certificates import certificate_files, has_implicit_tls, has_tls
 from pillarbox.receive.tls import ServerTls
 from pillarbox.sandbox.service import Sandbox
 from pillarbox.store.ids import IdMaker
@@ -90,12 +90,16 @@ class NodeSandbox:
         """Show what is caught; ``listening`` has the addresses of all listeners."""
         plain: list[str] = []
         implicit: list[str] = []
+        starttls = False
         for name, each in self._settings.listener.items():
             if each.kind is ListenerKind.SANDBOX:
                 found = [str(Endpoint(host, port)) for host, port in listening.get(name, ())]
                 (implicit if has_implicit_tls(each) else plain).extend(found)
+                starttls |= has_tls(each) and not has_implicit_tls(each)
         if self._sockets is not None:
-            await self._parts.serve(self._sockets, shown(plain), shown(implicit), tls=self._tls())
+            await self._parts.serve(
+                self._sockets, shown(plain), shown(implicit), starttls=starttls, tls=self._tls()
+            )
 
     def prepare(self, settings: Settings) -> SandboxChange:
         """Make of a configuration what the sandbox goes by; nothing changes yet.

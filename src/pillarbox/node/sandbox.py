@@ -211,6 +211,7 @@ class SandboxParts:
         smtp: tuple[str, ...],
         smtps: tuple[str, ...],
         *,
+        starttls: bool,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         """Show what is caught.
@@ -219,11 +220,13 @@ class SandboxParts:
             sockets: Where; bound.
             smtp: The addresses at which mail is caught, for people.
             smtps: Those with TLS from the first octet.
+            starttls: Whether the others offer STARTTLS.
             tls: Returns the context for STLS of POP3; None: it is not offered.
         """
         self.sandbox.addresses = Addresses(
             smtp=smtp, smtps=smtps, http=addresses(sockets.http), pop3=addresses(sockets.pop3)
         )
+        self.sandbox.offers_starttls = starttls
         await self.outward.start(sockets.pop3, tls)
         if sockets.http:
             # A sandbox that only catches, as in many tests, need not wait for all of this.
@@ -353,7 +356,11 @@ class SandboxNode:
             self._receiver = self._make_receiver(sockets)
             self._receiver.start()
             await self._parts.serve(
-                sockets, addresses(sockets.smtp), addresses(sockets.smtps), tls=self._tls
+                sockets,
+                addresses(sockets.smtp),
+                addresses(sockets.smtps),
+                starttls=self._tls is not None,
+                tls=self._tls,
             )
             undo.pop_all()
 

@@ -86,6 +86,7 @@ class Sandbox:
         self.changes = Changes()
         self.clock = clock
         self.addresses = Addresses()
+        self.offers_starttls = False
         self.failing: Failing
         self.releaser: Releaser | None = None
         self.judging: Judging | None = None
@@ -306,8 +307,8 @@ class Sandbox:
             uptime=max(now - self._started_at, 0.0),
             auth=self.settings.logins.value,
             needs_login=self.settings.needs_login,
-            has_tls=self.settings.offers_starttls or bool(self.addresses.smtps),
-            starttls=_starttls(self.settings),
+            has_tls=self.offers_starttls or bool(self.addresses.smtps),
+            starttls=self._starttls,
             max_message_size=self.settings.max_message_size,
             can_release=self.releaser is not None,
             memory=_resident(),
@@ -322,6 +323,12 @@ class Sandbox:
             max_age=settings.max_age,
             max_octets=settings.max_size,
         )
+
+    @property
+    def _starttls(self) -> str:
+        if not self.offers_starttls:
+            return "off"
+        return "required" if self.settings.require_tls else "offered"
 
     # --- changing --------------------------------------------------------------------
 
@@ -471,12 +478,6 @@ async def _parsed(octets: bytes) -> Mail:
     if len(octets) < _PARSED_ASIDE:
         return read_mail(octets)
     return await asyncio.to_thread(read_mail, octets)
-
-
-def _starttls(settings: SandboxSettings) -> str:
-    if settings.require_tls:
-        return "required"
-    return "offered" if settings.offers_starttls else "off"
 
 
 def _resident() -> int:
