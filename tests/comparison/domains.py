@@ -31,6 +31,9 @@ AREAS: Final = ("spf", "lookups", "dmarc", "tls-rpt", "bimi", "mx")
 
 # Whether a record of SPF cannot be used, by our codes.
 _UNUSABLE: Final = {"PB-SPF-001", "PB-SPF-002", "PB-SPF-003", "PB-SPF-004", "PB-SPF-006"}
+# The same of DMARC: two records, or commas between the tags; and that there is none, or elsewhere.
+_UNUSABLE_DMARC: Final = {"PB-DMARC-001", "PB-DMARC-030"}
+_NO_DMARC: Final = {"PB-DMARC-003", "PB-DMARC-031", "PB-DMARC-032"}
 
 EXPLAINED: Final[Mapping[tuple[str, str], str]] = {
     ("a logo with a script in it", "bimi"): "checkdmarc cannot fetch the logo here, and judges the"
@@ -99,10 +102,10 @@ def _ours(report: DomainReport) -> dict[str, Any]:
     has_spf = spf is not None and (spf.record is not None or "records, not one" in spf.root.problem)
     has_bimi = report.facts.bimi is not None and report.facts.bimi.record is not None
     has_reports = bool(said & {"PB-TLSRPT-002", "PB-TLSRPT-003"})
-    has_dmarc = "PB-DMARC-003" not in said or "PB-DMARC-001" in said
+    has_dmarc = not _NO_DMARC & said or "PB-DMARC-001" in said
     return {
         "spf": not (_UNUSABLE & codes) if has_spf else None,
-        "dmarc": "PB-DMARC-001" not in codes if has_dmarc else None,
+        "dmarc": not (_UNUSABLE_DMARC & codes) if has_dmarc else None,
         "tls-rpt": "PB-TLSRPT-003" not in codes if has_reports else None,
         "bimi": "PB-BIMI-002" not in codes if has_bimi else None,
         "lookups": spf.lookups if spf is not None else None,

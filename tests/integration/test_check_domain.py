@@ -130,3 +130,15 @@ def test_what_strangers_publish_cannot_steer_the_terminal() -> None:
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     """What cannot be meant is said before anything is asked."""
     assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "option", [("--zone", "torn"), ("--resolver", "nobody")], ids=["zone", "resolver"]
+)
+def test_whom_nobody_can_ask_is_wrong_usage(option: tuple[str, str]) -> None:
+    """Neither a zone file that cannot be read nor a server that is none counts as a finding."""
+    Path("torn").write_text("a.example. TXT (")
+    result = CliRunner().invoke(cli, ["check", "domain", "a.example", *option])
+
+    assert result.exit_code == 2, result.output
+    assert option[0] in result.output

@@ -13,11 +13,13 @@ from pillarbox.clock import SystemClock
 from pillarbox.dns.cache import CachingResolver
 from pillarbox.dns.network import NetworkResolver
 from pillarbox.dns.zone import ZoneResolver
+from pillarbox.errors import PermanentError
 from pillarbox.mailauth.resolver import Resolver
 
-__all__ = ["brisk_resolver", "dns_options", "open_resolver"]
+__all__ = ["brisk_resolver", "dns_options", "open_network", "open_resolver", "open_zone"]
 
 _BRISK: Final = 1.5  # seconds for each of three tries
+_PATIENT: Final = 5.0
 
 
 def dns_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,19 +50,45 @@ def open_resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
     """Return who answers.
 
     Raises:
-        PermanentError: The zone file cannot be read, or a server is no address.
+        click.BadParameter: The zone file cannot be read, or a server is no address.
     """
     if zone is not None:
-        return ZoneResolver.from_file(zone)
-    return CachingResolver(NetworkResolver(servers=servers), SystemClock())
+        return open_zone(zone)
+    return CachingResolver(open_network(servers), SystemClock())
 
 
 def brisk_resolver(zone: Path | None, servers: tuple[str, ...]) -> Resolver:
     """Return who answers a command that has to end soon, and asks for nothing twice.
 
     Raises:
-        PermanentError: The zone file cannot be read, or a server is no address.
+        click.BadParameter: The zone file cannot be read, or a server is no address.
     """
     if zone is not None:
+        return open_zone(zone)
+    return open_network(servers, timeout=_BRISK)
+
+
+def open_zone(zone: Path) -> ZoneResolver:
+    """Return what a zone file answers.
+
+    Raises:
+        click.BadParameter: It cannot be read.
+    """
+    try:
         return ZoneResolver.from_file(zone)
-    return NetworkResolver(servers=servers, timeout=_BRISK)
+    except PermanentError as error:
+        raise click.BadParameter(str(error), param_hint="--zone") from error
+
+
+def open_network(
+    servers: tuple[str, ...], *, timeout: float = _PATIENT, trust_ad: bool = False
+) -> NetworkResolver:
+    """Return what servers answer, those of the system without any.
+
+    Raises:
+        click.BadParameter: One is no address.
+    """
+    try:
+        return NetworkResolver(servers=servers, timeout=timeout, trust_ad=trust_ad)
+    except PermanentError as error:
+        raise click.BadParameter(str(error), param_hint="--resolver") from error

@@ -32,11 +32,10 @@ from pillarbox.cli.check.domain_output import domain_object, print_domain
 from pillarbox.cli.check.options import CheckOptions, check_options, end_early, run_check
 from pillarbox.cli.check.output import Progress
 from pillarbox.cli.context import FAILED, TEMPORARY, Context, pass_context
+from pillarbox.cli.dns import open_network, open_zone
 from pillarbox.clock import SystemClock
 from pillarbox.deliver.sts import policy_fetcher
 from pillarbox.dns.cache import CachingResolver
-from pillarbox.dns.network import NetworkResolver
-from pillarbox.dns.zone import ZoneResolver
 from pillarbox.mailauth.evidence import Evidence, RecordingResolver
 from pillarbox.mailauth.resolver import Answer, CaaRecord, Resolver
 from pillarbox.net.https import Fetched
@@ -231,15 +230,15 @@ def _sources(asked: CheckOptions, given: _Given) -> _Sources:
     """Return who is asked.
 
     Raises:
-        PermanentError: The zone file cannot be read, or a server is no address.
+        click.BadParameter: The zone file cannot be read, or a server is no address.
     """
     if asked.zone is not None:
-        published = ZoneResolver.from_file(asked.zone)
+        published = open_zone(asked.zone)
         # Lists are not in a zone of one's own, unless somebody has put them there to try.
         extras = Extras(logos=given.logo)
         return _Sources(published, published.cname, given.policy, None, published.caa, extras)
     # What the resolver says of DNSSEC is shown as its word, and nothing is decided by it.
-    network = NetworkResolver(servers=asked.servers, timeout=_DNS_PATIENCE, trust_ad=True)
+    network = open_network(asked.servers, timeout=_DNS_PATIENCE, trust_ad=True)
     cached = CachingResolver(network, SystemClock())
     tls = TlsContexts()
     extras = Extras(
