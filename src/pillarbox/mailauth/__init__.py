@@ -1,7 +1,7 @@
-"""Who sent a message, and whether the next server can be trusted.
+"""Mail authentication: who sent a message, and whether the next server can be trusted.
 
-Nothing in here does I/O: DNS is asked through the ``Resolver`` port (``resolver``), so that it
-can be used as a library with any resolver. Nothing raises for what a message or DNS says::
+Nothing in here does I/O: DNS queries go through the ``Resolver`` port (``resolver``), so any
+resolver works. The content of a message or of DNS never raises an exception::
 
     from pillarbox.mailauth import arc, dkim, dmarc, spf
 
@@ -11,8 +11,8 @@ can be used as a library with any resolver. Nothing raises for what a message or
     await dmarc.evaluate(domains, spf=..., dkim=[...], resolver=resolver)
     await arc.validate(message, resolver)
 
-``verification`` does all of it for a message that arrives in chunks, ``authres`` writes and
-reads the field that carries the results, ``srs`` rewrites senders, ``bimi`` finds logos.
+``verification`` runs all checks on a message that arrives in chunks, ``authres`` writes and reads
+the field that carries the results, ``srs`` rewrites senders, ``bimi`` finds logos.
 """
 
 from __future__ import annotations

@@ -24,12 +24,12 @@ class ServerAnswer:
 
 
 class Authorities(Protocol):
-    """Asks authoritative servers. It never raises for what DNS says."""
+    """Asks authoritative servers. The content of DNS never raises an exception."""
 
     async def txt(self, name: str) -> tuple[ServerAnswer, ...]:
         """Return the TXT records of a name as each authoritative server has them.
 
-        CNAMEs are followed first; the servers are those of the zone that has the last name.
-        Without any server that is known, there is one answer that says why.
+        CNAMEs are followed first; the servers are those of the zone that contains the last name. If
+        no server is known, there is one answer that says why.
         """
         ...

@@ -13,7 +13,7 @@ __all__ = ["names_match", "names_of"]
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the DNS names of a certificate in lower case; its common name only without any."""
+    """Return the DNS names of a certificate in lower case; if it has none, its common name."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = extension.value.get_values_for_type(x509.DNSName)

@@ -1,7 +1,7 @@
 """The path from a server's certificate to an anchor in DNS (RFC 5280 §6, RFC 7671 §5.2).
 
-Laxer than a browser: DANE makes private authorities as good as public ones, so the only demands are
-those that keep a certificate from being its own authority.
+Laxer than a browser: DANE makes private authorities as good as public ones, so the only checks are
+those that keep a certificate from acting as its own authority.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _MAX_SIGNATURES: Final = 32  # verified in the search for one path
 
 
 class PathError(ValueError):
-    """There is no path, or it cannot be used."""
+    """There is no usable path."""
 
     def __init__(
         self, message: str, *, result_type: str = "validation-failure", depth: int = -1
     ) -> None:
-        """Say why, the result type of RFC 8460 §4.3.2, and where; -1 where there is no path."""
+        """Take the reason, the result type of RFC 8460 §4.3.2, and the depth; -1 without a path."""
         super().__init__(message)
         self.result_type = result_type
         self.depth = depth
@@ -38,17 +38,17 @@ def path_to_anchor(
     is_anchor: Callable[[x509.Certificate], bool],
     now: datetime,
 ) -> list[x509.Certificate]:
-    """Return the certificates from ``leaf`` to the first that is an anchor, both included.
+    """Return the certificates from ``leaf`` to the first anchor, both included.
 
     Args:
-        leaf: The server's own certificate. It can be an anchor itself only by its signature
-            or as one that issued itself.
-        pool: Those that may stand between.
-        is_anchor: Whether a certificate is one.
-        now: When all of them have to be valid.
+        leaf: The server's own certificate. It can be the anchor only by its signature or if it is
+            self-issued.
+        pool: Possible intermediate certificates.
+        is_anchor: Tells whether a certificate is an anchor.
+        now: The time at which all of them must be valid.
 
     Raises:
-        PathError: There is no path, or a certificate on it is expired or no authority.
+        PathError: There is no path, or a certificate on it is expired or not a CA.
     """
     path = [leaf]
     signatures = 0
@@ -115,17 +115,18 @@ def _check(path: list[x509.Certificate], now: datetime) -> None:
 
 
 def _may_issue(certificate: x509.Certificate, *, below: int) -> bool:
-    """Whether a certificate is one of an authority (RFC 5280 §4.2.1.3, §4.2.1.9).
+    """Whether a certificate is a CA certificate (RFC 5280 §4.2.1.3, §4.2.1.9).
 
     Args:
-        certificate: It.
-        below: How many authorities stand between it and the server's certificate.
+        certificate: The certificate.
+        below: How many CA certificates are between it and the server's certificate.
     """
     try:
         extensions = certificate.extensions
         basic = extensions.get_extension_for_class(x509.BasicConstraints).value
     except (x509.ExtensionNotFound, ValueError):
-        # Old private authorities are version 1; without the extension they are their own anchor.
+        # Old private CAs have version 1 certificates; without the extension they are their own
+        # anchor.
         return certificate.version is x509.Version.v1 and certificate.issuer == certificate.subject
     if not basic.ca or (basic.path_length is not None and basic.path_length < below):
         return False

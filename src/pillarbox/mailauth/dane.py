@@ -28,7 +28,7 @@ from pillarbox.mailauth.resolver import Answer, Outcome, TlsaRecord
 
 __all__ = ["ChainMatch", "Plan", "TlsaPlan", "Usage", "match_chain", "plan", "tlsa_name"]
 
-_MAX_RECORDS: Final = 40  # of one name; a server with more has an operator with a problem
+_MAX_RECORDS: Final = 40  # of one name; more is a configuration error
 _MAX_CERTIFICATES: Final = 10  # of one chain
 _SPKI: Final = 1
 _FULL: Final = 0
@@ -36,24 +36,24 @@ _DIGESTS: Final = {1: ("sha256", 32), 2: ("sha512", 64)}  # RFC 6698 §2.1.3
 
 
 class Usage(IntEnum):
-    """What a TLSA record binds (RFC 6698 §2.1.1), as far as SMTP uses it."""
+    """The certificate usages of TLSA records (RFC 6698 §2.1.1) that SMTP uses."""
 
     DANE_TA = 2
     DANE_EE = 3
 
 
 class Plan(Enum):
-    """What the TLSA records of a host ask of a connection to it (RFC 7672 §2.2)."""
+    """What the TLSA records of a host require of a connection to it (RFC 7672 §2.2)."""
 
     NOTHING = "nothing"  # no DANE: other policies decide
     AUTHENTICATE = "authenticate"  # TLS, and the chain has to match
     ENCRYPT = "encrypt"  # TLS, but no record can be used to authenticate
-    DEFER = "defer"  # it is not known: this host is not tried now
+    DEFER = "defer"  # unknown: do not try this host now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsaPlan:
-    """The plan for one host, with the records that bind and the reason in words."""
+    """The plan for one host, with the usable records and the reason in words."""
 
     plan: Plan
     records: tuple[TlsaRecord, ...] = ()  # those that can be used
@@ -64,7 +64,7 @@ class TlsaPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainMatch:
-    """Whether what a server showed fits."""
+    """Whether a server's certificate chain matches."""
 
     matches: bool
     reason: str  # in words
@@ -74,23 +74,22 @@ class ChainMatch:
 
 
 def tlsa_name(host: str, port: int = 25) -> str:
-    """Return where the TLSA records of a host stand (RFC 7672 §2.2.3)."""
+    """Return the name of a host's TLSA records (RFC 7672 §2.2.3)."""
     return f"_{port}._tcp.{host.rstrip('.')}"
 
 
 def plan(answer: Answer[TlsaRecord], *, host_is_secure: bool) -> TlsaPlan:
-    """Return what the TLSA records of a mail exchanger ask for (RFC 7672 §2.1, §2.2).
+    """Return what the TLSA records of a mail exchanger require (RFC 7672 §2.1, §2.2).
 
     Args:
-        answer: What DNS said of ``tlsa_name(host)``.
-        host_is_secure: Whether the answers that led to the host were authenticated: its MX
-            record, if it was found by one, and its addresses. Without that TLSA need not be
-            asked for at all.
+        answer: The DNS answer for ``tlsa_name(host)``.
+        host_is_secure: Whether the answers that led to the host were authenticated: its MX record,
+            if any, and its addresses. If not, there is no need to query TLSA.
     """
     if not host_is_secure:
         return TlsaPlan(plan=Plan.NOTHING, reason="the host's zone is not signed")
     if answer.outcome is Outcome.UNAVAILABLE:
-        # RFC 7672 §2.1.2: an attacker can block answers, so no answer is no permission.
+        # RFC 7672 §2.1.2: an attacker can block answers, so a missing answer permits nothing.
         reason = f"its TLSA records could not be looked up: {answer.reason}"
         return TlsaPlan(plan=Plan.DEFER, reason=reason, result_type="dnssec-invalid")
     if answer.outcome is not Outcome.FOUND:
@@ -122,17 +121,16 @@ def plan(answer: Answer[TlsaRecord], *, host_is_secure: bool) -> TlsaPlan:
 def match_chain(
     records: Sequence[TlsaRecord], chain: Sequence[bytes], names: Iterable[str], *, now: float
 ) -> ChainMatch:
-    """Return whether a chain fits one of the records.
+    """Return whether a chain matches one of the records.
 
-    Usage 3 looks at the server's own certificate alone, and neither at its names nor at its
-    dates (RFC 7672 §3.1.1); usage 2 at the path to the anchor, names and dates included
-    (RFC 7672 §3.1.2).
+    Usage 3 checks only the server's own certificate and ignores its names and dates (RFC 7672
+    §3.1.1); usage 2 checks the path to the anchor, including names and dates (RFC 7672 §3.1.2).
 
     Args:
-        records: Those that can be used, from ``plan``.
+        records: The usable ones, from ``plan``.
         chain: The certificates in DER as the server sent them, its own first.
-        names: What the server may be called: the host, the domain that the mail is for, and
-            what these were before CNAMEs (RFC 7672 §3.2.2).
+        names: The reference identifiers: the host, the recipient domain, and their names before
+            CNAME expansion (RFC 7672 §3.2.2).
         now: Seconds since 1970.
     """
     try:
@@ -153,7 +151,7 @@ def match_chain(
             found = _match_anchor(record, certificates, wanted, moment)
             if found.matches:
                 return found
-            if found.depth >= 0:  # the anchor was there: what else is wrong says more
+            if found.depth >= 0:  # the anchor was found, so this failure says more
                 failure = found
     return failure
 
@@ -179,9 +177,9 @@ def _match_anchor(
 
 
 def _is_anchor(record: TlsaRecord, certificate: x509.Certificate, *, is_leaf: bool) -> bool:
-    """Whether a certificate is the anchor, or signed by a key that itself is published.
+    """Whether a certificate is the anchor, or signed by a published bare key.
 
-    Usage 2 names an issuer: the server's own certificate is none, but where it issued itself.
+    Usage 2 names an issuer; the server's own certificate is one only if it is self-issued.
     """
     if _fits(record, certificate) and (not is_leaf or certificate.issuer == certificate.subject):
         return True
@@ -191,7 +189,7 @@ def _is_anchor(record: TlsaRecord, certificate: x509.Certificate, *, is_leaf: bo
 
 
 def _published(record: TlsaRecord) -> Iterator[x509.Certificate]:
-    """Yield the certificate that the record itself holds, which a server may leave out."""
+    """Yield the certificate in the record itself, which a server may omit."""
     if (record.selector, record.matching) == (0, _FULL):
         yield x509.load_der_x509_certificate(record.data)
 

@@ -1,6 +1,6 @@
 """Records the DNS queries behind a decision, with their answers.
 
-A ``RecordingResolver`` wraps another resolver for the length of one decision::
+A ``RecordingResolver`` wraps another resolver for the duration of one decision::
 
     asked = RecordingResolver(resolver, loop.time)
     found = await spf.check_host(ip, domain, sender, asked)
@@ -35,7 +35,7 @@ class Evidence:
     ttl: float  # seconds, as the server said
     is_authenticated: bool
     reason: str  # for UNAVAILABLE
-    seconds: float  # until the answer was there; next to nothing from a cache
+    seconds: float  # until the answer arrived; close to 0 from a cache
 
     def __str__(self) -> str:
         what = ", ".join(self.records) or self.reason or self.outcome.value
@@ -43,7 +43,7 @@ class Evidence:
 
 
 class RecordingResolver:
-    """Keeps the answers of another resolver."""
+    """Records the answers of another resolver."""
 
     def __init__(self, resolver: Resolver, monotonic: Callable[[], float]) -> None:
         """Ask ``resolver``; ``monotonic`` measures the time in seconds."""
@@ -80,7 +80,7 @@ class RecordingResolver:
         return await self.recorded(self._resolver.tlsa(name))
 
     async def recorded(self, asked: Awaitable[Answer[Record]]) -> Answer[Record]:
-        """Return an answer, and keep it: also one that was asked for elsewhere."""
+        """Record an answer and return it; it may come from another query path."""
         begin = self._monotonic()
         answer = await asked
         if len(self.evidence) < _MAX_EVIDENCE:
@@ -101,12 +101,12 @@ class RecordingResolver:
 
 
 class PublishedResolver(RecordingResolver):
-    """Answers as if a TXT record were published already, and keeps the answers as evidence."""
+    """Answers as if certain TXT records were already published, and records the answers."""
 
     def __init__(
         self, resolver: Resolver, monotonic: Callable[[], float], published: dict[str, bytes]
     ) -> None:
-        """Ask ``resolver``, but for the TXT records of the names in ``published``."""
+        """Ask ``resolver``, except for the TXT records of the names in ``published``."""
         super().__init__(resolver, monotonic)
         self._published = {name.lower().rstrip("."): text for name, text in published.items()}
 

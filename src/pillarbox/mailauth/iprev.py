@@ -12,11 +12,11 @@ from pillarbox.mailauth.resolver import Answer, Outcome, Resolver
 
 __all__ = ["Iprev", "IprevResult", "check_iprev"]
 
-_MAX_NAMES: Final = 10  # of one address that are looked up; as many as SPF's ptr (RFC 7208 §4.6.4)
+_MAX_NAMES: Final = 10  # looked up per address; the same as for SPF's ptr (RFC 7208 §4.6.4)
 
 
 class IprevResult(Enum):
-    """What comes of it, in the words of RFC 8601 §2.7.3."""
+    """The result, in the terms of RFC 8601 §2.7.3."""
 
     PASS = "pass"  # noqa: S105 - the word of the RFC
     FAIL = "fail"
@@ -26,11 +26,11 @@ class IprevResult(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Iprev:
-    """What DNS says of a client's address."""
+    """The iprev result for a client's address."""
 
     result: IprevResult
     address: str
-    name: str = ""  # the name that fits; "" without a pass
+    name: str = ""  # the name that resolves back; "" without a pass
     reason: str = ""
     evidence: tuple[str, ...] = ()  # each "what: value"
 

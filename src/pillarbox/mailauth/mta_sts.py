@@ -58,7 +58,7 @@ class StsError(ValueError):
 
 
 class Mode(Enum):
-    """What a policy asks for (RFC 8461 §3.2, §5)."""
+    """The mode of a policy (RFC 8461 §3.2, §5)."""
 
     ENFORCE = "enforce"
     TESTING = "testing"
@@ -76,7 +76,7 @@ class StsRecord:
 
     @classmethod
     def of(cls, policy: Policy) -> StsRecord:
-        """Return the record of a policy: its id is another one exactly when the policy is."""
+        """Return the record of a policy; its id changes exactly when the policy does."""
         return cls(hashlib.sha256(str(policy).encode()).hexdigest()[:_ID_LENGTH])
 
 
@@ -89,9 +89,9 @@ class Policy:
     mx: tuple[str, ...] = ()  # patterns in lower case and A-labels
 
     def matches(self, host: str) -> bool:
-        """Whether a mail exchanger is one of the policy's (RFC 8461 §4.1).
+        """Whether a mail exchanger matches the policy (RFC 8461 §4.1).
 
-        ``*.example.org`` stands for one label more: not for ``example.org``, not for two.
+        ``*.example.org`` matches exactly one more label, so neither ``example.org`` nor two labels.
         """
         name = ascii_domain(host).rstrip(".")
         label, _, above = name.partition(".")
@@ -99,7 +99,7 @@ class Policy:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The policy line by line, as it is served and as TLS reports quote it."""
+        """The lines of the policy, as served and as quoted in TLS reports."""
         patterns = (f"mx: {pattern}" for pattern in self.mx)
         mode, age = f"mode: {self.mode.value}", f"max_age: {self.max_age}"
         return "version: STSv1", mode, *patterns, age
@@ -110,35 +110,35 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedPolicy:
-    """A policy that was fetched. ``str(policy)`` and these fields are all a store has to keep."""
+    """A fetched policy. A store needs only ``str(policy)`` and these fields."""
 
     domain: str
-    id: str  # of the record that was there when it was fetched
+    id: str  # of the record at the time it was fetched
     fetched_at: float  # seconds since 1970
     policy: Policy
 
     @property
     def expires_at(self) -> float:
-        """Until when it binds, in seconds since 1970."""
+        """When it expires, in seconds since 1970."""
         return self.fetched_at + self.policy.max_age
 
     def is_live(self, now: float) -> bool:
-        """Whether it still binds; a clock that went back does not unbind it."""
+        """Whether it is still in force; a clock that was set back does not end it."""
         return now < self.expires_at
 
 
 def record_name(domain: str) -> str:
-    """Return where the record of a policy domain stands."""
+    """Return the name of a policy domain's record."""
     return f"_mta-sts.{ascii_domain(domain)}"
 
 
 def policy_host(domain: str) -> str:
-    """Return the host that serves the policy, and whose certificate must say so (§3.3)."""
+    """Return the host that serves the policy; its certificate must match it (§3.3)."""
     return f"mta-sts.{ascii_domain(domain)}"
 
 
 def policy_url(domain: str) -> str:
-    """Return where the policy is fetched."""
+    """Return the URL of the policy."""
     return f"https://{policy_host(domain)}/.well-known/mta-sts.txt"
 
 
@@ -146,8 +146,8 @@ def parse_record(records: Sequence[bytes]) -> StsRecord | None:
     """Return the record among the TXT records of ``_mta-sts``, or None (RFC 8461 §3.1).
 
     Raises:
-        StsError: There is more than one, or it cannot be read. As the RFC has it, the domain
-            then counts as one without a policy; a cached one goes on.
+        StsError: There is more than one, or it cannot be parsed. By the RFC, the domain then counts
+            as having no policy; a cached policy stays in force.
     """
     found = [record for record in records if _begins_record(record)]
     if not found:
@@ -192,23 +192,23 @@ def parse_policy(body: bytes) -> Policy:
 
 
 def is_policy_media_type(content_type: str) -> bool:
-    """Whether a Content-Type is that of a policy: text/plain, whatever its parameters (§3.2)."""
+    """Whether a Content-Type is valid for a policy: text/plain with any parameters (§3.2)."""
     return content_type.partition(";")[0].strip().lower() == "text/plain"
 
 
 def needs_fetch(
     cached: CachedPolicy | None, record: StsRecord | None, now: float, *, failed_at: float = 0.0
 ) -> bool:
-    """Whether the policy is to be fetched before a delivery (RFC 8461 §3.3, §5.1).
+    """Whether to fetch the policy before a delivery (RFC 8461 §3.3, §5.1).
 
-    Whatever the answer, a cached policy that is live binds until a new one was fetched: an
-    attacker who blocks DNS or HTTPS must not unbind it.
+    Either way, a cached policy stays in force until it expires or a new one was fetched: an
+    attacker who blocks DNS or HTTPS must not be able to end it.
 
     Args:
-        cached: What was fetched before.
-        record: What DNS says; None where there is no record, or DNS does not answer.
+        cached: The policy fetched before.
+        record: The record in DNS; None if there is none or DNS does not answer.
         now: Seconds since 1970.
-        failed_at: When a fetch failed last; 0 if none did.
+        failed_at: When a fetch last failed, in seconds since 1970; 0 if never.
     """
     if record is None or now - failed_at < RETRY_SECONDS:
         return False

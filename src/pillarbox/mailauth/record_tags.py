@@ -1,8 +1,8 @@
-"""Parses the tags of a DNS policy record, ``v=DMARC1; p=none``, as forgivingly as required.
+"""Parses the tags of a DNS policy record, ``v=DMARC1; p=none``, with the required tolerance.
 
-DMARC and BIMI want faults in a record ignored, where signatures want the whole list refused
-(``tag_list``). So parsing never raises: malformed tags are described beside those that could be
-read, and of a repeated tag the first counts. RFC 9989 §4.8.
+DMARC and BIMI ignore faults in a record, whereas a fault in a signature invalidates the whole list
+(``tag_list``). So parsing never raises: malformed tags are listed beside the valid ones, and the
+first of repeated tags counts. RFC 9989 §4.8.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["RecordTags", "parse_record_tags"]
 
-# RFC 6376 §3.2: tag-name = ALPHA *ALNUMPUNC. The minus is ours: extensions use it.
+# RFC 6376 §3.2: tag-name = ALPHA *ALNUMPUNC. The hyphen is our addition: extensions use it.
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _FOLD: Final = re.compile(r"[ \t\r\n]+")
 _BLANKS: Final = " \t\r\n"
@@ -25,8 +25,8 @@ class RecordTags:
     """The tags of a record, each with its first value, and what is wrong with the record."""
 
     tags: dict[str, str] = field(default_factory=dict)  # in the order of the record
-    malformed: tuple[str, ...] = ()  # one phrase for each part that is no tag
-    duplicates: tuple[str, ...] = ()  # the names that stand there again
+    malformed: tuple[str, ...] = ()  # one phrase for each part that is not a tag
+    duplicates: tuple[str, ...] = ()  # the names that are repeated
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of a tag."""
@@ -37,8 +37,7 @@ def parse_record_tags(text: str) -> RecordTags:
     """Read ``name=value`` parts between semicolons; the last part may be empty.
 
     Args:
-        text: The record. Folds count as blanks, and blanks around names and values do not
-            count.
+        text: The record. Folds count as blanks; blanks around names and values are ignored.
     """
     tags: dict[str, str] = {}
     malformed: list[str] = []

@@ -1,4 +1,4 @@
-"""The resolver port: the DNS queries of pillarbox, and the answers it distinguishes.
+"""The resolver port: the DNS queries that pillarbox makes, and the outcomes it distinguishes.
 
 ``pillarbox.dns`` implements it, over the network and from a zone file.
 """
@@ -15,24 +15,24 @@ Record_co = TypeVar("Record_co", covariant=True)
 
 
 class Outcome(Enum):
-    """What came of a question. Only the last one may be another the next minute."""
+    """The outcome of a query. Only the last one is temporary."""
 
     FOUND = "found"
     NO_SUCH_NAME = "no such name"  # NXDOMAIN (RFC 8020)
-    NO_SUCH_DATA = "no such data"  # the name exists, without this type (RFC 2308 §2.2)
+    NO_SUCH_DATA = "no such data"  # the name exists, but has no such type (RFC 2308 §2.2)
     UNAVAILABLE = "no answer"  # SERVFAIL, refused, time-out, malformed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[Record_co]):
-    """The answer to one question, with what is needed to show it as evidence."""
+    """The answer to one query, with everything needed to show it as evidence."""
 
     name: str
     type: str  # "MX", "A", "AAAA", "TXT", "PTR", "TLSA"
     outcome: Outcome
     records: tuple[Record_co, ...] = ()
-    ttl: float = 0.0  # seconds for which this may be kept, negative answers included
-    is_authenticated: bool = False  # the AD bit of a resolver that is declared trusted
+    ttl: float = 0.0  # seconds for which this may be cached, negative answers included
+    is_authenticated: bool = False  # the AD bit from a resolver configured as trusted
     reason: str = ""  # for UNAVAILABLE: what happened, in words
 
 
@@ -54,7 +54,7 @@ class CaaRecord:
 
     @property
     def is_critical(self) -> bool:
-        """Whether an authority that does not know the tag must issue nothing."""
+        """Whether a CA that does not know the tag must not issue."""
         return bool(self.flags & 128)
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class TlsaRecord:
 
 
 class Resolver(Protocol):
-    """Asks DNS. It never raises for what DNS says; it says so in the answer's outcome."""
+    """Queries DNS. Errors from DNS are never raised; they are the outcome of the answer."""
 
     async def mx(self, name: str) -> Answer[MxRecord]:
         """Return the mail exchangers of a domain, sorted by preference."""

@@ -26,9 +26,11 @@ __all__ = ["Client", "Verification"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """What a session knows of who brings a message."""
+    """What a session knows about the client that submits a message."""
 
-    address: str = ""  # the IP address; "" where there is none, and nothing follows from it
+    address: str = (
+        ""  # the IP address; "" if there is none, and then checks that need it are skipped
+    )
     helo: str = ""
     reverse_path: ReversePath = None
 
@@ -41,7 +43,7 @@ class Verification:
     iprev: Iprev | None  # None: no address
     spf: Spf | None  # None: not asked
     dkim: tuple[SignatureResult, ...]  # from the topmost down; () without signatures
-    ignored_signatures: int  # below those that were looked at
+    ignored_signatures: int  # below the ones that were checked
     dmarc: Evaluation
     authors: Authors
     arc: Chain
@@ -50,22 +52,22 @@ class Verification:
 
     @property
     def disposition(self) -> Policy:
-        """What the author's domain asks for: none, quarantine or reject."""
+        """The policy that the author's domain requests: none, quarantine or reject."""
         return self.dmarc.disposition
 
     @property
     def is_temporary(self) -> bool:
-        """Whether DNS kept DMARC from a verdict that may be another the next minute."""
+        """Whether a DNS failure prevented a DMARC verdict, so that a retry may differ."""
         return self.dmarc.result is Result.TEMPERROR
 
     def voucher(self, trusted: Collection[str]) -> Voucher | None:
-        """Return a trusted forwarder that saw DMARC pass for the author, where it fails here.
+        """Return a trusted forwarder that saw DMARC pass for the author, if it fails here.
 
-        Only a message with one readable author can be vouched for: of several, a forwarder may
-        have looked at another one than we did.
+        Only a message with a single valid author can be vouched for: with several, the forwarder
+        may have evaluated another one than we did.
 
         Args:
-            trusted: Domains of sealers that are believed, in lower case.
+            trusted: Domains of trusted sealers, in lower case.
         """
         is_plain = len(self.authors.domains) == 1 and not self.authors.problem
         if self.dmarc.result is not Result.FAIL or not is_plain:
@@ -73,7 +75,7 @@ class Verification:
         return find_voucher(self.arc, self.authors.domains[0], trusted)
 
     def said(self, authserv_id: str) -> AuthenticationResults:
-        """Return the results as a field says them.
+        """Return the results in the form of the field.
 
         Args:
             authserv_id: Our name.
@@ -90,7 +92,7 @@ class Verification:
         return authentication_results(self.said(authserv_id), is_utf8=is_utf8)
 
     def forged(self, authserv_id: str) -> tuple[slice, ...]:
-        """Return where fields stand that pretend to be ours, to be cut out of the header."""
+        """Return the positions of fields that claim to be ours, to be removed from the header."""
         return forged_fields(self.header, authserv_id)
 
     def _methods(self) -> Iterator[MethodResult]:
@@ -125,7 +127,7 @@ class Verification:
 
 
 def _spf(sender: Spf) -> MethodResult:
-    # RFC 8601 §2.7.2: which identity was checked shows in the property.
+    # RFC 8601 §2.7.2: the property shows which identity was checked.
     if sender.identity == "helo":
         checked = Property("smtp", "helo", sender.helo or sender.domain)
     else:

@@ -22,13 +22,13 @@ from pillarbox.smtp.address import Mailbox, ReversePath
 __all__ = ["SenderRewriter", "SrsRefused", "is_rewritten"]
 
 _HASH_SIZE: Final = 6  # characters of base32: 30 bits, and a guess costs a session
-_DAYS: Final = 1024  # the day is kept modulo this, in two characters of base32
+_DAYS: Final = 1024  # the day is stored modulo this, in two characters of base32
 _DAY: Final = 86_400.0  # seconds
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _MIN_SECRET: Final = 16  # octets
 _MAX_LOCAL: Final = 64
-_LONGEST: Final = 512  # characters of a local part that are looked at
-# The first separator may be "=", "+" or "-": programs on the way may have had their reasons.
+_LONGEST: Final = 512  # longest local part that is examined
+# The first separator may be "=", "+" or "-": programs on the way may have changed it.
 _FIRST: Final = re.compile(
     r"SRS0[=+-]([^=]+)=([a-z2-7]{2})=([^=]+)=(.+)", re.IGNORECASE | re.DOTALL
 )
@@ -37,16 +37,16 @@ _ANY: Final = re.compile(r"SRS[01][=+-]", re.IGNORECASE)
 
 
 class SrsRefused(PermanentError):  # noqa: N818 - reads as what it says
-    """A rewritten address that we do not take mail for; the message says why."""
+    """A rewritten address that we do not accept mail for; the message says why."""
 
 
 def is_rewritten(address: Mailbox) -> bool:
-    """Whether an address looks like one that SRS made."""
+    """Whether an address looks like an SRS address."""
     return _ANY.match(address.local_part) is not None
 
 
 class SenderRewriter:
-    """Rewrites with the first secret, and knows what was rewritten with any of them."""
+    """Rewrites with the first secret, and verifies with all of them."""
 
     def __init__(
         self, domain: str, secrets: Sequence[bytes], *, max_age: float = 21 * _DAY
@@ -54,14 +54,14 @@ class SenderRewriter:
         """Rewrite into addresses of a domain.
 
         Args:
-            domain: Ours; its mail must come to us, and SPF must let us send for it.
-            secrets: The one in use, then older ones whose bounces may still come. To rotate,
-                put a new one in front, and take the last away after ``max_age``.
-            max_age: Seconds for which bounces are taken back; more than mail may stay in the
-                queues of the world. It is counted in whole days.
+            domain: Our domain; its mail must come to us, and its SPF record must permit us to send.
+            secrets: The one in use, then older ones whose bounces may still arrive. To rotate, add
+                a new one at the front, and remove the last one after ``max_age``.
+            max_age: Seconds for which bounces are accepted, counted in whole days; it must exceed
+                the time that mail spends in other servers' queues.
 
         Raises:
-            PermanentError: There is no secret, or one is too short to keep anything.
+            PermanentError: There is no secret, or one is too short to be secure.
         """
         if not secrets or min(map(len, secrets)) < _MIN_SECRET:
             raise PermanentError(f"a secret for SRS needs at least {_MIN_SECRET} octets")
@@ -73,9 +73,9 @@ class SenderRewriter:
         """Return the reverse-path for a message that is forwarded.
 
         Args:
-            sender: The one that it came with. The null reverse-path stays what it is, and so
-                does one that would not fit into the 64 octets that every server takes
-                (RFC 5321 §4.5.3.1.1): it fails SPF, where a longer one is refused outright.
+            sender: Its reverse-path on arrival. The null reverse-path is unchanged, and so is one
+                that would exceed the 64 octets that every server accepts (RFC 5321 §4.5.3.1.1):
+                unchanged, it only fails SPF, whereas a longer one may be refused outright.
             now: Seconds since 1970.
         """
         if sender is None:
@@ -86,7 +86,7 @@ class SenderRewriter:
     def _rewritten(self, sender: Mailbox, now: float) -> Mailbox:
         local = sender.local_part
         if (again := _AGAIN.fullmatch(local[:_LONGEST])) is not None:
-            # The first forwarder is kept, and the ones between are left out.
+            # The first forwarder stays in the address; the ones between are dropped.
             return self._again(again[2], again[3])
         if _FIRST.fullmatch(local[:_LONGEST]) is not None:
             return self._again(sender.domain, local[len("SRS0") :])
@@ -95,14 +95,14 @@ class SenderRewriter:
         return Mailbox(f"SRS0={digest}={day}={sender.domain}={local}", self._domain)
 
     def reverse(self, address: Mailbox, *, now: float) -> Mailbox:
-        """Return the address that a bounce to a rewritten one is for.
+        """Return the original address for a bounce to a rewritten one.
 
         Args:
             address: The recipient, in our domain.
             now: Seconds since 1970.
 
         Raises:
-            SrsRefused: It was not made by us, or too long ago.
+            SrsRefused: We did not create it, or it has expired.
         """
         local = address.local_part
         if len(local) > _LONGEST:
@@ -116,7 +116,7 @@ class SenderRewriter:
         digest, day, domain, user = first.groups()
         self._check(digest, "SRS0", day, domain, user)
         age = (int(now / _DAY) - _day_number(day)) % _DAYS
-        # A day ahead may be the clock of another node of ours.
+        # Another of our nodes may have a clock that is ahead.
         if age > self._max_days and age != _DAYS - 1:
             raise SrsRefused(f"the address is {age} days old; {self._max_days} are allowed")
         return Mailbox(user, domain)

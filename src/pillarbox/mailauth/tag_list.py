@@ -28,10 +28,10 @@ def parse_tag_list(octets: bytes) -> dict[str, str]:
     """Return the tags in their order, values without outer blanks.
 
     Args:
-        octets: The list: a field's value with its folds, or a TXT record.
+        octets: The list: a field's value, possibly folded, or a TXT record.
 
     Raises:
-        TagListError: It is no tag list, or has a tag twice (which makes all of it invalid).
+        TagListError: It is not a tag list, or repeats a tag (which invalidates all of it).
     """
     try:
         text = octets.decode("utf-8")
@@ -42,7 +42,7 @@ def parse_tag_list(octets: bytes) -> dict[str, str]:
     tags: dict[str, str] = {}
     specs = text.split(";")
     if len(specs) > 1 and not specs[-1].strip(_BLANKS):
-        specs.pop()  # the one semicolon that may stand at the end
+        specs.pop()  # an optional trailing semicolon
     for spec in specs:
         name, equals, value = spec.partition("=")
         name, value = name.strip(_BLANKS), value.strip(_BLANKS)

@@ -1,7 +1,7 @@
-"""TLS reports as values: who wants them, what is counted, the JSON of a day (RFC 8460).
+"""TLS reports as values: the record, the counters, and the JSON of a day (RFC 8460).
 
-A ``Tally`` counts sessions by policy; ``build_report`` makes a report of tallies and
-``parse_report`` reads a stranger's. Nothing is sent and no clock is read here.
+A ``Tally`` counts sessions by policy; ``build_report`` turns tallies into a report, and
+``parse_report`` reads one from elsewhere. Nothing is sent and no clock is read here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 MAX_REPORT_OCTETS: Final = 10 * 1024 * 1024  # as JSON; a day of a large sender is below 1 MiB
-_MAX_KINDS: Final = 1000  # of failures that a tally keeps apart; the rest counts as one of them
+_MAX_KINDS: Final = 1000  # of failures counted separately; the rest is merged
 _MAX_ADDRESSES: Final = 10
 _MAX_POLICIES: Final = 1000
 _MAX_FAILURES: Final = 10_000
@@ -88,7 +88,7 @@ class PolicyKey:
 class Failure:
     """One kind of failure (RFC 8460 §4.4)."""
 
-    result_type: str  # a ``ResultType``; in a stranger's report it may be another word
+    result_type: str  # a ``ResultType``; a received report may have other values
     sending_ip: str = ""
     receiving_mx: str = ""
     receiving_helo: str = ""
@@ -105,21 +105,21 @@ class Tally:
     failures: dict[Failure, int] = field(default_factory=dict)
 
     def succeed(self) -> None:
-        """Count a session with TLS as the policy wants it."""
+        """Count a session whose TLS satisfies the policy."""
         self.successes += 1
 
     def fail(self, failure: Failure) -> None:
         """Count a session that failed.
 
-        What does not fit among the kinds any more counts by its result alone, so that a
-        thousand hosts behind one domain cannot fill the memory.
+        When there are too many kinds, further failures are counted by result alone, so a thousand
+        hosts behind one domain cannot exhaust memory.
         """
         if failure not in self.failures and len(self.failures) >= _MAX_KINDS:
             failure = Failure(result_type=failure.result_type)
         self.failures[failure] = self.failures.get(failure, 0) + 1
 
     def add(self, other: Tally) -> None:
-        """Count what another tally of the same policy has counted."""
+        """Add the counts of another tally for the same policy."""
         self.successes += other.successes
         for failure, count in other.failures.items():
             self.failures[failure] = self.failures.get(failure, 0) + count
@@ -136,7 +136,7 @@ class PolicyReport:
 
     policy: PolicyKey
     successes: int
-    failed: int  # as the report says; the failures need not add up to it
+    failed: int  # as stated in the report; the failures need not add up to it
     failures: tuple[tuple[Failure, int], ...] = ()
 
 
@@ -153,7 +153,7 @@ class Report:
 
 
 def record_name(domain: str) -> str:
-    """Return where a domain says who wants its reports."""
+    """Return the name of a domain's TLS report record."""
     return f"_smtp._tls.{ascii_domain(domain)}"
 
 
@@ -182,14 +182,14 @@ def build_report(
     start: float,
     end: float,
 ) -> bytes:
-    """Return a report as JSON, not compressed (RFC 8460 §4.4).
+    """Return a report as uncompressed JSON (RFC 8460 §4.4).
 
     Args:
         tallies: What was counted, by policy.
-        organization: Who reports.
-        contact: An address for questions.
-        report_id: Unique for us, such as ``2026-11-21T00:00:00Z_example.org``.
-        start: The begin of the time, in seconds since 1970.
+        organization: The reporting organization.
+        contact: A contact address.
+        report_id: Unique among our reports, such as ``2026-11-21T00:00:00Z_example.org``.
+        start: The start of the period, in seconds since 1970.
         end: Its end.
     """
     report = wire.Report(
@@ -203,10 +203,10 @@ def build_report(
 
 
 def parse_report(octets: bytes) -> Report:
-    """Read a report (RFC 8460 §4.4), without its compression.
+    """Read an uncompressed report (RFC 8460 §4.4).
 
     Raises:
-        ReportError: It is too large, or no report.
+        ReportError: It is too large, or not a report.
     """
     if len(octets) > MAX_REPORT_OCTETS:
         raise ReportError(f"the report is longer than {MAX_REPORT_OCTETS} octets")

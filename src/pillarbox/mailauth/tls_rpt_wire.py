@@ -23,7 +23,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class DateRange(msgspec.Struct, rename="kebab"):
-    """The time that a report is about, in the form of RFC 3339."""
+    """The period of a report, in the format of RFC 3339."""
 
     start_datetime: str
     end_datetime: str
@@ -77,7 +77,7 @@ class Report(msgspec.Struct, rename="kebab"):
 
 
 def texts(value: list[str] | str | None) -> tuple[str, ...]:
-    """Return a list of texts that may have come as one text."""
+    """Return a list of texts from a list or a single text."""
     if isinstance(value, str):
         return tuple(value.splitlines())
     return tuple(value or ())

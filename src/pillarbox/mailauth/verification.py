@@ -1,15 +1,15 @@
-"""All authentication of a message's sender, in one pass over its body.
+"""All sender authentication of a message, in one pass over its body.
 
-A ``Verifier`` is created once. For each message it begins with the header and what the session
-knows, is fed the body in chunks, and concludes::
+A ``Verifier`` is created once. For each message, it takes the header and the session's data, then
+the body in chunks, and returns the results::
 
     examination = verifier.begin(header, client)
     examination.feed(chunk)  # again and again
     found = await examination.conclude(now=clock.now())
 
 Body hashes are shared by DKIM, ARC and any other user (``also_wanted``), so that the body is read
-once. DNS is queried in parallel as far as the standards allow. Nothing is raised for the content of
-a message or of DNS: each result has its reason in words.
+once. DNS is queried in parallel as far as the standards allow. The content of a message or of DNS
+never raises an exception: each result has its reason in words.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = ["Client", "Examination", "Verification", "Verifier"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """Judges messages; safe to use for many at once."""
+    """Authenticates messages; safe to use for many at once."""
 
     resolver: Resolver
     mode: dmarc.Mode = dmarc.Mode.TREE_WALK
     suffixes: dmarc.Suffixes = dmarc.ListedSuffixes()  # noqa: RUF009 - it is read when asked
     hostname: str = ""  # ours, for the explanations of SPF
     wants_bimi: bool = False
-    fetcher: LogoFetcher | None = None  # None: a logo's record is read, the logo is not
+    fetcher: LogoFetcher | None = None  # None: only the record is read, not the logo
 
     def begin(
         self,
@@ -50,17 +50,17 @@ class Verifier:
         """Begin with a message.
 
         Args:
-            header: The message's header, as it came in.
-            client: What the session knows of who brings it.
-            sender: What SPF said, if it was asked before.
-            iprev: What came of the client's name, if it was looked up before.
-            also_wanted: Body hashes that a signer or sealer will want of the same body.
+            header: The message's header as received.
+            client: What the session knows about the client.
+            sender: The SPF result, if it was checked before.
+            iprev: The iprev result, if it was checked before.
+            also_wanted: Body hashes that a signer or sealer will need of the same body.
         """
         return Examination(self, header, client, sender, iprev, also_wanted)
 
 
 class Examination:
-    """One message that is being judged."""
+    """One message that is being authenticated."""
 
     __slots__ = (
         "_chain",
@@ -82,7 +82,7 @@ class Examination:
         iprev: Iprev | None,
         also_wanted: frozenset[dkim.BodyHash],
     ) -> None:
-        """Read what the header says; ``Verifier.begin`` makes these."""
+        """Read the header; created by ``Verifier.begin``."""
         self._verifier = verifier
         self._header = header
         self._client = client
@@ -97,7 +97,7 @@ class Examination:
         self.body.feed(chunk)
 
     async def conclude(self, *, now: float) -> Verification:
-        """Judge the message, whose last octets have been fed.
+        """Return the results, after the whole body was fed.
 
         Args:
             now: Seconds since 1970.
@@ -113,7 +113,7 @@ class Examination:
                 self.body, resolver, now=now, is_public_suffix=verifier.suffixes.is_registry
             ),
             self._chain.conclude(self.body, resolver),
-            # Whatever the rest says, their records are needed.
+            # Their records are needed in any case.
             asyncio.gather(*map(finder.discover, authors.domains)),
         )
         judged = await dmarc.evaluate(
@@ -171,7 +171,7 @@ class Examination:
 
 
 def _spf_identifier(sender: spf.Spf | None) -> dmarc.SpfIdentifier | None:
-    """Return what DMARC heeds of SPF (RFC 9989 §4.4.2).
+    """Return the SPF result that DMARC uses (RFC 9989 §4.4.2).
 
     For a null reverse-path, that is ``postmaster`` at the name in HELO (RFC 7208 §2.4).
     """

@@ -1,7 +1,8 @@
-"""Seals a message: adds an ARC set that says what we saw (RFC 8617 §5.1).
+"""Seals a message: adds an ARC set that states our results (RFC 8617 §5.1).
 
 A ``Sealer`` is created once and used for many messages, from any thread. It signs the message as it
-leaves us, so that the next server need not trust our changes, only our word.
+leaves us, so the next server can verify it even if we changed it; the server only has to trust our
+results.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Sealer:
     __slots__ = ("_key", "wanted")
 
     def __init__(self, key: SigningKey) -> None:
-        """Seal in the name of the key's domain."""
+        """Seal on behalf of the key's domain."""
         self._key = key
         self.wanted = frozenset({_BODY})  # for `BodyHashes`
 
@@ -51,15 +52,15 @@ class Sealer:
     ) -> bytes:
         """Return the three fields of a new set, each with its CRLF, to go on top.
 
-        Nothing is returned for a chain that cannot be gone on with: one that has 50 sets, that
-        was called broken before, that cannot be read, or that DNS kept us from judging. The
-        next one will see for itself, and a set of ours would not make it better.
+        Nothing is returned for a chain that cannot be extended: one that has 50 sets, was already
+        marked as failed, is malformed, or could not be validated because DNS failed. The next
+        handler judges for itself, and a set of ours would add nothing.
 
         Args:
-            header: The header as it is going to be sent, with the sets that it came with.
+            header: The header as it will be sent, including the sets that it arrived with.
             body: What was fed with the whole body; it has at least the hashes ``wanted``.
-            chain: What came of the chain that the message came with.
-            said: What we saw, with our name.
+            chain: The validation result of the chain that the message arrived with.
+            said: Our results, with our authserv-id.
             now: Seconds since 1970.
             is_utf8: Whether the message may have UTF-8 in its header.
 
@@ -102,7 +103,7 @@ class Sealer:
         ).encode("ascii")
 
     def _signed(self, field: bytes, digest: bytes) -> bytes:
-        """Return a field whose b= is still empty, with its signature and its CRLF."""
+        """Fill in the signature of a field whose b= is empty; return the field with its CRLF."""
         text = base64.b64encode(sign_digest(self._key.private_key, digest)).decode()
         lines = [text[start : start + _LINE] for start in range(0, len(text), _LINE)]
         return field + "\r\n\t ".join(lines).encode() + b"\r\n"

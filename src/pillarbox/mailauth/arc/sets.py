@@ -40,12 +40,12 @@ _INSTANCE: Final = re.compile(r"[1-9][0-9]?")
 # RFC 8617 §4.1.1: the instance stands first, and a semicolon ends it.
 _AAR_INSTANCE: Final = re.compile(rb"[ \t\r\n]*+i[ \t\r\n]*+=[ \t\r\n]*+([0-9]{1,4})[ \t\r\n]*+;")
 _RELAXED: Final = "relaxed/relaxed"
-_ANY_NAME: Final = "from"  # read in the place of no name at all, and then taken out again
+_ANY_NAME: Final = "from"  # stands in for an empty list of names, then removed again
 _VALIDATIONS: Final = frozenset({"none", "pass", "fail"})
 
 
 class BrokenChain(PermanentError):  # noqa: N818 - reads as what it says
-    """The ARC fields of a message are no chain; the message says why."""
+    """The ARC fields of a message do not form a chain; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +67,15 @@ class ArcSet:
 
     @property
     def results(self) -> bytes:
-        """The results that the handler wrote down, behind the instance."""
+        """The results that the handler recorded, after the instance."""
         return self.results_line.partition(b":")[2].partition(b";")[2]
 
 
 def collect_sets(fields: HeaderFields) -> tuple[ArcSet, ...]:
-    """Return the sets of a header from the oldest to the newest; () where there is none.
+    """Return the sets of a header from the oldest to the newest; () if there are none.
 
     Raises:
-        BrokenChain: They are no chain that could be validated (RFC 8617 §5.2, steps 1 to 3).
+        BrokenChain: They do not form a chain that can be validated (RFC 8617 §5.2, steps 1 to 3).
     """
     found = {kind: fields.lines(kind) for kind in _KINDS}
     most = max(map(len, found.values()))
@@ -144,10 +144,10 @@ def _read_set(number: int, by_instance: dict[bytes, dict[int, bytes]], newest: i
 
 
 def _read_signature(tags: dict[str, str]) -> Signature:
-    """Read a message signature, which may say less than one of DKIM.
+    """Read a message signature, which may have fewer tags than a DKIM signature.
 
-    Laxer than RFC 6376, because others that seal are: without c= it is relaxed, and names in
-    h= may be empty, even all of them. A missing h= is still an error (RFC 8617 §4.1.2).
+    This is laxer than RFC 6376, because other sealers are: c= defaults to relaxed, and names in h=
+    may be empty, even all of them. A missing h= is still an error (RFC 8617 §4.1.2).
     """
     listed = tags.get("h", "").lower().split(":")
     names = tuple(name.encode() for part in listed if (name := part.strip()))
@@ -158,7 +158,7 @@ def _read_signature(tags: dict[str, str]) -> Signature:
 
 
 def _validation(number: int, tags: dict[str, str]) -> str:
-    """Return cv=, which only the first set may have as none (RFC 8617 §5.2, step 3)."""
+    """Return cv=, which must be "none" in the first set and only there (RFC 8617 §5.2, step 3)."""
     value = tags.get("cv", "").lower()
     if value not in _VALIDATIONS:
         raise BrokenChain(f"set {number}: cv= is not none, pass or fail")

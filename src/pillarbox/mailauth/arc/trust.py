@@ -1,8 +1,8 @@
-"""Whom to believe across a forward: sealers that we trust (RFC 8617 §7.2.1).
+"""Which sealers to believe about forwarded mail (RFC 8617 §7.2.1).
 
-A chain that passes proves who handled a message and what each handler claims to have seen. It
-proves nothing about their honesty, so only sealers that the operator names are believed, and a set
-counts only if everybody who handled the message after it is named as well.
+A chain that passes proves who handled a message and what each handler claims to have seen. It does
+not prove that they are honest, so only sealers listed by the operator are believed, and a set
+counts only if every later sealer is listed too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Voucher", "find_voucher"]
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """A trusted sealer that saw DMARC pass before it handed the message on."""
+    """A trusted sealer that saw DMARC pass before it forwarded the message."""
 
     instance: int
     sealer: str
@@ -28,12 +28,12 @@ class Voucher:
 
 
 def find_voucher(chain: Chain, author_domain: str, trusted: Collection[str]) -> Voucher | None:
-    """Return the oldest trusted set that says that DMARC passed for an author.
+    """Return the oldest trusted set that reports a DMARC pass for an author.
 
     Args:
-        chain: What came of the message's chain.
+        chain: The validation result of the message's chain.
         author_domain: The domain that DMARC failed for here.
-        trusted: Domains of sealers, in lower case; subdomains of one are not meant.
+        trusted: Domains of sealers, in lower case; their subdomains are not included.
     """
     if chain.status is not ChainStatus.PASS or not author_domain:
         return None
@@ -56,7 +56,7 @@ def _saw_pass(one: ArcSet, author_domain: str) -> bool:
         return False
     for result in said.all_of("dmarc"):
         named = ascii_domain(result.get("header.from").rpartition("@")[2]).rstrip(".")
-        # Some leave out the property; there is one author in most messages.
+        # Some sealers omit the property; most messages have only one author.
         if result.result == "pass" and named in {"", author_domain}:
             return True
     return False

@@ -2,8 +2,8 @@
 
 ``prepare`` reads the header and says which body hash is needed; the body arrives in chunks;
 ``conclude`` fetches the keys and judges. Work is bounded: 50 sets, each seal checked once over
-octets that are hashed once, no key fetched twice. Nothing is raised for the content of a message or
-of DNS.
+octets that are hashed once, no key fetched twice. The content of a message or of DNS never raises
+an exception.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Chain", "ChainStatus", "PreparedChain", "prepare", "validate"]
 
 
 class ChainStatus(Enum):
-    """What comes of a chain, in the words of the tag cv= (RFC 8617 §4.4)."""
+    """The result for a chain, in the terms of the tag cv= (RFC 8617 §4.4)."""
 
     NONE = "none"
     PASS = "pass"  # noqa: S105 - the word of the RFC
@@ -44,7 +44,7 @@ class Chain:
     status: ChainStatus
     reason: str
     sets: tuple[ArcSet, ...] = ()  # from the oldest to the newest; () if they cannot be read
-    is_temporary: bool = False  # the failure is DNS that did not answer
+    is_temporary: bool = False  # it failed because DNS did not answer
 
     @property
     def sealers(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class PreparedChain:
 
     @property
     def wanted(self) -> frozenset[BodyHash]:
-        """The hashes of the body that are needed: that of the newest set."""
+        """The body hashes that are needed: that of the newest set."""
         return frozenset({self.sets[-1].signature.wanted}) if self.sets else frozenset()
 
     async def conclude(self, body: BodyHashes, resolver: Resolver) -> Chain:
@@ -146,7 +146,7 @@ def _place(seal: Seal) -> _Place:
 
 
 async def _ask(seals: Sequence[Seal], resolver: Resolver) -> dict[_Place, _Keys]:
-    """Ask for all keys at the same time, for none of them twice."""
+    """Fetch all keys in parallel, each one once."""
     places = {_place(seal): seal for seal in seals}
 
     async def one(seal: Seal) -> _Keys:
@@ -171,7 +171,7 @@ def _sets(count: int) -> str:
 
 
 def prepare(header: Header) -> PreparedChain:
-    """Read the ARC sets of a message whose header was scanned."""
+    """Read the ARC sets from a scanned header."""
     return PreparedChain(header)
 
 
@@ -183,7 +183,7 @@ async def validate(message: bytes, resolver: Resolver) -> Chain:
         resolver: Where keys are asked for.
 
     Raises:
-        HeaderRefused: The header is larger than any mail server takes.
+        HeaderRefused: The header is larger than any mail server accepts.
     """
     header = scan_header(message)
     prepared = prepare(header)

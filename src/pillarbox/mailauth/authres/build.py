@@ -1,7 +1,7 @@
 """Writes an Authentication-Results field (RFC 8601 §2.2; RFC 8617 §4.1.1; RFC 8616 §6).
 
-Much of its content was chosen by strangers. None of it can escape its place: values are quoted
-where they need it, control characters become question marks, comments lose their parentheses.
+Much of its content comes from strangers and must not break out of its place: values are quoted
+where necessary, control characters become question marks, and comments lose their parentheses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LINE: Final = 78  # RFC 5322 §2.1.1
 _FOLD: Final = "\r\n\t"
 _LONGEST: Final = 400  # characters of one value; a line may have 998 octets (RFC 5322 §2.1.1)
 _LONGEST_UTF8: Final = 200  # of up to four octets each
-# RFC 2045 §5.1, the token of RFC 8601 §2.2, without "%" and "'", at which old readers stumble.
+# RFC 2045 §5.1, the token of RFC 8601 §2.2, without "%" and "'", which break old parsers.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&*+.^_`{|}~\u00a1-\U0010ffff-]+")
 # pvalue may also be [[local-part] "@"] domain-name, here with a local part that needs no quotes.
 _ADDRESS: Final = re.compile(
@@ -33,7 +33,7 @@ def authentication_results(said: AuthenticationResults, *, is_utf8: bool = False
     """Return the field with its CRLF.
 
     Args:
-        said: Who says what.
+        said: The authserv-id and the results.
         is_utf8: Whether the message may have UTF-8 in its header (RFC 6532); otherwise
             domains are written in A-labels, and local parts that are not ASCII are left out.
     """
@@ -69,7 +69,7 @@ def _words(result: MethodResult, *, is_utf8: bool) -> Iterable[str]:
 
 
 def _fold(words: Iterable[str]) -> Iterable[str]:
-    """Put the words of one result into lines that are not too long."""
+    """Fold the words of one result into lines that are not too long."""
     lines: list[str] = []
     for word in words:
         if lines and len(lines[-1]) + 1 + len(word) < _LINE:
@@ -100,6 +100,6 @@ def _quoted(text: str) -> str:
 
 def _clean(text: str, *, is_utf8: bool) -> str:
     if len(text) <= _LONGEST and text.isascii() and text.isprintable():
-        return text  # as nearly everything is
+        return text  # the usual case
     text = _CONTROL.sub("?", text[:_LONGEST] if text.isascii() else text[:_LONGEST_UTF8])
     return text.encode("utf-8" if is_utf8 else "ascii", "replace").decode()

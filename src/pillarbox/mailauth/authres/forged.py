@@ -1,7 +1,7 @@
 """Finds Authentication-Results fields that claim to be ours (RFC 8601 §5).
 
 A field with our name in mail from outside is a forgery, or left over from an earlier passage. It
-must be removed, so that whoever reads the message later can trust our name.
+must be removed, so that later readers of the message can trust our name.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _NAME: Final = b"authentication-results"
 
 
 def forged_fields(header: Header, authserv_id: str) -> tuple[slice, ...]:
-    """Return where the fields with our name stand, to be cut out.
+    """Return the positions of the fields with our name, which are to be removed.
 
-    A field whose name cannot be read counts if our name is anywhere in it: what we cannot
-    read, another reader may.
+    A field whose authserv-id cannot be parsed counts if our name is anywhere in it: another parser
+    may be able to read it.
 
     Args:
-        header: The header as it was scanned.
+        header: The scanned header.
         authserv_id: Our name, as we write it into our own fields.
 
     Returns:
@@ -46,7 +46,7 @@ def _is_ours(value: bytes, ours: str) -> bool:
         return ours.encode() in value.lower()
     if _normal(words[0]) == ours:
         return True
-    # "mx.(x)example.org" is no name, but a reader that drops comments first takes it for one.
+    # "mx.(x)example.org" is not a name, but a parser that drops comments first takes it for one.
     return len(words) > 1 and _normal("".join(words)).startswith(ours)
 
 

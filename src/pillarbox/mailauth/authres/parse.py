@@ -1,8 +1,8 @@
 """Parses an Authentication-Results field (RFC 8601 §2.2).
 
-Time is linear, and comments nest without recursion. A malformed field is None; nothing is raised.
-The result must not be trusted unless the field is known to come from a trusted host and is not
-forged: see ``forged``.
+Time is linear, and nested comments need no recursion. A malformed field gives None; nothing is
+raised. The result must not be trusted unless the field is known to come from a trusted host and is
+not forged: see ``forged``.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def parse_results(value: bytes) -> AuthenticationResults | None:
     """Read a field's value; of an ARC field, what follows the instance.
 
     Args:
-        value: The octets behind the colon; folds may still be in them.
+        value: The octets after the colon, possibly still folded.
 
     Returns:
-        What the field says; None if it is malformed.
+        The parsed field; None if it is malformed.
     """
     try:
         tokens = list(_tokens(_text(value)))
@@ -56,7 +56,7 @@ def parse_results(value: bytes) -> AuthenticationResults | None:
 
 
 def parse_authserv_id(value: bytes) -> str | None:
-    """Read who a field says that it is from, whatever follows; None if even that is malformed."""
+    """Read the authserv-id, whatever follows; None if even that is malformed."""
     words = authserv_words(value)
     return words[0] if words else None
 
@@ -133,7 +133,7 @@ class _Parser:
         while self._kind() == ";":
             self._next += 1
             if self._kind() == "":
-                break  # a last semicolon is often seen
+                break  # a trailing semicolon is common
             result = self._read_result()
             if result is not None:
                 results.append(result)
@@ -182,13 +182,13 @@ class _Parser:
         self._next += 1
 
     def _take_pvalue(self) -> str:
-        """Take a value in which an equals sign may stand, as in base64 or a VERP address."""
+        """Take a value that may contain an equals sign, as in base64 or a VERP address."""
         if self._kind() in {"", ";"}:
-            return ""  # laxer than the RFC: some leave out what they do not know
+            return ""  # laxer than the RFC: some writers omit what they do not know
         is_quoted = self._kind() == "quoted"
         parts = [] if self._kind() == "=" else [self._take_value()]
         if is_quoted and self._kind() == "word" and self._tokens[self._next].text[0] == "@":
-            parts.append(self._take_value())  # a quoted local part comes apart from its domain
+            parts.append(self._take_value())  # a quoted local part is a token of its own
         while self._kind() == "=":
             self._next += 1
             parts.append("=")

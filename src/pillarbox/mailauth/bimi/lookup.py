@@ -1,8 +1,8 @@
 """Finds the logo that a domain asserts for a message.
 
-A record is looked up only when DMARC passes under an enforced policy, as the draft and all who
-display logos require; a record that does not count is reported with the reason. Fetching the logo
-is behind the ``LogoFetcher`` port.
+A record is looked up only when DMARC passes under an enforced policy, as the draft and everyone who
+displays logos require; an unusable record is reported with the reason. The logo is fetched through
+the ``LogoFetcher`` port.
 """
 
 from __future__ import annotations
@@ -40,36 +40,36 @@ _MAX_FIELD: Final = 1_000
 
 
 class BimiResult(Enum):
-    """What comes of it, as registered for Authentication-Results."""
+    """The result, as registered for Authentication-Results."""
 
     PASS = "pass"  # noqa: S105 - the registered word
     NONE = "none"  # there is no record
-    FAIL = "fail"  # there is one, and it is no good
-    SKIPPED = "skipped"  # not looked for: DMARC does not allow it
+    FAIL = "fail"  # there is one, but it is unusable
+    SKIPPED = "skipped"  # not looked up: DMARC does not allow it
     DECLINED = "declined"  # the domain wants no logo shown
     TEMPORARY_ERROR = "temperror"
 
 
 class LogoFetcher(Protocol):
-    """Fetches what a record points to. It refuses what is not public.
+    """Fetches what a record points to, from public addresses only.
 
-    An implementation dials only public addresses, and the address that it has looked up itself;
-    it follows no redirect to another scheme, sends no credentials, and reads no more octets
-    than it is told, in a bounded time.
+    An implementation connects only to public addresses that it has looked up itself, follows no
+    redirect to another scheme, sends no credentials, and limits both the octets it reads and the
+    time it takes.
     """
 
     async def fetch(self, url: str, *, max_size: int) -> bytes:
         """Return the content behind an https URL.
 
         Raises:
-            PillarboxError: It cannot or must not be had; the message says why.
+            PillarboxError: It cannot or must not be fetched; the message says why.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bimi:
-    """What BIMI says of a message."""
+    """The BIMI result for a message."""
 
     result: BimiResult
     reason: str
@@ -86,7 +86,7 @@ class Bimi:
 
 
 def read_selector(field: bytes | None) -> str:
-    """Return the selector that a message names in BIMI-Selector, or the usual one."""
+    """Return the selector from a message's BIMI-Selector field, or the default."""
     if field is None or len(field) > _MAX_FIELD:
         return DEFAULT_SELECTOR
     tags = parse_record_tags(field.decode("ascii", "replace"))
@@ -99,8 +99,8 @@ def read_selector(field: bytes | None) -> str:
 def why_not_eligible(judged: Evaluation) -> str:
     """Return why a message cannot have a logo; "" if it can.
 
-    DMARC must pass, and the domain and its organization must enforce: quarantine or reject,
-    not under test, not for a part of the mail, and not ``sp=none``.
+    DMARC must pass, and the domain and its organizational domain must enforce a policy of
+    quarantine or reject: no test mode, no ``pct`` below 100, no ``sp=none``.
     """
     record = judged.discovery.record if judged.discovery is not None else None
     if judged.result is not Result.PASS or record is None or judged.others:
@@ -122,10 +122,10 @@ async def find_bimi(
     """Find the logo for a message that DMARC has judged.
 
     Args:
-        judged: What DMARC said.
+        judged: The DMARC result.
         resolver: Asks DNS.
         selector: What ``read_selector`` found in the message.
-        fetcher: Fetches the logo, to be checked; None: only the record is read.
+        fetcher: Fetches the logo for validation; None: only the record is read.
     """
     discovery = judged.discovery
     reason = why_not_eligible(judged)
@@ -140,7 +140,7 @@ async def find_bimi(
 async def find_record(
     domain: str, organization: str, resolver: Resolver, *, selector: str = DEFAULT_SELECTOR
 ) -> Bimi:
-    """Find the record of a domain, or that of its organization, whatever DMARC says."""
+    """Find the record of a domain or its organizational domain, whatever DMARC says."""
     evidence: list[str] = []
     for place in dict.fromkeys((domain, organization)):
         name = f"{selector}._bimi.{place}"
@@ -186,7 +186,7 @@ def _judge(place: str, selector: str, records: list[str], evidence: tuple[str, .
 
 
 async def with_logo(found: Bimi, fetcher: LogoFetcher) -> Bimi:
-    """Return what was found, judged by the logo as well where a record names one."""
+    """Return the result, including the validation of the logo if the record names one."""
     if found.result is not BimiResult.PASS or found.record is None:
         return found
     try:

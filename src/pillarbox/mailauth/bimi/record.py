@@ -1,8 +1,8 @@
-"""The BIMI assertion record, with which a domain says where its logo is.
+"""The BIMI assertion record, which says where a domain's logo is.
 
-Parsing never raises; faults are listed in ``problems``. The specification that everybody follows is
-draft-brand-indicators-for-message-identification, here in its eleventh revision: ``l=`` the logo,
-``a=`` the evidence (a mark certificate), ``avp=`` which avatar comes first.
+Parsing never raises; faults are listed in ``problems``. The specification is the eleventh revision
+of draft-brand-indicators-for-message-identification: ``l=`` the logo, ``a=`` the evidence (a mark
+certificate), ``avp=`` which avatar comes first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def parse_bimi_record(text: str) -> BimiRecord | None:
     """Read a TXT record.
 
     Returns:
-        The record, or None for a text that is none of BIMI.
+        The record, or None for a text that is not a BIMI record.
     """
     if not is_bimi_record(text):
         return None
@@ -81,7 +81,7 @@ def parse_bimi_record(text: str) -> BimiRecord | None:
 
 
 def _url(name: str, text: str, problems: list[str]) -> str:
-    """Return a URL that could be fetched, or "" with a problem."""
+    """Return a URL that can be fetched, or "" and add a problem."""
     if not text:
         return ""
     try:

@@ -1,8 +1,9 @@
 """Validates a logo against SVG Tiny Portable/Secure, the profile of BIMI.
 
-The file came from a stranger and will be shown to people, so nothing is accepted that could run,
-fetch, or grow. The parser is expat, which is stopped at the first document type, entity or
-processing instruction; size, depth and number of elements are bounded. Nothing is rendered.
+The file comes from a stranger and will be shown to people, so nothing is accepted that could run
+code, fetch a resource, or expand. The parser is expat, which stops at the first document type,
+entity or processing instruction; size, depth and number of elements are bounded. Nothing is
+rendered.
 
 The profile is draft-svg-tiny-ps-abrotman: SVG 1.2 Tiny without scripts, animation, links and
 external references.
@@ -56,7 +57,7 @@ _ELEMENTS: Final = frozenset(
 )
 # Elements of other namespaces may only be metadata, which nobody draws.
 _METADATA: Final = "metadata"
-_FORBIDDEN_NAMES: Final = frozenset({"x", "y"})  # of the root: the profile says neither
+_FORBIDDEN_NAMES: Final = frozenset({"x", "y"})  # of the root: the profile allows neither
 _URL_FUNCTION: Final = re.compile(r"url\s*\(\s*['\"]?\s*(?!#)", re.IGNORECASE)
 _STYLE_DANGER: Final = re.compile(r"@import|expression|javascript:|\\", re.IGNORECASE)
 
@@ -65,7 +66,7 @@ def check_logo(octets: bytes) -> tuple[str, ...]:
     """Return why a logo must not be shown; () for one that may.
 
     Args:
-        octets: The file, which may be packed by gzip (``.svgz``).
+        octets: The file, which may be compressed with gzip (``.svgz``).
     """
     try:
         octets = _unpack(octets)
@@ -103,7 +104,7 @@ class _Check:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self._path: list[str] = []
-        self._ids: list[str] = []  # of the elements in the path, "" where there is none
+        self._ids: list[str] = []  # of the elements in the path, "" for one without
         self._ids_with_use: set[str] = set()
         self._used: set[str] = set()
         self._elements = 0
@@ -179,7 +180,7 @@ class _Check:
 
     def _check_element(self, namespace: str, local: str) -> None:
         if _METADATA in self._path:
-            # What is not drawn may be of any language that no reader of mail runs.
+            # Elements that are not drawn may have any namespace that mail clients do not execute.
             is_allowed = namespace not in {"", _SVG, _XHTML} or local in {"title", "desc"}
         else:
             is_allowed = namespace == _SVG and local in _ELEMENTS

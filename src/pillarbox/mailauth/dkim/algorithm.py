@@ -1,8 +1,7 @@
 """The two signature algorithms, and bounds on their keys (RFC 8301, RFC 8463).
 
-Keys that strangers publish are validated before anything is computed with them, so that neither
-their size nor their exponent costs time. A fault is an ``Unverifiable``; a private key that cannot
-be used is a ``PermanentError``.
+Keys published by strangers are validated before use, so a large modulus or exponent cannot cost
+time. A fault is an ``Unverifiable``; a private key that cannot be used is a ``PermanentError``.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ __all__ = [
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
-MIN_RSA_BITS: Final = 1024  # RFC 8301 §3.2: what is shorter is never valid
-MAX_RSA_BITS: Final = 4096  # the longest that must be read (same section)
-_MAX_KEY_OCTETS: Final = 1100  # an RSA key of 8,192 bits in DER; longer ones are not even read
+MIN_RSA_BITS: Final = 1024  # RFC 8301 §3.2: shorter keys are never valid
+MAX_RSA_BITS: Final = 4096  # the longest that verifiers must support (same section)
+_MAX_KEY_OCTETS: Final = 1100  # an RSA key of 8,192 bits in DER; longer ones are not even parsed
 _MAX_EXPONENT: Final = 2**32  # a real one has 17 bits; the cost of a check grows with it
 _ED25519_OCTETS: Final = 32  # RFC 8032 §5.1.5
 _ED25519_BITS: Final = 256
@@ -45,7 +44,7 @@ _PREHASHED: Final = utils.Prehashed(hashes.SHA256())
 
 
 class Algorithm(Enum):
-    """How a signature is made, as the tag a= names it."""
+    """A signature algorithm, with the names of the tag a=."""
 
     RSA_SHA256 = "rsa-sha256"
     ED25519_SHA256 = "ed25519-sha256"  # RFC 8463 §3
@@ -57,7 +56,7 @@ class Algorithm(Enum):
 
 
 def algorithm_of(key: PrivateKey) -> Algorithm:
-    """Return the algorithm that a private key signs by."""
+    """Return the algorithm that a private key signs with."""
     if isinstance(key, rsa.RSAPrivateKey):
         return Algorithm.RSA_SHA256
     return Algorithm.ED25519_SHA256
@@ -71,7 +70,7 @@ def key_bits(key: PrivateKey | PublicKey) -> int:
 
 
 def public_octets(key: PrivateKey) -> bytes:
-    """Return the public key of a private one as it stands in p=, before base64.
+    """Return the public half of a private key as in p=, before base64.
 
     RSA is a SubjectPublicKeyInfo in DER (RFC 6376 §3.6.1), Ed25519 its 32 octets (RFC 8463 §4).
     """
@@ -90,7 +89,7 @@ def load_public_key(key_type: str, octets: bytes) -> PublicKey:
         octets: The tag p=, decoded.
 
     Raises:
-        Unverifiable: There is no key in it that could be used.
+        Unverifiable: It contains no usable key.
     """
     if key_type == Algorithm.ED25519_SHA256.key_type:
         if len(octets) != _ED25519_OCTETS:
@@ -104,8 +103,8 @@ def load_public_key(key_type: str, octets: bytes) -> PublicKey:
             Result.PERMANENT_ERROR, f"the RSA key is longer than {MAX_RSA_BITS} bits"
         )
     try:
-        # RFC 6376 §3.6.1 has SubjectPublicKeyInfo; the bare RSAPublicKey is published, too,
-        # and OpenSSL reads both.
+        # RFC 6376 §3.6.1 says SubjectPublicKeyInfo; some publish the bare RSAPublicKey, and OpenSSL
+        # reads both.
         key = serialization.load_der_public_key(octets)
     except (ValueError, UnsupportedAlgorithm):
         key = None

@@ -1,8 +1,8 @@
-"""Hashes of a body while it arrives (RFC 6376 §3.7).
+"""Hashes a body while it arrives (RFC 6376 §3.7).
 
-Whoever will need a hash asks for it before the body comes. The body is canonicalized and hashed
-once for each canonicalization, however many signatures there are and whatever they leave out with
-``l=``: their hashes are taken on the way. Memory does not grow.
+Every hash is requested before the body arrives. The body is canonicalized and hashed once for each
+canonicalization, however many signatures there are; the hashes for ``l=`` limits are taken along
+the way. Memory does not grow with the body.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["BodyHash", "BodyHasher", "BodyHashes"]
 
 
 class BodyHash(NamedTuple):
-    """Which hash of a body is wanted."""
+    """One requested hash of a body."""
 
     canonicalization: Canonicalization
-    limit: int | None = None  # only so many octets of the canonical body (the tag l=)
+    limit: int | None = None  # only this many octets of the canonical body (the tag l=)
     algorithm: str = "sha256"
 
 
@@ -38,15 +38,15 @@ class BodyHasher:
         """Begin with a body.
 
         Args:
-            canonicalization: How the body is written down.
+            canonicalization: The canonicalization of the body.
             algorithm: Name of the hash, as ``hashlib`` knows it.
             limits: Numbers of octets of the canonical body whose hashes are wanted as well.
         """
         self._hash = hashlib.new(algorithm, usedforsecurity=False)
-        self._marks = sorted(set(limits), reverse=True)  # those still ahead, the next one last
+        self._marks = sorted(set(limits), reverse=True)  # the ones still ahead, the next one last
         self._partial: dict[int, bytes] = {}
         self._digest: bytes | None = None
-        self.size = 0  # octets of the canonical body; whole after `digest`
+        self.size = 0  # octets of the canonical body; complete after `digest`
         self._canonicalizer = BodyCanonicalizer(canonicalization, self._take)
 
     def feed(self, chunk: bytes) -> None:
@@ -54,10 +54,10 @@ class BodyHasher:
         self._canonicalizer.feed(chunk)
 
     def digest(self, limit: int | None = None) -> bytes:
-        """Return the hash; the body is at its end.
+        """Return the hash, after the whole body was fed.
 
         Args:
-            limit: One of ``limits``, for the hash of so many octets, or of all that there are.
+            limit: One of ``limits``, for the hash of that many octets; None: the whole body.
         """
         if self._digest is None:
             self._canonicalizer.end()
@@ -77,7 +77,7 @@ class BodyHasher:
 
 
 class BodyHashes:
-    """All hashes that are wanted of one body."""
+    """All requested hashes of one body."""
 
     __slots__ = ("_hashers",)
 
@@ -96,10 +96,10 @@ class BodyHashes:
             hasher.feed(chunk)
 
     def digest(self, want: BodyHash) -> bytes:
-        """Return a hash that was asked for; the body is at its end.
+        """Return a requested hash, after the whole body was fed.
 
         Raises:
-            KeyError: It was not asked for.
+            KeyError: It was not requested.
         """
         return self._hashers[want.canonicalization, want.algorithm].digest(want.limit)
 

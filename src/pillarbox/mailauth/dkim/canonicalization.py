@@ -3,7 +3,7 @@
 *Simple* takes the octets as they are, *relaxed* tolerates what mail servers do to white space. A
 body comes in chunks, cut anywhere; what is not yet decided (blanks and empty lines that may turn
 out to be the end) is stored as a count, so that memory does not grow with the body. Line ends are
-CRLF; a lone CR or LF is an octet like any other. Nothing is raised.
+CRLF; a lone CR or LF is content like any other octet. Nothing is raised.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BLOCK: Final = _CRLF * 4096
 
 
 class Canonicalization(Enum):
-    """How octets are written down before they are hashed."""
+    """How octets are normalized before they are hashed."""
 
     SIMPLE = "simple"
     RELAXED = "relaxed"
@@ -29,22 +29,21 @@ def canonical_field(line: bytes, canonicalization: Canonicalization) -> bytes:
     """Return a header field as it is hashed.
 
     Args:
-        line: The field as it stands in the message, folds included, with or without its
-            last CRLF.
-        canonicalization: Which of the two.
+        line: The field as in the message, folds included, with or without its last CRLF.
+        canonicalization: Simple or relaxed.
     """
     if not line.endswith(_CRLF):  # of a message that ends within its header
         line += _CRLF
     if canonicalization is Canonicalization.SIMPLE:
         return line
     name, _, value = line[:-2].partition(b":")
-    # RFC 6376 §3.4.2: CRLFs stand before blanks only, that is how the field was found.
+    # RFC 6376 §3.4.2: inside a field, each CRLF is followed by a blank.
     value = _single_blanks(value.replace(_CRLF, b"")).strip(b" ")
     return b"%b:%b\r\n" % (name.rstrip(b" \t").lower(), value)
 
 
 def _single_blanks(octets: bytes) -> bytes:
-    """Make each run of blanks one space; each pass halves the runs, so there are few."""
+    """Replace each run of blanks by one space; each pass halves the runs, so few are needed."""
     if b"\t" in octets:
         octets = octets.replace(b"\t", b" ")
     while b"  " in octets:
@@ -53,17 +52,17 @@ def _single_blanks(octets: bytes) -> bytes:
 
 
 class BodyCanonicalizer:
-    """Writes down one body, chunk by chunk."""
+    """Canonicalizes one body, chunk by chunk."""
 
     __slots__ = ("_blank", "_empty_lines", "_is_relaxed", "_return", "_write", "_wrote")
 
     def __init__(self, canonicalization: Canonicalization, write: Callable[[bytes], None]) -> None:
-        """Hand what is decided to ``write``."""
+        """Pass the canonical octets to ``write`` as soon as they are decided."""
         self._is_relaxed = canonicalization is Canonicalization.RELAXED
         self._write = write
         self._wrote = False
         self._empty_lines = 0  # line ends that count only if something follows
-        self._blank = False  # relaxed: a blank that counts only if the line goes on
+        self._blank = False  # relaxed: a blank that counts only if the line continues
         self._return = False  # a CR whose LF may come with the next chunk
 
     def feed(self, chunk: bytes) -> None:
@@ -83,11 +82,11 @@ class BodyCanonicalizer:
         self._empty_lines += line_ends
 
     def end(self) -> None:
-        """Write what is left: a line that has no end gets one, empty lines at the end none."""
+        """Write the rest: an unterminated line gets its CRLF, trailing empty lines are dropped."""
         if self._return:  # a lone CR, which is content
             self._write_content(b" \r" if self._blank else b"\r")
             self._return = self._blank = False
-        # RFC 6376 §3.4.3: without a body, simple is one CRLF; §3.4.4: relaxed is nothing.
+        # RFC 6376 §3.4.3: an empty body is one CRLF in simple; §3.4.4: it is empty in relaxed.
         if self._wrote or not self._is_relaxed:
             self._write(_CRLF)
 

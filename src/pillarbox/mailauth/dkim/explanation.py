@@ -1,4 +1,4 @@
-"""Explains a key record: what each tag says, how receivers will read it, and what to publish."""
+"""Explains a key record: what each tag means, how receivers read it, and what to publish."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Explanation:
     """What is published under the name of a key."""
 
     name: str
-    record: str  # "" where there is none
+    record: str  # "" if there is none
     tags: tuple[TagMeaning, ...]
     findings: tuple[Finding, ...]
-    suggested: str  # the record to publish; "" where it is fine, or the key is not known
+    suggested: str  # the record to publish; "" if the current one is fine or the key is unknown
 
     @property
     def is_fine(self) -> bool:
@@ -56,7 +56,7 @@ class Explanation:
 
 
 def explain_answer(answer: Answer[bytes]) -> Explanation:
-    """Explain what DNS says at the name of a key."""
+    """Explain the DNS answer for the name of a key."""
     match answer.outcome:
         case Outcome.UNAVAILABLE:
             finding = _error(

@@ -1,7 +1,7 @@
 """Selects the header fields that a signature covers, as they are hashed (RFC 6376 §5.4.2).
 
-Fields of one name are taken from the bottom of the header upward; a name that is listed more often
-than there are fields covers nothing, so that a field added later breaks the signature.
+Fields of one name are taken from the bottom of the header upward; if a name is listed more often
+than there are fields, the extra entry covers nothing, so a field added later breaks the signature.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def without_signature(line: bytes) -> bytes:
 
 
 class HeaderFields:
-    """The fields of one header, as signatures see them. Each is written down once."""
+    """The fields of one header, as signatures see them. Each is canonicalized once."""
 
     __slots__ = ("_canonical", "_lines", "_places")
 
     def __init__(self, header: Header) -> None:
-        """Look at a header that was scanned."""
+        """Use a scanned header."""
         self._lines = header.lines
         self._canonical: dict[tuple[int, Canonicalization], bytes] = {}
         self._places: dict[bytes, list[int]] = {}
@@ -42,7 +42,7 @@ class HeaderFields:
             self._places.setdefault(name, []).append(place)
 
     def count(self, name: bytes) -> int:
-        """Return how many fields have a name, given in lower case."""
+        """Return how many fields have this lower-case name."""
         return len(self._places.get(name, ()))
 
     def lines(self, name: bytes) -> tuple[bytes, ...]:
@@ -54,7 +54,7 @@ class HeaderFields:
 
         Args:
             names: The tag h=, in its order, in lower case.
-            canonicalization: How the fields are written down.
+            canonicalization: The canonicalization of the fields.
         """
         taken: dict[bytes, int] = {}
         chosen: list[bytes] = []

@@ -14,11 +14,11 @@ class Result(Enum):
 
     NONE = "none"  # there is no signature
     PASS = "pass"  # noqa: S105 - the word of the RFC
-    FAIL = "fail"  # it does not fit the message, or nobody may accept what it is made with
-    POLICY = "policy"  # it fits, but we do not accept it: content was left out of it
-    NEUTRAL = "neutral"  # it cannot be read, or says things that we do not know
-    TEMPORARY_ERROR = "temperror"  # DNS did not answer; it may the next minute
-    PERMANENT_ERROR = "permerror"  # it cannot be checked, now or later
+    FAIL = "fail"  # it does not match the message, or uses an algorithm that must not be accepted
+    POLICY = "policy"  # it matches, but we do not accept it: it does not cover all content
+    NEUTRAL = "neutral"  # it cannot be parsed, or has unknown values
+    TEMPORARY_ERROR = "temperror"  # DNS did not answer; a later check may succeed
+    PERMANENT_ERROR = "permerror"  # it can never be checked
 
 
 class Unverifiable(PermanentError):  # noqa: N818 - reads as what it says

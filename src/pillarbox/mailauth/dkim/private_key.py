@@ -1,7 +1,7 @@
 """Private keys: generated, read from the common formats, and written as PEM.
 
 It reads PEM and DER, PKCS #8 and the older PKCS #1, with or without a passphrase, and the bare
-base64 of an Ed25519 seed. A key that cannot sign mail is a ``PermanentError`` that says why, and
+base64 of an Ed25519 seed. A key that cannot sign mail raises a ``PermanentError`` that says why and
 never contains the key.
 """
 
@@ -29,7 +29,7 @@ _MAX_OCTETS: Final = 64 * 1024
 
 
 def make_private_key(algorithm: Algorithm, rsa_bits: int = DEFAULT_RSA_BITS) -> PrivateKey:
-    """Make a new key; RSA takes a tenth of a second or so."""
+    """Generate a key; RSA takes about a tenth of a second."""
     if algorithm is Algorithm.RSA_SHA256:
         return rsa.generate_private_key(_EXPONENT, rsa_bits)
     return ed25519.Ed25519PrivateKey.generate()
@@ -38,15 +38,15 @@ def make_private_key(algorithm: Algorithm, rsa_bits: int = DEFAULT_RSA_BITS) -> 
 def read_private_key(
     octets: bytes, passphrase: bytes | None = None, *, min_rsa_bits: int = MIN_RSA_BITS
 ) -> PrivateKey:
-    """Return the key that a file holds.
+    """Read a key file.
 
     Args:
         octets: What the file holds.
         passphrase: What it is encrypted with.
-        min_rsa_bits: The shortest RSA key that is taken.
+        min_rsa_bits: The shortest RSA key that is accepted.
 
     Raises:
-        PermanentError: It holds no key that can sign mail.
+        PermanentError: It contains no key that can sign mail.
     """
     if len(octets) > _MAX_OCTETS:
         raise PermanentError("it is too large for a private key")
@@ -66,7 +66,7 @@ def read_private_key(
 
 
 def write_private_key(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
-    """Return a key as PKCS #8 in PEM, encrypted where there is a passphrase."""
+    """Return a key as PKCS #8 in PEM, encrypted if there is a passphrase."""
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase:
         encryption = serialization.BestAvailableEncryption(passphrase)
@@ -80,7 +80,7 @@ def _load(
 ) -> object:
     try:
         return load(octets, passphrase)
-    except TypeError:  # what the library raises for a passphrase too many or too few
+    except TypeError:  # raised for a missing or an unneeded passphrase
         if passphrase is not None:
             return _load(load, octets, None)
         raise PermanentError("the key is encrypted, and there is no passphrase") from None
@@ -90,8 +90,8 @@ def _load(
 
 
 def _bare(octets: bytes, passphrase: bytes | None) -> object:
-    """Read a key without PEM's lines: DER, or the base64 of DER or of an Ed25519 seed."""
-    with suppress(binascii.Error):  # what is no base64 is DER itself
+    """Read a key without PEM armor: DER, or the base64 of DER or of an Ed25519 seed."""
+    with suppress(binascii.Error):  # if not base64, it is DER itself
         octets = base64.b64decode(b"".join(octets.split()), validate=True)
     if len(octets) == _SEED_OCTETS:
         return ed25519.Ed25519PrivateKey.from_private_bytes(octets)

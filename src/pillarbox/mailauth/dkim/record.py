@@ -1,4 +1,4 @@
-"""Key records: what ``SELECTOR._domainkey.DOMAIN`` says, and looking it up (RFC 6376 §3.6).
+"""Key records at ``SELECTOR._domainkey.DOMAIN``: parsed and looked up (RFC 6376 §3.6).
 
 An unusable record raises ``Unverifiable`` with the reason; DNS that does not answer is
 distinguished from a key that does not exist.
@@ -30,15 +30,15 @@ _VERSION: Final = "DKIM1"
 _ANY: Final = "*"
 _EMAIL: Final = "email"
 _HASH: Final = "sha256"
-_MAX_RECORDS: Final = 3  # of one name that are looked at; there should be one
+_MAX_RECORDS: Final = 3  # examined per name; there should be one
 _KEY_TYPES: Final = frozenset(algorithm.key_type for algorithm in Algorithm)
-_CACHED: Final = 1024  # keys that were read; each costs some 50 microseconds to read
+_CACHED: Final = 1024  # parsed keys; parsing one takes some 50 microseconds
 _MAX_CACHED_OCTETS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """A key that can be used, with what its owner restricts it to."""
+    """A usable key, with its owner's restrictions."""
 
     key_type: str
     public_key: PublicKey
@@ -54,7 +54,7 @@ class KeyRecord:
 
     @property
     def is_testing(self) -> bool:
-        """Whether the domain only tries DKIM out (t=y): a failure must not count."""
+        """Whether the domain is only testing DKIM (t=y): a failure must not count."""
         return "y" in self.flags
 
     @property
@@ -63,7 +63,7 @@ class KeyRecord:
         return "s" in self.flags
 
     def check_use(self, algorithm: Algorithm) -> None:
-        """Raise ``Unverifiable`` where the key is not for mail signed like this."""
+        """Raise ``Unverifiable`` if the key is not valid for mail signed like this."""
         if self.key_type != algorithm.key_type:
             raise Unverifiable(
                 Result.PERMANENT_ERROR,
@@ -139,24 +139,24 @@ def _words(text: str) -> frozenset[str]:
 
 
 def check_published(octets: bytes, algorithm: Algorithm) -> bytes:
-    """Return the public key in a record, as it stands in p= before base64.
+    """Return the public key in a record, as in p= before base64.
 
     Args:
         octets: The TXT record.
-        algorithm: What signatures are made with; a key that is not for them is refused.
+        algorithm: The signature algorithm; a key of another type is refused.
 
     Raises:
-        Unverifiable: Receivers could not use the record.
+        Unverifiable: Receivers cannot use the record.
     """
     parse_key_record(octets).check_use(algorithm)
     return _decode(parse_tag_list(octets)["p"])
 
 
 def usable_keys(records: tuple[bytes, ...], algorithm: Algorithm) -> tuple[KeyRecord, ...]:
-    """Return the keys among the TXT records of a name that a signature may have been made with.
+    """Return the keys among the TXT records of a name that may belong to a signature.
 
-    There should be one record. Of several, which RFC 6376 §3.6.2.2 leaves open, those are
-    taken that hold a fitting key; of more than three, only three are looked at.
+    There should be one record. RFC 6376 §3.6.2.2 leaves several undefined; here, all with a
+    suitable key are taken, and only the first three are examined.
 
     Raises:
         Unverifiable: There is none; the reason is that of the first record.
@@ -179,7 +179,7 @@ def usable_keys(records: tuple[bytes, ...], algorithm: Algorithm) -> tuple[KeyRe
 async def find_keys(
     resolver: Resolver, domain: str, selector: str, algorithm: Algorithm
 ) -> tuple[KeyRecord, ...]:
-    """Ask for the keys that a signature may have been made with.
+    """Look up the keys that may belong to a signature.
 
     Raises:
         Unverifiable: There is none, or DNS does not answer.

@@ -17,7 +17,7 @@ _SHOWN_SIGNATURE: Final = 8  # characters of b= that tell signatures apart (RFC 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureResult:
-    """What came of one signature; what could not be read of it is empty."""
+    """The result of one signature; whatever could not be parsed is empty."""
 
     result: Result
     reason: str = ""  # in words; "" for a pass without remarks
@@ -33,7 +33,7 @@ class SignatureResult:
 
     @property
     def is_pass(self) -> bool:
-        """Whether the domain ``domain`` answers for the message."""
+        """Whether ``domain`` takes responsibility for the message."""
         return self.result is Result.PASS
 
 
@@ -44,8 +44,8 @@ def describe(
 
     Args:
         line: Its field, as it stands in the message.
-        signature: What was read of it; None where it could not be.
-        refusal: Why it does not pass; None where it does.
+        signature: The parsed signature; None if it could not be parsed.
+        refusal: Why it does not pass; None if it does.
         key: The key that was found.
     """
     result = Result.PASS if refusal is None else refusal.result

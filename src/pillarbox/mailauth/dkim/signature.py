@@ -1,8 +1,8 @@
 """The tags of a signature, parsed and validated (RFC 6376 §3.5, §6.1.1).
 
-``read_seal`` reads what DKIM and ARC signatures have in common, ``read_signature`` those that also
-say which parts of a message are covered, ``read_dkim_signature`` a DKIM-Signature field. A
-signature that is not worth checking raises ``Unverifiable`` with its result and reason.
+``read_seal`` reads what DKIM and ARC signatures have in common, ``read_signature`` also reads which
+parts of a message are covered, ``read_dkim_signature`` a DKIM-Signature field. A signature that
+cannot be checked raises ``Unverifiable`` with its result and reason.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SHA256_OCTETS: Final = 32
 _CLOCK_DRIFT: Final = 300.0  # seconds by which a signer's clock may be ahead
 _MAX_SHOWN: Final = 60
 _NUMBER: Final = re.compile(rf"[0-9]{{1,{_MAX_DIGITS}}}")
-# Field names with colons between, and blanks around them; no character is read twice.
+# Field names separated by colons, with optional blanks; no character is read twice.
 _NAMES: Final = re.compile(
     r"[ \t\r\n]*+[!-9;-~]++[ \t\r\n]*+(?>(?::[ \t\r\n]*+[!-9;-~]++[ \t\r\n]*+)*)"
 )
@@ -67,11 +67,11 @@ class Signature(Seal):
     names: tuple[bytes, ...]  # the tag h=, in lower case
     length: int | None = None  # the tag l=
     expires_at: int | None = None  # the tag x=, seconds since 1970
-    identity: str = ""  # the tag i= of DKIM, "" where it is left out
+    identity: str = ""  # the tag i= of DKIM, "" if omitted
 
     @property
     def wanted(self) -> BodyHash:
-        """The hash of the body that the signature has in bh=."""
+        """The body hash to compare with bh=."""
         return BodyHash(self.body_canonicalization, self.length)
 
 
@@ -88,7 +88,7 @@ def read_tags(value: bytes) -> dict[str, str]:
 
 
 def decode_base64(tags: dict[str, str], name: str) -> bytes:
-    """Return the octets of a tag that must be there, which may be folded.
+    """Return the octets of a required tag, which may be folded.
 
     Raises:
         Unverifiable: It is missing, or is not base64.
@@ -163,7 +163,7 @@ def read_dkim_signature(value: bytes) -> Signature:
 
 
 def check_times(signature: Signature, now: float) -> None:
-    """Raise ``Unverifiable`` where a signature is not valid at a time (RFC 6376 §3.5).
+    """Raise ``Unverifiable`` if a signature is not valid at a time (RFC 6376 §3.5).
 
     Args:
         signature: What was read.
@@ -206,7 +206,7 @@ def _algorithm(text: str) -> Algorithm:
 
 
 def _domain(tags: dict[str, str], name: str) -> str:
-    domain = ascii_domain(_required(tags, name))  # RFC 8616 §5: U-labels may stand there
+    domain = ascii_domain(_required(tags, name))  # RFC 8616 §5: U-labels are allowed
     if not _DOMAIN.fullmatch(domain):
         raise Unverifiable(Result.NEUTRAL, f"the tag {name}= is no domain name: {_shown(domain)}")
     return domain

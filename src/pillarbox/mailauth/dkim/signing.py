@@ -2,8 +2,8 @@
 
 A ``Signer`` is created once per domain and used for many messages, from any thread: it holds no
 state of a message. The signed fields follow from the header, the body is hashed by ``BodyHashes``,
-and the signature fields are made at the end. There is never an ``l=``: whatever is appended to a
-signed message must break the signature.
+and the signature fields are made at the end. ``l=`` is never used: content appended to a signed
+message must break the signature.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pillarbox.message.header import Header, scan_header
 
 __all__ = ["DEFAULT_FORM", "SignatureForm", "Signer", "SigningKey", "sign"]
 
-# Signed once more than they are there, so that none can be added or replaced: who reads the
-# message sees these, or they decide how it is shown (RFC 6376 §8.15).
+# Signed once more than they occur, so that none can be added or replaced: readers see these fields,
+# or they decide how the message is displayed (RFC 6376 §8.15).
 _CLOSED: Final = (
     b"from",
     b"reply-to",
@@ -37,9 +37,9 @@ _CLOSED: Final = (
     b"content-type",
     b"content-transfer-encoding",
 )
-# The same, where there is one: a mailing list may add its own to a message without.
+# The same, but only if present: a mailing list may add its own to a message without one.
 _CLOSED_IF_PRESENT: Final = (b"sender", b"in-reply-to", b"references", b"tls-required")
-# Signed as often as they are there (RFC 6376 §5.4.1, RFC 8058 §4): others may add theirs.
+# Signed as often as they occur (RFC 6376 §5.4.1, RFC 8058 §4): others may add theirs.
 _OPEN: Final = (
     b"content-id",
     b"content-description",
@@ -72,7 +72,7 @@ class SigningKey:
 
     @property
     def algorithm(self) -> Algorithm:
-        """How it signs."""
+        """The signature algorithm of the key."""
         return algorithm_of(self.private_key)
 
 
@@ -119,14 +119,14 @@ class Signer:
         """Return the signature fields, each with its CRLF, to go on top of the message.
 
         Args:
-            header: The header as it is going to be sent.
+            header: The header as it will be sent.
             body: What was fed with the whole body; it has at least the hashes ``wanted``.
             now: Seconds since 1970.
 
         Raises:
             PermanentError: There is no From field, or a key cannot sign.
         """
-        if b"from" not in header:  # RFC 6376 §5.4: it must be signed
+        if b"from" not in header:  # RFC 6376 §5.4: From must be signed
             raise PermanentError("the message has no From field")
         form = self._form
         names = signed_names(header)
@@ -197,7 +197,7 @@ def _middle(names: list[bytes], body_hash: bytes, now: int, form: SignatureForm)
 
 
 def _listed(names: list[bytes]) -> bytes:
-    """Return the names with colons between, folded."""
+    """Return the names joined by colons, folded."""
     lines = [b""]
     for name in names:
         if len(lines[-1]) + len(name) > _LINE:

@@ -2,8 +2,8 @@
 
 ``prepare`` reads the header and says which body hashes are needed; the body arrives in chunks;
 ``conclude`` fetches the keys and judges. At most ten signatures are considered, the topmost ones;
-their keys are fetched in parallel. Every signature gets a result with its reason; nothing is raised
-for the content of a message or of DNS.
+their keys are fetched in parallel. Every signature gets a result with its reason; the content of a
+message or of DNS never raises an exception.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["MAX_SIGNATURES", "PreparedVerification", "header_digest", "prepare",
 
 MAX_SIGNATURES: Final = 10
 _FIELD: Final = b"dkim-signature"
-# What does not fit: by whether the body does, and the header (None: there was no key).
+# What does not match, by whether the body and the header do (None: there was no key).
 _MISFITS: Final[dict[tuple[bool, bool | None], str]] = {
     (True, False): "a signed header field was changed, or it was signed with another key",
     (False, True): "the body was changed",
@@ -46,7 +46,7 @@ _HEADER_WORDS: Final[dict[bool | None, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One signature field: what was read, or why it was not."""
+    """One signature field: the parsed signature, or why it could not be parsed."""
 
     line: bytes
     signature: Signature | None
@@ -95,7 +95,7 @@ class PreparedVerification:
         judging = [
             self._judge(candidate, body, resolver, now, is_suffix) for candidate in self._candidates
         ]
-        if len(judging) == 1:  # as nearly always: no task for it
+        if len(judging) == 1:  # the usual case needs no task
             return (await judging[0],)
         return tuple(await asyncio.gather(*judging))
 
@@ -127,7 +127,7 @@ class PreparedVerification:
     def _fitting(
         self, line: bytes, signature: Signature, keys: tuple[KeyRecord, ...]
     ) -> KeyRecord | None:
-        """Return the key that the signature of the header was made with, if it is one."""
+        """Return the key that verifies the signature of the header, if any does."""
         digest = header_digest(self._fields, signature, line)
         for key in keys:
             if verify_digest(key.public_key, signature.signature, digest):
@@ -140,7 +140,7 @@ def header_digest(fields: HeaderFields, signature: Signature, line: bytes) -> by
 
     Args:
         fields: The header.
-        signature: What was read of the field that holds the signature.
+        signature: The parsed signature.
         line: That field, as it stands in the message.
     """
     way = signature.header_canonicalization
@@ -201,13 +201,13 @@ async def _find_keys(
     try:
         return await find_keys(resolver, signature.domain, signature.selector, signature.algorithm)
     except Unverifiable:
-        # A body that was changed fails under any key, whatever became of it.
+        # A changed body fails with any key, so the key's fate does not matter.
         _check_fit(signature, body, is_header_right=None)
         raise
 
 
 def _check_fit(signature: Signature, body: BodyHashes, *, is_header_right: bool | None) -> None:
-    """Raise where body or header do not fit the signature, and say which (None: not known)."""
+    """Raise if the body or header does not match the signature, and say which (None: unknown)."""
     computed = body.digest(signature.wanted)
     is_body_right = computed == signature.body_hash
     if is_body_right and is_header_right is not False:

@@ -1,8 +1,8 @@
 """Author domains: those that the From field names (RFC 9989 §5.3.1, §11.5; RFC 5322 §3.6.2).
 
-A From that is missing, repeated or unreadable is where forgers go, because mail programs display
-something while a judge that looks away lets it pass. So every domain that any From field names
-counts, and an unreadable field is a problem, never nothing.
+Forgers use a missing, repeated or malformed From, because mail programs display something while a
+lenient check finds nothing to judge. So every domain in any From field counts, and a malformed
+field is reported as a problem, never ignored.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MAX_AUTHOR_DOMAINS: Final = 5  # distinct ones: each may cost a tree walk
 
 @dataclass(frozen=True, slots=True)
 class Authors:
-    """Whom a message says that it is from."""
+    """The authors that a message claims to be from."""
 
     domains: tuple[str, ...] = ()  # distinct, normalized, in the order of the fields
-    problem: str = ""  # why the domains are not all that a reader may see, in words
+    problem: str = ""  # why a reader may see other domains than these, in words
 
 
 def author_domains(header: Header) -> Authors:

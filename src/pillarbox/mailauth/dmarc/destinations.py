@@ -1,7 +1,7 @@
 """Where aggregate reports may go: only to those who have agreed to receive them.
 
-A record can name any address, so a stranger could direct the reports of the world at a victim. An
-address outside the organization counts only if its domain says so in DNS (RFC 9990 §4); an address
+A record can name any address, so a stranger could direct everyone's reports at a victim. An address
+outside the organizational domain counts only if its domain agrees in DNS (RFC 9990 §4); an address
 that cannot be checked now is distinguished from one that must not be used.
 """
 
@@ -25,7 +25,7 @@ _MAX_NAME: Final = 253
 class Destination:
     """One address that a record asks reports to be sent to."""
 
-    address: ReportAddress  # perhaps another than the record has: RFC 9990 §4, step 9
+    address: ReportAddress  # may differ from the one in the record: RFC 9990 §4, step 9
     is_allowed: bool | None  # None: DNS did not answer
     reason: str
     is_external: bool = False
@@ -40,8 +40,8 @@ async def report_destinations(
         record: The policy record.
         record_domain: Where it was found.
         resolver: Asks DNS.
-        finder: Finds organizational domains; one that was used for the same domain before
-            asks less.
+        finder: Finds organizational domains; a finder already used for this domain needs fewer
+            queries.
 
     Returns:
         One for each ``mailto:`` address, in their order; other schemes are not supported.
@@ -114,7 +114,7 @@ async def _judge(
 
 
 def _overridden(address: ReportAddress, host: str, text: str) -> ReportAddress:
-    """Return the address that the destination wants instead, which must be of the same host."""
+    """Return the address that the destination asks for instead, which must have the same host."""
     record = parse_record(text)
     for other in record.aggregate if record is not None else ():
         if normal_domain(other.mailbox.rpartition("@")[2]) == host:

@@ -1,6 +1,6 @@
-"""Policy discovery: which record applies to an author domain, and which policy it gives.
+"""Policy discovery: which record and which policy apply to an author domain.
 
-By the tree walk of RFC 9989 §4.10.1, or by the public suffix list as RFC 7489 §6.6.3 did it.
+It uses the tree walk of RFC 9989 §4.10.1, or the public suffix list as in RFC 7489 §6.6.3.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ class Discovery:
 
     domain: str
     mode: Mode
-    walk: Walk  # with the suffix list: the two names at most that were asked
+    walk: Walk  # with the suffix list: the one or two names that were queried
     organizational_domain: str
     record: Record | None = None
     record_domain: str = ""  # the DMARC policy domain
     policy: Policy = Policy.NONE  # before t=y
     policy_tag: str = ""  # "p", "sp" or "np"
     exists: bool | None = True  # whether DNS knows the domain; None: it did not answer
-    failed: str = ""  # the question that was not answered and is missed, in words
+    failed: str = ""  # the query whose missing answer matters, in words
 
     @property
     def disposition(self) -> Policy:
-        """What the owner asks for mail that fails: the policy, one level less under t=y."""
+        """The handling requested for mail that fails: the policy, one level weaker under t=y."""
         if self.record is not None and self.record.is_testing:
             return self.policy.one_below
         return self.policy
 
 
 class Finder:
-    """Finds policies and organizational domains for one message; asks no name twice."""
+    """Finds policies and organizational domains for one message; queries no name twice."""
 
     def __init__(
         self, resolver: Resolver, mode: Mode = Mode.TREE_WALK, suffixes: Suffixes | None = None
     ) -> None:
-        """Find by ``mode``; ``suffixes`` replaces the installed public suffix list."""
+        """Use ``mode``; ``suffixes`` replaces the installed public suffix list."""
         self.mode = mode
         self._lookup = RecordLookup(resolver)
         self._suffixes = suffixes or _installed
@@ -66,7 +66,7 @@ class Finder:
         return self._walks[domain]
 
     async def organizational_domain(self, domain: str) -> tuple[str, Step | None]:
-        """Return a domain's organizational domain, and the step that failed on the way to it."""
+        """Return a domain's organizational domain, and the step that failed while finding it."""
         if self.mode is Mode.SUFFIX_LIST:
             return self._suffixes.organizational_domain(domain) or domain, None
         walk = await self.walk(domain)
@@ -109,14 +109,14 @@ class Finder:
     async def _settle(
         self, domain: str, walk: Walk, organization: str, source: Step | None
     ) -> Discovery:
-        """Take the policy out of the record that was found."""
+        """Select the policy from the record that was found."""
         record = None if source is None else source.record
         policy, tag, exists, failed = Policy.NONE, "", True, ""
         known: bool | None = True
         if source is not None and record is not None:
             policy, tag = record.p, "p"
             if source.domain != domain:
-                # Whether the name exists is only asked where it makes a difference.
+                # Whether the name exists is queried only if it makes a difference.
                 if record.np is not None:
                     known = await self._lookup.exists(domain)
                     failed = f"{domain}: no answer whether it exists" if known is None else ""
@@ -147,7 +147,7 @@ async def discover(
 
 
 def normal_domain(domain: str) -> str:
-    """Return a domain as it is compared: A-labels, lower case, no final dot (RFC 9989 §5.3.1)."""
+    """Return a domain as compared: A-labels, lower case, no final dot (RFC 9989 §5.3.1)."""
     return ascii_domain(domain.strip()).rstrip(".")
 
 

@@ -22,7 +22,7 @@ __all__ = ["Alignment", "DkimIdentifier", "Evaluation", "Result", "SpfIdentifier
 
 
 class Result(Enum):
-    """What DMARC says, in the words of RFC 8601 §2.7 and its registry."""
+    """The DMARC result, in the terms of RFC 8601 §2.7 and its registry."""
 
     PASS = "pass"  # noqa: S105 - no password
     NONE = "none"  # no record applies
@@ -33,7 +33,7 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SpfIdentifier:
-    """What SPF said of the MAIL FROM identity, the only one that DMARC heeds (§4.4.2)."""
+    """The SPF result for the MAIL FROM identity, the only one that DMARC uses (§4.4.2)."""
 
     domain: str
     result: str  # the word of RFC 7208 §2.6
@@ -41,7 +41,7 @@ class SpfIdentifier:
 
 @dataclass(frozen=True, slots=True)
 class DkimIdentifier:
-    """What one signature said: its d=, its s=, and the result in the word of RFC 8601."""
+    """One signature: its d=, its s=, and its result in the terms of RFC 8601."""
 
     domain: str
     result: str
@@ -50,7 +50,7 @@ class DkimIdentifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alignment:
-    """One identifier beside one author domain."""
+    """One identifier compared with one author domain."""
 
     mechanism: str  # "spf" or "dkim"
     domain: str
@@ -74,15 +74,15 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What DMARC says of a message, and why."""
+    """The DMARC result for a message, and why."""
 
     result: Result
     reason: str
     author_domain: str = ""  # the one that decided
-    disposition: Policy = Policy.NONE  # what the owner asks for, t=y heeded
+    disposition: Policy = Policy.NONE  # what the owner requests, with t=y applied
     discovery: Discovery | None = None
     alignments: tuple[Alignment, ...] = ()
-    others: tuple[Evaluation, ...] = ()  # of further author domains
+    others: tuple[Evaluation, ...] = ()  # of the other author domains
 
     @property
     def spf_is_aligned(self) -> bool:
@@ -95,7 +95,7 @@ class Evaluation:
         return any(found.counts for found in self.alignments if found.mechanism == "dkim")
 
 
-# The worst of several authors counts: with what must not slip through first.
+# The worst of several authors counts; the result that matters most comes first.
 _WORST_FIRST: Final = (
     Result.FAIL,
     Result.TEMPERROR,
@@ -115,17 +115,17 @@ async def evaluate(
     suffixes: Suffixes | None = None,
     finder: Finder | None = None,
 ) -> Evaluation:
-    """Judge a message by the policy of its author's domain.
+    """Evaluate a message against the policy of its author's domain.
 
     Args:
-        from_domains: What ``author_domains`` found, or the domains of From themselves.
-        spf: What SPF said of the reverse-path; None if it was not asked.
-        dkim: What the signatures said.
+        from_domains: The result of ``author_domains``, or the domains in From themselves.
+        spf: The SPF result for the reverse-path; None if it was not checked.
+        dkim: The results of the signatures.
         resolver: Asks DNS.
         mode: How organizational domains are found.
         suffixes: The public suffix list for ``Mode.SUFFIX_LIST``; None: the installed one.
-        finder: What has begun to look up the authors' domains for this message, in the place
-            of the three above.
+        finder: A finder that has already looked up author domains for this message; replaces the
+            three above.
     """
     authors = from_domains
     if not isinstance(authors, Authors):
@@ -140,10 +140,10 @@ async def evaluate(
 
 
 def _unreadable(problem: str, judged: list[Evaluation]) -> Evaluation:
-    """Refuse to vouch for a message that may show another author than was judged.
+    """Fail a message that may display another author than the one evaluated.
 
-    What to do with it is the receiver's affair (RFC 9989 §11.5). No honest program sends it,
-    and what passes here is shown to people as whatever the forger likes: so, reject.
+    RFC 9989 §11.5 leaves the handling to the receiver. No honest program sends such mail, and
+    people would see whatever author the forger likes; so the disposition is reject.
     """
     return Evaluation(
         result=Result.PERMERROR,
@@ -194,7 +194,7 @@ async def _judge(
 
 
 async def _align(one: Alignment, found: Discovery, finder: Finder) -> Alignment:
-    """See whether an identifier is aligned with the author domain (RFC 9989 §4.10.2)."""
+    """Check whether an identifier is aligned with the author domain (RFC 9989 §4.10.2)."""
     author = found.domain
     if one.domain == author:
         return replace(one, is_aligned=True, reason=f"{one.domain} is the author domain")
@@ -202,7 +202,7 @@ async def _align(one: Alignment, found: Discovery, finder: Finder) -> Alignment:
         return replace(one, reason=f"{one.domain} is not {author}, and alignment is strict")
     organization = found.organizational_domain
     is_below = one.domain == organization or one.domain.endswith("." + organization)
-    # A name's organizational domain is the name or one above it: no walk for a stranger.
+    # A name's organizational domain is the name or an ancestor: no walk for unrelated names.
     if not is_below and found.walk.unavailable is None:
         return replace(one, reason=f"{one.domain} is not of the organization {organization}")
     if one.result not in {"pass", "temperror"}:

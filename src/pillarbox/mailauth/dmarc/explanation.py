@@ -22,7 +22,7 @@ __all__ = ["Explanation", "Stage", "explain", "record_text"]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the road from no policy to ``p=reject``."""
+    """One stage on the way from no policy to ``p=reject``."""
 
     title: str
     record: str
@@ -32,7 +32,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """All there is to say of a domain."""
+    """Everything there is to say about a domain."""
 
     discovery: Discovery
     policy: str  # the policy in force, and why
@@ -74,7 +74,7 @@ async def explain(
 
 
 def record_text(record: Record) -> str:
-    """Return a record as it is published today, without what is obsolete or a default."""
+    """Return a record in current form, without obsolete tags and defaults."""
     tags = [("v", "DMARC1"), ("p", record.p.value)]
     if record.sp is not None and record.sp is not record.p:
         tags.append(("sp", record.sp.value))
@@ -211,7 +211,7 @@ def _record_findings(found: Discovery, record: Record) -> Iterator[Finding]:
 
 def _without_obsolete(record: Record) -> str:
     if record.pct < 100:  # noqa: PLR2004 - percent
-        # What pct was for is now t=y: a part of the mail, or none of it, under the policy.
+        # t=y replaces pct, which applied the policy to part or none of the mail.
         record = replace(record, is_testing=True)
     return record_text(record)
 
@@ -255,14 +255,14 @@ def _road(record: Record | None, place: str) -> Iterator[Stage]:
 
 
 def _raised(sp: Policy | None, policy: Policy) -> Policy | None:
-    """Return sp for a stage: as strict as the owner had it, and never stricter than p is."""
+    """Return sp for a stage: as strict as the owner had it, but never stricter than p."""
     if sp is None:
         return None
     return sp if sp.strictness <= policy.strictness else policy
 
 
 def _to_publish(record: Record | None, place: str, road: Sequence[Stage]) -> str:
-    """Return what to publish now: the record put right, or else the next stage."""
+    """Return what to publish now: the corrected record, or else the next stage."""
     if record is None or not record.applies:
         return road[0].record
     if record.problems or record.obsolete or not record.aggregate:

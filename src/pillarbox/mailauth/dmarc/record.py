@@ -19,7 +19,7 @@ __all__ = ["Policy", "Record", "ReportAddress", "is_dmarc_record", "parse_record
 
 
 class Policy(Enum):
-    """What is to become of mail that fails; ``strictness`` orders them."""
+    """The handling requested for mail that fails; ``strictness`` orders the values."""
 
     NONE = "none"
     QUARANTINE = "quarantine"
@@ -41,10 +41,10 @@ _POLICIES: Final = tuple(Policy)
 
 @dataclass(frozen=True, slots=True)
 class ReportAddress:
-    """Where reports are to go: one URI of ``rua`` or ``ruf``."""
+    """A report destination: one URI of ``rua`` or ``ruf``."""
 
     uri: str
-    max_size: int | None = None  # octets; obsolete (RFC 9989 §4.8), but older readers heed it
+    max_size: int | None = None  # octets; obsolete (RFC 9989 §4.8), but older receivers use it
 
     @property
     def mailbox(self) -> str:
@@ -74,7 +74,7 @@ class Record:
     obsolete: tuple[str, ...] = ()
 
     def policy_for_subdomain(self, *, exists: bool) -> tuple[Policy, str]:
-        """Return the policy for a name below the record's, and the tag that says so.
+        """Return the policy for a name below the record's, and the tag it comes from.
 
         Args:
             exists: Whether DNS knows the name (RFC 9989 §3.2.13).
@@ -111,7 +111,7 @@ def parse_record(text: str) -> Record | None:
     """Read a TXT record.
 
     Returns:
-        The record, or None for a text that is no DMARC record at all.
+        The record, or None for a text that is not a DMARC record.
     """
     if not is_dmarc_record(text):
         return None
@@ -145,12 +145,12 @@ def _parse(text: str) -> Record:
     )
 
 
-# The same few records are read for nearly all mail.
+# The same few records apply to nearly all mail.
 _cached = lru_cache(maxsize=1024)(_parse)
 
 
 class _Notes:
-    """Reads the tags of one record, and remembers what it had to forgive."""
+    """Reads the tags of one record and collects the faults that it tolerates."""
 
     def __init__(self, tags: RecordTags) -> None:
         self._tags = tags
@@ -171,7 +171,7 @@ class _Notes:
                 is_valid = False
                 self._problems.append(f"{name}={text} is no policy: none, quarantine or reject")
         if "p" not in self._tags.tags:
-            # RFC 9989 §4.7 takes it as p=none; RFC 7489 §6.6.3 wants it there.
+            # RFC 9989 §4.7 treats it as p=none; RFC 7489 §6.6.3 is stricter.
             self._problems.append("p is missing, which counts as p=none")
         return is_valid, values["p"] or Policy.NONE, values["sp"], values["np"]
 

@@ -1,7 +1,7 @@
-"""The public suffix list, the older way to the organizational domain (RFC 7489 §3.2).
+"""The public suffix list, the older way to find the organizational domain (RFC 7489 §3.2).
 
-The list comes with the package ``publicsuffixlist``, which is released whenever the list changes;
-a file can be given instead. It is loaded at the first question.
+The list comes with the package ``publicsuffixlist``, which is released whenever the list changes; a
+file can be given instead. It is loaded on first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["ListedSuffixes", "Suffixes"]
 
 
 class Suffixes(Protocol):
-    """Knows where registrations end."""
+    """Knows the boundary between public suffixes and registered domains."""
 
     def organizational_domain(self, domain: str) -> str | None:
         """Return the registered domain that a domain is of; None for a public suffix itself.
@@ -35,7 +35,7 @@ class ListedSuffixes:
     """Answers from the public suffix list."""
 
     def __init__(self, file: Path | None = None) -> None:
-        """Answer from a file in the list's format, or from the list that was installed."""
+        """Use a file in the list's format, or the installed list."""
         self._file = file
 
     def organizational_domain(self, domain: str) -> str | None:
@@ -46,10 +46,9 @@ class ListedSuffixes:
         return found
 
     def is_registry(self, domain: str) -> bool:
-        """Whether a domain is a registry's, such as ``co.uk``, whose names are of strangers.
-
-        The private part of the list does not count: a company that lets others have names
-        below its own, such as ``github.io``, sends mail as well.
+        """Whether a domain is a registry's, such as ``co.uk``, whose names are of strangers. The
+        private section of the list does not count: a company that gives others names below its own,
+        such as ``github.io``, sends mail as well.
         """
         return self._registries.privatesuffix(domain) is None
 

@@ -22,17 +22,17 @@ _MAX_NAME: Final = 253
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One name that was asked for a record, and what came of it."""
+    """One queried name and its result."""
 
     domain: str
     outcome: Outcome
     record: Record | None = None
-    texts: tuple[str, ...] = ()  # the TXT records that begin like one of DMARC
+    texts: tuple[str, ...] = ()  # the TXT records that begin like a DMARC record
     note: str = ""  # in words: what was found, or why nothing counts
 
     @property
     def name(self) -> str:
-        """The name that was asked."""
+        """The queried name."""
         return f"_dmarc.{self.domain}"
 
 
@@ -45,7 +45,7 @@ class Walk:
 
     @property
     def unavailable(self) -> Step | None:
-        """The first step whose answer did not come, if there is one."""
+        """The first step without an answer, if any."""
         return next((step for step in self.steps if step.outcome is Outcome.UNAVAILABLE), None)
 
     @property
@@ -56,7 +56,7 @@ class Walk:
 
     @property
     def organizational_domain(self) -> str:
-        """The organizational domain that the records tell (RFC 9989 §4.10.2)."""
+        """The organizational domain according to the records (RFC 9989 §4.10.2)."""
         shortest = self.domain
         for step in self.steps:
             if step.record is None:
@@ -64,7 +64,7 @@ class Walk:
             if step.record.psd == "n":
                 return step.domain
             if step.record.psd == "y" and step.domain != self.domain:
-                # One label below the suffix, on the way to where the walk came from.
+                # One label below the suffix, toward the domain where the walk began.
                 kept = step.domain.count(".") + 2
                 return ".".join(self.domain.split(".")[-kept:])
             shortest = step.domain
@@ -76,7 +76,7 @@ class Walk:
 
 
 def walked_names(domain: str) -> tuple[str, ...]:
-    """Return the domains that a walk looks at, in their order (RFC 9989 §4.10).
+    """Return the domains that a walk queries, in order (RFC 9989 §4.10).
 
     Args:
         domain: A domain in A-labels and lower case, without a final dot.
@@ -92,7 +92,7 @@ def walked_names(domain: str) -> tuple[str, ...]:
 async def tree_walk(domain: str, lookup: RecordLookup) -> Walk:
     """Walk up from a domain until a record says ``psd=y`` or ``psd=n``, or nothing is left.
 
-    It ends as well where an answer does not come: nothing above could make up for it.
+    It also ends when an answer is missing: no record above could replace it.
 
     Args:
         domain: A domain in A-labels and lower case, without a final dot.
@@ -117,7 +117,7 @@ class RecordLookup:
         self._steps: dict[str, Step] = {}
 
     async def at(self, domain: str) -> Step:
-        """Return what stands at ``_dmarc.`` below a domain."""
+        """Query ``_dmarc.`` below a domain."""
         step = self._steps.get(domain)
         if step is None:
             step = self._steps[domain] = await self._ask(domain)
@@ -126,7 +126,7 @@ class RecordLookup:
     async def exists(self, domain: str) -> bool | None:
         """Whether DNS knows a domain (RFC 9989 §3.2.13); None if it did not answer."""
         if self._steps[domain].outcome in {Outcome.FOUND, Outcome.NO_SUCH_DATA}:
-            return True  # a name below it exists, and so it does too (RFC 8020)
+            return True  # a name below it exists, so it exists too (RFC 8020)
         outcome = (await self._resolver.txt(domain)).outcome
         return None if outcome is Outcome.UNAVAILABLE else outcome is not Outcome.NO_SUCH_NAME
 
@@ -148,7 +148,7 @@ def _read(domain: str, answer: Answer[bytes]) -> Step:
         record = parse_record(found[0])
         note = found[0]
     elif found:
-        # RFC 9989 §4.10, step 2: several records are no record.
+        # RFC 9989 §4.10, step 2: several records count as none.
         note = f"{len(found)} DMARC records, so none of them counts"
     elif texts:
         note = f"{len(texts)} TXT record{'s' if len(texts) > 1 else ''}, none of DMARC"

@@ -1,4 +1,4 @@
-"""DMARC aggregate reports (RFC 9990, and the older form): written and read."""
+"""DMARC aggregate reports (RFC 9990, and the older form): building and parsing."""
 
 from __future__ import annotations
 

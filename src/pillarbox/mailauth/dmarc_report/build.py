@@ -25,7 +25,7 @@ class ReportForm(Enum):
     """Which standard a report follows."""
 
     RFC9990 = "9990"
-    RFC7489 = "7489"  # without a namespace; older readers know no other
+    RFC7489 = "7489"  # without a namespace; older parsers accept nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ def build_report(report: Report, form: ReportForm = ReportForm.RFC9990) -> bytes
     """Return a report as XML.
 
     Args:
-        report: What it says. Its rows have been added up: one for each combination.
-        form: Which standard it follows; what the older one does not know is left out.
+        report: The report. Its rows are already aggregated: one for each combination.
+        form: Which standard it follows; the older one omits elements that it lacks.
     """
     is_new = form is ReportForm.RFC9990
     root = f'<feedback xmlns="{_NAMESPACE}">' if is_new else "<feedback>"
@@ -56,22 +56,22 @@ def build_report(report: Report, form: ReportForm = ReportForm.RFC9990) -> bytes
 
 
 def pack_report(report: Report, xml: bytes, *, receiver: str) -> ReportFile:
-    """Return a report packed and named as RFC 9990 §3.5.2 wants it.
+    """Return a report compressed and named as RFC 9990 §3.5.2 requires.
 
     Args:
         report: What it says.
-        xml: What ``build_report`` made of it.
-        receiver: The domain of who reports.
+        xml: Its XML from ``build_report``.
+        receiver: The domain of the reporter.
     """
     unique = _NOT_IN_ID.sub("", report.report_id)[:64]
     parts = [receiver, report.policy.domain, str(report.begin), str(report.end)]
     name = "!".join([*parts, unique] if unique else parts)
-    # Without a time in it, the same report packs to the same octets when it is sent again.
+    # Without a timestamp, a report that is sent again compresses to the same octets.
     return ReportFile(f"{name}.xml.gz", "application/gzip", gzip.compress(xml, mtime=0))
 
 
 def report_subject(report: Report, *, receiver: str) -> str:
-    """Return the Subject of the message that a report is sent in (RFC 9990 §3.5.2)."""
+    """Return the Subject of the message that carries a report (RFC 9990 §3.5.2)."""
     return (
         f"Report Domain: {report.policy.domain} Submitter: {receiver} "
         f"Report-ID: <{report.report_id}>"
@@ -99,7 +99,7 @@ def _policy(report: Report, *, is_new: bool) -> Iterable[str]:
     yield _element(2, "domain", policy.domain)
     if is_new and policy.discovery_method:
         yield _element(2, "discovery_method", policy.discovery_method)
-    # The older form has the alignments in front, and wants sp and pct always.
+    # The older form has the alignments first, and always requires sp and pct.
     alignments = [("adkim", policy.adkim), ("aspf", policy.aspf)]
     if is_new:
         policies = [("p", policy.p), ("sp", policy.sp), ("np", policy.np), ("fo", policy.fo)]

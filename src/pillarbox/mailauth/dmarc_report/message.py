@@ -38,7 +38,7 @@ def read_report_message(
 
     Args:
         octets: The message, with CRLF line ends.
-        limits: What each report may be at most.
+        limits: Size limits for each report.
     """
     looking_like_one = [part for part in leaves(octets, FEW_PARTS) if _looks_like_report(part)]
     return tuple(_read(part, limits) for part in looking_like_one[:_MAX_REPORTS])

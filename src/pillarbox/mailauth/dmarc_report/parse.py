@@ -1,8 +1,8 @@
 """Parses a received DMARC aggregate report (RFC 9990; RFC 7489 appendix C).
 
-Reports are written by many programs, some of them badly; a row that makes sense is taken, one that
-does not is skipped and listed. What is not a report is refused with the reason. Nobody may act on a
-report that came without an aligned signature of its sender: see RFC 9990 §3.5.2.
+Reports are written by many programs, some of them badly; a valid row is used, an invalid one is
+skipped and listed as a problem. Anything that is not a report is refused with the reason. Callers
+must not act on a report that came without an aligned signature of its sender (RFC 9990 §3.5.2).
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _ENCODING: Final = re.compile(rb"""<\?xml[^>]{0,100}encoding\s*=\s*["']([A-Za-z0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReport:
-    """What came of reading: a report, or why there is none."""
+    """The result of parsing: a report, or why there is none."""
 
     report: Report | None
     refusal: str = ""
-    problems: tuple[str, ...] = field(default=())  # what was passed over
+    problems: tuple[str, ...] = field(default=())  # what was skipped
 
     def finding(self) -> Finding:
-        """Return what there is to say about it."""
+        """Return the findings about it."""
         if self.report is None:
             return Finding(
                 level=Level.ERROR,
@@ -76,11 +76,11 @@ class ReadReport:
 
 
 def read_report(octets: bytes, limits: ReportLimits = DEFAULT_REPORT_LIMITS) -> ReadReport:
-    """Read a report as it was sent: XML, plain or packed by gzip or zip.
+    """Read a report as sent: XML, plain or compressed with gzip or zip.
 
     Args:
         octets: The attachment, decoded.
-        limits: What it may be at most.
+        limits: Its size limits.
     """
     reader = _Reader()
     try:
@@ -130,7 +130,7 @@ class _Reader:
         )
 
     def _decoded(self, octets: bytes) -> tuple[bytes, str | None]:
-        """Repair UTF-8 that is none, which is the one damage that is often seen."""
+        """Repair invalid UTF-8, the only common damage."""
         octets = octets.lstrip(b" \t\r\n")
         declared = _ENCODING.match(octets.removeprefix(b"\xef\xbb\xbf"))
         if declared is not None and declared[1].lower() not in {b"utf-8", b"utf8", b"us-ascii"}:
@@ -184,7 +184,7 @@ class _Reader:
 
 
 class _BadRow(Exception):  # noqa: N818 - never leaves this module
-    """A record that says nothing that could be counted."""
+    """A record without anything that can be counted."""
 
 
 def _row(record: Element) -> Row:
@@ -263,5 +263,5 @@ def _line(element: Element, name: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return text in one line, without what could steer a terminal."""
+    """Return text as one line, without terminal control characters."""
     return _CONTROL.sub(" ", text).strip()[:1_000]

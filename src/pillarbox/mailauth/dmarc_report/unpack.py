@@ -1,8 +1,8 @@
 """Unpacks a report: gzip, zip, or neither.
 
-Senders are strangers. At most ``max_size`` octets come out, and at most ``max_ratio`` times what
-went in (small reports excepted); of a zip file one entry is read, and nothing is unpacked twice.
-Time and memory are bounded by the same limits.
+Senders are not trusted. The output is at most ``max_size`` octets and at most ``max_ratio`` times
+the input (except for small reports); only one entry of a zip file is read, and nested archives are
+not unpacked. Time and memory are bounded by the same limits.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ __all__ = ["DEFAULT_REPORT_LIMITS", "ReportLimits", "ReportRefused", "unpack"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
-_MAX_MEMBERS: Final = 16  # gzip files that follow each other in one
+_MAX_MEMBERS: Final = 16  # concatenated gzip members
 _MAX_ENTRIES: Final = 16  # of a zip file
 _PLAIN_FLAGS: Final = 0x1  # set in an entry that is encrypted
 
 
 class ReportRefused(PermanentError):  # noqa: N818 - reads as what it says
-    """A report that is not read; the message says why."""
+    """A report that is refused; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportLimits:
-    """What a report may be at most."""
+    """The size limits of a report."""
 
     max_packed: int = 10 * 1024 * 1024  # octets as it was sent
     max_size: int = 10 * 1024 * 1024  # octets unpacked
@@ -39,7 +39,7 @@ class ReportLimits:
     max_elements: int = 200_000  # some 14,000 rows, which take most of a second
 
     def allowed(self, packed: int) -> int:
-        """Return how much may come out of so many octets."""
+        """Return how many octets this many packed octets may unpack to."""
         return min(self.max_size, max(packed * self.max_ratio, self.free_size))
 
 
@@ -47,7 +47,7 @@ DEFAULT_REPORT_LIMITS: Final = ReportLimits()
 
 
 def unpack(octets: bytes, limits: ReportLimits = DEFAULT_REPORT_LIMITS) -> bytes:
-    """Return what was packed; what is not packed comes back as it is.
+    """Return the unpacked octets; input that is not packed is returned unchanged.
 
     Raises:
         ReportRefused: It is too large, grows too much, or is damaged.
@@ -66,7 +66,7 @@ def unpack(octets: bytes, limits: ReportLimits = DEFAULT_REPORT_LIMITS) -> bytes
 
 
 def _gunzip(octets: bytes, allowed: int) -> bytes:
-    """Unpack the members of a gzip file (RFC 1952 §2.2); what follows the last is left out."""
+    """Unpack the members of a gzip file (RFC 1952 §2.2) and ignore anything after the last."""
     parts: list[bytes] = []
     size = 0
     for _ in range(_MAX_MEMBERS):
@@ -75,7 +75,7 @@ def _gunzip(octets: bytes, allowed: int) -> bytes:
             parts.append(unpacker.decompress(octets, allowed + 1 - size))
         except zlib.error as error:
             if parts:
-                break  # not a further member, but rubbish behind the last
+                break  # not another member, but garbage after the last
             raise ReportRefused(f"the gzip file is damaged: {error}") from None
         size += len(parts[-1])
         if size > allowed:

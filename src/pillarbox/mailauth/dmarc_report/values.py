@@ -32,7 +32,7 @@ class PublishedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class OverrideReason:
-    """Why a reporter did not do what the policy asks for."""
+    """Why a reporter did not apply the requested policy."""
 
     type: str  # "local_policy", "mailing_list", "policy_test_mode", "trusted_forwarder", "other"
     comment: str = ""
@@ -40,7 +40,7 @@ class OverrideReason:
 
 @dataclass(frozen=True, slots=True)
 class DkimAuth:
-    """What one signature said, whether aligned or not."""
+    """The result of one DKIM signature, whether aligned or not."""
 
     domain: str
     selector: str
@@ -50,7 +50,7 @@ class DkimAuth:
 
 @dataclass(frozen=True, slots=True)
 class SpfAuth:
-    """What SPF said, whether aligned or not."""
+    """The SPF result, whether aligned or not."""
 
     domain: str
     result: str
@@ -60,7 +60,7 @@ class SpfAuth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Messages that have everything that is reported in common."""
+    """Messages that agree in everything that is reported."""
 
     source_ip: str
     count: int

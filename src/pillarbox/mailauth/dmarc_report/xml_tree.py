@@ -1,8 +1,8 @@
-"""Parses XML from strangers into a small tree, without anything that XML can do to a parser.
+"""Parses untrusted XML into a small tree, safe from the usual XML attacks.
 
-Expat is stopped at the first document type or entity, so nothing is expanded and nothing is
-fetched. Depth, elements and text are bounded. Namespaces are dropped: reports of the same form
-have been sent under several.
+Expat stops at the first document type or entity, so nothing is expanded or fetched. Depth, number
+of elements and text are bounded. Namespaces are dropped, because reports of the same form use
+several.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pillarbox.mailauth.dmarc_report.unpack import ReportRefused
 __all__ = ["Element", "parse_xml"]
 
 _MAX_DEPTH: Final = 20
-_LONGEST_TEXT: Final = 4_000  # characters of one element that are kept
+_LONGEST_TEXT: Final = 4_000  # characters stored per element
 
 
 class Element:
-    """One element with its text and what is below it."""
+    """One element with its text and children."""
 
     __slots__ = ("children", "name", "text")
 
@@ -30,15 +30,15 @@ class Element:
         self.children: list[Element] = []
 
     def child(self, name: str) -> Element:
-        """Return the first child of a name, an empty one where it is missing."""
+        """Return the first child with a name, or an empty one."""
         return next(self.all_of(name), _NOTHING)
 
     def all_of(self, name: str) -> Iterator[Element]:
-        """Return the children of a name."""
+        """Return the children with a name."""
         return (child for child in self.children if child.name == name)
 
     def get(self, name: str) -> str:
-        """Return the text of the first child of a name, without outer blanks."""
+        """Return the text of the first child with a name, without outer blanks."""
         return self.child(name).text.strip()
 
     def __bool__(self) -> bool:
@@ -60,14 +60,14 @@ def parse_xml(
 
     Args:
         octets: The file.
-        encoding: What it is encoded in, if not in what it says.
+        encoding: Its encoding, which overrides the declared one.
         max_elements: How many elements it may have.
-        take: Name of the children of the root that are handed over as soon as they are whole,
-            and then forgotten.
-        taker: What they are handed to.
+        take: Name of the children of the root that are passed on as soon as they are complete, and
+            then dropped.
+        taker: Called with each of them.
 
     Raises:
-        ReportRefused: It is no XML, or has what no report needs.
+        ReportRefused: It is not XML, or contains something that no report needs.
     """
     parser = expat.ParserCreate(encoding)
     tree = _Tree(max_elements, take, taker)
@@ -94,7 +94,7 @@ def _refuse_entity(*_: object) -> int:
 
 
 class _Tree:
-    """Builds the tree from what expat tells."""
+    """Builds the tree from expat's callbacks."""
 
     def __init__(self, max_elements: int, take: str, taker: Callable[[Element], None]) -> None:
         self.root = Element("")

@@ -4,7 +4,7 @@
     found.result, found.reason, found.steps
 
 ``check_sender`` chooses the identity as a mail server does; ``received_spf`` writes the field;
-``survey`` looks at a record itself, without a client.
+``survey`` examines a record itself, without a client.
 """
 
 from __future__ import annotations

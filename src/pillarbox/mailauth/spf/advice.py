@@ -17,11 +17,11 @@ _WIDE_IPV4: Final = 16  # a shorter prefix authorizes more than 65,536 hosts
 _WIDE_IPV6: Final = 32
 _CLOSED: Final = frozenset({Result.FAIL, Result.SOFTFAIL})
 _NO_MAIL: Final = "v=spf1 -all"
-_RECEIVES: Final = "v=spf1 mx ~all"  # who takes a domain's mail often sends it, too
+_RECEIVES: Final = "v=spf1 mx ~all"  # a domain's incoming servers often send its mail, too
 
 
 def findings(found: Survey) -> Iterator[Finding]:
-    """Yield what is to be said, errors first."""
+    """Yield the findings, errors first."""
     yield from _errors(found)
     if found.record is None:
         return
@@ -31,9 +31,9 @@ def findings(found: Survey) -> Iterator[Finding]:
 
 
 def improved(found: Survey) -> str:
-    """Return the record to publish: without what is of no use, within the limits if that can be.
+    """Return the record to publish: without useless terms, and within the limits if possible.
 
-    What cannot be read, or is not there, becomes the record of a domain that sends no mail.
+    A missing or unreadable record becomes the record of a domain that sends no mail.
     """
     record = found.record
     if record is None:
@@ -200,20 +200,20 @@ def _is_wide(directive: Directive) -> bool:
 
 
 def _is_useless(node: Node) -> bool:
-    """Whether nothing is lost without a term: it fails for good, or finds nothing."""
+    """Whether a term can be dropped without loss: it fails permanently, or finds nothing."""
     has_failed = bool(node.problem) and not node.is_temporary
     return has_failed or bool(node.voids and not node.children)
 
 
 def _closed(node: Node) -> str:
-    """Return a term, but ~all for an all that lets others through."""
+    """Return a term, with an ``all`` that permits other hosts replaced by ~all."""
     directive = node.directive
     is_open = directive is not None and directive.name == "all" and directive.result not in _CLOSED
     return "~all" if is_open else node.term
 
 
 def _distinct(terms: Iterable[str]) -> list[str]:
-    """Return the terms without those that stand there again; names have no case."""
+    """Return the terms without duplicates, ignoring case."""
     kept: dict[str, str] = {}
     for term in terms:
         kept.setdefault(term.lower(), term)
@@ -225,10 +225,10 @@ def _same_terms(text: str, published: str) -> bool:
 
 
 def _flat(node: Node) -> Iterator[str]:
-    """Yield the terms that stand for one without asking DNS, where that can be.
+    """Yield the terms that can replace one without DNS lookups, if possible.
 
-    Only a and mx of a domain are replaced: their addresses are the owner's own to keep, those
-    of an include are somebody else's to change.
+    Only a and mx are replaced, because the owner controls their addresses; those of an include may
+    change without notice.
     """
     directive = node.directive
     is_plain = (

@@ -1,6 +1,6 @@
-"""One evaluation of SPF: records, their terms in order, includes and redirects below them.
+"""One SPF evaluation: a record, its terms in order, and its includes and redirects.
 
-RFC 7208 §4.4 to §5, §6.1. An evaluation that cannot go on raises ``Stop``, which never leaves
+RFC 7208 §4.4 to §5, §6.1. An evaluation that cannot continue raises ``Stop``, which never leaves
 ``spf``.
 """
 
@@ -43,10 +43,10 @@ _INCLUDED: Final[dict[Result, bool]] = {
 
 
 class Stop(Exception):  # noqa: N818 - it ends a check, and may be nobody's error
-    """The check ends here, with an error of the kinds that SPF knows."""
+    """The check ends here with one of SPF's errors."""
 
     def __init__(self, result: Result, reason: str, problem: str = "") -> None:
-        """End with ``result``; the problem is the term or the name where it lies."""
+        """End with ``result``; ``problem`` is the offending term or name."""
         super().__init__(reason)
         self.result = result
         self.reason = reason
@@ -55,7 +55,7 @@ class Stop(Exception):  # noqa: N818 - it ends a check, and may be nobody's erro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What is known of the client and the sender, for comparing and for macros."""
+    """What is known about the client and the sender, for comparisons and macros."""
 
     address: IPv4Address | IPv6Address
     local_part: str
@@ -88,7 +88,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the evaluation of one record gave."""
+    """The result of evaluating one record."""
 
     result: Result
     mechanism: str = ""
@@ -100,7 +100,7 @@ class Found:
 
 
 class Check:
-    """The state of one evaluation: what was counted, and what was tried."""
+    """The state of one evaluation: its counters and its steps."""
 
     __slots__ = (
         "_is_ipv4",
@@ -115,7 +115,7 @@ class Check:
     )
 
     def __init__(self, session: Session, resolver: Resolver, limits: Limits) -> None:
-        """Begin; ``evaluate`` does it."""
+        """Prepare an evaluation, which ``evaluate`` runs."""
         self._session = session
         self._resolver = resolver
         self._limits = limits
@@ -152,7 +152,7 @@ class Check:
         return Found(Result.NEUTRAL, "default", reason, "", domain)  # RFC 7208 §4.7
 
     async def explained(self, found: Found) -> Found:
-        """Add what the owner of the domain says of a fail; without any, it stays as it is (§6.2)."""
+        """Add the domain owner's explanation of a fail, if there is one (§6.2)."""
         if found.exp is None:
             return found
         name = await self._expand(found.exp, found.domain)
@@ -188,7 +188,7 @@ class Check:
         return records[0]
 
     async def _redirect(self, spec: MacroString, domain: str, depth: int) -> Found:
-        """Go on with the record of another domain, as if it were this one's (RFC 7208 §6.1)."""
+        """Continue with the record of another domain in place of this one (RFC 7208 §6.1)."""
         term = f"redirect={spec.text}"
         self._count(term, domain, depth)
         target = await self._expand(spec, domain)
@@ -234,7 +234,7 @@ class Check:
         return matched
 
     async def _include(self, directive: Directive, target: str, domain: str, depth: int) -> bool:
-        """Evaluate another record as one mechanism (RFC 7208 §5.2)."""
+        """Evaluate another domain's record as one mechanism (RFC 7208 §5.2)."""
         term = directive.text
         self._step(depth, domain, term, target, Tried.FOLLOWED, "")
         found = await self.evaluate(target, depth + 1)
@@ -246,7 +246,7 @@ class Check:
         return matched
 
     async def _look_up(self, directive: Directive, target: str) -> tuple[bool, str]:
-        """Return whether a mechanism other than include matches, and what was seen."""
+        """Return whether a mechanism other than include matches, and what was found."""
         match directive.name:
             case "a":
                 answer = self._counted(await self._addresses(target))
@@ -256,7 +256,7 @@ class Check:
             case "ptr":
                 return await self._ptr(target)
             case _:
-                # RFC 7208 §5.7: exists asks for an A record, whatever the client's address is.
+                # RFC 7208 §5.7: exists queries an A record, even for an IPv6 client.
                 answer = self._counted(await self._resolver.a(target))
                 return bool(answer.records), _seen(answer)
 
@@ -267,7 +267,7 @@ class Check:
             most = self._limits.names
             raise Stop(Result.PERMERROR, f"{target} has more than {most} mail exchangers")
         for host, found in zip(hosts, await self._all_addresses(hosts), strict=True):
-            # That a mail exchanger has no address of this family is common: it is not counted.
+            # Mail exchangers often have no address of this family, so this is not counted.
             if self._holds_any(directive, _sure(found)):
                 return True, f"{host} has {self._session.address}"
         return False, ", ".join(hosts[:_SHOWN_RECORDS]) or answer.outcome.value
@@ -297,9 +297,10 @@ class Check:
         return not (self._number ^ network) >> (_IPV6_BITS - directive.prefix6)
 
     async def _validated_names(self, *, counts: bool) -> tuple[str, ...]:
-        """Return the names of the client that have its address (RFC 7208 §5.5).
+        """Return the client's names that resolve back to its address (RFC 7208 §5.5).
 
-        An error here never decides: nobody but the client's network is to blame for it.
+        An error here never decides the result, because only the client's network can have caused
+        it.
         """
         if self._names is None:
             answer = await self._resolver.ptr(str(self._session.address))
@@ -324,14 +325,14 @@ class Check:
         return self._session.macros(domain, validated)
 
     async def _expand(self, spec: MacroString, domain: str) -> str | None:
-        """Return the name that a domain-spec comes to, short enough to be asked for (§7.3)."""
+        """Return the name that a domain-spec expands to, shortened for a DNS query (§7.3)."""
         if spec.is_constant:
             return spec.constant.rstrip(".")
         name = spec.expand(await self._values(spec, domain))
         if name is None:
             return None
         name = name.rstrip(".")
-        # Labels go from the left until it fits; what is cut through goes as a whole.
+        # Whole labels are removed from the left until it fits.
         return name if len(name) <= _MAX_NAME else name[-_MAX_NAME - 1 :].partition(".")[2]
 
     def _count(self, term: str, domain: str, depth: int) -> None:
@@ -342,7 +343,7 @@ class Check:
             raise Stop(Result.PERMERROR, reason, term)
 
     def _counted(self, answer: Answer[_Record]) -> Answer[_Record]:
-        """Return an answer that is there or is not there for sure; count it when it is not."""
+        """Return a definite answer, positive or negative; count a negative one as void."""
         if not _sure(answer).records:
             self.voids += 1
             if self.voids > self._limits.voids:
@@ -370,7 +371,7 @@ def _seen(answer: Answer[str]) -> str:
 
 
 def _is_queryable(name: str) -> bool:
-    """Whether a name that macros made can be asked for."""
+    """Whether a macro-expanded name can be queried."""
     if not 0 < len(name) <= _MAX_NAME:
         return False
     lengths = [len(label) for label in name.split(".")]

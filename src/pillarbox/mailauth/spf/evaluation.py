@@ -1,7 +1,7 @@
 """``check_host()``: whether a host may send for a domain (RFC 7208 §4).
 
-It never raises for the content of DNS or of a record; that is in the result. The cost of a check is
-bounded (``Limits``), and each evaluated term is recorded as a ``Step``.
+The content of DNS or of a record never raises an exception; errors are in the result. The cost of a
+check is bounded (``Limits``), and each evaluated term is recorded as a ``Step``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def check_host(
     now: float = 0.0,
     limits: Limits = _DEFAULT_LIMITS,
 ) -> Spf:
-    """Return what the policy of a domain says of a host.
+    """Return what a domain's policy says about a host.
 
     Args:
         ip: The client's address; an IPv4 address written as IPv6 counts as IPv4.
@@ -82,7 +82,7 @@ async def check_host(
         sender: The MAIL FROM or HELO identity, ``local-part@domain``.
         resolver: Asks DNS.
         helo: What the client called itself.
-        identity: ``mailfrom`` or ``helo``: only noted.
+        identity: ``mailfrom`` or ``helo``; only recorded.
         receiver: Our name, for explanations.
         now: The time, in seconds since 1970, for explanations.
         limits: What the check may cost.
@@ -122,7 +122,7 @@ async def check_host(
 
 async def _within_time(check: Check, domain: str, seconds: float) -> tuple[Found, tuple[Step, ...]]:
     if not _is_checkable(domain):
-        # RFC 7208 §4.3: a malformed domain has no policy, and DNS is not asked.
+        # RFC 7208 §4.3: a malformed domain has no policy, and DNS is not queried.
         return Found(Result.NONE, reason=f'"{domain}" is no domain name that has a policy'), ()
     try:
         async with asyncio.timeout(seconds):

@@ -1,7 +1,7 @@
 """The macro language of SPF (RFC 7208 §7): parsed once, expanded for each check.
 
-A macro string is validated when it is parsed; expansion cannot fail, except for a local part that
-is not ASCII (RFC 8616 §4), for which it is None.
+A macro string is validated when it is parsed, so expansion cannot fail; for a local part that is
+not ASCII (RFC 8616 §4), it returns None.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
 
 _LETTERS: Final = "slodiphv"
 _EXPLANATION_LETTERS: Final = "slodiphvcrt"  # RFC 7208 §7.2: c, r and t only in explanations
-# macro-expand (RFC 7208 §7.1); what follows a "%" otherwise is an error.
+# macro-expand (RFC 7208 §7.1); anything else after a "%" is an error.
 _PIECE: Final = re.compile(
     r"%\{(?P<letter>[A-Za-z])(?P<digits>[0-9]*)(?P<reverse>[rR]?)(?P<delimiters>[.\-+,/_=]*)\}"
     r"|%(?P<escape>[%_-])"
@@ -31,9 +31,9 @@ _PIECE: Final = re.compile(
 _ESCAPES: Final = {"%": "%", "_": " ", "-": "%20"}
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]*")
 _TEXT: Final = re.compile(r"[\x20-\x7e]*")
-# toplabel (RFC 7208 §7.1), but for the rule that it is not all digits.
+# toplabel (RFC 7208 §7.1), except the rule that it is not all digits.
 _TOP_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
-_MAX_DIGITS: Final = 6  # of the number of parts; no name has a million
+_MAX_DIGITS: Final = 6  # in the number of parts; no name has a million
 
 
 class MacroError(ValueError):
@@ -42,7 +42,7 @@ class MacroError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Macro:
-    """``%{letter...}``: which value, and how it is cut."""
+    """``%{letter...}``: which value, and how it is transformed."""
 
     letter: str  # in lower case
     keep: int  # how many parts from the right; 0 is all
@@ -80,7 +80,7 @@ class MacroString:
             values: The value of each letter, in lower case.
 
         Returns:
-            None where a value that is not ASCII would go in (RFC 8616 §4).
+            The text; None if a value that is not ASCII would be inserted (RFC 8616 §4).
         """
         if not self.letters:
             return self.constant
@@ -95,13 +95,13 @@ def parse_domain_spec(text: str) -> MacroString:
     """Read a domain-spec (RFC 7208 §7.1).
 
     Raises:
-        MacroError: It is none.
+        MacroError: It breaks the grammar.
     """
     if not text:
         raise MacroError("the domain is missing")
     pieces = _read(text)
     last = pieces[-1]
-    # %%, %_ and %- are macros, too, though they stand for text.
+    # %%, %_ and %- are macros, too, although they expand to fixed text.
     is_literal = isinstance(last, str) and not text.endswith(("%%", "%_", "%-"))
     if is_literal and not _ends_in_top_label(str(last)):
         raise MacroError(f'"{text}" does not end in a top-level domain')

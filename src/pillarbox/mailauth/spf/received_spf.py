@@ -17,7 +17,7 @@ _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e]")
 _LINE: Final = 78  # RFC 5322 §2.1.1
 _MAX_VALUE: Final = 512  # of what a peer wrote
 
-# RFC 7208 §9.1 shows comments of this kind; nobody is to evaluate them.
+# RFC 7208 §9.1 shows comments of this kind; they are not for evaluation.
 _COMMENTS: Final[dict[Result, str]] = {
     Result.PASS: "domain of {sender} designates {ip} as permitted sender",
     Result.FAIL: "domain of {sender} does not designate {ip} as permitted sender",
@@ -33,7 +33,7 @@ def received_spf(found: Spf, receiver: str) -> bytes:
     """Return the field with its CRLF, folded.
 
     Args:
-        found: What the check said.
+        found: The result of the check.
         receiver: Our name.
     """
     comment = _COMMENTS[found.result].format(sender=found.sender, ip=found.ip)
@@ -74,6 +74,6 @@ def _quoted(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    # Whatever a peer wrote must not end the comment.
+    # Text from the peer must not end the comment.
     plain = _UNPRINTABLE.sub("?", text[:_MAX_VALUE])
     return re.sub(r"([\\()])", r"\\\1", plain)

@@ -48,9 +48,9 @@ _MECHANISM: Final = re.compile(r"([+\-~?]?)([A-Za-z][A-Za-z0-9._-]*)((?:[:/].*)?
 _NUMBER: Final = r"0|[1-9][0-9]{0,2}"
 _DUAL_CIDR: Final = re.compile(
     rf"(.*?)(?:/({_NUMBER}))?(?://({_NUMBER}))?", re.DOTALL
-)  # what is left over in front is for the grammar of a domain to judge
+)  # the part before it is validated as a domain
 _ADDRESS: Final = re.compile(rf"([^/]*)(?:/({_NUMBER}))?")
-_KEPT_OCTETS: Final = 2048  # a longer record is read anew each time, so that memory stays bounded
+_KEPT_OCTETS: Final = 2048  # a longer record is not cached, to bound memory
 _SHOWN: Final = 60
 
 
@@ -58,7 +58,7 @@ class RecordError(ValueError):
     """A record breaks the grammar."""
 
     def __init__(self, term: str, what: str) -> None:
-        """Say what is wrong with which term."""
+        """Take the term and what is wrong with it."""
         shown = term if len(term) <= _SHOWN else f"{term[:_SHOWN]}..."
         super().__init__(f"{shown}: {what}" if term else what)
         self.term = shown
@@ -67,7 +67,7 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
-    """A mechanism with the result that its match gives."""
+    """A mechanism with the result of a match."""
 
     text: str
     result: Result
@@ -91,11 +91,11 @@ class Record:
     directives: tuple[Directive, ...]
     redirect: MacroString | None = None
     exp: MacroString | None = None
-    unknown: tuple[str, ...] = ()  # modifiers that RFC 7208 does not know; they are passed over
+    unknown: tuple[str, ...] = ()  # modifiers that RFC 7208 does not define; they are ignored
 
     @property
     def has_all(self) -> bool:
-        """Whether a redirect is of no use (RFC 7208 §6.1)."""
+        """Whether a redirect has no effect (RFC 7208 §6.1)."""
         return any(directive.name == "all" for directive in self.directives)
 
 
@@ -114,7 +114,7 @@ def parse_record(record: bytes) -> Record:
 
 
 def parse_leniently(record: bytes) -> tuple[Record, tuple[RecordError, ...]]:
-    """Read what can be read of a record, and say what cannot: to explain it, not to judge by it."""
+    """Parse a record leniently and list its errors: for explanations, not for evaluation."""
     builder = _Builder()
     errors: list[RecordError] = []
     for term in filter(None, record.decode("ascii", "backslashreplace").split(" ")[1:]):
@@ -141,7 +141,7 @@ _parse_kept = lru_cache(maxsize=4096)(_parse)
 
 @dataclass(slots=True)
 class _Builder:
-    """Gathers the terms of a record."""
+    """Collects the terms of a record."""
 
     terms: list[str] = field(default_factory=list)
     directives: list[Directive] = field(default_factory=list)
@@ -173,7 +173,7 @@ class _Builder:
     def _add_modifier(self, term: str, name: str, value: str) -> None:
         try:
             if name not in {"redirect", "exp"}:
-                parse_macro_string(value)  # it is passed over, but has to be read (RFC 7208 §6)
+                parse_macro_string(value)  # ignored, but must be valid (RFC 7208 §6)
                 self.unknown.append(term)
             elif name in self.modifiers:
                 raise RecordError(term, f"{name}= stands twice")  # RFC 7208 §6

@@ -1,9 +1,9 @@
-"""Brings an SPF record with too many DNS lookups within the limit, lasting remedies first.
+"""Brings an SPF record with too many DNS lookups within the limit, durable fixes first.
 
 A term that finds nothing, is repeated, or is covered by others can go. A third party's term can
-move to a subdomain of its own. Only what then remains is worth *flattening*, that is, replacing
-terms with the addresses they stand for now: such a record goes stale, as nobody tells its owner
-when a provider changes its addresses. RFC 7208 §4.6.4, §10.1.
+move to a subdomain of its own. Only the rest is worth *flattening*, that is, replacing terms with
+their current addresses: such a record goes stale, because its owner is not notified when a provider
+changes its addresses. RFC 7208 §4.6.4, §10.1.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """A term that can go, or go elsewhere, and what that saves."""
+    """A term that can be removed or moved, and what that saves."""
 
     term: str
     target: str
@@ -41,18 +41,18 @@ class Saving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slimming:
-    """The ways to a record within the limit."""
+    """The options for a record within the limit."""
 
-    removable: tuple[Saving, ...]  # nothing is lost without them
-    trimmed: str  # the record without those
-    includes: tuple[Saving, ...]  # what is left, the dearest first
-    flattened: tuple[tuple[str, str], ...]  # names and records; () where it cannot be done
-    frozen: tuple[str, ...] = ()  # the terms whose addresses were written down
-    lookups: int = 0  # that the flattened record costs
+    removable: tuple[Saving, ...]  # can go without loss
+    trimmed: str  # the record without them
+    includes: tuple[Saving, ...]  # the remaining ones, the most expensive first
+    flattened: tuple[tuple[str, str], ...]  # names and records; () if it is not possible
+    frozen: tuple[str, ...] = ()  # the terms that were replaced by addresses
+    lookups: int = 0  # cost of the flattened record
 
 
 def slim(found: Survey) -> Slimming:
-    """Return the ways, for a record that was surveyed."""
+    """Return the options for a surveyed record."""
     own = [node for node in found.root.children if not node.is_dead]
     dropped = list(_removable(own))
     removable = tuple(saving for _, saving in dropped)
@@ -67,7 +67,7 @@ def slim(found: Survey) -> Slimming:
 
 
 def _removable(own: list[Node]) -> Iterator[tuple[Node, Saving]]:
-    """Yield the terms without which nothing is lost."""
+    """Yield the terms that can go without loss."""
     seen: set[str] = set()
     fixed = [one for other in own if not other.cost for one in _networks(other) or ()]
     for node in own:
@@ -90,7 +90,7 @@ def _saving(node: Node, why: str) -> Saving:
 
 
 def _covered(node: Node, fixed: list[_Network]) -> str:
-    """Return by what all addresses of a term are listed as well, "" if they are not."""
+    """Return what else covers all addresses of a term, "" if nothing does."""
     if node.children:
         return ""
     networks = _networks(node)
@@ -108,7 +108,7 @@ def _within(small: _Network, wide: _Network) -> bool:
 
 
 def _networks(node: Node) -> list[_Network] | None:
-    """Return what a term lets send for now, None where that depends on more than DNS."""
+    """Return the addresses that a term permits now; None if that depends on more than DNS."""
     directive = node.directive
     if node.problem or (node.voids and not node.children):
         return []
@@ -134,7 +134,7 @@ def _networks(node: Node) -> list[_Network] | None:
 
 
 def _below(node: Node) -> list[_Network] | None:
-    """Return what an include lets send: whatever passes in its record."""
+    """Return the addresses that an include permits: those that pass in its record."""
     if not node.children:
         return None
     found: list[_Network] = []
@@ -151,7 +151,7 @@ def _below(node: Node) -> list[_Network] | None:
 def _flatten(
     found: Survey, left: list[Node], removable: tuple[Saving, ...], includes: tuple[Saving, ...]
 ) -> Slimming:
-    """Write down the addresses of as few terms as it takes: the dearest, with few addresses."""
+    """Replace as few terms as possible by addresses: expensive ones with few addresses."""
     worth = {node.term: networks for node in left if node.cost and (networks := _networks(node))}
     dear = sorted(
         (node for node in left if node.term in worth),
@@ -180,7 +180,7 @@ def _flatten(
 def _records(
     found: Survey, kept: list[Node], networks: Iterable[_Network]
 ) -> list[tuple[str, str]]:
-    """Return the record, and those that it includes where it would be too long."""
+    """Return the record, split into included records if it is too long."""
     tail = [node.term for node in kept if _is_tail(node)] or ["~all"]
     terms = [node.term for node in kept if not _is_tail(node)]
     written = list(_written(networks))
@@ -200,7 +200,7 @@ def _records(
 
 
 def _trimmed(found: Survey, left: list[Node]) -> str:
-    """Return the record of what is left, in its order."""
+    """Return the record of the remaining terms, in order."""
     rest = found.record.unknown if found.record is not None else ()
     return " ".join(["v=spf1", *(node.term for node in left), *rest])
 

@@ -1,7 +1,8 @@
 """Surveys an SPF record without a client: what it costs, what fails, what to publish.
 
-Every term is followed, as no single check does, so this is the worst case of all checks. The number
-of queries is bounded; an include that contains itself is followed once. RFC 7208 §4.6.4, §10.1.
+Every term is followed, unlike in a single check, so this is the worst case of all checks. The
+number of queries is bounded; an include that contains itself is followed once. RFC 7208 §4.6.4,
+§10.1.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ async def survey(
     """Follow every term of the record of a domain.
 
     Args:
-        domain: The domain, in A-labels; "" for a record of no domain.
+        domain: The domain, in A-labels; "" for a record without a domain.
         resolver: Asks DNS.
-        record: The record to look at instead of the one that is published.
-        limits: Those that checks have.
+        record: The record to survey instead of the published one.
+        limits: The limits of a check.
     """
     surveyor = _Surveyor(resolver, limits)
     root, read, errors = await surveyor.record(domain, "", (), [record] if record else None)
@@ -68,7 +69,7 @@ class _Surveyor:
     async def record(
         self, domain: str, term: str, above: tuple[str, ...], given: list[bytes] | None = None
     ) -> _Read:
-        """Return the node of a whole record, what can be read of it, and what cannot."""
+        """Return the node of a whole record, its valid terms, and its errors."""
         node = Node(term=term, target=domain)
         if domain and domain in above:
             return replace(node, problem="it contains itself"), None, ()
@@ -97,7 +98,7 @@ class _Surveyor:
             return found
         if found:
             return replace(node, problem=f"{domain} publishes {len(found)} SPF records, not one")
-        # A name without any record is void as well, and fatal for an include anyway.
+        # A name without any record is also void, and in any case fatal for an include.
         return replace(
             node, problem=f"{domain} publishes no SPF record", voids=int(not answer.records)
         )
@@ -146,7 +147,7 @@ class _Surveyor:
         return replace(node, cost=node.cost + 1)
 
     async def _addresses(self, node: Node, directive: Directive) -> Node:
-        """Look up what a, mx or exists stand for now."""
+        """Look up the current data of a, mx or exists."""
         if directive.name != "mx":
             answer = await self.resolver.addresses(node.target)
             return _resolved(node, answer)
@@ -175,7 +176,7 @@ def _resolved(node: Node, answer: Answer[object]) -> Node:
 
 
 def _totaled(node: Node) -> Node:
-    """Return a node with the costs of those below it added."""
+    """Return a node that includes the costs of its children."""
     return replace(
         node,
         cost=node.cost + sum(child.cost for child in node.children),
@@ -184,7 +185,7 @@ def _totaled(node: Node) -> Node:
 
 
 def _constant(spec: MacroString) -> str:
-    """Return the name in a domain-spec without macros, "" where only a message tells it."""
+    """Return the name in a domain-spec; "" if it has macros that need a message."""
     return spec.constant.rstrip(".").lower() if spec.is_constant else ""
 
 

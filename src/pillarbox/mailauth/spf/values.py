@@ -1,4 +1,4 @@
-"""The values of an SPF check: the result, and how it came about (RFC 7208 §2.6)."""
+"""The values of an SPF check: the result and the steps to it (RFC 7208 §2.6)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Result(Enum):
 
 
 class Tried(Enum):
-    """What came of one term."""
+    """The outcome of one term."""
 
     MATCH = "match"
     NO_MATCH = "no match"
@@ -34,28 +34,28 @@ class Tried(Enum):
 class Limits:
     """How much one check may cost (RFC 7208 §4.6.4)."""
 
-    terms: int = 10  # that ask DNS
-    voids: int = 2  # of them, whose name or data does not exist
+    terms: int = 10  # that query DNS
+    voids: int = 2  # queries whose name or data does not exist
     names: int = 10  # mail exchangers of one mx, host names of one ptr
     seconds: float = 20.0
 
 
 class Step(NamedTuple):
-    """One thing that was tried, in the order of trying."""
+    """One evaluated term, in evaluation order."""
 
     depth: int  # 0: the record of the domain itself; an include or a redirect goes one deeper
     domain: str  # whose record the term stands in
     term: str  # as written; "" is the look-up of the record itself
-    target: str  # the name or network it came to, macros expanded
+    target: str  # the name or network, with macros expanded
     tried: Tried
-    note: str  # what was seen, in words
-    lookups: int  # terms that have asked DNS up to here
-    voids: int  # of them, those that found nothing
+    note: str  # what was found, in words
+    lookups: int  # DNS lookups so far
+    voids: int  # void lookups so far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spf:
-    """What came of a check."""
+    """The result of a check."""
 
     result: Result
     domain: str  # whose policy was asked for, in A-labels
@@ -65,8 +65,8 @@ class Spf:
     identity: str = "mailfrom"  # or "helo" (RFC 7208 §2.3, §2.4)
     mechanism: str = ""  # the directive that decided, as written; "default" without one
     reason: str = ""  # in words
-    problem: str = ""  # for an error: the term or the name where it lies
-    explanation: str = ""  # what the domain's owner says of a fail (exp=); foreign text
+    problem: str = ""  # for an error: the offending term or name
+    explanation: str = ""  # the domain owner's explanation of a fail (exp=); untrusted text
     lookups: int = 0
     voids: int = 0
     steps: tuple[Step, ...] = ()
