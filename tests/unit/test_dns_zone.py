@@ -245,3 +245,6 @@ def test_a_zone_with_a_soa_says_nothing_of_other_zones() -> None:
     zone = ZoneResolver("$TTL 60\n$ORIGIN one.test.\n@ SOA ns h 1 2 3 4 5\n@ A 192.0.2.1\n")
     assert asyncio.run(zone.txt("spf.other.test")).outcome is Outcome.UNAVAILABLE
     assert asyncio.run(zone.txt("none.one.test")).outcome is Outcome.NO_SUCH_NAME
+    # A domain without DMARC would never be told so if this were left open.
+    assert asyncio.run(zone.txt("_dmarc.test")).outcome is Outcome.NO_SUCH_NAME
+    assert asyncio.run(zone.txt("_dmarc.other.test")).outcome is Outcome.UNAVAILABLE

@@ -47,6 +47,7 @@ Record = TypeVar("Record")
 
 _DEFAULT_TTL: Final = 300
 _MAX_ALIASES: Final = 16
+_OF_TOP_LEVEL: Final = 3  # labels of a name such as _dmarc.com, the root's included
 _MAX_TTL: Final = 2.0**31 - 1  # RFC 2181 §8
 _MARK: Final = re.compile(r"^\s*;!\s*(fail|timeout|signed)\s+(\S+)", re.MULTILINE)
 _WILDCARD: Final = b"*"
@@ -128,7 +129,7 @@ class ZoneResolver(Lookups):
                     await asyncio.sleep(self._timeout)
                     return kind.unavailable(name, "timed out")
             owner = _owner(zones, question)
-            if owner is None and zones.apexes and zones.apexes.isdisjoint(_upward(question)):
+            if owner is None and _is_elsewhere(zones, question):
                 return kind.unavailable(name, "is in no zone of the file")
             if owner is None:
                 negative = _negative_ttl(zones, question)
@@ -221,6 +222,17 @@ def _mark(zones: _Zones, question: dns.name.Name) -> str | None:
     if not zones.marks:
         return None
     return next((mark for name in _upward(question) if (mark := zones.marks.get(name))), None)
+
+
+def _is_elsewhere(zones: _Zones, question: dns.name.Name) -> bool:
+    """Whether nothing can be said of a name, as it is in no zone of the file.
+
+    The policy for DMARC that a top-level domain might have (RFC 9989 §4.10) is taken to be missing:
+    a domain without a record would otherwise never be told so.
+    """
+    if not zones.apexes or not zones.apexes.isdisjoint(_upward(question)):
+        return False
+    return not (len(question) == _OF_TOP_LEVEL and question[0].lower() == b"_dmarc")
 
 
 def _owner(zones: _Zones, question: dns.name.Name) -> dns.name.Name | None:
