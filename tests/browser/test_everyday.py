@@ -30,12 +30,12 @@ def test_a_first_mail_is_a_click_away(console: Console, visit: Visit) -> None:
     visit.has_subjects("724 118 is your sign-in code")
     visit.page.evaluate(_DROP, "Subject: dropped\r\n\r\nhello\r\n")
     visit.has_subjects("dropped", "724 118 is your sign-in code")
-    expect(visit.page.locator(".toast")).to_contain_text("1 message brought in")
+    expect(visit.page.locator(".toast")).to_contain_text("1 message imported")
     expect(visit.page.locator("#drop-zone")).to_be_hidden()
 
 
 def test_a_search_is_kept(console: Console, visit: Visit) -> None:
-    """The bookmark in the search field puts a search into the rail, where it is gone back to."""
+    """The bookmark in the search field puts a search into the sidebar, ready to open again."""
     console.write("Your receipt")
     console.write("Your code")
     visit.go()
@@ -95,12 +95,12 @@ def test_a_sandbox_that_is_gone_takes_nothing_from_the_screen(
     visit.go()
     visit.page.route("**/*", lambda route: route.abort())
     visit.page.locator(".row a").click()
-    expect(visit.page.locator(".toast")).to_contain_text("does not answer")
+    expect(visit.page.locator(".toast")).to_contain_text("is not answering")
     assert visit.page.url == f"{visit.base}/"
     visit.has_subjects("still here")
     visit.page.unroute("**/*")
     visit.page.route("**/live", lambda route: route.abort())
     visit.page.reload()
     visit.page.clock.run_for(3_000)
-    expect(visit.page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(visit.page.get_by_role("alert")).to_contain_text("is not answering")
     visit.complaints.clear()  # the browser's own words on requests that went nowhere

@@ -63,13 +63,14 @@ def test_the_list_goes_on_while_scrolling(console: Console, visit: Visit) -> Non
 
 
 def test_search_finds_while_typing(console: Console, visit: Visit) -> None:
-    """The list follows what is typed, and the address follows the list."""
+    """The list follows what is typed, and the address and the title follow the list."""
     console.write("Your receipt")
     console.write("Your code", text="481 920")
     visit.go()
     visit.page.locator("#search").press_sequentially("receipt", delay=10)
     visit.has_subjects("Your receipt")
     assert visit.page.url.endswith("?q=receipt")
+    expect(visit.page).to_have_title("Search: receipt · pillarbox")
     visit.page.reload()
     visit.has_subjects("Your receipt")
     visit.page.locator("#clear-search").click()

@@ -25,15 +25,15 @@ def test_the_connect_page_gives_lines_to_paste(console: Console, visit: Visit) -
 def test_a_rule_is_made_changed_and_removed(visit: Visit) -> None:
     """Failing on purpose is set up on the page, and the rule says in words what it does."""
     visit.go("/rules")
-    visit.page.get_by_label("Say the code").fill("451")
+    visit.page.get_by_label("Reply with the code").fill("451")
     visit.page.get_by_label("Recipients like").fill("*@slow.example")
     visit.page.get_by_label("Note").fill("busy provider")
     visit.page.get_by_role("button", name="Add the rule").click()
     card = visit.page.locator("article.card", has_text="busy provider")
     expect(card).to_contain_text("At RCPT to *@slow.example it says 451")
     card.get_by_role("link", name="Change").click()
-    expect(visit.page.get_by_label("Say the code")).to_have_value("451")
-    visit.page.get_by_label("Say the code").fill("550")
+    expect(visit.page.get_by_label("Reply with the code")).to_have_value("451")
+    visit.page.get_by_label("Reply with the code").fill("550")
     visit.page.get_by_role("button", name="Save").click()
     expect(card).to_contain_text("says 550")
     card.get_by_role("button", name="Remove").click()
@@ -66,7 +66,7 @@ def test_a_project_is_made_and_takes_its_mail(console: Console, visit: Visit) ->
     visit.page.get_by_label("Name", exact=True).fill("shop")
     visit.page.get_by_label("Title").fill("Web shop")
     visit.page.get_by_label("Domains of recipients").fill("shop.example")
-    visit.page.get_by_role("button", name="Make it").click()
+    visit.page.get_by_role("button", name="Create").click()
     card = visit.page.locator("article.card", has_text="Web shop")
     expect(card).to_contain_text("mail to shop.example")
     sample = receipt()
@@ -85,7 +85,7 @@ def test_a_name_that_no_project_can_have_is_explained(visit: Visit) -> None:
     """The sentence of the refusal stands above the form."""
     visit.go("/projects")
     visit.page.get_by_label("Name", exact=True).fill("No Spaces")
-    visit.page.get_by_role("button", name="Make it").click()
+    visit.page.get_by_role("button", name="Create").click()
     expect(visit.page.get_by_role("alert")).to_be_visible()
     visit.complaints[:] = [one for one in visit.complaints if "422" not in one]
 
@@ -93,7 +93,7 @@ def test_a_name_that_no_project_can_have_is_explained(visit: Visit) -> None:
 def test_the_webhook_page_says_that_nobody_is_told(visit: Visit) -> None:
     """Without a receiver the page says how to name one."""
     visit.go("/webhooks")
-    expect(visit.page.get_by_text("Nobody is told yet.")).to_be_visible()
+    expect(visit.page.get_by_text("There are no webhooks yet.")).to_be_visible()
 
 
 def test_colors_and_density_are_kept(console: Console, visit: Visit) -> None:

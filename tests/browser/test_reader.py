@@ -109,7 +109,7 @@ def test_checks_name_what_is_wrong(console: Console, visit: Visit) -> None:
     expect(visit.page.locator("#verdict .badge")).to_be_visible()
     visit.see("checks")
     expect(visit.page.locator(".finding", has_text="{{ first_name }}")).to_be_attached()
-    visit.page.get_by_text("How the score comes about").click()
+    visit.page.get_by_text("How the score is calculated").click()
     expect(visit.page.get_by_role("rowheader", name="Score")).to_be_visible()
 
 

@@ -161,7 +161,7 @@ def test_files_are_brought_in(sandbox: RunningSandbox) -> None:
         b"From a@example.com Sat Nov 21 10:00:01 2026\n" + make_message(subject="three").as_bytes()
     )
     answer = _upload(sandbox, ("one.eml", one), ("box.mbox", box), ("none.eml", b""))
-    assert answer.json["said"] == "3 messages brought in"
+    assert answer.json["said"] == "3 messages imported"
     assert sorted(_subjects(sandbox)) == ["one", "three", "two"]
     assert _upload(sandbox).status == 422
     assert "There is no project" in _upload(sandbox, ("one.eml", one), project="nope").json["said"]

@@ -56,7 +56,7 @@ class _Acting:
         form = await read_form(request)
         add, remove = form.words("add"), form.words("remove")
         if not add and not remove:
-            raise Problem(422, "Name a tag to put on or to take off.")
+            raise Problem(422, "Name a tag to add or remove.")
         changed = await self._sandbox.tag(await self._selection(form), add=add, remove=remove)
         inverse = {"add": ",".join(remove), "remove": ",".join(add)}
         return _done(request, form, changed, "tagged", undo_by=("tag", inverse))
@@ -73,7 +73,7 @@ class _Acting:
         form = await read_form(request)
         restored = await self._sandbox.restore(form.text("undo"))
         if not restored:
-            raise Problem(410, "It is too late to bring this back.")
+            raise Problem(410, "It is too late to undo this.")
         return _done(request, form, restored, "brought back")
 
     async def release(self, request: Request) -> Response:
@@ -81,7 +81,7 @@ class _Acting:
         form = await read_form(request)
         recipients = form.words("recipients")
         if not recipients:
-            raise Problem(422, "Name an address to release it to.")
+            raise Problem(422, "Enter an address to release the message to.")
         said: list[str] = []
         for message in sorted(form.ids()):
             released = await self._sandbox.release(message, recipients)

@@ -134,11 +134,11 @@ def _kind(points: float) -> str:
 def _title(assessment: Assessment) -> str:
     match assessment.worst:
         case Level.ERROR:
-            return "Something is broken for its readers or receivers"
+            return "Something is broken for readers or receivers"
         case Level.WARNING:
-            return "It arrives; some of it can be better"
+            return "It will arrive, but can be improved"
         case _:
-            return "Nothing stands in its way"
+            return "No problems found"
 
 
 def _group(title: str, judged: tuple[Judged, ...]) -> Group | None:

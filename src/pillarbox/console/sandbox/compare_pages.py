@@ -37,7 +37,7 @@ def router(desk: Desk) -> APIRouter:
         for message in ids:  # the older one first
             summary, mail = await desk.sandbox.summary(message), await desk.sandbox.mail(message)
             if summary is None or mail is None:
-                raise Problem(404, "One of these messages is not here any more.")
+                raise Problem(404, "One of these messages is no longer here.")
             rows.append(row_of(summary, desk.hues))
             mails.append(mail)
         fields, texts = await asyncio.to_thread(differences, *mails)

@@ -24,8 +24,8 @@ _PLACE: Final = re.compile(r"\b(?<![A-Z]_)(?:HOST|PORT)\b")
 _CREDENTIALS: Final = {
     "any": "any",
     "chosen": "one of those in the settings",
-    "refuse": "any is refused, on purpose",
-    "none": "none: it offers no login",
+    "refuse": "every login is refused, on purpose",
+    "none": "none: no login is offered",
 }
 _TLS: Final = {
     "off": "none",

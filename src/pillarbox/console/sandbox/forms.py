@@ -68,12 +68,12 @@ async def read_form(request: Request) -> Form:
         Problem: It is none, or has too many fields.
     """
     if not request.headers.get("content-type", "").startswith(_TYPE):
-        raise Problem(415, "This takes a form.")
+        raise Problem(415, "This request must be a form.")
     body = (await request.body()).decode("utf-8", "replace")
     try:
         fields = parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise Problem(413, f"A form may have {_MOST_FIELDS} fields.") from None
+        raise Problem(413, f"A form can have up to {_MOST_FIELDS} fields.") from None
     return Form(fields)
 
 

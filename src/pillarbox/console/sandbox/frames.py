@@ -31,7 +31,7 @@ __all__ = ["router"]
 _LATEST: Final = "latest"
 _LONGEST_TARGET: Final = 16_000  # characters of a link
 _SLASHES: Final = re.compile(r"^(https?):[/\\]*+", re.IGNORECASE)
-_NO_HTML: Final = "<!doctype html><title>No HTML</title><p>This mail has no HTML part."
+_NO_HTML: Final = "<!doctype html><title>No HTML</title><p>This message has no HTML part."
 
 
 def router(desk: Desk) -> APIRouter:
@@ -138,7 +138,7 @@ class _Holding:
             query.get("query") or query.get("q") or None, project=query.get("project") or None
         )
         if summary is None:
-            raise Problem(404, "There is no such mail yet.")
+            raise Problem(404, "There is no such message yet.")
         return summary.id
 
 

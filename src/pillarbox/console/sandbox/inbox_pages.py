@@ -80,7 +80,7 @@ class _Looking:
         place = Place.of(request)
         summary = await self._sandbox.latest(place.q or None, project=place.project)
         if summary is None:
-            raise Problem(404, "There is no such mail yet.")
+            raise Problem(404, "There is no such message yet.")
         return self._to(request, f"/mail/{show_id(summary.id)}{place.query}")
 
     async def old_path(self, request: Request, name: str) -> Response:
@@ -166,14 +166,14 @@ class _Looking:
     ) -> MailView:
         message = message_id(name)
         if view not in VIEWS:
-            raise Problem(404, f"A message has no view {view!r}.")
+            raise Problem(404, f"There is no view named {view!r}.")
         given = await self._checks(request, message) if judges and view == "checks" else {}
         if opens:
             await self._sandbox.mark(Selection(ids=frozenset({message})), is_read=True)
         mail = await make_mail(self._desk, message, Place.of(request), view, **given)
         if mail is None:
             raise Problem(
-                404, "This message is not here: it was deleted, or had to go for the cap."
+                404, "This message is no longer here: it was deleted, or removed because of a cap."
             )
         return mail
 
@@ -185,7 +185,7 @@ class _Looking:
         except PillarboxError as error:
             return {"checks_problem": str(error)}
         if assessment is None:
-            return {"checks_problem": "This message could not be judged."}
+            return {"checks_problem": "This message could not be checked."}
         return {"checks": checks_view(assessment)}
 
     def _to(self, request: Request, path: str) -> Response:

@@ -88,8 +88,8 @@ class _NewMail:
             except PillarboxError as error:
                 refused.append(f"{filename}: {error}")
         if not count and not refused:
-            raise Problem(422, "There is no mail in it. Choose .eml files, or an mbox.")
-        said = f"{count:,} {'message' if count == 1 else 'messages'} brought in"
+            raise Problem(422, "There are no messages in it. Choose .eml files, or an mbox.")
+        said = f"{count:,} {'message' if count == 1 else 'messages'} imported"
         if refused:
             shown = "; ".join(refused[:_SHOWN_REASONS])
             said += f", {len(refused):,} not: {shown}"

@@ -40,7 +40,7 @@ _ANN: Final = Mailbox("ann", "example.com")
 SAMPLES: Final = {
     "code": ("A sign-in code", "HTML and text, a code and a link, light and dark"),
     "receipt": ("A receipt with a file", "A table, a tag, an attached CSV file"),
-    "faulty": ("One with faults", "A placeholder left in, a link to localhost, no text part"),
+    "faulty": ("One with faults", "A leftover placeholder, a link to localhost, no text part"),
 }
 """Mail to try the sandbox with: what it is called and what is in it, by the names of files."""
 
@@ -63,7 +63,7 @@ def write(
         PermanentError: An address is none, there are too many, or the subject has line ends.
     """
     if not 0 < len(recipients) <= _MOST_RECIPIENTS:
-        raise PermanentError(f"Name one recipient, or up to {_MOST_RECIPIENTS}.")
+        raise PermanentError(f"Enter 1 to {_MOST_RECIPIENTS} recipients.")
     # A name may stand before an address, as people write it: Ann <ann@example.com>.
     people = ((parseaddr(one)[1] or one) for one in (sender, *recipients))
     author, *readers = map(parse_mailbox, people)
@@ -77,7 +77,7 @@ def write(
     except (MessageError, ValueError):
         is_broken = True
     if is_broken:
-        raise PermanentError("An address or the subject cannot stand in a header.")
+        raise PermanentError("An address or the subject is not valid in a header.")
     message["Date"], message["Message-ID"] = _stamp(now)
     message.set_content(text)
     if html:

@@ -33,7 +33,7 @@ _STAGES: Final = {
 _ENDINGS: Final = {
     Break.NONE: "stays open",
     Break.CLOSE: "is closed",
-    Break.RESET: "is reset, without a word",
+    Break.RESET: "is reset without a reply",
 }
 _TEXTS: Final = ("project", "recipient", "sender", "client", "enhanced", "text", "rate", "note")
 _WHOLE: Final = ("code", "count", "every", "seed")
@@ -144,7 +144,7 @@ def _sentence(rule: FailingRule) -> str:
     does += [f"says {rule.code} {rule.enhanced} {rule.text}".rstrip()] if rule.code else []
     does += ["closes the connection"] if rule.disconnect is Break.CLOSE else []
     does += ["resets the connection"] if rule.disconnect is Break.RESET else []
-    does += ["throws the message away"] if rule.discards else []
+    does += ["discards the message"] if rule.discards else []
     where = [f"of {rule.sender}"] if rule.sender else []
     where += [f"to {rule.recipient}"] if rule.recipient else []
     where += [f"in {rule.project}"] if rule.project else []

@@ -54,12 +54,12 @@ class SavedSearches:
             PermanentError: It has no words or too many, or there are too many searches.
         """
         if not place.q:
-            raise PermanentError("There is no search to save: type one first.")
+            raise PermanentError("There is no search to save; type one first.")
         if len(name) > _LONGEST_NAME or len(place.q) > LONGEST_SEARCH:
-            raise PermanentError(f"A name may have {_LONGEST_NAME} characters.")
+            raise PermanentError(f"A name can have up to {_LONGEST_NAME} characters.")
         known = await self._inbox.settings(_KIND)
         if name not in known and len(known) >= _MOST:
-            raise PermanentError(f"There may be {_MOST} saved searches; remove one first.")
+            raise PermanentError(f"There can be up to {_MOST} saved searches; remove one first.")
         kept = msgspec.json.encode(_Kept(place.q, place.project))
         await self._inbox.put_setting(_KIND, name, kept)
 

@@ -149,7 +149,7 @@ def _form_of(project: Project) -> Form:
 
 def _takes(project: Project) -> tuple[str, ...]:
     if project.name == DEFAULT_PROJECT:
-        return ("what no other project takes",)
+        return ("mail that no other project takes",)
     said = [f"mail to …+{project.tag or project.name}@ any domain"]
     said += [f"mail of the user {user}" for user in project.users]
     said += [f"mail to {_domain(domain)}" for domain in project.recipient_domains]

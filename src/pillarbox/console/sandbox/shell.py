@@ -19,18 +19,18 @@ _SHOWN_TAGS: Final = 12
 _SHORTCUTS: Final = (
     ("j or k", "Next and previous message"),
     ("Enter or o", "Open it"),
-    ("Esc", "Back to the list; close"),
+    ("Esc", "Back to the list, or close"),
     ("x", "Select"),
     ("u", "Mark as unread, or as read"),
     ("t", "Tags"),
     ("#", "Delete"),
-    ("c", "Compare the two that are selected"),
+    ("c", "Compare the two selected messages"),
     ("z", "Undo"),
     ("[ or ]", "The message's previous and next view"),
     ("/", "Search"),
     ("g i", "All mail"),
     ("g u", "Unread mail"),
-    ("n", "New mail: a sample, one of your own, or files"),
+    ("n", "New message: a sample, your own, or files"),
     ("?", "This list"),
 )
 _SEARCH_WORDS: Final = tuple(

@@ -67,7 +67,7 @@ class _Tags:
         place = Place(form.text("project") or None, form.text("q"))
         self._desk.sandbox.query(place.q)  # what cannot be meant is not kept
         await self._desk.searches.put(form.text("name", place.q[:100]), place)
-        return answer(request, "Saved: it stands in the rail now", place=place)
+        return answer(request, "Saved; see the sidebar", place=place)
 
     async def remove_search(self, request: Request) -> Response:
         """Keep a search no longer."""

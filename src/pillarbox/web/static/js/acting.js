@@ -87,7 +87,7 @@ async function withAll(what) {
   const count = one("#list-said b").textContent;
   if (what === "delete") {
     const which = fields.q ? `that match “${fields.q}”` : fields.project ? `of the project ${fields.project}` : "there are";
-    if (!await confirmed(`Delete ${count} ${count === "1" ? "message" : "messages"}?`, `All ${which}. They can be brought back for a while.`, "Delete")) return;
+    if (!await confirmed(`Delete ${count} ${count === "1" ? "message" : "messages"}?`, `All ${which}. They can be restored for a while.`, "Delete")) return;
     return act("delete", fields, () => reload());
   }
   return act("mark", { ...fields, read: "1" }, () => reload());

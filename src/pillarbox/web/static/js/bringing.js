@@ -18,7 +18,7 @@ async function bring(files) {
   const form = new FormData();
   form.set("project", document.body.dataset.project ?? "");
   for (const file of files) form.append("files", file);
-  toast(files.length === 1 ? `Bringing in ${files[0].name}…` : `Bringing in ${files.length} files…`);
+  toast(files.length === 1 ? `Importing ${files[0].name}…` : `Importing ${files.length} files…`);
   try {
     toast((await post("/new/files", form)).said);
     refreshRail();

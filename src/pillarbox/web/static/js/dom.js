@@ -1,6 +1,6 @@
 // Small words for what every module does with the page.
 
-export const SILENT = "The sandbox does not answer.";
+export const SILENT = "The sandbox is not answering.";
 export const root = document.body.dataset.root ?? "";
 export const one = (selector, within = document) => within.querySelector(selector);
 export const all = (selector, within = document) => [...within.querySelectorAll(selector)];

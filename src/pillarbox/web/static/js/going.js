@@ -27,6 +27,7 @@ export async function go(href, { push = true, focus = false } = {}) {
   const slow = setTimeout(() => reader()?.setAttribute("aria-busy", "true"), SLOW);
   try {
     await Promise.all([showList(url, turn), showReader(url, turn, focus)]);
+    if (turn === asked && !MAIL.test(url.pathname)) title(`${one("#list h1").textContent} · pillarbox`);
   } catch (error) {
     if (turn !== asked) return;
     if (!(error instanceof TypeError)) { location.assign(url); return; }
@@ -67,7 +68,6 @@ async function showReader(url, turn, focus) {
   if (!match) {
     if (!one("[data-mail]", reader())) return;
     markOpen(null);
-    title("pillarbox");
     const response = await fetchPiece(`${root}/fragments/idle`);
     if (turn === asked) fill(reader(), await response.text());
     return;
