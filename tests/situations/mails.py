@@ -111,8 +111,8 @@ def _forwarded() -> Told:
 
 
 _LOST = (
-    ("a key that is missing", _without_key, "005", "there is no key", "publish the key"),
-    ("a key that was cut off", _with_cut_key, "005", "p= is not base64", "publish the key"),
+    ("a key that is missing", _without_key, "005", "there is no key", "publish the signing key"),
+    ("a key that was cut off", _with_cut_key, "005", "p= is not base64", "publish the signing key"),
     ("another key than the one that signed", _with_other_key, "005", "another key", "publish"),
     ("a footer that a list appended", _with_footer, "005", "appended", "before the mail is signed"),
     (
