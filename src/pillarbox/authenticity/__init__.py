@@ -1,1 +1,1 @@
-"""Message authentication at work: incoming mail is judged, submitted mail is signed."""
+"""Message authentication in use: incoming mail is verified, submitted mail is signed."""

@@ -1,7 +1,7 @@
 """What to do with a message that fails DMARC (RFC 9989 §5.4, §7.4).
 
-The domain owner asks; the receiver decides. How far this one complies is configured, and a trusted
-forwarder can vouch for what failed on the way.
+The domain owner requests; the receiver decides. The configuration says how far we comply, and a
+trusted forwarder can vouch for mail that failed on the way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Decision", "SenderPolicy"]
 _CHECK: Final = "dmarc"
 
 
-# What is done, by what the owner asks for and by how far we follow.
+# The action, by the requested policy and by how far we comply.
 _FOLLOWED: Final[dict[tuple[Policy, DmarcEnforcement], Policy]] = {
     (Policy.QUARANTINE, DmarcEnforcement.QUARANTINE): Policy.QUARANTINE,
     (Policy.QUARANTINE, DmarcEnforcement.REJECT): Policy.QUARANTINE,
@@ -31,25 +31,25 @@ _FOLLOWED: Final[dict[tuple[Policy, DmarcEnforcement], Policy]] = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a message."""
+    """The decision about a message."""
 
     ruling: Ruling = PASSED
-    is_marked: bool = False  # it gets the field by which a mailbox sorts it away
+    is_marked: bool = False  # it gets the field that mailboxes filter on
 
 
 @dataclass(frozen=True, slots=True)
 class SenderPolicy:
-    """Decides on messages by what DMARC says of them."""
+    """Decides about messages by their DMARC result."""
 
     enforcement: DmarcEnforcement = DmarcEnforcement.OBSERVE
     holds_quarantined: bool = False  # otherwise they are marked
 
     def decide(self, judged: Evaluation, voucher: Voucher | None) -> Decision:
-        """Return what becomes of a message.
+        """Decide about a message.
 
         Args:
-            judged: What DMARC says.
-            voucher: A trusted forwarder that saw it pass before.
+            judged: The DMARC result.
+            voucher: A trusted forwarder that saw DMARC pass.
         """
         if judged.result is Result.TEMPERROR and self.enforcement is not DmarcEnforcement.OBSERVE:
             return Decision(_TRY_AGAIN)
@@ -72,7 +72,7 @@ class SenderPolicy:
         return Decision(ruling, is_marked=not self.holds_quarantined)
 
     def unknown(self, patience: float) -> Ruling:
-        """Return what becomes of a message that could not be judged in time (seconds)."""
+        """Decide about a message that could not be authenticated within so many seconds."""
         reason = f"DNS did not say enough within {patience:g} s"
         if self.enforcement is DmarcEnforcement.OBSERVE:
             return Ruling(action=Action.NOTE, by=_CHECK, reason=reason)

@@ -1,8 +1,8 @@
-"""Judges incoming mail, records the results in its header, and applies the sender's policy.
+"""Authenticates incoming mail, records the results in its header, and applies DMARC policy.
 
 The results become an Authentication-Results field on top; fields that claim to be ours are removed
 (RFC 8601 §5). Mail forwarded to another domain is sealed (RFC 8617), so that the next server can
-see what we saw.
+see our results.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ from pillarbox.smtp.envelope import Envelope
 __all__ = ["Judges", "JudgingInspector", "Observer"]
 
 Observer = Callable[[Draft, Verification, Policy, Voucher | None], None]
-"""Hears of each message that was judged: what was found, what was done with it by the policy
-of its author's domain, and who vouched for it."""
+"""Called for each message: the results, what was done by the policy of its author's domain, and who
+vouched for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judges:
-    """What judging goes by, in one configuration."""
+    """The settings and services for verification, in one configuration."""
 
     verifier: Verifier
     policy: SenderPolicy
     authserv_id: str
     trusted_forwarders: Collection[str]
-    listeners: Collection[str]  # whose mail is judged
-    exempt: TrustedNetworks  # whose mail is not
-    patience: float  # seconds for all that is asked about a message
-    is_forward: Callable[[Envelope], bool]  # whether a message goes on to another domain
+    listeners: Collection[str]  # whose mail is verified
+    exempt: TrustedNetworks  # whose mail is not verified
+    patience: float  # seconds for all checks of a message
+    is_forward: Callable[[Envelope], bool]  # whether a message is forwarded to another domain
     sealer: Callable[[], Sealer | None]  # None: nothing is sealed
     observe: Observer | None = None
 
 
 class JudgingInspector:
-    """Judges messages."""
+    """Verifies messages."""
 
     def __init__(
         self, judges: Judges, executor: Executor, now: Callable[[], float], sink: Sink
     ) -> None:
-        """Judge.
+        """Prepare verification.
 
         Args:
-            judges: By what.
-            executor: Where seals are computed.
+            judges: Returns the current settings and services.
+            executor: Runs the computation of seals.
             now: The wall clock, seconds since 1970.
-            sink: Hears what was found.
+            sink: Receives events with the results.
         """
         self._judges = judges
         self._executor = executor
@@ -71,7 +71,7 @@ class JudgingInspector:
         self._sink = sink
 
     def begin(self, draft: Draft, header: bytes) -> Inspection | None:
-        """Begin with a message from outside, or leave it alone."""
+        """Start verifying a message from outside; other messages are left alone."""
         origin, judges = draft.origin, self._judges
         if origin.identity or origin.name not in judges.listeners:
             return None
@@ -93,7 +93,7 @@ class JudgingInspector:
     async def conclude(
         self, draft: Draft, header: bytes, examination: Examination, sealer: Sealer | None
     ) -> Judgement:
-        """Judge a message whose body has been fed."""
+        """Verify a message whose body has been fed."""
         judges, now = self._judges, self._now()
         try:
             found = await asyncio.wait_for(examination.conclude(now=now), judges.patience)
@@ -107,7 +107,7 @@ class JudgingInspector:
         decision = judges.policy.decide(found.dmarc, voucher)
         ruling = decision.ruling
         self._tell(draft, found, ruling)
-        if judges.observe is not None and ruling.action is not Action.DEFER:  # it comes again
+        if judges.observe is not None and ruling.action is not Action.DEFER:  # it will be retried
             judges.observe(draft, found, _done(decision), voucher)
         is_utf8 = draft.envelope.smtputf8
         fields = found.field(judges.authserv_id, is_utf8=is_utf8)
@@ -169,7 +169,7 @@ class JudgingInspector:
 
 
 class _Judging:
-    """One message that is being judged."""
+    """One message that is being verified."""
 
     __slots__ = ("_draft", "_examination", "_header", "_inspector", "_sealer")
 
@@ -192,7 +192,7 @@ class _Judging:
         self._examination.feed(body)
 
     async def conclude(self, earlier: Judgement) -> Judgement:
-        """Judge the message."""
+        """Verify the message and decide about it."""
         del earlier
         return await self._inspector.conclude(
             self._draft, self._header, self._examination, self._sealer
@@ -200,7 +200,7 @@ class _Judging:
 
 
 def _done(decision: Decision) -> Policy:
-    """Return what was done with a message, in the words of DMARC."""
+    """Return what was done with a message, in DMARC's terms."""
     action = decision.ruling.action
     if action is Action.REFUSE:
         return Policy.REJECT
@@ -215,9 +215,9 @@ def _reasons(found: Verification) -> list[str]:
 
 
 def _is_proved(found: Verification, sender: ReversePath) -> bool:
-    """Whether the reverse-path is its owner's, so that a bounce goes to who sent the message.
+    """Whether the reverse-path is genuine, so that a bounce reaches the real sender.
 
-    By SPF, or because DMARC passes for the same domain.
+    It is if SPF passes, or if DMARC passes for the same domain.
     """
     if sender is None or (found.spf is not None and found.spf.result is SpfResult.PASS):
         return True

@@ -1,7 +1,7 @@
 """Fetches what BIMI records point to, from public addresses only.
 
 Anybody can publish a record that points anywhere, and nobody must be able to make us connect to an
-internal machine. One page over verified HTTPS, no redirects, within a deadline.
+internal machine. One request over verified HTTPS, no redirects, within a deadline.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class PublicLogos:
         may_dial: Callable[[str], bool] = is_public,
         port: int = _PORT,
     ) -> None:
-        """Fetch.
+        """Prepare to fetch.
 
         Args:
-            resolver: Knows where hosts are.
+            resolver: Looks up hosts.
             context: Makes the TLS context that verifies them.
-            may_dial: Whether an address may be asked.
-            port: The only one that is dialed.
+            may_dial: Whether an address may be connected to.
+            port: The only port that is connected to.
         """
         self._resolver = resolver
         self._context = context
@@ -51,8 +51,8 @@ class PublicLogos:
         """Return the content behind an https URL.
 
         Raises:
-            PermanentError: It must not be asked for, or there is no such page.
-            TemporaryError: It cannot be had now.
+            PermanentError: It must not be fetched, or it does not exist.
+            TemporaryError: It cannot be fetched now.
         """
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")

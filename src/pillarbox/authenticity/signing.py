@@ -25,7 +25,7 @@ __all__ = ["OwnSignatures", "SigningInspector"]
 
 
 class SigningInspector:
-    """Signs messages that are new here."""
+    """Signs messages that enter the mail system here."""
 
     def __init__(
         self, ring: Callable[[], KeyRing], executor: Executor, now: Callable[[], float]
@@ -42,7 +42,7 @@ class SigningInspector:
         self._now = now
 
     def begin(self, draft: Draft, header: bytes) -> Inspection | None:
-        """Begin with a message whose author's domain has keys, or leave it alone."""
+        """Start signing a message if its author's domain has keys; leave others alone."""
         if not draft.origin.is_submission:
             return None
         ring = self._ring()
@@ -57,7 +57,7 @@ class SigningInspector:
 
 
 class OwnSignatures:
-    """Signs what the node itself writes: notifications."""
+    """Signs the node's own messages: notifications."""
 
     def __init__(
         self, ring: Callable[[], KeyRing], executor: Executor, now: Callable[[], float]
@@ -74,7 +74,7 @@ class OwnSignatures:
         self._now = now
 
     async def __call__(self, author: Mailbox, header: bytes, body: bytes) -> bytes:
-        """Return the fields for the top of a message by ``author``; none where no key fits.
+        """Return the signature fields for a message by ``author``; empty if no key matches.
 
         Raises:
             PermanentError: It cannot be signed.
@@ -112,8 +112,8 @@ class _Signing:
         self._body.feed(body)
 
     async def conclude(self, earlier: Judgement) -> Judgement:
-        """Return the signatures; mail that cannot be signed goes out without, and is told of."""
-        del earlier  # what others put on top is not signed: it is ours and stays ours
+        """Return the signatures; mail that cannot be signed is sent unsigned, and reported."""
+        del earlier  # fields added by other steps are our own trace and are not signed
         try:
             fields = await self.fields()
         except PermanentError as error:
@@ -122,7 +122,7 @@ class _Signing:
         return Judgement(fields=fields)
 
     async def fields(self) -> bytes:
-        """Return the signatures of what was fed.
+        """Return the signatures of the fed message.
 
         Raises:
             PermanentError: It cannot be signed.

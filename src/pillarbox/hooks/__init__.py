@@ -1,4 +1,4 @@
-"""Policy in Python: your own functions, for what configuration cannot express.
+"""Policy in Python: your own functions for rules that configuration cannot express.
 
 A plugin is a file or an installed package with functions marked by ``hook``::
 
@@ -10,8 +10,8 @@ A plugin is a file or an installed package with functions marked by ``hook``::
         if visit.recipient.address.local_part == "noreply":
             return refuse("Nobody reads this")
 
-See ``docs/hooks.md``. A hook has a timeout, runs beside the node in a
-thread of its own, and can neither hang a session nor end the process by failing.
+See ``docs/hooks.md``. A hook has a timeout, runs in a thread of its own, and can neither hang a
+session nor crash the process.
 """
 
 from __future__ import annotations

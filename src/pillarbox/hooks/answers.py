@@ -18,14 +18,14 @@ _FORBIDDEN: Final = frozenset("\r\n\0")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a hook says; made by ``passed``, ``note``, ``hold``, ``defer`` and ``refuse``."""
+    """The answer of a hook; made by ``passed``, ``note``, ``hold``, ``defer`` and ``refuse``."""
 
     action: Action
     reply: Reply | None = None
     reason: str = ""
     finding: Finding | None = None
     evidence: tuple[str, ...] = ()
-    fields: bytes = b""  # header fields for a message that is taken
+    fields: bytes = b""  # header fields for a message that is accepted
 
     def __post_init__(self) -> None:
         expected = {Action.DEFER: 4, Action.REFUSE: 5}.get(self.action)
@@ -35,14 +35,14 @@ class Answer:
 
 
 def passed(*, headers: Iterable[tuple[str, str]] = ()) -> Answer:
-    """Have nothing against it.
+    """Accept.
 
     Args:
-        headers: Names and values of header fields to put on top of a message; they are
-            ignored where there is no message yet.
+        headers: Names and values of header fields to add at the top of the message; ignored if
+            there is no message yet.
 
     Raises:
-        ValueError: A name or value cannot stand in a header.
+        ValueError: A name or value is not allowed in a header.
     """
     return Answer(action=Action.PASS, fields=_fields(headers))
 
@@ -54,12 +54,12 @@ def note(
     evidence: Iterable[str] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Answer:
-    """Let it go on, and tell the operator.
+    """Accept, and tell the operator.
 
     Args:
-        reason: What is to be known, in a few words.
-        finding: The same with its fix, where there is one.
-        evidence: What it rests on.
+        reason: What to tell, in a few words.
+        finding: The same with its fix, if there is one.
+        evidence: What it is based on.
         headers: As for ``passed``.
     """
     return Answer(
@@ -78,7 +78,7 @@ def hold(
     evidence: Iterable[str] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Answer:
-    """Take the message, and keep it until an operator releases it."""
+    """Accept the message, but hold it until an operator releases it."""
     return Answer(
         action=Action.HOLD,
         reason=reason,
@@ -97,18 +97,18 @@ def defer(
     finding: Finding | None = None,
     evidence: Iterable[str] = (),
 ) -> Answer:
-    """Refuse it for now: the other side tries again.
+    """Refuse temporarily: the client tries again.
 
     Args:
-        text: What the client is told.
-        reason: What the operator is told; the text, if left out.
+        text: The text of the reply.
+        reason: The reason for the operator; defaults to the text.
         code: A 4xx reply code (RFC 5321 §4.2).
         enhanced: Its enhanced status code (RFC 3463).
         finding: The same with its fix, where there is one.
         evidence: What it rests on.
 
     Raises:
-        ValueError: The code is not a 4xx one, or the text cannot stand in a reply.
+        ValueError: The code is not a 4xx code, or the text is not allowed in a reply.
     """
     return Answer(
         action=Action.DEFER,
@@ -128,7 +128,7 @@ def refuse(
     finding: Finding | None = None,
     evidence: Iterable[str] = (),
 ) -> Answer:
-    """Refuse it for good; the arguments are those of ``defer``, with a 5xx code."""
+    """Refuse permanently; the arguments are those of ``defer``, with a 5xx code."""
     return Answer(
         action=Action.REFUSE,
         reply=_reply(code, enhanced, text),

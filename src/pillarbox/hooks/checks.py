@@ -14,42 +14,42 @@ from pillarbox.policy.ruling import PASSED, Action, Ruling
 
 __all__ = ["DeliveryHooks", "HookCheck", "HookInspector"]
 
-_MARGIN: Final = 1.0  # seconds; the plugin minds its own time-out
+_MARGIN: Final = 1.0  # seconds; the plugin enforces its own timeout first
 
 
 class HookCheck:
-    """A plugin's hooks of a session."""
+    """A plugin's session hooks."""
 
     def __init__(self, plugin: Plugin) -> None:
-        """Ask a plugin at the stages whose hooks it implements."""
+        """Call a plugin at the stages whose hooks it implements."""
         self._plugin = plugin
         self.name = plugin.name
         self.stages = frozenset(stage for stage in Stage if plugin.has(stage.value))
         self.patience = plugin.settings.timeout * len(Stage) + _MARGIN
 
     async def rule(self, visit: Visit) -> Ruling:
-        """Return what the plugin says."""
+        """Return the plugin's answer."""
         ruling, _ = await self._plugin.ask(visit.stage.value, visit)
         return ruling
 
 
 class HookInspector:
-    """A plugin's hook ``message``."""
+    """A plugin's ``message`` hook."""
 
     def __init__(self, plugin: Plugin) -> None:
-        """Ask a plugin about each message that comes by one of its listeners."""
+        """Call a plugin for each message that arrives on one of its listeners."""
         self._plugin = plugin
         self._listeners = frozenset(plugin.settings.listeners)
 
     def begin(self, draft: Draft, header: bytes) -> Inspection | None:
-        """Begin with a message, or leave it alone."""
+        """Start with a message, or leave it alone."""
         if self._listeners and draft.origin.name not in self._listeners:
             return None
         return _Asking(self._plugin, draft, header)
 
 
 class _Asking:
-    """One message that a plugin is asked about."""
+    """One message for a plugin."""
 
     __slots__ = ("_body", "_draft", "_header", "_is_whole", "_limit", "_plugin")
 
@@ -69,7 +69,7 @@ class _Asking:
         self._body += body[: max(room, 0)]
 
     async def conclude(self, earlier: Judgement) -> Judgement:
-        """Ask about the message."""
+        """Call the plugin with the message."""
         origin, envelope = self._draft.origin, self._draft.envelope
         said = (*self._draft.rulings, *earlier.rulings)
         message = Message(
@@ -93,15 +93,15 @@ class _Asking:
 
 
 class DeliveryHooks:
-    """The hooks ``before_delivery`` of some plugins."""
+    """The ``before_delivery`` hooks of some plugins."""
 
     def __init__(self, plugins: Sequence[Plugin], now: Callable[[], float]) -> None:
-        """Ask those of the plugins that implement it."""
+        """Call the plugins that implement it."""
         self._plugins = tuple(each for each in plugins if each.has("before_delivery"))
         self._now = now
 
     def consult(self, job: Job) -> Awaitable[Ruling] | None:
-        """Return what the plugins say of a delivery; None where none of them wants to."""
+        """Return the plugins' answer for a delivery; None if they have none."""
         return self._ask(job) if self._plugins else None
 
     async def _ask(self, job: Job) -> Ruling:

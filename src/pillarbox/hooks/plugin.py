@@ -1,7 +1,7 @@
 """A plugin: one file or installed package with hooks, run in its own thread.
 
-It has its own event loop, so that a hook that forgets to ``await`` blocks only its own plugin. If a
-hook raises or times out, the configuration decides what counts instead.
+It has its own event loop, so a hook that blocks affects only its own plugin. If a hook raises or
+times out, the configuration decides the answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pillarbox.smtp.reply import Reply
 
 __all__ = ["Plugin"]
 
-_MOST_AT_ONCE: Final = 1_000  # calls that its thread has not begun: the plugin is stuck
+_MOST_AT_ONCE: Final = 1_000  # calls that its thread has not started: the plugin is stuck
 _UNAVAILABLE: Final = Reply.of(451, "4.3.0", "The message could not be checked, try again later")
 
 Implementation = Callable[..., Any]
@@ -40,22 +40,22 @@ class Plugin:
     """The hooks of one table of the configuration."""
 
     def __init__(self, name: str, settings: HookSettings, on_defect: Defect) -> None:
-        """Load it.
+        """Load the plugin.
 
         Args:
             name: Its name in the configuration.
-            settings: Where it is, and how long it may take.
-            on_defect: Hears what it raised.
+            settings: Its location and its timeout.
+            on_defect: Called with exceptions from the plugin.
 
         Raises:
-            PermanentError: It cannot be loaded, or implements a hook that there is not.
+            PermanentError: It cannot be loaded, or implements an unknown hook.
         """
         self.name = name
         self.settings = settings
         self._on_defect = on_defect
         self._implementations = _implementations(name, _load(name, settings))
         self._loop = asyncio.new_event_loop()
-        # Calls that wait for the thread; each number is written by one thread only.
+        # Calls that wait for the thread; each counter is written by one thread only.
         self._asked = 0
         self._taken = 0
         threading.Thread(target=_run, args=(self._loop,), name=f"hook {name}", daemon=True).start()
@@ -66,10 +66,10 @@ class Plugin:
         return hook in self._implementations
 
     def close(self) -> None:
-        """Let its thread end; what still runs is given up.
+        """Stop its thread; running calls are abandoned.
 
-        It ends by itself when nobody is left who could ask it: sessions that began before a
-        reload keep the plugin that they began with.
+        It also ends once nothing refers to it any more: sessions that began before a reload keep
+        the plugin that they began with.
         """
         self._end()
 
@@ -77,8 +77,8 @@ class Plugin:
         """Call the implementations of a hook one after the other.
 
         Returns:
-            The ruling of the first that does not pass, or a passing one, and the header
-            fields that all of them want.
+            The ruling of the first one that does not pass, or a passing one, and the header fields
+            from all of them.
         """
         fields = b""
         for implementation in self._implementations.get(hook, ()):
@@ -110,7 +110,7 @@ class Plugin:
         except asyncio.CancelledError:
             if _is_canceled():
                 raise
-            return self._failed(f"{hook} was given up")  # by itself, or with its plugin
+            return self._failed(f"{hook} was given up")  # by itself, or by stopping
         if isinstance(answer, _Raised):
             self._on_defect(f"hook {self.name}: {hook}", answer.error)
             return self._failed(f"{hook} raised {type(answer.error).__name__}: {answer.error}")
@@ -138,7 +138,7 @@ class Plugin:
 
 
 class _Raised:
-    """What a hook raised, as a value: an event loop would end on some of it."""
+    """An exception from a hook, as a value: some exceptions would end the event loop."""
 
     __slots__ = ("error",)
 
@@ -153,7 +153,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _is_canceled() -> bool:
-    """Whether it is the caller who does not want to know any more."""
+    """Whether the caller itself was canceled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -181,7 +181,7 @@ def _load(name: str, settings: HookSettings) -> object:
         if point.name == settings.entry_point:
             try:
                 return point.load()
-            except Exception as error:  # it is other people's code
+            except Exception as error:  # foreign code may raise anything
                 raise PermanentError(f"hook.{name}: {point.value}: {error}") from error
     raise PermanentError(f"hook.{name}: no package offers {settings.entry_point!r} ({PROJECT})")
 
@@ -192,10 +192,10 @@ def _load_file(name: str, path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise PermanentError(f"hook.{name}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses in it look themselves up
+    sys.modules[module_name] = module  # dataclasses look up their module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # it is the operator's code
+    except Exception as error:  # foreign code may raise anything
         raise PermanentError(f"hook.{name}: {path}: {type(error).__name__}: {error}") from error
     return module
 
@@ -210,7 +210,7 @@ def _implementations(name: str, plugin: object) -> dict[str, Sequence[Implementa
         raise PermanentError(f"hook.{name}: {error}") from error
     found: dict[str, Sequence[Implementation]] = {}
     for caller in manager.get_hookcallers(plugin) or ():
-        # The manager keeps them in the order in which the last is called first.
+        # The plugin manager stores them in reverse call order.
         found[caller.name] = [each.function for each in reversed(caller.get_hookimpls())]
     if not found:
         raise PermanentError(f"hook.{name}: no function in it is marked with pillarbox.hooks.hook")

@@ -1,4 +1,4 @@
-"""What hooks are asked about: a visit, a message, a delivery."""
+"""The arguments of hooks: a visit, a message, a delivery."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Delivery", "Message", "Stage", "Visit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message whose content has come in, and that is not kept yet."""
+    """A message whose content has been received, but is not stored yet."""
 
-    id: str  # as it is shown in logs and in the queue
+    id: str  # as in logs and in the queue
     session: str
     listener: str
     client: str  # the peer's address, as text
@@ -22,10 +22,10 @@ class Message:
     identity: str  # who authenticated, "" for nobody
     sender: str  # the reverse-path, "" for the null one
     recipients: tuple[str, ...]
-    header: bytes  # with its empty line
+    header: bytes  # including the empty line
     body: bytes  # its first octets, as many as the hook's body_limit
     is_whole: bool  # whether that is all of the body
-    notes: tuple[str, ...] = ()  # what other checks have said, as "check: reason"
+    notes: tuple[str, ...] = ()  # from other checks, as "check: reason"
 
     @property
     def content(self) -> bytes:
@@ -37,7 +37,7 @@ class Message:
 class Delivery:
     """Recipients of one message that are about to be delivered."""
 
-    id: str  # the message's, as it is shown
+    id: str  # of the message, as in logs
     sender: str  # "" for the null reverse-path
     recipients: tuple[str, ...]
     route: str

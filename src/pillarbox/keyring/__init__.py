@@ -1,3 +1,3 @@
-"""DKIM keys at rest: stored, published, rotated, and chosen for the mail they sign."""
+"""DKIM keys: stored, published, rotated, and chosen for the mail they sign."""
 
 from __future__ import annotations

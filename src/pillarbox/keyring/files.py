@@ -1,8 +1,8 @@
-"""Keys as files: ``DOMAIN/SELECTOR.pem`` in a directory, readable by their owner only.
+"""Keys as files: ``DOMAIN/SELECTOR.pem`` in a directory, readable only by their owner.
 
 A file is a PEM file that other programs can read, too; the lines before the key record its life.
-It is replaced atomically, so that a reader never sees half of one. Keys are encrypted if there is a
-passphrase. A file that others could read is refused.
+It is replaced atomically, so readers never see a partial file. Keys are encrypted if there is a
+passphrase. A file that others can read is refused.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
 
 
 class KeyFiles:
-    """Keeps keys in a folder."""
+    """Stores keys in a directory."""
 
     def __init__(self, folder: Path, passphrase: str = "") -> None:
-        """Keep keys below ``folder``, encrypted with ``passphrase`` if there is one."""
+        """Store keys below ``folder``, encrypted with ``passphrase`` if there is one."""
         self._folder = folder
         self._passphrase = passphrase.encode() or None
 
@@ -41,13 +41,13 @@ class KeyFiles:
         """Return all keys, by domain and then in the order they were made.
 
         Raises:
-            PermanentError: A file can be read by others, or is no key of ours.
-            TemporaryError: The folder cannot be read.
+            PermanentError: A file can be read by others, or is not one of our keys.
+            TemporaryError: The directory cannot be read.
         """
         return await asyncio.to_thread(self._load)
 
     async def keep(self, key: KeptKey) -> None:
-        """Keep a key in the place of the one of its name; it is on disk when this returns.
+        """Store a key, replacing one with the same name; it is on disk when this returns.
 
         Raises:
             TemporaryError: The file cannot be written.
@@ -128,7 +128,7 @@ def _parse(octets: bytes, passphrase: bytes | None) -> KeptKey:
 
 
 def _replace(path: Path, octets: bytes) -> None:
-    """Write a file beside the old one and put it in its place, both on disk."""
+    """Write a new file, sync it, and rename it over the old one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
     try:

@@ -1,4 +1,4 @@
-"""Compares a key with what the authoritative servers publish, and draws conclusions."""
+"""Compares a key with what the authoritative servers publish."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CODE: Final = "PB-DKIM"
 
 
 class Sight(Enum):
-    """What one server has at the name of a key."""
+    """What one server publishes at the name of a key."""
 
     RIGHT = "has the key"
     MISSING = "has no record"
@@ -33,7 +33,7 @@ class Sight(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSight:
-    """What one server has, in words."""
+    """What one server publishes, in words."""
 
     server: str
     sight: Sight
@@ -43,11 +43,11 @@ class ServerSight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What all servers have, and what follows from it."""
+    """What all servers publish, and the conclusion."""
 
     key: KeptKey
     servers: tuple[ServerSight, ...]
-    cause: KeyCause | None  # for the life of the key; None: nothing is known for sure
+    cause: KeyCause | None  # the event in the key's life cycle; None: nothing is certain
     finding: Finding
 
 
@@ -57,7 +57,7 @@ async def inspect(key: KeptKey, authorities: Authorities, delegate: str = "") ->
     Args:
         key: The key.
         authorities: Who asks.
-        delegate: The zone that the record really stands in; the alias to it is checked.
+        delegate: The zone that actually holds the record; the alias to it is checked.
     """
     wanted = publication(key, delegate)
     answers = await authorities.txt(key.name)

@@ -1,4 +1,4 @@
-"""A DKIM key with its life so far."""
+"""A DKIM key with its life cycle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["KeptKey"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptKey:
-    """One key of one domain. Its private half is not shown where it is printed."""
+    """One key of one domain. Its private half is not part of its ``repr``."""
 
     domain: str  # in A-labels and lower case
     selector: str
@@ -25,11 +25,11 @@ class KeptKey:
     private: SigningKey | None  # None: destroyed
     state: KeyState
     made_at: float  # seconds since 1970
-    since: float  # when it got its state, seconds since 1970
+    since: float  # when it entered its state, seconds since 1970
 
     @classmethod
     def new(cls, domain: str, selector: str, private_key: PrivateKey, now: float) -> KeptKey:
-        """Begin the life of a key."""
+        """Create a key in its first state."""
         return cls(
             domain=domain,
             selector=selector,
@@ -43,7 +43,7 @@ class KeptKey:
 
     @property
     def name(self) -> str:
-        """Where its record stands in DNS."""
+        """The name of its DNS record."""
         return key_name(self.domain, self.selector)
 
     @property
@@ -53,7 +53,7 @@ class KeptKey:
         return f"v=DKIM1; k={kind}; p={public}"
 
     def after(self, cause: KeyCause, now: float) -> KeptKey | None:
-        """Return the key in the state that follows, or None where nothing changes."""
+        """Return the key in its next state, or None if nothing changes."""
         state = next_state(self.state, cause)
         if state is None:
             return None
@@ -61,10 +61,10 @@ class KeptKey:
         return replace(self, state=state, since=now, private=private)
 
     def must(self, cause: KeyCause, now: float) -> KeptKey:
-        """Return the key in the state that follows.
+        """Return the key in its next state.
 
         Raises:
-            PermanentError: The cause changes nothing in its state.
+            PermanentError: The cause does not apply to its state.
         """
         key = self.after(cause, now)
         if key is None:

@@ -10,7 +10,7 @@ __all__ = ["KeyStore"]
 
 
 class KeyStore(Protocol):
-    """Keeps keys. A key is found by its domain and selector."""
+    """Stores keys. A key is identified by its domain and selector."""
 
     async def load(self) -> tuple[KeptKey, ...]:
         """Return all keys, by domain and then in the order they were made.
@@ -21,9 +21,9 @@ class KeyStore(Protocol):
         ...
 
     async def keep(self, key: KeptKey) -> None:
-        """Keep a key in the place of the one of its name; it is on disk when this returns.
+        """Store a key, replacing one with the same name; it is on disk when this returns.
 
         Raises:
-            PillarboxError: It cannot be kept.
+            PillarboxError: It cannot be stored.
         """
         ...

@@ -1,4 +1,4 @@
-"""The DNS record of a key, in the formats in which it can be pasted."""
+"""The DNS record of a key, in formats for copying."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _TTL: Final = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What has to be in DNS so that a key can be found."""
+    """The DNS records that publish a key."""
 
-    name: str  # where it is looked for
+    name: str  # where receivers look it up
     value: str  # the record's text, for a form with fields
-    target: str = ""  # where it really stands, if the name is an alias for that
+    target: str = ""  # where the record is, if the name is an alias
 
     @property
     def zone_lines(self) -> tuple[str, ...]:
-        """The records as lines of a master file, absolute names (RFC 1035 §5.1)."""
+        """The records as lines of a master file with absolute names (RFC 1035 §5.1)."""
         owner = self.target or self.name
         record = f"{owner}. {_TTL} IN TXT {zone_strings(self.value)}"
         if not self.target:
@@ -32,19 +32,19 @@ class Publication:
 
 
 def publication(key: KeptKey, delegate: str = "") -> Publication:
-    """Return what publishes a key.
+    """Return the records that publish a key.
 
     Args:
         key: The key.
-        delegate: The zone that the record really stands in, if the domain only has an alias.
-            The whole name goes in front of it, so that one zone can serve many domains.
+        delegate: The zone that holds the record, if the domain only has an alias. The whole name is
+            prepended to it, so that one zone can serve many domains.
     """
     target = f"{key.name}.{delegate.strip('.')}" if delegate else ""
     return Publication(name=key.name, value=key.record, target=target)
 
 
 def zone_strings(value: str) -> str:
-    """Return a text as the strings of a TXT record, in parentheses where there are several."""
+    """Return a text as the strings of a TXT record, in parentheses if there are several."""
     pieces = [value[at : at + _STRING] for at in range(0, len(value), _STRING)] or [""]
     strings = ['"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in pieces]
     if len(strings) == 1:

@@ -1,4 +1,4 @@
-"""Chooses the keys that sign mail by its author's domain."""
+"""Chooses signing keys by the author's domain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class KeyRing:
     """The signers of a node, by domain; replaced as a whole when keys change."""
 
     def __init__(self, settings: Settings, keys: Iterable[KeptKey] = ()) -> None:
-        """Sign with those of ``keys`` that are in the state for it."""
+        """Sign with those of ``keys`` that are in the signing state."""
         self._settings = settings
         self._form = signature_form(settings)
         self._signers: dict[str, Signer] = {}
@@ -26,16 +26,16 @@ class KeyRing:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that can be signed for."""
+        """The domains that have signing keys."""
         return tuple(self._signers)
 
     def replace(self, keys: Iterable[KeptKey]) -> None:
-        """Sign with other keys from now on. What is being signed is not disturbed."""
+        """Sign with other keys from now on. Signatures in progress are not affected."""
         signing: dict[str, list[SigningKey]] = {}
         for key in keys:
             if key.state is KeyState.SIGNING and key.private is not None:
                 signing.setdefault(key.domain, []).append(key.private)
-        # RSA on top: who looks at one signature only sees what everybody can check.
+        # RSA on top: a verifier that checks only one signature gets the one that all support.
         self._signers = {
             domain: Signer(
                 sorted(keys, key=lambda key: key.algorithm.value, reverse=True), self._form
@@ -47,10 +47,10 @@ class KeyRing:
         """Return the signer for mail whose author is in a domain, or None.
 
         Args:
-            domain: The domain of the From field, in A-labels and lower case. A domain
-                without keys is signed for by the next one above it that has some, unless
-                that one's settings say otherwise: a signature with ``d=example.org`` is
-                aligned with ``From: ann@news.example.org`` (RFC 9989 §4.4.1).
+            domain: The domain of the From field, in A-labels and lower case. For a domain without
+                keys, its closest parent domain with keys signs, unless the parent's settings say
+                otherwise: a signature with ``d=example.org`` is aligned with ``From:
+                ann@news.example.org`` (RFC 9989 §4.4.1).
         """
         if not self._settings.dkim.sign:
             return None
@@ -81,6 +81,6 @@ def signature_form(settings: Settings) -> SignatureForm:
 
 
 def make_key_store(settings: Settings) -> KeyStore:
-    """Return where the keys are kept."""
+    """Return where the keys are stored."""
     folder = settings.dkim.directory or settings.node.directory / "dkim"
     return KeyFiles(folder, settings.dkim.passphrase)

@@ -1,8 +1,8 @@
 """The next step in the life of a domain's keys; called repeatedly, it completes a rotation.
 
 A rotation creates new keys, waits until every authoritative server has their records, lets them
-sign in place of the old ones, and destroys the old ones when no mail they signed can still be on
-its way. Each call does what can be done now, and says what it waits for.
+sign in place of the old ones, and destroys the old ones when no mail signed with them can still be
+in transit. Each call does what is possible now, and says what it is waiting for.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def new_selector(month: str, algorithm: Algorithm, taken: Iterable[str]) -> str:
     """Return a selector that was never used: ``pb202611r``, ``pb202611r2``.
 
     Args:
-        month: Year and month, such as ``202611``.
-        algorithm: What the key is for; it shows in the last letter.
-        taken: The selectors that a domain has or had.
+        month: The year and month, such as ``202611``.
+        algorithm: The algorithm of the key, shown as the last letter.
+        taken: The selectors that the domain has or had.
     """
     known = set(taken)
     first = f"pb{month}{_LETTERS[algorithm]}"
@@ -76,15 +76,15 @@ def make_keys(
     now: float,
     selector: str = "",
 ) -> tuple[KeptKey, ...]:
-    """Return new keys of a domain; each takes up to a second of CPU.
+    """Return new keys for a domain; each takes up to a second of CPU.
 
     Args:
-        known: All keys that there are, retired ones included.
+        known: All existing keys, including retired ones.
         domain: In A-labels and lower case.
         algorithms: One key is made for each.
         rsa_bits: Size of an RSA key.
         now: Seconds since 1970.
-        selector: Its name, if only one is made; otherwise names are chosen.
+        selector: The selector, if only one key is made; otherwise selectors are generated.
 
     Raises:
         PermanentError: The selector is taken.
@@ -105,7 +105,7 @@ def make_keys(
 
 
 def see(inspections: Iterable[Inspection], now: float) -> list[Step]:
-    """Return what changes because of what the servers have."""
+    """Return the changes that follow from what the servers publish."""
     steps = []
     for each in inspections:
         after = None if each.cause is None else each.key.after(each.cause, now)
@@ -115,10 +115,10 @@ def see(inspections: Iterable[Inspection], now: float) -> list[Step]:
 
 
 def activate(keys: Iterable[KeptKey], now: float) -> list[Step]:
-    """Let the keys of a domain that everybody can see sign in the place of the old ones.
+    """Let a domain's fully published keys sign in place of the old ones.
 
-    A new RSA key and a new Ed25519 key begin together: none signs while another that was
-    made is not seen everywhere.
+    A new RSA key and a new Ed25519 key start together: neither signs until both are visible
+    everywhere.
     """
     keys = tuple(keys)
     ready = [key for key in keys if key.state in _READY]
@@ -135,7 +135,7 @@ def activate(keys: Iterable[KeptKey], now: float) -> list[Step]:
 
 
 def retire(keys: Iterable[KeptKey], now: float, queue_lifetime: float) -> list[Step]:
-    """Destroy the keys whose mail cannot be on its way any more."""
+    """Destroy the keys whose mail can no longer be in transit."""
     return [
         Step(key, key.must(KeyCause.MAIL_SETTLED, now))
         for key in keys

@@ -1,4 +1,4 @@
-"""Bans, and the addresses that users log in from, stored so that all nodes know them."""
+"""Bans, and the addresses that users log in from, stored and shared between nodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _decode: Final = msgspec.json.Decoder(_Facts).decode
 
 
 class BanKeeper:
-    """Keeps what ``Guesses`` must not forget."""
+    """Stores what ``Guesses`` must not forget."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class BanKeeper:
         now: Callable[[], float],
         known_for: Callable[[], float],
     ) -> None:
-        """Hear of new bans from now on.
+        """Subscribe to new bans.
 
         Args:
-            guesses: Whose.
-            notes: Where they are kept.
+            guesses: The source of the bans.
+            notes: Where they are stored.
             now: The wall clock.
-            known_for: Seconds for which an address of a user is remembered.
+            known_for: Seconds for which a user's address is remembered.
         """
         self._guesses = guesses
         self._notes = notes
@@ -46,16 +46,16 @@ class BanKeeper:
         self._known_for = known_for
         self._new_bans: list[Ban] = []
         self._new_known: dict[str, float] = {}
-        self._kept: frozenset[str] = frozenset()  # the bans that were in the store
+        self._kept: frozenset[str] = frozenset()  # the bans last seen in the store
         self._read_known_at = 0.0
         guesses.on_ban = self._banned
         guesses.on_known = self._known
 
     async def settle(self) -> None:
-        """Write what is new, and read what other nodes have written.
+        """Write what is new, and read what other nodes wrote.
 
         Raises:
-            StoreUnavailable: The store is down; it is done the next time.
+            StoreUnavailable: The store is down; the next call retries.
         """
         now = self._now()
         bans, self._new_bans = self._new_bans, []
@@ -76,10 +76,10 @@ class BanKeeper:
             raise
 
     async def lift(self, client: str) -> bool:
-        """Lift a ban at all nodes; return whether there was one.
+        """Lift a ban on all nodes; return whether there was one.
 
         Raises:
-            StoreUnavailable: The store is down; it is lifted at this node.
+            StoreUnavailable: The store is down; the ban is lifted on this node only.
         """
         shown = self._guesses.lift(client, self._now())
         if shown is None:

@@ -1,8 +1,8 @@
-"""What rates have counted, in the store: it survives a restart, and nodes share it.
+"""The counts of rates in the store, where they survive a restart and are shared by nodes.
 
-What each subject has used is added, in batches, to a note for the window in which it was used.
-Adding returns what all nodes have used together, and from then on the others' use counts here.
-Nodes that share a database therefore let too much through for one interval at most.
+The use by each subject is added, in batches, to a note for its time window. Adding returns the
+total over all nodes, so the others' use counts here from then on. Nodes that share a database
+therefore exceed a rate for one interval at most.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from pillarbox.store.notes import Note, NoteStore
 __all__ = ["RateLedger"]
 
 _AT_ONCE: Final = 2_000  # subjects of one rate
-_NEW_AT_ONCE: Final = 100  # of them, those of which it is asked what others have counted
-_SHORT: Final = 600.0  # seconds; of a shorter rate a single node loses nothing by a restart
+_NEW_AT_ONCE: Final = 100  # of them, new ones for which the counts of other nodes are read
+_SHORT: Final = 600.0  # seconds; shorter rates are not stored for a single node
 
 
 class RateLedger:
-    """Keeps the counts of meters."""
+    """Stores the counts of meters."""
 
     def __init__(self, notes: NoteStore, now: Callable[[], float], *, is_shared: bool) -> None:
-        """Keep them in ``notes``.
+        """Store them in ``notes``.
 
         Args:
-            notes: Where.
+            notes: The store.
             now: The wall clock.
-            is_shared: Whether other nodes count there as well.
+            is_shared: Whether other nodes count there, too.
         """
         self._notes = notes
         self._now = now
         self._is_shared = is_shared
 
     async def load(self, meters: Iterable[Meter]) -> None:
-        """Begin where the counts ended.
+        """Load the stored counts.
 
         Raises:
             StoreUnavailable: The store is down.
@@ -54,10 +54,10 @@ class RateLedger:
                 meter.learn(subject, amounts.get(window - 1, 0), amounts.get(window, 0), now)
 
     async def settle(self, meters: Iterable[Meter]) -> None:
-        """Add what was used since the last time.
+        """Add the use since the last call.
 
         Raises:
-            StoreUnavailable: The store is down; it is added the next time.
+            StoreUnavailable: The store is down; the next call adds it.
         """
         for meter in filter(self._is_kept, meters):
             now = self._now()
@@ -93,7 +93,7 @@ class RateLedger:
     async def _before(
         self, meter: Meter, subjects: Sequence[str], window: int, now: float
     ) -> dict[str, int]:
-        """Return what all nodes have counted for subjects in the window before."""
+        """Return the counts of all nodes for subjects in the previous window."""
         keys = [f"{window - 1} {subject}" for subject in subjects]
         found = await asyncio.gather(*(self._notes.get(_kind(meter), key, now=now) for key in keys))
         return {

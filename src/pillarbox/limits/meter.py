@@ -1,8 +1,8 @@
 """One configured rate, with a bucket for each of its subjects.
 
-Memory is bounded: the subjects that were quiet longest are dropped first, and then start over with
-a full allowance. Use since the last synchronization is counted beside each bucket, so that it can
-be added to what all nodes have counted.
+Memory is bounded: the least recently active subjects are dropped first, and start over with a full
+allowance. Use since the last synchronization is counted beside each bucket, to be added to the
+total of all nodes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pillarbox.receive.bounded import BoundedTable
 __all__ = ["Meter", "Used"]
 
 _SUBJECTS: Final = 100_000
-_CHANGED: Final = 100_000  # subjects that wait to be told
+_CHANGED: Final = 100_000  # subjects that wait for synchronization
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one subject has used since the last look."""
+    """What one subject has used since the last synchronization."""
 
     subject: str
     amount: int
-    is_new: bool  # nothing is known of what others have counted for it
+    is_new: bool  # the counts of other nodes are not known yet
 
 
 class _Bucket:
@@ -35,19 +35,19 @@ class _Bucket:
     def __init__(self, now: float, window: int) -> None:
         self.level = 0.0
         self.at = now
-        self.unsent = 0  # used here, and not told yet
-        self.joint = 0  # what all nodes have used in the window, as far as is known
+        self.unsent = 0  # used here, but not synchronized yet
+        self.joint = 0  # known use by all nodes in the window
         self.window = window
         self.is_new = True
 
 
 class Meter:
-    """Measures how much is used of a rate."""
+    """Measures the use of a rate."""
 
     __slots__ = ("_buckets", "_changed", "name", "rate")
 
     def __init__(self, name: str, rate: Rate, *, size: int = _SUBJECTS) -> None:
-        """Measure ``rate``; ``name`` is what it is kept by."""
+        """Measure ``rate``, which is stored as ``name``."""
         self.name: Final = name
         self.rate: Final = rate
         self._buckets: BoundedTable[str, _Bucket] = BoundedTable(size)
@@ -65,7 +65,7 @@ class Meter:
         return rate.wait(rate.level(bucket.level, now - bucket.at))
 
     def charge(self, subject: str, now: float) -> None:
-        """Count one that is used."""
+        """Count one use."""
         bucket = self._buckets.get(subject)
         if bucket is None:
             bucket = self._new(now)
@@ -79,7 +79,7 @@ class Meter:
             self._changed[subject] = None
 
     def take_used(self, now: float, most: int) -> Iterator[Used]:
-        """Yield what was used since the last look, of at most ``most`` subjects."""
+        """Yield the use since the last synchronization, for at most ``most`` subjects."""
         window = self.rate.window(now)
         changed = list(self._changed)
         self._changed.clear()
@@ -93,9 +93,9 @@ class Meter:
             yield Used(subject, bucket.unsent, bucket.is_new)
 
     def told(self, used: Used, joint: int) -> None:
-        """Take note that what was used has been added, and what all nodes have now.
+        """Note that the use was added, and take over the new total of all nodes.
 
-        What the others have used meanwhile counts here as well.
+        Use by other nodes in the meantime counts here, too.
         """
         bucket = self._buckets.get(used.subject)
         if bucket is None:
@@ -108,11 +108,11 @@ class Meter:
         bucket.is_new = False
 
     def untold(self, used: Used) -> None:
-        """Take note that it could not be added; it is told the next time."""
+        """Note that the use could not be added; it is added the next time."""
         self._changed[used.subject] = None
 
     def learn(self, subject: str, before: int, current: int, now: float) -> None:
-        """Take over what was counted in the window before this one and in this one."""
+        """Take over the counts of the previous and the current window."""
         bucket = self._buckets.get(subject)
         if bucket is None:
             bucket = self._new(now)
@@ -124,7 +124,7 @@ class Meter:
         bucket.is_new = False
 
     def take_over(self, others: Iterable[Meter]) -> None:
-        """Go on with what the meter of the same name and rate has counted."""
+        """Continue with the counts of the meter with the same name and rate."""
         for other in others:
             if other.name == self.name and other.rate == self.rate:
                 self._buckets, self._changed = other._buckets, other._changed  # noqa: SLF001

@@ -1,7 +1,7 @@
 """The configured rates, and what a client may still send under them.
 
-A message must be within all rates that match its client: one that any of them defers is counted by
-none. Asking costs a few microseconds, and nothing where no rate matches the client.
+A message must be within all rates that match its client; if any of them defers it, none counts it.
+A check costs a few microseconds, or nothing if no rate matches the client.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class _Table:
 
     name: str
     settings: RateSettings
-    credentials: CredentialNames | None  # for which it holds; None: for everybody
+    credentials: CredentialNames | None  # to which it applies; None: to everybody
     exempt: CredentialNames
-    networks: TrustedNetworks  # for which it does not hold
+    networks: TrustedNetworks  # to which it does not apply
     meters: Mapping[str, tuple[Meter, ...]]  # of messages, of recipients
 
     def subject(self, listener: str, client: str, identity: str) -> str | None:
-        """Return what is counted together with this client, or None where it is not meant."""
+        """Return the subject that this client counts as, or None if the rate does not apply."""
         settings = self.settings
         if settings.listeners and listener not in settings.listeners:
             return None
@@ -56,7 +56,7 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A rate to which a client is held."""
+    """A rate that applies to a client."""
 
     table: _Table
     meter: Meter
@@ -110,9 +110,9 @@ class RateTable:
         """Prepare the rates.
 
         Args:
-            settings: The tables of the configuration, which has been checked.
+            settings: The validated tables of the configuration.
             now: The wall clock, seconds since 1970.
-            before: The rates so far; those that are the same go on with their counts.
+            before: The previous rates; unchanged ones keep their counts.
         """
         self._now = now
         self._tables = tuple(_table(name, each) for name, each in settings.items())
@@ -127,7 +127,7 @@ class RateTable:
         return tuple(meter for meters in kinds for meter in meters)
 
     def allowance(self, listener: str, client: str, identity: str) -> _Allowance | None:
-        """Return what somebody may send; None: no rate is about it."""
+        """Return the allowance of a client; None: no rate applies to it."""
         held: dict[str, list[_Held]] = {_MESSAGES: [], _RECIPIENTS: []}
         for table in self._tables:
             subject = table.subject(listener, client, identity)

@@ -1,1 +1,1 @@
-"""Checks of strangers on mx listeners: DNS lists, greylisting, names."""
+"""Checks of unknown clients on mx listeners: DNS lists, greylisting, names."""

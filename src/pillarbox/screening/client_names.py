@@ -1,8 +1,8 @@
-"""The names of a client: the one its address has in DNS, and the one it gives in HELO.
+"""The names of a client: the one that DNS has for its address, and the one in HELO.
 
 Most legitimate mail servers have a name that resolves back to them (RFC 8601 §3, iprev), and use it
-in HELO. A HELO name that does not match the address is noted and never a reason to refuse mail
-(RFC 5321 §4.1.4); a HELO that is no name at all, or ours, may be one.
+in HELO. A HELO name that does not match the address is noted, but is never a reason to refuse mail
+(RFC 5321 §4.1.4); a HELO that is not a name at all, or is our name, may be one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _REPLIES: Final = {
 
 
 class ReverseName:
-    """Looks for the name of a client's address."""
+    """Looks up the name of a client's address."""
 
     name = "reverse_name"
     stages = frozenset({Stage.CONNECT})
@@ -55,11 +55,11 @@ class ReverseName:
         self._action = _ACTIONS[settings.reverse]
 
     async def rule(self, visit: Visit) -> Ruling:
-        """Say whether the client's address has a name that has this address."""
+        """Check whether the client's address has a name that resolves back to it."""
         if is_left_alone(visit, self._exempt):
             return PASSED
         found = await check_iprev(visit.client, self._resolver)
-        # What DNS did not answer is held against nobody.
+        # A missing DNS answer is not held against the client.
         is_bad = found.result in {IprevResult.FAIL, IprevResult.PERMANENT_ERROR}
         action = self._action if is_bad else Action.NOTE
         return Ruling(
@@ -74,7 +74,7 @@ class ReverseName:
 
 
 class HeloName:
-    """Looks at the name that a client says."""
+    """Checks the name that a client gives in HELO."""
 
     name = "helo_name"
     stages = frozenset({Stage.HELO})
@@ -86,13 +86,13 @@ class HeloName:
         patience: float,
         is_ours: Callable[[str], bool],
     ) -> None:
-        """Judge names.
+        """Prepare the check.
 
         Args:
-            settings: What follows.
+            settings: The consequences.
             resolver: Asks DNS.
             patience: Seconds.
-            is_ours: Whether a name, as in DNS, is this server's or a local domain's.
+            is_ours: Whether a name, as in DNS, is this server's name or a local domain.
         """
         self.patience = patience
         self._resolver = resolver
@@ -101,7 +101,7 @@ class HeloName:
         self._is_ours = is_ours
 
     async def rule(self, visit: Visit) -> Ruling:
-        """Say whether the name is one, and fits."""
+        """Check whether the name is valid and matches the address."""
         if is_left_alone(visit, self._exempt):
             return PASSED
         fault = self._fault(visit.helo, visit.client)
@@ -130,7 +130,7 @@ class HeloName:
         )
 
     def _fault(self, helo: str, client: str) -> str:
-        """Return what is wrong with a name whatever DNS says, or ""."""
+        """Return what is wrong with a name regardless of DNS, or ""."""
         if helo.startswith("["):
             literal = helo.strip("[]").removeprefix("IPv6:").removeprefix("ipv6:")
             is_own = parse_address(literal) == parse_address(client)

@@ -1,7 +1,7 @@
-"""DNS lists as a check: which listings count, and what follows (RFC 5782).
+"""DNS lists as a check: which listings count, and their consequences (RFC 5782).
 
-All lists are queried at once while the client says EHLO. A list that does not answer in time lists
-nobody; one that says it will not answer us is reported to the operator.
+All lists are queried in parallel while the client sends EHLO. A list that does not answer in time
+lists nobody; one that refuses to answer us is reported to the operator.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from pillarbox.smtp.reply import Reply
 __all__ = ["AllowedClients", "DnsLists"]
 
 _CLIENTS: Final = 20_000
-_SHORTEST: Final = 30.0  # seconds for which an answer is remembered
+_SHORTEST: Final = 30.0  # seconds for which an answer is cached
 _LONGEST: Final = 3_600.0
 _LONGEST_TEXT: Final = 200
-_GRACE: Final = 1.0  # seconds by which the check is more patient than its questions
+_GRACE: Final = 1.0  # seconds by which the check outlasts its queries
 
 AllowedClients = Recent[str]
 """The clients that an allow list names, and which list."""
@@ -53,7 +53,7 @@ class _List:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listing:
-    """What one list says of a client."""
+    """What one list says about a client."""
 
     list: _List
     evidence: str
@@ -64,7 +64,7 @@ class _Listing:
 
 
 class DnsLists:
-    """Asks the DNS lists of a listener."""
+    """Queries the DNS lists of a listener."""
 
     name = "dns_list"
     stages = frozenset({Stage.CONNECT})
@@ -77,14 +77,14 @@ class DnsLists:
         now: Callable[[], float],
         allowed: AllowedClients,
     ) -> None:
-        """Ask these lists.
+        """Prepare the check.
 
         Args:
-            lists: By their zones.
-            screening: What scores lead to.
+            lists: The lists by zone.
+            screening: The consequences of scores.
             resolver: Asks DNS.
             now: A clock, seconds.
-            allowed: Is told who is on an allow list.
+            allowed: Learns which clients are on an allow list.
         """
         self.patience = screening.timeout + _GRACE
         self._lists = tuple(_List(zone, settings) for zone, settings in lists.items())
@@ -95,7 +95,7 @@ class DnsLists:
         self._recent: Recent[Ruling] = Recent(_CLIENTS)
 
     async def rule(self, visit: Visit) -> Ruling:
-        """Say which lists a client is on."""
+        """Check which lists a client is on."""
         client = visit.client
         lists = [each for each in self._lists if not is_left_alone(visit, each.exempt)]
         if not lists:
@@ -137,7 +137,7 @@ class DnsLists:
             return Answer(name=name, type="A", outcome=Outcome.UNAVAILABLE, reason="time-out")
 
     async def _text(self, name: str) -> str:
-        """Return what a list says about a listing, fit to be shown."""
+        """Return a list's text about a listing, made safe for display."""
         try:
             answer = await asyncio.wait_for(self._resolver.txt(name), _GRACE / 2)
         except TimeoutError:
@@ -179,7 +179,7 @@ class DnsLists:
         )
 
     def _action(self, listed: Sequence[_Listing]) -> tuple[Action, _Listing]:
-        """Return the strictest that follows, and the list that it is for."""
+        """Return the strictest consequence, and the list that causes it."""
         actions = {DnsListAction.REFUSE: Action.REFUSE, DnsListAction.DEFER: Action.DEFER}
         found = [(actions.get(each.list.settings.action, Action.NOTE), each) for each in listed]
         score, screening = _score(listed), self._screening

@@ -1,4 +1,4 @@
-"""Greylisting as a check: strangers must come back, and whoever does is known from then on.
+"""Greylisting as a check: unknown clients must retry, and those that do are known from then on.
 
 Only a keyed hash of each triplet is stored, in memory and, in batches, in the store; all nodes of a
 store share it. While the store is down, mail passes.
@@ -33,14 +33,14 @@ _HASH_OCTETS: Final = 16
 _KIND: Final = "greylist"
 _NETWORKS: Final = "greylist-network"
 _VALUE: Final = struct.Struct(">d?")
-_RENEW: Final = 86_400.0  # seconds; the end of what is known is put off once a day
+_RENEW: Final = 86_400.0  # seconds; expiry is extended once a day
 
 
 class GreylistMemory:
-    """What is remembered of triplets and networks."""
+    """What is known about triplets and networks."""
 
     def __init__(self, notes: NoteStore, key: bytes, now: Callable[[], float]) -> None:
-        """Remember it in ``notes``, under hashes with ``key``; ``now`` is the wall clock."""
+        """Store it in ``notes``, under hashes with ``key``; ``now`` is the wall clock."""
         self._notes = notes
         self._key = key
         self.now = now
@@ -50,12 +50,12 @@ class GreylistMemory:
         self._counts: dict[str, Note] = {}
 
     def hash(self, *parts: str) -> str:
-        """Return what a triplet or a network is kept under."""
+        """Return the storage key of a triplet or a network."""
         text = "\n".join(parts).encode(errors="surrogatepass")
         return hashlib.blake2b(text, key=self._key, digest_size=_HASH_OCTETS).hexdigest()
 
     async def seen(self, key: str) -> Seen | None:
-        """Return what is remembered of a triplet."""
+        """Return what is known about a triplet."""
         now = self.now()
         known = self._seen.get(key, now)
         if known is not None:
@@ -69,7 +69,7 @@ class GreylistMemory:
         return seen
 
     def remember(self, key: str, judged: Greylisted) -> None:
-        """Remember a triplet; the store hears of it soon, where that is worth it."""
+        """Remember a triplet; it is written to the store soon, if that is worthwhile."""
         known = self._seen.get(key, self.now())
         is_same = known is not None and known[0] == judged.seen
         if known is not None and is_same and judged.expires_at - known[1] < _RENEW:
@@ -82,7 +82,7 @@ class GreylistMemory:
             )
 
     async def returns(self, network: str) -> int:
-        """Return with how many triplets a network has come again."""
+        """Return how many triplets a network has retried."""
         now = self.now()
         count = self._returns.get(network, now)
         if count is None:
@@ -93,7 +93,7 @@ class GreylistMemory:
         return count
 
     def returned(self, network: str, lifetime: float) -> None:
-        """Count one more."""
+        """Count one more retried triplet of a network."""
         now = self.now()
         self._returns.put(network, (self._returns.get(network, now) or 0) + 1, now + lifetime)
         waiting = self._counts.get(network)
@@ -104,10 +104,10 @@ class GreylistMemory:
             )
 
     async def settle(self) -> None:
-        """Write what the store has not heard of.
+        """Write changes to the store.
 
         Raises:
-            StoreUnavailable: The store is down; it is written the next time.
+            StoreUnavailable: The store is down; the next call writes them.
         """
         some = [self._waiting[key] for key in list(self._waiting)[:_AT_ONCE]]
         if some:
@@ -125,7 +125,7 @@ class GreylistMemory:
 
 
 class Greylisting:
-    """Asks strangers to come again."""
+    """Asks unknown clients to retry."""
 
     name = "greylist"
     stages = frozenset({Stage.RCPT})
@@ -141,11 +141,11 @@ class Greylisting:
         """Prepare the check.
 
         Args:
-            settings: How patient we are.
-            memory: Who is known.
+            settings: The delays and lifetimes.
+            memory: The known triplets and networks.
             resolver: Asks DNS for SPF.
             patience: Seconds.
-            is_allowed: Whether an allow list names a client.
+            is_allowed: Whether a client is on an allow list.
         """
         self.patience = patience
         self._settings = settings
@@ -161,7 +161,7 @@ class Greylisting:
         )
 
     async def rule(self, visit: Visit) -> Ruling:
-        """Say whether a triplet has to come again."""
+        """Check whether a triplet has to be retried."""
         recipient = visit.recipient
         if recipient is None or is_left_alone(visit, self._exempt):
             return PASSED

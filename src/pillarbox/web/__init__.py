@@ -1,3 +1,3 @@
-"""The foundation of everything that speaks HTTP: the application, its security, its errors."""
+"""The foundation of all HTTP services: the application, its security, its errors."""
 
 from __future__ import annotations

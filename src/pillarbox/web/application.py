@@ -46,11 +46,11 @@ def make_application(
     """Build an application.
 
     Args:
-        routers: What it answers, in the order in which routes are looked for.
-        on_defect: Is told of errors that nobody expects.
-        settings: Its place, its doors, and its measures.
-        renderers: How problems are shown below a path; the longest one that fits is asked.
-        description: What the OpenAPI document says of it (Markdown).
+        routers: Its routes, in matching order.
+        on_defect: Called with unexpected errors.
+        settings: Its location, access rules and limits.
+        renderers: How problems are rendered below a path prefix; the longest matching prefix wins.
+        description: Its description in the OpenAPI document (Markdown).
     """
     settings = settings or WebSettings()
     metrics = WebMetrics()
@@ -71,7 +71,7 @@ def make_application(
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
-        if problem is None:  # not one of those below
+        if problem is None:  # not one of those handled below
             raise error
         if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
             problem.headers = {"Allow": _allowed(request)}
@@ -87,7 +87,7 @@ def make_application(
 
 
 def _allowed(request: Request) -> str:
-    """Return the methods that a path takes (RFC 9110 §15.5.6): all of them, whatever the route."""
+    """Return the methods that a path allows, over all routes (RFC 9110 §15.5.6)."""
     routes, scope = request.app.routes, request.scope
     found = [
         method
@@ -98,7 +98,7 @@ def _allowed(request: Request) -> str:
 
 
 class _Renderers:
-    """Finds how a problem is shown."""
+    """Chooses how to render a problem."""
 
     def __init__(self, renderers: Mapping[str, Renderer], webroot: str) -> None:
         longest_first = sorted(renderers.items(), key=lambda item: -len(item[0]))

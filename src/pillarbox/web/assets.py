@@ -1,8 +1,8 @@
 """Static files: served from memory under a path that contains the hash of all of them.
 
 One hash for the whole tree lets ES modules and style sheets refer to each other by relative paths,
-and lets browsers cache everything for a year: a new release has new paths. What is not in the tree
-does not exist; no path of a request ever reaches the file system.
+and lets browsers cache everything for a year: a new release has new paths. Only files in the tree
+are served; no request path ever reaches the file system.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _SYMBOL: Final = re.compile(r'<symbol id="([a-z0-9-]+)">(.*?)</symbol>')
 class Assets:
     """The files that browsers ask for, by their path below the hash."""
 
-    version: str  # of all of them together
+    version: str  # one hash over all of them
     contents: dict[str, bytes]
 
     def path(self, name: str) -> str:
-        """Return the path of a file that is shipped, below the root of the application.
+        """Return the path of a shipped file, relative to the root of the application.
 
         Raises:
             KeyError: No such file is shipped: a mistake in a template.
@@ -75,7 +75,7 @@ def static_router() -> APIRouter:
     @router.get("/favicon.ico")
     @router.head("/favicon.ico")
     async def favicon() -> Response:
-        # A browser asks for it where a page names no icon, as a mail does that is opened alone.
+        # Browsers request it if a page names no icon, such as a message opened in its own tab.
         headers = {"cache-control": "max-age=86400"}
         return Response(assets.contents["logo.svg"], media_type="image/svg+xml", headers=headers)
 
@@ -85,8 +85,8 @@ def static_router() -> APIRouter:
         octets = assets.contents.get(name)
         if octets is None:
             return PlainTextResponse("No such file.\n", status_code=404)
-        # A page of an older release may still ask for the old path: it gets the new file,
-        # and shall not keep it under that name.
+        # A page of an older release may still request the old path: it gets the new file, which
+        # must not be cached under that path.
         is_current = version == assets.version
         headers = {
             "cache-control": _KEPT_FOR_A_YEAR if is_current else "no-cache",

@@ -1,9 +1,9 @@
-"""Authenticates requests: HTTP Basic and bearer tokens (RFC 7617, RFC 6750), where any are set.
+"""Authenticates requests, if configured: HTTP Basic and bearer tokens (RFC 7617, RFC 6750).
 
 Guarantees: comparisons take constant time; a password stored as a hash is checked on a thread and
-then cached as a digest under a key of this process, so that not every request costs a hash; a
-client that guesses is slowed down, even if it sends all guesses at once; response times do not
-tell which users exist.
+    then cached as a digest keyed for this process, so that not every request costs a hash; a client
+    that guesses is slowed down, even if it sends all guesses at once; response times do not reveal
+    which users exist.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pillarbox.web.problems import Problem
 
 __all__ = ["Authentication"]
 
-_MOST_FAILURES: Final = 10  # from one address, before it waits
-_FORGIVEN: Final = 30.0  # seconds after the last of them
+_MOST_FAILURES: Final = 10  # from one address, before it is throttled
+_FORGIVEN: Final = 30.0  # seconds after the last failure
 _MOST_CLIENTS: Final = 10_000
-_HASHES_AT_ONCE: Final = 2  # each takes a thread, and 19 MiB or more
+_HASHES_AT_ONCE: Final = 2  # each takes a thread and at least 19 MiB
 _CHALLENGE: Final = 'Basic realm="pillarbox", charset="UTF-8"'
 
 
@@ -34,11 +34,11 @@ class Authentication:
     """Checks the ``Authorization`` of requests."""
 
     def __init__(self, users: Mapping[str, str], tokens: frozenset[str]) -> None:
-        """Let in these users, by password or by what is kept of one, and these tokens."""
+        """Accept these users, by password or password verifier, and these tokens."""
         self._users = dict(users)
         self._tokens = tuple(token.encode() for token in tokens)
         self._key = secrets.token_bytes(32)
-        # Unknown users are compared with it, which takes as long as with known ones.
+        # Unknown users are checked against it, so they take as long as known ones.
         hashes = (each for each in users.values() if each.startswith(ARGON2_PREFIX))
         self._decoy = next(hashes, self._key.hex())
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
@@ -46,14 +46,14 @@ class Authentication:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     async def check(self, authorization: str, client: str) -> str:
-        """Return who asks: the user's name, "" for a token.
+        """Return the user's name, "" for a token.
 
         Args:
-            authorization: The field's value, "" without one.
-            client: The address, which waits after too many failures.
+            authorization: The field's value, "" if absent.
+            client: The client's address, which is throttled after too many failures.
 
         Raises:
-            Problem: It is nobody that we know (401), or waits (429).
+            Problem: The credentials are wrong (401), or the client is throttled (429).
         """
         now = asyncio.get_running_loop().time()
         self._refuse_guessing(client, now)
@@ -76,7 +76,7 @@ class Authentication:
     async def _who(self, scheme: str, value: str, client: str) -> str | None:
         if scheme == "bearer":
             given = value.encode("utf-8", "surrogateescape")
-            # Each of them is compared, so that the time does not tell which was near.
+            # Compare with all of them, so that timing does not reveal which was close.
             found = [hmac.compare_digest(token, given) for token in self._tokens]
             return "" if any(found) else None
         if scheme != "basic":
@@ -98,9 +98,9 @@ class Authentication:
         if digest in self._known:
             return True
         async with self._hashing:
-            if digest in self._known:  # of those that asked at once, one has paid
+            if digest in self._known:  # a concurrent request has already done the work
                 return True
-            # Those that waited here were let in before the others had failed.
+            # Requests that waited here passed the first check before the others failed.
             self._refuse_guessing(client, asyncio.get_running_loop().time())
             is_right = await asyncio.to_thread(matches, verifier, password)
         if not is_right or user not in self._users:

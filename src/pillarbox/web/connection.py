@@ -1,10 +1,10 @@
 """One client connection: uvicorn's, with the timeouts and limits it lacks.
 
-* The head of a request must arrive in time, and is bounded. What surrounds a body is bounded
-  likewise: the sizes of chunks, their extensions, trailer fields (which are ignored, and never
-  become fields of the request, RFC 9110 §6.5.1).
-* An unread body is discarded for a moment, so that the client can read the response, and then the
-  connection ends.
+* The head of a request must arrive in time, and is bounded. Body framing is bounded likewise: chunk
+  sizes, chunk extensions, and trailer fields (which are ignored, and never become fields of the
+  request, RFC 9110 §6.5.1).
+* An unread body is discarded for a moment, so that the client can read the response; then the
+  connection is closed.
 * A client that does not read its response is disconnected.
 * A target must be a path: proxies have interpreted other forms differently (RFC 9112 §3.2).
 """
@@ -32,7 +32,7 @@ __all__ = ["Connection"]
 _INTERNET: Final = frozenset({socket.AF_INET, socket.AF_INET6})
 _LOGGER: Final = logging.getLogger("pillarbox.web")
 _LOGGER.addHandler(logging.NullHandler())
-_LOGGER.propagate = False  # what clients do wrong is answered and counted, not logged
+_LOGGER.propagate = False  # client errors are answered and counted, not logged
 
 
 class Connection(HttpToolsProtocol):
@@ -46,18 +46,18 @@ class Connection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Wait for requests, within ``limits``."""
+        """Accept requests within ``limits``."""
         super().__init__(config, server_state, app_state, _loop)
         self.logger = _LOGGER
         self._limits = limits
         self._head_octets = 0  # since the last octet of a body
-        self._is_head = True  # a request's head has not come whole
+        self._is_head = True  # a request's head is not complete yet
         self._is_lingering = False
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless there are too many."""
+        """Start, unless there are too many connections."""
         super().connection_made(transport)
         _send_at_once(transport)
         if len(self.connections) > self._limits.connections:
@@ -72,7 +72,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take octets of a request."""
+        """Receive octets of a request."""
         if self._is_lingering:
             self._throw_away(data)
             return
@@ -91,17 +91,17 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head; trailer fields are dropped."""
+        """Receive a header field; trailer fields are dropped."""
         if self._is_head:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
         self._head_octets = 0
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Have the request answered."""
+        """Pass the request to the application."""
         self._is_head = False
         self._head_octets = 0
         if not self.url.startswith(b"/"):
@@ -115,7 +115,7 @@ class Connection(HttpToolsProtocol):
         protocol = self.transport.get_protocol()
         if not isinstance(protocol, WebSocketsSansIOProtocol) or self.transport.is_closing():
             return
-        # A body, or more fields than it likes: it stops to listen, and would never end.
+        # With a body or too many fields, the WebSocket protocol would stop reading and never end.
         if protocol.conn.handshake_exc is not None:
             self.connections.discard(protocol)
             self.connections.add(self)
@@ -123,30 +123,30 @@ class Connection(HttpToolsProtocol):
             self._refuse(400, "This is no request for a WebSocket.")
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or see the rest of this one go by."""
+        """Wait for the next request, or discard the rest of this one."""
         if self.cycle.more_body and not self.transport.is_closing():
             self._linger()
             return
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Note that the client takes nothing for now."""
+        """Note that the client is not reading for now."""
         super().pause_writing()
         self._stalled = self.loop.call_later(self._limits.stalled, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Note that the client takes its answer again."""
+        """Note that the client is reading again."""
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP."""
+        """Respond to input that is not HTTP."""
         self._refuse(400, msg)
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer without the application, and end; what it has begun to say is cut off."""
+        """Respond without the application and close; a response already begun is cut off."""
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -165,7 +165,7 @@ class Connection(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Say that nothing more comes, and throw away what does."""
+        """Close the sending side, and discard further input."""
         self._is_lingering = True
         self._head_octets = 0
         self.flow.resume_reading()
@@ -174,7 +174,7 @@ class Connection(HttpToolsProtocol):
         self._arm(self._limits.linger)
 
     def _throw_away(self, data: bytes) -> None:
-        """Take what was sent before the answer could be read, and no more."""
+        """Discard what was sent before the response could be read, and no more."""
         self._head_octets += len(data)
         if self._head_octets > self._limits.lingering:
             self.transport.pause_reading()
@@ -190,9 +190,9 @@ class Connection(HttpToolsProtocol):
 
 
 def _send_at_once(transport: asyncio.Transport) -> None:
-    """Have the body follow the head at once, and not 40 ms later.
+    """Send the body right after the head, and not 40 ms later.
 
-    asyncio sees to it for sockets that were made with their protocol by name, and for no others.
+    asyncio sets TCP_NODELAY only on sockets that were created with an explicit protocol number.
     """
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in _INTERNET:

@@ -1,8 +1,8 @@
-"""The door of the application: what every request passes, whichever route it is for.
+"""The guard of the application: the checks that every request passes, whatever its route.
 
 In this order: a request id, the real client (behind proxies), the host, the webroot, the origin,
-the size and timeout of the body, authentication. The response gets the fields of ``security`` where
-the route has not set them, and is counted. An error that reaches this point is a defect: it is
+the size and timeout of the body, authentication. The response gets the fields of ``security``
+unless the route has set them, and is counted. An error that reaches this point is a defect: it is
 reported to ``on_defect``, and the client gets a problem.
 """
 
@@ -32,17 +32,17 @@ from pillarbox.web.settings import WebSettings
 __all__ = ["OPEN_PATHS", "Duties", "Guard"]
 
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
-"""Answered for any host, anywhere and to anybody: they say nothing but yes or no."""
+"""Answered for any host and without authentication: they reveal nothing but yes or no."""
 
 _SLASHES: Final = re.compile(r"/{2,}")
-_MOST_DIGITS: Final = 18  # of a length
+_MOST_DIGITS: Final = 18  # of a Content-Length
 _LIVE_TYPE: Final = b"text/event-stream"
 _UNMATCHED: Final = "unmatched"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duties:
-    """What the guard needs of the application."""
+    """What the guard needs from the application."""
 
     settings: WebSettings
     metrics: WebMetrics
@@ -73,7 +73,7 @@ class Guard:
             return
         scope.setdefault("state", {})["request_id"] = f"req_{secrets.token_hex(8)}"
         is_head = scope.get("method") == "HEAD"
-        if is_head:  # routes answer GET; the body is left out on the way
+        if is_head:  # routes answer GET; the body is dropped on the way out
             scope = {**scope, "method": "GET"}
         fields = _fields(scope)
         answer = _Answer(scope, send, self._fields, self._duties.metrics, is_head=is_head)
@@ -87,7 +87,7 @@ class Guard:
         except Problem as problem:
             await self._render(scope, receive, answer, problem)
         except (ClientDisconnect, WebSocketDisconnect):
-            pass  # the client has gone, which is its right
+            pass  # the client has disconnected, which is fine
         except Exception as error:  # noqa: BLE001 - the last place where a defect can be told
             self._duties.on_defect(error)
             if answer.has_begun:
@@ -98,13 +98,13 @@ class Guard:
             answer.finish()
 
     async def _refuse_or_pass(self, scope: Scope, fields: Mapping[str, str]) -> Response | None:
-        """Return an answer that ends the request here, None to go on.
+        """Return a response that ends the request here, None to continue.
 
         Raises:
             Problem: It is refused.
         """
         self._believe_proxies(scope, fields)
-        if "//" in scope["path"]:  # clients put a path behind a base that ends in a slash
+        if "//" in scope["path"]:  # clients append a path to a base URL that ends in a slash
             scope["path"] = _SLASHES.sub("/", scope["path"])
         host = scope["state"]["host"]
         root = self._settings.webroot
@@ -175,11 +175,11 @@ class Guard:
 
 
 class _Broken(Exception):  # noqa: N818 - it is nobody's error any more
-    """An answer that has begun cannot be finished: the connection is closed on it."""
+    """A response that has begun cannot be finished: the connection is closed."""
 
 
 class _Answer:
-    """What goes out: fields are added, the status is counted."""
+    """The response: fields are added, the status is counted."""
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class _Answer:
         self._started_at = self._loop.time()
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer."""
+        """Send a part of the response."""
         kind = message["type"]
         if kind == "http.response.body" and self._is_head:
             await self._end_head(message)
@@ -218,13 +218,13 @@ class _Answer:
         await self._send(message)
 
     async def _end_head(self, message: Message) -> None:
-        """End the answer at its head; a stream would go on for ever."""
+        """End the response after its head; a stream would never end."""
         if not self._is_ended:
             self._is_ended = True
             await self._send({**message, "body": b"", "more_body": False})
 
     def finish(self) -> None:
-        """Note that nothing more goes out."""
+        """Note that nothing more is sent."""
         self._live(is_live=False)
 
     def _complete(self, message: Message) -> None:
@@ -256,9 +256,9 @@ class _Answer:
 
 
 class _Body:
-    """What comes in: bounded in size by the route, and in time by its size.
+    """The request body: bounded in size by the route, and in time by its size.
 
-    A route may say in ``state`` how much it takes (``routing.takes_body``).
+    A route may set its limit in ``state`` (``routing.takes_body``).
     """
 
     def __init__(
@@ -267,7 +267,7 @@ class _Body:
         """Watch the body of a request.
 
         Raises:
-            Problem: It is packed.
+            Problem: It is compressed.
         """
         self._receive = receive
         self._settings = settings
@@ -281,10 +281,10 @@ class _Body:
             raise Problem(415, "A body must come as it is, not packed.", "packed_body")
 
     async def receive(self) -> Message:
-        """Return the next part of the body, or that the client has gone.
+        """Return the next part of the body, or that the client has disconnected.
 
         Raises:
-            Problem: The body is too large, or is not there in time.
+            Problem: The body is too large, or does not arrive in time.
         """
         if self._is_whole:
             return await self._receive()
@@ -309,7 +309,7 @@ class _Body:
 def _fields(scope: Scope) -> dict[str, str]:
     """Return the fields of a request by lower-case name; repeated ones are joined.
 
-    Two ``Host`` fields become one that no host has.
+    Two ``Host`` fields are joined into a value that matches no host.
     """
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
@@ -319,17 +319,17 @@ def _fields(scope: Scope) -> dict[str, str]:
 
 
 def _is_of_a_page(fields: Mapping[str, str]) -> bool:
-    """Whether a page asks, and not a person who follows a link.
+    """Whether a page sends the request, and not a person who follows a link.
 
-    Reading a message may mark it as read, and so even a picture's address would change something.
-    Over plain HTTP only localhost is told Sec-Fetch-Mode; an Origin is told everywhere, and a
-    link that is followed has none.
+    Reading a message may mark it as read, so even an image URL can change something. Over plain
+    HTTP, browsers send Sec-Fetch-Mode only to localhost; they always send Origin, but not when a
+    link is followed.
     """
     return "origin" in fields or fields.get("sec-fetch-mode", "navigate") != "navigate"
 
 
 def _template(scope: Scope) -> str:
-    """Return the path of a request with names in place of its values, of which there are few."""
+    """Return the path template of a request; there are few of them."""
     if "route" not in scope:
         return _UNMATCHED
     names = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}

@@ -14,7 +14,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class WebMetrics:
-    """Counts requests; others add their own numbers to ``registry``."""
+    """Counts requests; other parts add their own metrics to ``registry``."""
 
     def __init__(self) -> None:
         """Begin at zero."""
@@ -39,11 +39,11 @@ class WebMetrics:
         )
 
     def count(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Count an answer. ``route`` is a template, so that no client can make new ones."""
+        """Count a response. ``route`` is a template, so clients cannot create new labels."""
         method = method if method in _METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def exposition(self) -> tuple[bytes, str]:
-        """Return all numbers as text, and its media type."""
+        """Return all metrics as text, and their media type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST

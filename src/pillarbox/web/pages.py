@@ -1,9 +1,9 @@
-"""Pages made from templates: always escaped, and safe to show whatever mail says.
+"""Pages rendered from templates: always escaped, and safe whatever a message contains.
 
-Every page of every console is rendered by ``Pages``: Jinja2 with autoescape for all templates (none
-can turn it off by its name), undefined names are errors, and each response carries the policy that
-runs only this origin's own scripts and styles. Templates never mark anything of a message as safe;
-``tests/unit/test_web_pages.py`` makes sure that they cannot.
+Every page of every console is rendered by ``Pages``: Jinja2 with autoescape for all templates
+(whatever their file name), undefined names are errors, and each response carries a policy that
+allows only this origin's own scripts and styles. Templates never mark message content as safe;
+``tests/unit/test_web_pages.py`` enforces it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ PAGE_POLICY: Final = content_policy(
     frame_src="'self'",
     form_action="'self'",
 )
-"""Of every page: scripts and styles are files of this origin, and nothing comes from elsewhere."""
+"""The policy of every page: scripts and styles come only from files of this origin."""
 
 _PAGE_HEADERS: Final = {
     "content-security-policy": PAGE_POLICY,
-    # Under "no-referrer" browsers send "Origin: null" with a form, which then looks foreign.
+    # With "no-referrer", browsers send "Origin: null" with a form, which looks cross-origin.
     "referrer-policy": "same-origin",
 }
 _UNITS: Final = ("octets", "KiB", "MiB", "GiB", "TiB")
@@ -47,7 +47,7 @@ _SECONDS: Final = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)
 
 
 class Pages:
-    """The templates of one console, over those that all consoles share."""
+    """The templates of one console, in addition to the shared ones."""
 
     def __init__(self, *packages: str) -> None:
         """Read templates from the ``templates`` folder of each package, the first one first."""
@@ -72,7 +72,7 @@ class Pages:
         )
 
     def text(self, connection: HTTPConnection, template: str, /, **context: Any) -> str:
-        """Return a template filled in, without an answer around it."""
+        """Render a template to text."""
         root = str(connection.scope.get("root_path", "")).rstrip("/")
         assets = shipped_assets()
         return self._environment.get_template(template).render(
@@ -89,7 +89,7 @@ class Pages:
         headers: Mapping[str, str] | None = None,
         **context: Any,
     ) -> HTMLResponse:
-        """Return a template filled in as the answer to a request."""
+        """Render a template as the response to a request."""
         return HTMLResponse(
             self.text(connection, template, **context),
             status_code=status,
@@ -98,14 +98,14 @@ class Pages:
 
 
 def wants_html(connection: HTTPConnection) -> bool:
-    """Tell a person in a browser from a program, by the path and what it accepts."""
+    """Whether the client is a browser and not a program, by the path and the Accept field."""
     if connection.url.path.startswith(f"{connection.scope.get('root_path', '')}/api/"):
         return False
     return "text/html" in connection.headers.get("accept", "")
 
 
 def problem_page(connection: HTTPConnection, problem: Problem) -> Response:
-    """Return a problem as a page with the way back; programs get it as RFC 9457 has it."""
+    """Return a problem as a page with a link back; programs get the form of RFC 9457."""
     if not wants_html(connection):
         return problem_response(connection, problem)
     return _shared_pages().page(
@@ -127,9 +127,9 @@ def _shared_pages() -> Pages:
 
 
 def _icon(name: str, *, label: str = "", extra: str = "") -> Markup:
-    """Return an icon as inline SVG; one with a label is read out, others are decoration."""
+    """Return an icon as inline SVG; with a label, screen readers announce it."""
     role = Markup('role="img" aria-label="{}"').format(label) if label else 'aria-hidden="true"'
-    # The inner part comes from the package's own file, never from a request.
+    # The inner SVG comes from the package's own file, never from a request.
     inner = icons()[name]
     return Markup(  # noqa: S704 - of shipped text, and an attribute escaped above
         f'<svg class="icon {extra}" viewBox="0 0 24 24" {role}>{inner}</svg>'
@@ -137,7 +137,7 @@ def _icon(name: str, *, label: str = "", extra: str = "") -> Markup:
 
 
 def _query_string(**values: Any) -> str:
-    """Return ``?a=b&c=d`` of the values that are not empty, or nothing."""
+    """Return ``?a=b&c=d`` with the values that are not empty, or ""."""
     given = {name: str(value) for name, value in values.items() if value not in {None, "", False}}
     return f"?{urlencode(given, quote_via=quote)}" if given else ""
 
@@ -166,7 +166,7 @@ def show_moment(at: float) -> str:
 
 
 def show_short(at: float) -> str:
-    """Return a moment where there is little room; the page's script says it in local time."""
+    """Return a short form of a time; the page's script shows the local time."""
     return _utc(at).strftime("%-d %b %H:%M")
 
 
@@ -181,5 +181,5 @@ def show_duration(seconds: float) -> str:
 def _utc(at: float) -> datetime:
     try:
         return datetime.fromtimestamp(at, UTC)
-    except (OverflowError, OSError, ValueError):  # a Date that no calendar knows
+    except (OverflowError, OSError, ValueError):  # a Date that no calendar has
         return datetime.fromtimestamp(0, UTC)

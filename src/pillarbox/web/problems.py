@@ -1,8 +1,7 @@
 """Errors for HTTP clients: RFC 9457 problems, each with a code that never changes.
 
-A ``Problem`` may be raised anywhere below the application. Everything else that is raised becomes
-one, too: known errors keep their sentence, and defects are reported without details, which go to
-the log.
+A ``Problem`` may be raised anywhere below the application. All other exceptions become one, too:
+known errors keep their message, and defects are reported without details, which go to the log.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _CODES: Final = {
     500: "defect",
     503: "unavailable",
 }
-_SENTENCES: Final = {  # for what the framework says in one word
+_SENTENCES: Final = {  # for errors that the framework describes in one word
     404: "There is nothing at this path.",
     405: "This path does not take this method.",
 }
@@ -65,7 +64,7 @@ class Fault:
 
 
 class Problem(HTTPException):
-    """What a request cannot have, and why."""
+    """An error response to a request, with its reason."""
 
     def __init__(
         self,
@@ -80,12 +79,12 @@ class Problem(HTTPException):
         """Make a problem.
 
         Args:
-            status: Of the answer.
+            status: The HTTP status of the response.
             detail: One sentence: what is wrong.
-            code: A name that never changes; "" takes the usual one of the status.
+            code: A name that never changes; "" means the default for the status.
             hint: What to do about it.
-            faults: Where in the request it is.
-            headers: Of the answer.
+            faults: Where in the request the error is.
+            headers: Header fields of the response.
         """
         super().__init__(status, detail, dict(headers) if headers else None)
         self.code = code or _CODES.get(status, "error")
@@ -94,7 +93,7 @@ class Problem(HTTPException):
 
     @property
     def status(self) -> int:
-        """The status of the answer."""
+        """The HTTP status of the response."""
         return self.status_code
 
     @property
@@ -104,16 +103,16 @@ class Problem(HTTPException):
 
 
 Renderer = Callable[[HTTPConnection, Problem], Response]
-"""Turns a problem into an answer, where an interface has another form than RFC 9457's."""
+"""Turns a problem into a response, for an interface that does not use RFC 9457."""
 
 
 def request_id(connection: HTTPConnection) -> str:
-    """Return the name of a request, as its answer and the log have it."""
+    """Return the id of a request, as in its response and the log."""
     return str(connection.scope.get("state", {}).get("request_id", ""))
 
 
 def problem_response(connection: HTTPConnection, problem: Problem) -> Response:
-    """Return a problem as RFC 9457 has it."""
+    """Return a problem in the form of RFC 9457."""
     body: dict[str, Any] = {
         "type": f"urn:pillarbox:problem:{problem.code}",
         "title": problem.title,
@@ -138,7 +137,7 @@ def problem_response(connection: HTTPConnection, problem: Problem) -> Response:
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """Return what a client is told of an error; None where it is a defect of pillarbox."""
+    """Return the problem for an error; None if it is a defect of pillarbox."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
@@ -165,7 +164,7 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def _path(location: Sequence[str | int]) -> str:
-    """Return where a fault is: ``to[0].address``; what the request is made of is left out."""
+    """Return the location of a fault, such as ``to[0].address``, without "body" or "query"."""
     shown = ""
     for step in location[1:]:
         if isinstance(step, int):

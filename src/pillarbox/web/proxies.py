@@ -1,7 +1,7 @@
 """The real client of a request that came through a trusted proxy (RFC 7239 and its predecessors).
 
-Only what a trusted proxy says counts, and of a list of addresses only the last that is not itself a
-trusted proxy: what precedes it was written by the client.
+Only fields from a trusted proxy count, and in a list of addresses only the last one that is not
+itself a trusted proxy: anything before it was written by the client.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Forwarded", "forwarded"]
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """What trusted proxies say of a request; "" where they say nothing."""
+    """What trusted proxies say about a request; "" if they say nothing."""
 
     client: str = ""
     scheme: str = ""
@@ -24,11 +24,11 @@ class Forwarded:
 
 
 def forwarded(peer: str, fields: Mapping[str, str], trusted: TrustedNetworks) -> Forwarded:
-    """Return what counts of a request's forwarding fields.
+    """Return the trustworthy part of a request's forwarding fields.
 
     Args:
-        peer: The address that has connected.
-        fields: Of the request, by lower-case name; repeated ones joined by commas.
+        peer: The connected address.
+        fields: The request's fields by lower-case name; repeated ones are joined by commas.
         trusted: Networks of our proxies.
     """
     if not trusted or peer not in trusted:

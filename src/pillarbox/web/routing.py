@@ -1,8 +1,8 @@
 """The router of every interface: strict parsing of JSON.
 
-``json`` by itself accepts NaN, takes the last of two members with one name, and takes minutes for a
-number of a million digits. What another parser would understand differently is refused here
-(RFC 8259 §4, §6, and I-JSON, RFC 7493 §2).
+``json`` by itself accepts NaN, uses the last of duplicate members, and takes minutes for a number
+with a million digits. Anything that another parser may read differently is refused here (RFC 8259
+§4, §6, and I-JSON, RFC 7493 §2).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _LARGEST_BODY: Final = "pillarbox_largest_body"
 _MOST_DIGITS: Final = 40  # of a number
-_QUICK: Final = 128 * 1024  # octets that are read in less time than a thread takes
+_QUICK: Final = 128 * 1024  # octets that are parsed faster than a thread starts
 _MOST_MEMBERS: Final = 100_000  # of all objects of a body
 
 
@@ -33,7 +33,7 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _Reader:
-    """Reads one body."""
+    """Parses one body."""
 
     def __init__(self) -> None:
         self._members = 0
@@ -65,10 +65,10 @@ class _Reader:
 
 
 def read_json(body: bytes) -> Any:
-    """Return what a JSON body says.
+    """Parse a JSON body.
 
     Raises:
-        Problem: It is not JSON (400), or readers would differ on what it says.
+        Problem: It is not JSON, or parsers would read it differently (400).
     """
     try:
         text = body.decode("utf-8")
@@ -103,10 +103,10 @@ def _is_encodable(value: Any) -> bool:
 
 
 async def read_json_aside(body: bytes) -> Any:
-    """Do as ``read_json``, on a thread where that takes long.
+    """Like ``read_json``, but on a thread if that takes long.
 
     Raises:
-        Problem: As there.
+        Problem: See ``read_json``.
     """
     return read_json(body) if len(body) <= _QUICK else await asyncio.to_thread(read_json, body)
 
@@ -116,7 +116,7 @@ def _bad(what: str) -> Problem:
 
 
 def takes_body(octets: int) -> Callable[[Endpoint], Endpoint]:
-    """Let the body of a route be larger (or smaller) than others: a decorator below the route's."""
+    """Set the body size limit of a route: a decorator below the route's own."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, _LARGEST_BODY, octets)
@@ -152,7 +152,7 @@ class _StrictRoute(APIRoute):
 
 
 class Router(APIRouter):
-    """A router whose routes read JSON strictly; use it in place of ``APIRouter``."""
+    """A router that parses JSON strictly; use it in place of ``APIRouter``."""
 
     def __init__(self, **options: Any) -> None:
         """Take what ``APIRouter`` takes."""
@@ -162,5 +162,5 @@ class Router(APIRouter):
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Return a name for clients made from the document: ``sandbox_list_messages``."""
+    """Return an operation id for generated clients, such as ``sandbox_list_messages``."""
     return f"{route.endpoint.__module__.split('.')[-2]}_{route.name}"

@@ -1,12 +1,12 @@
 """Which requests are allowed, from which page, and what a browser may do with the response.
 
-All of it is decided on plain values: nothing here knows the framework.
+Everything here works on plain values and is independent of the framework.
 
-* A request must name a host that is ours. Otherwise a foreign page could point its own name at this
-  machine, and would then count as the same origin (DNS rebinding).
-* A request that changes something, or stays open, must not come from a foreign page. Browsers say
-  where it comes from (``Origin``, ``Sec-Fetch-Site``); programs say nothing and are let in.
-* Every response says what a browser may do with it; by default that is nothing.
+* A request must name one of our hosts. Otherwise a foreign page could point its own name at this
+  machine and count as same-origin (DNS rebinding).
+* A request that changes something, or stays open, must not come from a foreign page. Browsers send
+  its origin (``Origin``, ``Sec-Fetch-Site``); programs send neither and are allowed.
+* Every response states what a browser may do with it; by default, nothing.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = [
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PRIVATE_SUFFIXES: Final = (".localhost", ".test", ".internal", ".svc")
-"""Names that are in no public DNS (RFC 6761 §6, ICANN's private-use TLD, Kubernetes)."""
+"""Names that are never in public DNS (RFC 6761 §6, ICANN's private-use TLD, Kubernetes)."""
 _NOT_CROSS_SITE: Final = frozenset({"", "none"})
 
 
 def content_policy(**directives: str) -> str:
-    """Return a Content-Security-Policy that allows nothing but what is given.
+    """Return a Content-Security-Policy that allows only the given sources.
 
     Names are directives with underscores: ``content_policy(img_src="'self' data:")``. A
     directive without a value (``sandbox=""``) stands alone.
@@ -51,7 +51,7 @@ def content_policy(**directives: str) -> str:
 
 
 API_POLICY: Final = content_policy(sandbox="")
-"""Of everything that is not a page: it may load nothing and run nothing."""
+"""The policy of everything that is not a page: it may load nothing and run nothing."""
 
 _ANSWERS: Final = {
     "content-security-policy": API_POLICY,
@@ -66,12 +66,12 @@ _ANSWERS: Final = {
 
 
 def answer_headers() -> Mapping[bytes, bytes]:
-    """Return the fields of every answer that does not set them itself."""
+    """Return the default fields of every response."""
     return {name.encode(): value.encode() for name, value in _ANSWERS.items()}
 
 
 def host_name(authority: str) -> str | None:
-    """Return the host of ``name:port`` in lower case, without brackets; None if it is none."""
+    """Return the host of ``name:port`` in lower case, without brackets; None if malformed."""
     if not authority or any(mark in authority for mark in "/\\@?# \t,"):
         return None
     try:
@@ -86,9 +86,9 @@ def host_name(authority: str) -> str | None:
 def is_known_host(authority: str, hosts: frozenset[str]) -> bool:
     """Whether a request for this ``Host`` is meant for us.
 
-    Addresses are, because nobody can point an address elsewhere; so are localhost, names that
-    public DNS does not have, and names without a dot, which nobody can register (a container
-    asks for ``http://pillarbox:8025``).
+    IP addresses are, because DNS rebinding needs a name; so are localhost, names outside public
+    DNS, and names without a dot, which nobody can register (a container requests
+    ``http://pillarbox:8025``).
     """
     host = host_name(authority)
     if host is None:
@@ -101,16 +101,16 @@ def is_known_host(authority: str, hosts: frozenset[str]) -> bool:
 def is_foreign(
     authority: str, *, origin: str | None, fetch_site: str, origins: frozenset[str]
 ) -> bool:
-    """Whether a browser says that a page elsewhere sends this.
+    """Whether a browser says that a foreign page sent this request.
 
     Args:
         authority: The ``Host`` of the request.
-        origin: The ``Origin``, None where there is none.
-        fetch_site: ``Sec-Fetch-Site``, "" where there is none.
-        origins: Pages elsewhere that may.
+        origin: The ``Origin``, None if absent.
+        fetch_site: ``Sec-Fetch-Site``, "" if absent.
+        origins: Foreign origins that are allowed.
     """
-    # What a browser says here no page can write. It also tells a page of ours from others where a
-    # proxy asks us by another name than the browser asked for.
+    # Pages cannot forge this field. It also identifies our own pages behind a proxy that changes
+    # the Host.
     if fetch_site == "same-origin":
         return False
     if origin is None:
@@ -121,7 +121,7 @@ def is_foreign(
         parts = urlsplit(origin)
     except ValueError:
         return True
-    # The scheme may differ: a proxy speaks HTTPS for us. Ports may not.
+    # The scheme may differ, because a proxy may speak HTTPS for us; the port must not.
     return not parts.netloc or parts.netloc.lower() != authority.lower()
 
 

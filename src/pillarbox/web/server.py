@@ -1,7 +1,7 @@
 """The server under the application: bound sockets, the running loop, no signals.
 
-uvicorn's own server waits in a loop of its own and takes over signals; a node has both already.
-What is used of it is its protocol.
+uvicorn's own server runs its own loop and takes over signals, but a node already has both; so only
+its protocol is used.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pillarbox.web.settings import ConnectionLimits
 
 __all__ = ["WebServer"]
 
-_LARGEST_FRAME: Final = 4 * 1024  # octets; clients have little to say on a WebSocket
+_LARGEST_FRAME: Final = 4 * 1024  # octets; clients send little on a WebSocket
 _BACKLOG: Final = 512
 
 
 class WebServer:
-    """Answers on bound sockets until it is stopped."""
+    """Serves on bound sockets until it is stopped."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class WebServer:
         tls: Callable[[], ssl.SSLContext] | None = None,
         limits: ConnectionLimits | None = None,
     ) -> None:
-        """Answer from ``application``; with ``tls`` over HTTPS, asked once when it starts."""
+        """Serve ``application``; with ``tls``, which is called once at the start, over HTTPS."""
         self._application = application
         self._sockets = tuple(sockets)
         self._tls = tls
@@ -46,7 +46,7 @@ class WebServer:
         self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
-        """Accept from now on."""
+        """Start to accept connections."""
         config = Config(
             self._application,
             interface="asgi3",
@@ -75,10 +75,10 @@ class WebServer:
         return tuple(sock.getsockname()[:2] for sock in self._sockets)
 
     async def stop(self, *, patience: float = 3.0) -> None:
-        """Accept no more, end live streams, and let requests end. Safe to call twice.
+        """Stop accepting, end live streams, and let requests finish. Safe to call twice.
 
         Args:
-            patience: Seconds after which a request that goes on is cut off.
+            patience: Seconds after which unfinished requests are cut off.
         """
         servers, self._servers = self._servers, []
         for server in servers:

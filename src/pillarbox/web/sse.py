@@ -1,7 +1,7 @@
-"""Server-sent events: a stream that tells a page what happens, for as long as it listens.
+"""Server-sent events: a stream of changes to a page, for as long as it listens.
 
-A comment is sent now and then, so that proxies keep the stream open and a client that has gone is
-noticed. When the server stops, the streams end, and browsers reconnect by themselves.
+A comment is sent now and then, so that proxies keep the stream open and a disconnected client is
+noticed. When the server stops, the streams end, and browsers reconnect automatically.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["HEARTBEAT_SECONDS", "ServerSent", "event_stream"]
 
 HEARTBEAT_SECONDS: Final = 15.0
 _HEARTBEAT: Final = b": still here\n\n"
-_RETRY: Final = b"retry: 1000\n\n"  # milliseconds after which a browser comes back
+_RETRY: Final = b"retry: 1000\n\n"  # milliseconds until a browser reconnects
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class ServerSent:
 
     data: str
     event: str = ""  # its name; "" is "message"
-    id: str = ""  # what the client says after it was cut off (``Last-Event-ID``)
+    id: str = ""  # sent back by the client when it reconnects (``Last-Event-ID``)
 
     def encode(self) -> bytes:
-        """Return the event as it goes out."""
+        """Return the event in wire format."""
         lines = [
             f"{name}: {value}" for name, value in (("event", self.event), ("id", self.id)) if value
         ]
@@ -44,11 +44,11 @@ def event_stream(
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
 ) -> StreamingResponse:
-    """Return an answer that sends ``events`` until they end, the client goes, or we stop."""
+    """Return a response that sends ``events`` until they end, the client leaves, or we stop."""
     return StreamingResponse(
         _octets(events, stopping, heartbeat),
         media_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},  # nginx would keep events until there are many
+        headers={"X-Accel-Buffering": "no"},  # nginx would buffer events
     )
 
 
