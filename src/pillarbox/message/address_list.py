@@ -1,7 +1,7 @@
 """Address lists of From, Sender, To, Cc and Bcc (RFC 5322 §3.4, RFC 6532 §3.2).
 
-The parser is strict where laxness has been abused: what two parsers could read as two different
-addresses is an error, never a guess (CVE-2023-27043). Encoded words are not decoded, so none can
+The parser is strict where tolerance has been abused: text that two parsers could read as different
+addresses is an error, never a guess (CVE-2023-27043). Encoded words are not decoded, so they cannot
 smuggle in an ``@``. Time is linear, and nesting costs no stack. Obsolete routes, empty list
 elements and dots in unquoted names are accepted, because old mail has them (RFC 5322 §4.4). Nothing
 is raised: an error is a value with its position.
@@ -30,11 +30,11 @@ class Address(Struct, frozen=True, gc=False):
 
     mailbox: Mailbox
     name: str = ""  # the display name, unquoted; encoded words (RFC 2047) stay encoded
-    group: str = ""  # the group that it stands in
+    group: str = ""  # the group that contains it
 
 
 class AddressList(Struct, frozen=True):
-    """What a field's value says; with an ``error`` there are no addresses."""
+    """The parsed value of a field; with an ``error``, there are no addresses."""
 
     addresses: tuple[Address, ...] = ()
     has_group: bool = False  # RFC 5322 §3.4: an empty one, too
@@ -83,7 +83,7 @@ def parse_address_list(value: bytes) -> AddressList:
     """Read the value of an address field.
 
     Args:
-        value: The field's value; folds may still be in it.
+        value: The field's value, possibly still folded.
     """
     return _cached(value) if len(value) <= _LONGEST_CACHED else _parse(value)
 
@@ -104,7 +104,7 @@ _cached = lru_cache(maxsize=1024)(_parse)
 
 
 def _read(text: str) -> AddressList:
-    if "\x00" in text:  # RFC 5322 §4: no part of anything, not even of a comment
+    if "\x00" in text:  # RFC 5322 §4: not allowed anywhere, not even in a comment
         raise _unexpected(text, text.index("\x00"))
     if "(" in text:
         text = _without_comments(text)
@@ -138,7 +138,7 @@ def _read(text: str) -> AddressList:
 
 
 def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
-    """Return where what a pattern matches ends; ``position`` if that is nothing."""
+    """Return the end of a pattern's match; ``position`` if it does not match."""
     found = pattern.match(text, position)
     return position if found is None else found.end()
 
@@ -174,7 +174,7 @@ def _unquoted(text: str) -> str:
 
 
 def _without_comments(text: str) -> str:
-    """Return a text with blanks in the place of comments, so that positions stay."""
+    """Replace comments by blanks, so that positions do not change."""
     parts: list[str] = []
     position = 0
     while position < len(text):

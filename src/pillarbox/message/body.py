@@ -1,8 +1,8 @@
 """Which parts of a message are its text, and which are attachments.
 
-The rules are those of JMAP (RFC 8621 §4.1.4), which sum up what the large clients do: of
-alternatives, the plain and the HTML one each make a view; what is beside them in a mixed multipart
-belongs to both; an inline image is part of the body; everything else is attached.
+The rules are those of JMAP (RFC 8621 §4.1.4), which sum up what the major clients do: the plain and
+the HTML alternative are a view each; parts beside them in a mixed multipart belong to both; an
+inline image is part of the body; everything else is an attachment.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pillarbox.message.tree import Node
 
 __all__ = ["Body", "is_media", "is_within_text", "outside_text", "referred_ids", "select_body"]
 
-# Alternatives for readers of another kind; nobody takes them for files.
+# Alternatives for other kinds of clients; they are not listed as files.
 _FOR_OTHERS: Final = frozenset({"text/x-amp-html", "text/watch-html"})
 _REFERENCE: Final = re.compile(r"""cid:([^\s"'<>)\\]{1,400})""", re.IGNORECASE)
 
 
 class Body(Struct, frozen=True):
-    """The parts of a message by what a reader does with them."""
+    """The parts of a message by how a client presents them."""
 
     text: tuple[Node, ...]  # shown by a reader without HTML, in this order
     html: tuple[Node, ...]  # shown by a reader with HTML
@@ -39,7 +39,7 @@ def select_body(root: Node) -> Body:
     """
     if not root.is_multipart:
         if root.media_type.startswith(("text/", "multipart/")):
-            return Body((root,), (root,), ())  # one part alone is shown, whatever text it is
+            return Body((root,), (root,), ())  # a single part is shown, whatever text it is
         if not root.disposition and not root.body_start < root.end:
             return Body((), (), ())
     views = _Views()
@@ -48,7 +48,7 @@ def select_body(root: Node) -> Body:
 
 
 def is_media(part: Node) -> bool:
-    """Say whether a part is of a kind that clients show within the text."""
+    """Whether clients show this type of part within the text."""
     return part.media_type.startswith(("image/", "audio/", "video/"))
 
 
@@ -60,7 +60,7 @@ def referred_ids(html: str) -> frozenset[str]:
 
 
 def outside_text(body: Body) -> tuple[Node, ...]:
-    """Return all parts that are no text of the body, in their order."""
+    """Return all parts that are not body text, in order."""
     media = [part for part in (*body.text, *body.html) if is_media(part)]
     if not media:
         return body.attached
@@ -69,7 +69,7 @@ def outside_text(body: Body) -> tuple[Node, ...]:
 
 
 def is_within_text(part: Node, referred: Collection[str]) -> bool:
-    """Say whether a part is shown within the text: what is not is listed as an attachment.
+    """Whether a part is shown within the text; all others are listed as attachments.
 
     Args:
         part: One of ``outside_text``.
@@ -77,13 +77,13 @@ def is_within_text(part: Node, referred: Collection[str]) -> bool:
     """
     if part.content_id and part.content_id in referred:
         return True
-    # As Apple writes it: images between paragraphs of plain text. A related part that the page
-    # forgot would be lost if it were not listed.
+    # As Apple does it: images between paragraphs of plain text. A related part without a reference
+    # would be lost if it were not listed.
     return part.disposition == "inline" and is_media(part) and not part.content_id
 
 
 class _Views:
-    """The two views while they are filled."""
+    """The two views while they are built."""
 
     __slots__ = ("attached", "html", "text")
 
@@ -102,14 +102,14 @@ class _Views:
         first: int = 0,
         in_alternative: bool = False,
     ) -> None:
-        """Sort the parts of one multipart; how deep it goes is bounded by the tree's limits.
+        """Sort the parts of one multipart; the recursion is bounded by the tree's depth limit.
 
         Args:
             parts: The parts.
             kind: The multipart's subtype.
             text: The view without HTML; None where the parts have no place in it.
             html: The view with HTML; None likewise.
-            first: The place of the part that the others belong to, if they are related.
+            first: The index of the root part, for a related multipart.
             in_alternative: Whether an outer multipart is an alternative.
         """
         before = len(text or ()), len(html or ())
@@ -122,7 +122,7 @@ class _Views:
                     in_alternative=in_alternative or inner == "alternative",
                 )  # fmt: skip
             elif part.media_type.startswith("multipart/") and part.body_start >= part.end:
-                continue  # a multipart of nothing
+                continue  # an empty multipart
             elif kind == "alternative" and part.media_type in _FOR_OTHERS:
                 continue
             elif not _is_shown(part, kind, is_first=place == first):
@@ -139,7 +139,7 @@ class _Views:
             _even_out(text, html, *before)
 
     def _choose(self, part: Node, text: list[Node] | None, html: list[Node] | None) -> None:
-        """Put an alternative in the view that it is for."""
+        """Add an alternative to its view."""
         view = {"text/plain": text, "text/html": html}.get(part.media_type)
         (self.attached if view is None else view).append(part)
 
@@ -152,7 +152,7 @@ class _Views:
 
 
 def _first(multipart: Node) -> int:
-    """Return the place of the part that the others belong to (RFC 2387 §3.2)."""
+    """Return the index of the root part (RFC 2387 §3.2)."""
     wanted = multipart.parameters.get("start", "").strip("<> ")
     places = (n for n, part in enumerate(multipart.children) if part.content_id == wanted)
     return next(places, 0) if wanted else 0
@@ -165,12 +165,12 @@ def _is_shown(part: Node, kind: str, *, is_first: bool) -> bool:
         return is_first or kind != "related"
     if part.media_type not in {"text/plain", "text/html"}:
         return False
-    # Beside others, a text with a name is a file; of related parts only the first is shown.
+    # Beside others, a text with a name is a file; only the first related part is shown.
     return is_first or (kind != "related" and not part.filename)
 
 
 def _even_out(text: list[Node], html: list[Node], text_before: int, html_before: int) -> None:
-    """Give a view for which there was no alternative what the other one has."""
+    """Fill a view that had no alternative from the other one."""
     if len(text) == text_before:
         text.extend(html[html_before:])
     elif len(html) == html_before:

@@ -1,8 +1,8 @@
-"""Invitations: the events of a text/calendar part, as far as a reader is shown them.
+"""Invitations: the events of a text/calendar part, as far as readers see them.
 
-A small parser for input from strangers: no recurrence is expanded and no time zone is looked up, so
-nothing multiplies. Malformed parts are skipped; nothing is raised; events, attendees and texts are
-bounded. RFC 5545 §3.1, §3.2, §3.3.11, §3.6.1; RFC 5546 §1.4.
+A small parser for untrusted input: it expands no recurrence and looks up no time zone, so work
+stays proportional to the input. Malformed parts are skipped; nothing is raised; events, attendees
+and texts are bounded. RFC 5545 §3.1, §3.2, §3.3.11, §3.6.1; RFC 5546 §1.4.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class CalendarEvent(Struct, frozen=True, kw_only=True):
     location: str
     start: CalendarTime | None
     end: CalendarTime | None
-    duration: str  # as it is written, where it stands in the place of an end
+    duration: str  # as written, if given instead of an end
     organizer: Person | None
     attendees: tuple[Attendee, ...]
     status: str  # "CONFIRMED", "CANCELLED", ...
@@ -87,7 +87,7 @@ def read_calendar(text: str) -> tuple[CalendarEvent, ...]:
     """
     method = ""
     events: list[CalendarEvent] = []
-    depth = 0  # of what stands within an event, such as an alarm
+    depth = 0  # of components within an event, such as an alarm
     event: dict[str, list[_Property]] | None = None
     lines = _FOLD.sub("", text[:_LONGEST]).splitlines()[:_MAX_LINES]
     for line in lines:
@@ -159,7 +159,7 @@ def _person(found: _Property) -> Person:
 
 
 def _time(found: _Property) -> CalendarTime | None:
-    """Read DTSTART or DTEND (RFC 5545 §3.3.4, §3.3.5); None if it is no time."""
+    """Read DTSTART or DTEND (RFC 5545 §3.3.4, §3.3.5); None if invalid."""
     parts = _TIME.match(found.value.strip())
     if parts is None:
         return None

@@ -2,9 +2,9 @@
 
 A label selects from a closed list and never names a Python codec: ``zip``, ``idna`` and
 ``unicode_escape`` are not character sets, and UTF-7 hides markup from everyone who looks for it.
-Labels mean what mail means by them, as in browsers: ``iso-8859-1`` is windows-1252, ``gb2312`` is
-GB18030. Any octets become text, and nothing is raised; undecodable octets are U+FFFD. Time is
-linear: single-octet sets are complete tables, so that bad octets cost what good ones cost.
+Labels have their practical meaning, as in browsers: ``iso-8859-1`` is windows-1252, ``gb2312`` is
+GB18030. All input decodes to text, and nothing is raised; undecodable octets become U+FFFD. Time is
+linear: single-octet sets are complete tables, so invalid octets cost no more than valid ones.
 
 RFC 2978 and https://encoding.spec.whatwg.org/#names-and-labels.
 """
@@ -18,7 +18,7 @@ from typing import Final
 
 __all__ = ["decode_octets", "guess_text", "is_known_charset"]
 
-# Each set that is read, with the names that mail gives it. The first is Python's name.
+# Each supported set, with its names in mail. The first is Python's name.
 _MULTI_OCTET: Final = {
     "utf-8": "utf8 unicode-1-1-utf-8 utf-8n x-unicode20utf8 cp65001 unicode utf8mb4",
     "utf-16": "utf16 iso-10646-ucs-2 ucs-2 unicodefffe",
@@ -99,7 +99,7 @@ _SINGLE_OCTET: Final = {
     "hp-roman8": "roman8 r8 cshproman8",
     "viscii": "",
 }
-# ASCII promises more than senders keep, and the others say that the sender does not know.
+# Senders often mislabel other text as ASCII, and the other labels mean "unknown".
 _GUESSED: Final = frozenset(
     {
         "us-ascii", "ascii", "ansi_x3.4-1968", "ansi_x3.4-1986", "iso-ir-6", "646", "cp367", "us",
@@ -131,12 +131,12 @@ _LONGEST_LABEL: Final = 60
 
 @cache
 def _table(codec: str) -> str:
-    """Return the character of each octet, U+FFFD where the set has none."""
+    """Return the character for each octet, U+FFFD if the set has none."""
     return bytes(range(256)).decode(codec, "replace")
 
 
 def is_known_charset(label: str) -> bool:
-    """Say whether a label names a character set that is read as what it names."""
+    """Whether a label names a supported character set."""
     label = _plain(label)
     return label in _CODECS or label in _TABLES or label in _GUESSED
 
@@ -146,8 +146,8 @@ def decode_octets(octets: bytes, label: str) -> str:
 
     Args:
         octets: Any octets.
-        label: What the sender calls their character set; "" if nothing is said. One that
-            nobody knows is as good as none: the text is guessed.
+        label: The sender's name for the character set; "" if not given. With an unknown one, the
+            character set is guessed.
     """
     label = label.lower()
     if label == "utf-8":
@@ -169,7 +169,7 @@ def guess_text(octets: bytes) -> str:
 
 
 def _plain(label: str) -> str:
-    """Return a label without what does not belong to it: blanks, quotation marks, a comment."""
+    """Return a label without blanks, quotation marks and comments."""
     return _NOT_IN_LABEL.sub("", label.strip()[:_LONGEST_LABEL].lower())
 
 
@@ -178,7 +178,7 @@ def _decode_multi_octet(octets: bytes, codec: str) -> str:
         codec = "utf-16-be"  # RFC 2781 §4.3
     try:
         return octets.decode(codec, "replace")
-    except UnicodeError:  # some codecs of stateful sets give up without asking the handler
+    except UnicodeError:  # some codecs of stateful sets raise without calling the error handler
         return guess_text(octets)
 
 

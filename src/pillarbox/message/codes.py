@@ -1,4 +1,4 @@
-"""One-time codes: the digits or letters that a message asks its reader to type in somewhere.
+"""One-time codes: the digits or letters that a message asks its reader to type in.
 
 A guess by proximity: a code is near a word such as "code", "PIN" or 「認証コード」, often on its own
 line, sometimes in the subject. Years, amounts, order numbers and telephone numbers are the usual
@@ -23,9 +23,9 @@ _MAX_CANDIDATES: Final = 300
 _NEAR: Final = 80  # characters between a word and its code in one line
 _NEAR_LINES: Final = 3
 
-# In one word or as the end of one, for German and its like put words together.
+# As a word or at the end of one, because German and similar languages have compounds.
 _WORDS: Final = re.compile(
-    # No code in this sense: of letters and places, of goods, of programs.
+    # Not one-time codes: postal codes, product codes, source code.
     r"(?<!zip )(?<!zip-)(?<!zip)(?<!post)(?<!postal )(?<!area )(?<!country )(?<!bar)(?<!bar )(?<!qr )"
     r"(?<!qr-)(?<!source )(?<!status )(?<!error )(?<!en)(?<!de)codes?\b|\bcodi\b|passcode|\bpin\b|\bpins\b|\botp\b|\btan\b|\bmfa\b|\b2fa\b|one[- ]time|verif|"
     r"\btoken|authenticat|security key|passwor[dt]|passphrase|"
@@ -48,7 +48,7 @@ _NOT_THESE: Final = re.compile(
     r"zamówien|faktur|tilaus|sipariş|заказ|счет|счёт|注文|订单|訂單|주문|邮编|№",
     re.IGNORECASE,
 )
-# Digits in one or two groups; letters and digits mixed, capital, in up to three groups.
+# Digits in one or two groups; upper-case letters mixed with digits in up to three groups.
 _CANDIDATE: Final = re.compile(
     r"(?<![A-Za-z0-9_\u00c0-\u052f/@#&=?%$€£¥+*-])(?<![0-9][.,:])"
     r"(?:(?P<prefixed>[A-Z]{1,3}-[0-9]{4,8})|"
@@ -67,7 +67,7 @@ _LEAST: Final = 30
 
 
 def codes_in(mail: Mail) -> tuple[str, ...]:
-    """Return what looks like a one-time code, most likely first, digits without what groups them.
+    """Return likely one-time codes, the best first, digits without their separators.
 
     Args:
         mail: The mail.
@@ -78,7 +78,7 @@ def codes_in(mail: Mail) -> tuple[str, ...]:
     scores: dict[str, int] = {}
     candidates = (*_scored(mail.subject, extra=_SUBJECT), *_scored(text[:_LONGEST], extra=0))
     for code, score in candidates:
-        # Said twice is said more surely; the first of equals goes first.
+        # A repeated code is more likely; ties keep their order.
         known = scores.get(code)
         scores[code] = score if known is None else max(known, score) + 10
     likely = [code for code, score in scores.items() if score >= _LEAST]
@@ -86,7 +86,7 @@ def codes_in(mail: Mail) -> tuple[str, ...]:
 
 
 def _scored(text: str, *, extra: int) -> Iterator[tuple[str, int]]:
-    """Give each candidate of a text, and how much speaks for it."""
+    """Yield each candidate in a text with its score."""
     word_line = -_NEAR_LINES - 1
     words_end = ""
     count = 0
@@ -108,7 +108,7 @@ def _scored(text: str, *, extra: int) -> Iterator[tuple[str, int]]:
 
 
 def _place(line: str, found: re.Match[str], words: list[tuple[int, int]]) -> int:
-    """Say how much speaks for a candidate where it stands."""
+    """Score a candidate by its position."""
     score = 0
     if line.strip(" *_:.>|-\t") == found[0]:
         score += _ALONE
@@ -122,7 +122,7 @@ def _place(line: str, found: re.Match[str], words: list[tuple[int, int]]) -> int
 
 
 def _form(code: str, line: str, found: re.Match[str]) -> int:
-    """Say how much speaks for a candidate in how it looks, and in what stands before it."""
+    """Score a candidate by its form and by the text before it."""
     score = 0
     if code.isdigit():
         score += 15 if len(code) == 6 else 0  # noqa: PLR2004 - by far the usual length
@@ -138,7 +138,7 @@ def _form(code: str, line: str, found: re.Match[str]) -> int:
 
 
 def _code(found: re.Match[str]) -> str:
-    """Return a candidate as it is typed in; "" for a word or a name."""
+    """Return a candidate as it would be typed in; "" for a word or a name."""
     if found["prefixed"]:
         return found["prefixed"].partition("-")[2]  # "G-123456" is typed without the letter
     if found["digits"]:

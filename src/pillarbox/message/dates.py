@@ -20,7 +20,7 @@ _DATE: Final = re.compile(
     r"(?:[.,][0-9]{1,9})?[ \t]*+(?:(?P<offset>[+-][0-9]{4})|(?P<zone>[a-z]{1,5}))?",
     re.IGNORECASE,
 )
-# RFC 5322 §4.3: the names whose offset is known; all others mean nothing, that is -0000.
+# RFC 5322 §4.3: the names with a known offset; all others count as -0000.
 _ZONES: Final = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7,
                  "pst": -8, "cet": 1, "cest": 2, "bst": 1, "jst": 9}  # fmt: skip
 _LONGEST: Final = 200

@@ -2,9 +2,9 @@
 
 A notification is plain text for people first, then exact fields for programs, then the original.
 Every line ends in CRLF and has at most 998 octets, and everything is ASCII except an address that
-needs SMTPUTF8, so that any peer can accept it. A peer's words are shown without control characters.
+needs SMTPUTF8, so that any peer can accept it. A peer's text is shown without control characters.
 The original is returned in full only if it failed, is small and is 7-bit; otherwise only its header
-(RFC 3461 §4.3). Which notification is due is decided by ``pillarbox.policy.notify``.
+(RFC 3461 §4.3). ``pillarbox.policy.notify`` decides which notification is due.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MAX_RETURNED: Final = 64 * 1024
 _LONGEST_LINE: Final = 998  # RFC 5322 §2.1.1
 _FOLDED_LINE: Final = 76
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
-# RFC 6533 §3, utf-8-addr-xtext: these would be read as something else.
+# RFC 6533 §3, utf-8-addr-xtext: these characters must be escaped.
 _NOT_XTEXT: Final = re.compile(r"[^!-*,-<>-\[\]-~]")
 
 
@@ -54,7 +54,7 @@ class Dsn:
 
     content: bytes
     header_size: int
-    needs_smtputf8: bool  # then its header holds UTF-8, and nothing else is 8-bit
+    needs_smtputf8: bool  # then its header contains UTF-8, and nothing else is 8-bit
 
 
 def build_dsn(report: Report) -> Dsn:
@@ -138,8 +138,8 @@ def _returns_all(report: Report) -> bool:
         recipient.action is not Action.FAILED for recipient in report.recipients
     ):
         return False  # RFC 3461 §4.3: RET=FULL is for failures only
-    # message/rfc822 cannot be encoded (RFC 2046 §5.2.1), so what not every peer takes as
-    # it is stays out.
+    # message/rfc822 cannot be encoded (RFC 2046 §5.2.1), so content that some peers would not
+    # accept unencoded is left out.
     return (
         original.is_whole
         and len(original.octets) <= MAX_RETURNED
@@ -150,7 +150,7 @@ def _returns_all(report: Report) -> bool:
 
 
 def _cut(header: bytes) -> bytes:
-    """Return whole lines of a header, no more octets than may be returned, all CRLF."""
+    """Return complete lines of a header up to the size limit, all with CRLF."""
     if len(header) > MAX_RETURNED:
         header = header[: header.rfind(b"\r\n", 0, MAX_RETURNED) + 2]
     header = re.sub(rb"\r\n|\r|\n", b"\r\n", header).replace(b"\x00", b"?")
@@ -183,7 +183,7 @@ def _recipient_fields(report: RecipientReport, *, is_utf8: bool) -> list[tuple[s
     if report.remote:
         fields.append(("Remote-MTA", f"dns; {_ascii(report.remote)}"))
     if report.diagnostic:
-        # RFC 3464 §2.3.6: the type "smtp" is for the words of an SMTP server only.
+        # RFC 3464 §2.3.6: the type "smtp" is only for replies of an SMTP server.
         kind = "smtp" if report.remote else "x-pillarbox"
         fields.append(("Diagnostic-Code", f"{kind}; {_ascii(report.diagnostic)}"))
     if report.last_attempt_at is not None:
@@ -194,9 +194,9 @@ def _recipient_fields(report: RecipientReport, *, is_utf8: bool) -> list[tuple[s
 
 
 def _original_recipient(orcpt: str) -> str:
-    """Return ORCPT as it is shown: xtext decoded, if what comes out is plain (RFC 3464 §2.3.1)."""
+    """Return ORCPT with its xtext decoded, if the result is plain (RFC 3464 §2.3.1)."""
     kind, _, address = orcpt.partition(";")
-    if kind.lower() != "utf-8":  # its encoding is a valid form of its own (RFC 6533 §3)
+    if kind.lower() != "utf-8":  # utf-8 encoding is valid as it is (RFC 6533 §3)
         decoded = _XTEXT.sub(lambda match: chr(int(match[1], 16)), address)
         if decoded.isascii() and decoded.isprintable():
             address = decoded

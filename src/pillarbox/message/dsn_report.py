@@ -20,7 +20,7 @@ _TRANSIENT: Final = 4
 
 
 class Action(Enum):
-    """What became of a recipient (RFC 3464 §2.3.3)."""
+    """The action reported for a recipient (RFC 3464 §2.3.3)."""
 
     FAILED = "failed"
     DELAYED = "delayed"
@@ -31,20 +31,20 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientReport:
-    """What is reported of one recipient."""
+    """The report on one recipient."""
 
     recipient: Recipient
     action: Action
     status: EnhancedCode
     diagnostic: str = ""  # the peer's last reply with its codes, or our own reason, in one line
-    remote: str = ""  # the host that said so; "" where the reason is ours
+    remote: str = ""  # the host that replied; "" if the reason is ours
     last_attempt_at: float | None = None
     will_retry_until: float | None = None  # for DELAYED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """The message that is reported on."""
+    """The original message."""
 
     octets: bytes  # the header at least
     header_size: int
@@ -55,7 +55,7 @@ class Original:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that a notification is made from. Times are seconds since 1970."""
+    """The input of a notification. Times are seconds since 1970."""
 
     message_id: str  # of the notification, with angle brackets
     hostname: str  # ours
@@ -70,12 +70,12 @@ class Report:
 
 
 def status_of(diagnostic: str, *, is_permanent: bool) -> EnhancedCode:
-    """Return the status that a reply in one line spells, or the vaguest one of its class.
+    """Return the enhanced status code in a one-line reply, or the generic one of its class.
 
     Args:
         diagnostic: Such as ``550 5.1.1 No such user``.
-        is_permanent: Whether the recipient has failed; a reply's own class must agree with
-            it, or the reply is not believed (RFC 3463 §2).
+        is_permanent: Whether the recipient has failed; a reply of another class is not used (RFC
+            3463 §2).
     """
     class_ = _PERMANENT if is_permanent else _TRANSIENT
     found = _STATUS.match(diagnostic)
@@ -86,9 +86,9 @@ def status_of(diagnostic: str, *, is_permanent: bool) -> EnhancedCode:
 
 
 def clean_text(text: str) -> str:
-    """Return what a peer said in one printable line of bounded length.
+    """Return a peer's text as one printable line of bounded length.
 
-    Controls, escape sequences and characters that turn the direction of text become "?".
+    Control characters, escape sequences and bidirectional controls become "?".
     """
     cut = text[:_MOST_TEXT]
     return "".join(letter if letter.isprintable() else "?" for letter in cut).strip()

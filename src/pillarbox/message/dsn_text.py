@@ -1,4 +1,4 @@
-"""The human-readable part of a notification: what happened, on whose side, and what to do.
+"""The human-readable part of a notification: what happened, where, and what to do.
 
 It quotes the remote server's exact words, without control characters, in lines that end in CRLF.
 """
@@ -66,7 +66,7 @@ _DEFAULT_ADVICE: Final = "Tell your postmaster what is quoted above."
 
 
 def subject_of(report: Report) -> str:
-    """Return the notification's subject: the worst that it reports."""
+    """Return the notification's subject, for its worst action."""
     actions = {recipient.action for recipient in report.recipients}
     return next(_SUBJECTS[action] for action in _ORDER if action in actions)
 
@@ -75,8 +75,8 @@ def explain(report: Report, *, returns_all: bool) -> str:
     """Return the text for people.
 
     Args:
-        report: What is reported.
-        returns_all: Whether the whole original follows, or its header only.
+        report: The report.
+        returns_all: Whether the whole original follows, or only its header.
     """
     lines = [
         f"This is the mail system at {report.hostname}.",
@@ -116,7 +116,7 @@ def _advice(report: RecipientReport) -> str:
 
 
 def _wrap(text: str, indent: str = "", width: int = 72) -> list[str]:
-    """Break a text at blanks; a word that is too long for a line gets its own."""
+    """Wrap a text at blanks; a word that is too long gets its own line."""
     lines: list[str] = []
     line = ""
     for word in text.split():

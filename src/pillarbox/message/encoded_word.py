@@ -1,9 +1,9 @@
 """Encoded words: how header fields carry text that is not ASCII (RFC 2047, RFC 6532).
 
 Tolerant, as mail programs are: blanks within a word, a word in the middle of another, characters
-split between two words, and raw UTF-8 are accepted. Any octets become one line of text without
-control characters, so that no word can introduce a line end (or a NUL). Nothing is raised; time is
-linear. Addresses are never decoded here: see ``message.people``.
+split between two words, and raw UTF-8 are accepted. All input decodes to one line of text without
+control characters, so no word can introduce a line end or a NUL. Nothing is raised; time is linear.
+Addresses are never decoded here: see ``message.people``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pillarbox.message.charset import decode_octets, guess_text
 
 __all__ = ["decode_text", "one_line"]
 
-# RFC 2047 §2; RFC 2231 §5 puts a language behind an asterisk. The text ends at the next "?=":
-# it is looked for by itself, so that a value full of beginnings costs no more than others.
+# RFC 2047 §2; RFC 2231 §5 adds a language after an asterisk. The text ends at the next "?=", which
+# is searched for separately, so that many unterminated words cost no extra time.
 _BEGINNING: Final = re.compile(rb"=\?([^?\s\x00-\x1f]{1,64}+)\?([bBqQ])\?")
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 _MARKED: Final = (b"utf-16", b"utf-32")
@@ -31,7 +31,7 @@ def decode_text(value: bytes) -> str:
         value: What follows the field's colon; folds may still be in it.
     """
     if b"\r\n" in value:
-        # Only the CRLF goes (RFC 5322 §2.2.3), but nobody means the indentation that is left.
+        # RFC 5322 §2.2.3 removes only the CRLF, but the remaining indentation is never intended.
         value = b" ".join(filter(None, (line.strip(b" \t") for line in value.split(b"\r\n"))))
     value = value.strip(b" \t\r\n")
     if b"=?" in value:
@@ -41,12 +41,12 @@ def decode_text(value: bytes) -> str:
 
 def one_line(text: str) -> str:
     """Return a text with control characters and line separators replaced by blanks."""
-    # Nearly every text is printable, and said to be so much quicker than searched.
+    # Nearly every text is printable, and that test is much faster than a search.
     return text if text.isprintable() else _CONTROLS.sub(" ", text).strip()
 
 
 def _pieces(value: bytes) -> list[str]:
-    """Cut a value at its encoded words, and decode what comes of it."""
+    """Split a value at its encoded words, and decode them."""
     pieces: list[str] = []
     position = 0
     run: list[bytes] = []  # decoded octets of words that follow each other in one character set
@@ -85,7 +85,7 @@ def _next_word(value: bytes, position: int) -> tuple[int, int, bytes, bytes] | N
 
 def _text(run: list[bytes], charset: bytes) -> str:
     label = charset.decode("ascii", "replace")
-    # Where each word begins with a mark of its order of octets, none is split.
+    # If each word begins with a byte order mark, no character is split.
     whole = run if charset.startswith(_MARKED) else (b"".join(run),)
     return "".join(decode_octets(octets, label) for octets in whole)
 

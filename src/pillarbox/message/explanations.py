@@ -1,4 +1,4 @@
-"""Explains header fields: what each is for, and what its value says.
+"""Explains header fields: what each is for, and what its value means.
 
 ``explain_field`` takes the purpose from a table and, for fields that machines write for machines,
 breaks the value down piece by piece. Nothing is validated and nothing is raised: what cannot be
@@ -27,16 +27,16 @@ _SHOWN: Final = 300
 
 
 class Reading(Struct, frozen=True, gc=False):
-    """One piece of a value, and what it says."""
+    """One piece of a value, and its meaning."""
 
     label: str  # such as "selector" or "from"
     text: str
 
 
 class Explanation(Struct, frozen=True):
-    """What a header field is for, and what this one says."""
+    """The purpose of a header field, and the meaning of its value."""
 
-    what: str  # a sentence or two for a beginner; "" for a field that nobody knows
+    what: str  # a sentence or two for a beginner; "" for an unknown field
     standard: str  # where it is defined: "RFC 5322 §3.6.2", a product, or "in use"
     readings: tuple[Reading, ...] = ()
 

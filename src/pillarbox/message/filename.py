@@ -1,9 +1,9 @@
 """Safe file names for attachments.
 
-The sender chooses the name; it may climb out of a directory, hide its extension behind a character
-that reverses the direction of writing, or name a device. ``safe_filename`` returns a plain last
-component of at most 150 octets that every file system and header field accepts; ``shown_filename``
-returns the intended name, with invisible characters made visible. RFC 2183 §2.3, RFC 6266 §4.3.
+The sender chooses the name; it may contain ``..``, hide its extension with a bidirectional control,
+or name a device. ``safe_filename`` returns a plain last component of at most 150 octets that every
+file system and header field accepts; ``shown_filename`` returns the intended name, with invisible
+characters made visible. RFC 2183 §2.3, RFC 6266 §4.3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["made_up_filename", "safe_filename", "shown_filename"]
 
 _MAX_OCTETS: Final = 150
 _MAX_ENDING: Final = 20
-# Controls, what turns or hides writing, what some file system or shell takes for its own.
+# Control characters, bidirectional and invisible ones, and those special to file systems or shells.
 _HIDDEN: Final = (
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\u061c\u00ad\U000e0000-\U000e007f"
 )
@@ -27,7 +27,7 @@ _DEVICE: Final = re.compile(
     r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(?:\.|$)", re.IGNORECASE
 )
 
-# What programs know the usual kinds by; of the others, their first half may be enough.
+# The usual extensions; for other types, the main type decides.
 _ENDINGS: Final = {
     "message/rfc822": ".eml", "message/global": ".eml", "message/delivery-status": ".txt",
     "message/disposition-notification": ".txt", "message/feedback-report": ".txt",
@@ -46,7 +46,7 @@ _ENDINGS: Final = {
 
 
 def safe_filename(name: str) -> str:
-    """Return a name that may be a file's in any folder; "" if nothing of it is left.
+    """Return a name that is safe in any directory; "" if nothing is left of it.
 
     Args:
         name: The decoded name as the sender gave it, perhaps with a path.
@@ -64,9 +64,9 @@ def made_up_filename(number: int, media_type: str, title: str = "") -> str:
     """Return a name for a part that has none.
 
     Args:
-        number: Of the part.
+        number: The number of the part.
         media_type: In lower case.
-        title: What it is called, such as the subject of an attached mail.
+        title: Its title, such as the subject of an attached message.
     """
     ending = _ENDINGS.get(media_type) or _ENDINGS.get(media_type.partition("/")[0], ".bin")
     stem = safe_filename(_SLASHES.sub("_", title)) or f"part-{number}"
@@ -74,12 +74,12 @@ def made_up_filename(number: int, media_type: str, title: str = "") -> str:
 
 
 def shown_filename(name: str) -> str:
-    """Return a name for display: whole, but with U+FFFD for each character that hides something."""
+    """Return the full name for display, with U+FFFD for each deceptive character."""
     return _INVISIBLE.sub("\ufffd", name)
 
 
 def _cut(name: str) -> str:
-    """Shorten a name, and keep its ending: programs go by it."""
+    """Shorten a name but keep its extension, which programs depend on."""
     if len(name.encode()) <= _MAX_OCTETS:
         return name
     stem, dot, ending = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""Joins lines that were broken in transit again (RFC 3676, ``format=flowed``)."""
+"""Rejoins the lines of ``format=flowed`` text (RFC 3676)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def join_flowed(text: str, *, deletes_space: bool = False) -> str:
     """Return a text with each paragraph in one line.
 
     Args:
-        text: The text, with line ends as they come.
-        deletes_space: ``delsp=yes``: the blank at the end of a line is no part of the text.
+        text: The text, with any line ends.
+        deletes_space: ``delsp=yes``: the blank at the end of a line is not part of the text.
     """
     joined: list[str] = []
-    pieces: list[str] = []  # of the paragraph that is open
+    pieces: list[str] = []  # of the current paragraph
     open_depth = 0
     for line in text.splitlines():
         depth, content = _unquoted(line)
-        # RFC 3676 §4.3, §4.5: a signature's line and another depth end a paragraph.
+        # RFC 3676 §4.3, §4.5: a signature separator or a change of quote depth ends a paragraph.
         if pieces and (depth != open_depth or content == _SIGNATURE):
             joined.append(_line(open_depth, pieces))
             pieces = []
@@ -42,7 +42,7 @@ def _line(depth: int, pieces: list[str]) -> str:
 
 
 def _unquoted(line: str) -> tuple[int, str]:
-    """Return how deep a line is quoted, and what it says (RFC 3676 §4.4, §4.5)."""
+    """Return a line's quote depth and its text (RFC 3676 §4.4, §4.5)."""
     content = line.lstrip(">")
     depth = len(line) - len(content)
     return depth, content.removeprefix(" ")  # space-stuffing, §4.4

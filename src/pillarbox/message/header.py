@@ -1,8 +1,8 @@
 """The header scanner: which fields a message has, and where they are.
 
-One pass over the octets, in linear time whatever they are, and nothing is decoded. Any octets have
+One pass over the octets, in linear time whatever they are, and nothing is decoded. Every input has
 a header, perhaps an empty one: it ends at the empty line, or before the first line that is not a
-field, as it does in real servers (RFC 5322 §2.2, §3.6.8, §4.5). A broken limit raises
+field, as it does in real servers (RFC 5322 §2.2, §3.6.8, §4.5). An exceeded limit raises
 ``HeaderRefused``, which carries the reply; nothing else is raised.
 """
 
@@ -30,7 +30,7 @@ __all__ = [
 # RFC 5322 §2.2: a name of printable characters without the colon; §4.5.8 allows blanks before
 # the colon. The value ends at a CRLF that no blank follows (§2.2.3), or at the end of the
 # octets; a bare CR or LF is a part of it. Possessive quantifiers: no octet is read twice.
-# (An atomic group, for before 3.11.5 CPython repeats a possessive group wrongly.)
+# (An atomic group, because CPython before 3.11.5 matches a possessive group wrongly.)
 _FIELD: Final = re.compile(
     rb"([!-9;-~]++)[ \t]*+:((?>[^\r]*+(?:\r(?!\n(?![ \t]))[^\r]*+)*))(?:\r\n|\Z)"
 )
@@ -54,7 +54,7 @@ DEFAULT_HEADER_LIMITS: Final = HeaderLimits()
 
 
 class HeaderRefused(PermanentError):  # noqa: N818 - reads as what it says
-    """A header breaks a limit; ``reply`` is what the client gets."""
+    """A header exceeds a limit; ``reply`` is what the client gets."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.text)
@@ -62,7 +62,7 @@ class HeaderRefused(PermanentError):  # noqa: N818 - reads as what it says
 
 
 class HeaderEnd(Enum):
-    """What the header was ended by."""
+    """What ended the header."""
 
     EMPTY_LINE = "empty line"
     NO_FIELD = "no field"  # a line that is neither a field nor empty: the body starts with it
@@ -121,7 +121,7 @@ class Header:
 
     @property
     def lines(self) -> tuple[bytes, ...]:
-        """Each field as it stands there, folds and its CRLF included; beside ``names``."""
+        """Each field unchanged, folds and CRLF included; parallel to ``names``."""
         return tuple(match[0] for match in self._matches)
 
     @property
@@ -139,7 +139,7 @@ class Header:
         """Return the unfolded values of all fields of this name."""
         values = []
         number = -1
-        for _ in range(self._names.count(name)):  # nearly always once: no walk over all fields
+        for _ in range(self._names.count(name)):  # nearly always once
             number = self._names.index(name, number + 1)
             values.append(unfold(self._matches[number][2]))
         return tuple(values)
@@ -170,15 +170,15 @@ def scan_header(
         content: A message, or its first octets; if the header may be longer than them,
             ``end`` is ``END_OF_OCTETS``, and the scan is to be repeated with more.
         limits: What is refused.
-        start: The offset where the header starts: that of a part within a message. All
-            offsets of the answer count from the beginning of ``content`` nevertheless.
+        start: The offset where the header starts, such as that of a part. All offsets in the result
+            still count from the beginning of ``content``.
 
     Raises:
         HeaderRefused: The header is larger than the limits allow.
     """
     position = first_field = _mbox_line(content, start)
     matches: list[re.Match[bytes]] = []
-    # One octet more than allowed is looked at, so that what is too large shows.
+    # Scan one octet more than allowed, to detect a header that is too large.
     bound = start + limits.max_size + 1
     most, longest = limits.max_fields, limits.max_field_size
     match_field = _FIELD.match
@@ -203,7 +203,7 @@ def scan_header(
 
 
 def _mbox_line(content: bytes, start: int) -> int:
-    """Return the end of an mbox "From " line at ``start``, which is no part of the message."""
+    """Return the end of an mbox "From " line at ``start``, which is not part of the message."""
     if not content.startswith((b"From ", b">From "), start):
         return start
     end = content.find(b"\r\n", start, start + 1_000)

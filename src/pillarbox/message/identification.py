@@ -1,6 +1,6 @@
 """Message-ID: creates one, and parses an existing one (RFC 5322 §3.6.4).
 
-Both are pure text work. Parsing never fails: anything that is not an identifier is "".
+Parsing never fails: anything that is not an identifier gives "".
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pillarbox.smtp.address import ascii_domain
 __all__ = ["MAX_MESSAGE_ID", "make_message_id", "read_message_id"]
 
 MAX_MESSAGE_ID: Final = 995
-"""Octets of the longest identifier that is read: a line of 998 less ``Message-ID: ``, rounded."""
+"""Octets of the longest accepted identifier: a line of 998 less ``Message-ID: ``, rounded."""
 
-# Laxer than msg-id in RFC 5322 §3.6.4: anything printable between angle brackets is one
-# identifier, because software that makes other ones is common and they are only compared.
+# Laxer than msg-id in RFC 5322 §3.6.4: anything printable between angle brackets is an identifier,
+# because malformed ones are common and they are only compared.
 _MSG_ID: Final = re.compile(rb"<[^<>\x00-\x20\x7f]{1,993}>")
 
 
@@ -25,8 +25,8 @@ def make_message_id(unique: str, hostname: str) -> bytes:
     """Return ``<unique@hostname>``.
 
     Args:
-        unique: A dot-atom that is never used again on this host, such as a shown message id.
-        hostname: The node's name; U-labels are turned into A-labels.
+        unique: A dot-atom that is never reused on this host, such as a message id.
+        hostname: The node's name; U-labels are converted to A-labels.
     """
     return f"<{unique}@{ascii_domain(hostname)}>".encode()
 

@@ -1,6 +1,6 @@
-"""The web addresses in a message, for tests that follow one and checks that try all.
+"""The web addresses in a message, for tests that follow one and for link checks.
 
-Markup is read by a linear scan, not rendered: sufficiently broken markup is missed. At most
+Markup is scanned linearly, not rendered: sufficiently broken markup is missed. At most
 ``MAX_LINKS`` are returned, in order, each once per place and text.
 """
 
@@ -21,7 +21,7 @@ MAX_LINKS: Final = 1_000
 
 _LONGEST_URL: Final = 4_000
 _LONGEST_TEXT: Final = 300
-_LONGEST_ANCHOR: Final = 4_000  # characters of markup within one link that are looked at
+_LONGEST_ANCHOR: Final = 4_000  # characters of markup examined within one link
 # What an attribute's URL is for, by element and attribute.
 _KINDS: Final = {
     ("a", "href"): "link",
@@ -56,18 +56,18 @@ _ATTRIBUTE: Final = re.compile(
 )
 _STYLE_URL: Final = re.compile(r"""url\(\s*+["']?([^"')\s]{1,4000})""", re.IGNORECASE)
 _END_OF_ANCHOR: Final = re.compile(r"</a\s*+>|<a[\s>]", re.IGNORECASE)
-# It begins with a set of characters, which is looked for six times as quickly as words are.
+# It begins with a character set, which is searched six times as fast as words.
 _IN_TEXT: Final = re.compile(
     r"[hHwW](?<!\w[hHwW])(?:(?<=[hH])[tT][tT][pP][sS]?://|(?<=[wW])[wW][wW]\.)"
     r"[^\s<>\"\u3000-\u303f\uff00-\uff5e]{2,4000}"
 )
-_PIECE: Final = 256 * 1024  # characters that one search looks at, while all other threads wait
+_PIECE: Final = 256 * 1024  # characters per search, during which all other threads wait
 _SKIPPED: Final = ("#", "cid:", "data:", "about:")
 _CLOSING: Final = {")": "(", "]": "[", "}": "{"}
 
 
 class Link(Struct, frozen=True, gc=False):
-    """An address that a mail names."""
+    """A URL in a message."""
 
     url: str  # as it is written, character references replaced
     text: str  # what the reader sees of it; the alternative text of an image; "" for none
@@ -76,7 +76,7 @@ class Link(Struct, frozen=True, gc=False):
 
 
 def links_in(mail: Mail) -> tuple[Link, ...]:
-    """Return the links of a mail: of the page first, then those of the plain text.
+    """Return the links of a message: those of the HTML first, then those of the plain text.
 
     Args:
         mail: The mail.
@@ -94,11 +94,11 @@ def links_in(mail: Mail) -> tuple[Link, ...]:
 
 
 def links_in_html(html: str) -> Iterator[Link]:
-    """Give what a page links to, shows and loads, in its order."""
+    """Yield what a page links to, shows and loads, in order."""
     position = 0
     while (tag := _TAG.search(html, position)) is not None:
         position = tag.end()
-        if tag[1]:  # what is commented out is not there, but for what Outlook reads of it
+        if tag[1]:  # comments are skipped, except Outlook's conditional ones
             end = html.find("-->", position)
             if end < 0:
                 return
@@ -129,7 +129,7 @@ def _of_tag(html: str, tag: re.Match[str]) -> Iterator[Link]:
     name = tag[2].lower()
     attributes = {
         each[1].lower(): unescape(each[2] or each[3] or each[4] or "").strip()
-        for each in reversed(list(_ATTRIBUTE.finditer(tag[3])))  # the first of a name counts
+        for each in reversed(list(_ATTRIBUTE.finditer(tag[3])))  # the first duplicate counts
     }
     for attribute, value in reversed(attributes.items()):
         kind = "image" if attribute == "background" else _KINDS.get((name, attribute))
@@ -150,13 +150,13 @@ def _link(url: str, text: str, kind: str) -> Link | None:
 
 
 def _anchor_text(html: str, start: int) -> str:
-    """Return what a reader sees of the link whose tag ends at ``start``."""
+    """Return the visible text of the link whose tag ends at ``start``."""
     limit = min(len(html), start + _LONGEST_ANCHOR)
     end = _END_OF_ANCHOR.search(html, start, limit)
     markup = html[start : limit if end is None else end.start()].removeprefix(">")
     if text := " ".join(html_to_text(markup).split()):
         return text
-    # A link that is an image is called by what the image says.
+    # An image link has the image's alternative text.
     for tag in _TAG.finditer(markup):
         if tag[2] and tag[2].lower() == "img":
             for each in _ATTRIBUTE.finditer(tag[3]):

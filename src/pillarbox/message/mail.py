@@ -1,6 +1,6 @@
 """A message as a reader sees it: its fields decoded, its text, its attachments, its MIME tree.
 
-Any octets are a message; nothing is raised for their content. Oddities are listed in ``defects``,
+Any input is a message; its content never raises an exception. Oddities are listed in ``defects``,
 in words for people. Work is bounded by ``message.tree.TreeLimits`` and linear in the octets.
 CPython's ``email`` package is not used. RFC 5322, RFC 2045 to 2049, RFC 8621 §4.1.4.
 """
@@ -59,11 +59,11 @@ class HeaderField(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A part that is no text of the body: attached, or shown within the text."""
+    """A part that is not body text: attached, or shown within the text."""
 
     number: int  # of its part in the tree
     filename: str  # safe to save by and to put into a header field; "" without one
-    shown_name: str  # the sender's name for it, with what hides something made visible
+    shown_name: str  # the sender's name for it, with deceptive characters made visible
     media_type: str
     disposition: str  # "attachment", "inline", ... or ""
     content_id: str  # without angle brackets; "" without one
@@ -71,10 +71,10 @@ class Attachment:
 
     @property
     def saved_as(self) -> str:
-        """A name to save it by: the sender's, made safe, or one that is made up."""
+        """A name to save it under: the sender's, made safe, or a generated one."""
         if self.filename:
             return self.filename
-        # What is attached and has parts is a message: it is called by its subject.
+        # An attachment with parts is a message: it is named by its subject.
         subjects = [part.header.get(b"subject") or b"" for part in self.node.children[:1]]
         return made_up_filename(self.number, self.media_type, decode_text(b"".join(subjects)))
 
@@ -85,13 +85,13 @@ class Attachment:
 
     @property
     def size(self) -> int:
-        """Octets of the content; what is encoded is decoded for it."""
+        """Octets of the decoded content."""
         return self.node.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail as a reader sees it."""
+    """A message as a reader sees it."""
 
     size: int  # octets, as it came
     fields: tuple[HeaderField, ...]
@@ -122,7 +122,7 @@ class Mail:
         return next((each for each in everything if each.number == number), None)
 
     def by_content_id(self, content_id: str) -> Attachment | None:
-        """Return what a ``cid:`` in the page means, or None; given without angle brackets."""
+        """Return the part that a ``cid:`` refers to, or None; ids have no angle brackets."""
         everything = (*self.inlines, *self.attachments)
         return next((each for each in everything if each.content_id == content_id), None)
 
@@ -136,8 +136,8 @@ def read_mail(octets: bytes) -> Mail:
     """Read a mail.
 
     Args:
-        octets: The message; one whose header has no CRLF (a file) is read as if its
-            lines ended in CRLF.
+        octets: The message; if its header has no CRLF (as in a file), line ends are treated as
+            CRLF.
     """
     size = len(octets)
     octets = with_line_ends(octets)
@@ -169,7 +169,7 @@ def read_mail(octets: bytes) -> Mail:
 
 
 def with_line_ends(octets: bytes) -> bytes:
-    """Return a message with CRLF line ends, if its first line has another."""
+    """Convert a message to CRLF line ends, if its first line has another."""
     end = octets.find(b"\n")
     if end < 0 or octets.startswith(b"\r", end - 1):
         return octets
@@ -210,7 +210,7 @@ def _text(body: Body) -> str | None:
 
 
 def part_text(part: Node) -> str:
-    """Return the text of a plain part as it is meant to be read (RFC 3676)."""
+    """Return the text of a plain part, reflowed if it is flowed (RFC 3676)."""
     text = part.text.replace("\r\n", "\n")
     if part.parameters.get("format", "").lower() == "flowed":
         return join_flowed(text, deletes_space=part.parameters.get("delsp", "").lower() == "yes")
@@ -231,7 +231,7 @@ def _as_html(part: Node) -> str:
     if _is_html(part):
         return part.text.replace("\r\n", "\n")
     if is_media(part):
-        return ""  # listed with the inlines: the page has no name for it
+        return ""  # listed with the inline parts: the page does not refer to it
     return f'<div style="white-space: pre-wrap">{markup.escape(part_text(part))}</div>'
 
 
@@ -242,7 +242,7 @@ def _joined(texts: list[str]) -> str:
 def _attached(
     body: Body, html: str | None
 ) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
-    """Return what is listed below the text, and what is shown within it."""
+    """Return the attachments, and the parts shown within the text."""
     referred = referred_ids(html) if html else frozenset()
     attachments: list[Attachment] = []
     inlines: list[Attachment] = []

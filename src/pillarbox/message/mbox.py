@@ -1,4 +1,4 @@
-"""The mbox format, many messages in one file, as written by anybody (RFC 4155, mboxrd).
+"""The mbox format, many messages in one file, in all common variants (RFC 4155, mboxrd).
 
 A message begins at a line ``From ``, sender, date, followed by a header field: most writers put an
 empty line before it, some do not, and many leave ``From Russia with love`` in a text unquoted.
@@ -15,9 +15,10 @@ from typing import Final
 
 __all__ = ["read_mbox", "write_mbox"]
 
-# Behind an empty line, or at the beginning; Netscape and its heirs write no empty line, and "-" in
-# the place of a name. Then, perhaps, a time, and at any rate the first field of the mail. It looks
-# for "From " first, which is quick, and takes each line once, however often it has a time in it.
+# After an empty line, or at the beginning; Netscape and its descendants write no empty line, and
+# "-" instead of a name. Then an optional time, and always the first field of the message. The
+# pattern searches for "From " first, which is fast, and visits each line once, however many times
+# it contains.
 _BEGIN: Final = re.compile(
     rb"From (?:(?:(?<=\AFrom )|(?<=\A\xef\xbb\xbfFrom )|(?<=\n\nFrom )|(?<=\n\r\nFrom ))"
     rb"[^ \r\n]++(?:[ \t](?=[^\n]*?[0-9]{2}:[0-9]{2})[^\n]*+|[ \t]*+\r?)|(?<=\nFrom )-[^\n]*+)\n"
@@ -41,7 +42,7 @@ def read_mbox(octets: bytes) -> Iterator[bytes]:
         following = next(begins, None)
         end = len(octets) if following is None else following.start()
         mail = octets[begin.end() : end].replace(b"\r\n", b"\n")
-        if mail.endswith(b"\n\n"):  # the empty line before the next separator is none of the mail
+        if mail.endswith(b"\n\n"):  # part of the next separator
             mail = mail[:-1]
         yield _QUOTED.sub(rb"\n\1", mail).replace(b"\n", b"\r\n")
         begin = following

@@ -16,15 +16,15 @@ from pillarbox.message.encoded_word import decode_text, one_line
 
 __all__ = ["read_media_type", "read_parameters", "read_token"]
 
-_LONGEST: Final = 64 * 1024  # octets of a value that are looked at
+_LONGEST: Final = 64 * 1024  # octets of a value that are examined
 _MAX_PIECES: Final = 200
 _TOKEN: Final = re.compile(rb"[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)")
 _TYPE: Final = re.compile(
     rb"[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)[ \t\r\n]*+/[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)"
 )
 _FLAT_COMMENT: Final = re.compile(rb"\([^()]*+\)")
-# A parameter begins behind a semicolon or, where that was forgotten, behind a run of blanks. A
-# value without quotation marks goes on to the next of either: names of files hold blanks.
+# A parameter begins after a semicolon or, if that is missing, after a run of blanks. An unquoted
+# value extends to the next semicolon or parameter, because file names contain blanks.
 _PARAMETER: Final = re.compile(
     rb"(?:;|(?<![ \t\r\n;])(?=[ \t\r\n]))[ \t\r\n]*+([!#-'*+.0-9A-Z^-~-]++)[ \t\r\n]*+=[ \t\r\n]*+"
     rb'(?:"((?>(?:[^"\\]++|\\.)*))"|'
@@ -34,7 +34,7 @@ _PARAMETER: Final = re.compile(
 _QUOTED_PAIR: Final = re.compile(rb'\\(["\\])')
 _PIECE: Final = re.compile(r"([^*]++)(?:\*([0-9]{1,4}))?(\*)?")
 _COMMENT: Final = re.compile(rb"[ \t\r\n]+\(.*", re.DOTALL)
-# Words that hold no blank: whatever stands behind one was meant as a comment.
+# Values without blanks: anything after one was meant as a comment.
 _WORDS: Final = frozenset({"charset", "format", "delsp", "type", "method"})
 
 
@@ -45,7 +45,7 @@ def read_token(value: bytes) -> str:
 
 
 def read_media_type(value: bytes) -> str:
-    """Return ``type/subtype`` in lower case; "" where the field does not begin with both."""
+    """Return ``type/subtype`` in lower case; "" if the field does not begin with both."""
     found = _TYPE.match(value)
     if found is None and b"(" in value:
         found = _TYPE.match(_FLAT_COMMENT.sub(b"", value.partition(b";")[0]))
@@ -62,7 +62,7 @@ def read_parameters(value: bytes) -> dict[str, str]:
         return {}
     value = value[:_LONGEST]
     semicolon, equals = value.find(b";"), value.find(b"=")
-    if semicolon < 0 or semicolon > equals:  # the first semicolon was forgotten
+    if semicolon < 0 or semicolon > equals:  # the first semicolon is missing
         first = _TYPE.match(value) or _TOKEN.match(value)
         start = first.end() if first else 0
     else:
@@ -83,13 +83,13 @@ def read_parameters(value: bytes) -> dict[str, str]:
             number = int(parts[2] or 0)
             pieces.setdefault(parts[1], {}).setdefault(number, (text, parts[3] is not None))
     for name, numbered in pieces.items():
-        plain[name] = _joined(numbered)  # RFC 2231 §4: what is said there goes before
+        plain[name] = _joined(numbered)  # RFC 2231 §4: the extended form takes precedence
     return plain
 
 
 def _value(name: str, quoted: bytes | None, bare: bytes | None) -> bytes:
     if quoted is not None:
-        # Only what needs a backslash loses one: many write paths of Windows in quotes.
+        # Only necessary backslashes are removed: many senders write Windows paths in quotes.
         return _QUOTED_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted
     text = (bare or b"").strip(b" \t\r\n")
     if name in _WORDS and b"(" in text:

@@ -1,9 +1,9 @@
-"""The people in an address field, as a reader is shown them.
+"""The people in an address field, for display.
 
 For display only: decisions (who may send, who is aligned) use ``parse_address_list``, which refuses
-ambiguity. Here something is shown for any input. Encoded words are decoded in names and never in
-addresses, so none can introduce an ``@`` (RFC 2047 §5). Nothing is raised; time is linear, and a
-list is cut at a bound. RFC 5322 §3.4, RFC 6532 §3.2.
+ambiguity. Here any input gives a result. Encoded words are decoded in names but never in addresses,
+so they cannot introduce an ``@`` (RFC 2047 §5). Nothing is raised; time is linear, and long lists
+are cut. RFC 5322 §3.4, RFC 6532 §3.2.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Person(Struct, frozen=True, gc=False):
     name: str = ""
 
 
-# One element of a broken list: quoted parts and angle brackets may hold commas.
+# One element of a malformed list: quoted parts and angle brackets may contain commas.
 _ELEMENT: Final = re.compile(r'(?>(?:[^",<;]++|"(?>(?:[^"\\]++|\\.)*)"?|<[^<>]*+>?)+)', re.DOTALL)
 _ANGLE: Final = re.compile(r"<([^<>]*+)>")
 _BARE: Final = re.compile(r"[^\s<>\"(),;:]{1,256}@[^\s<>\"(),;:]{1,256}")
@@ -43,7 +43,7 @@ _COMMENT: Final = re.compile(r"\(([^()\\]{1,200})\)")
 
 
 def read_people(value: bytes) -> tuple[Person, ...]:
-    """Read the value of From, To, Cc, Reply-To and their like.
+    """Read the value of From, To, Cc, Reply-To and similar fields.
 
     Args:
         value: The field's value; folds may still be in it.
@@ -69,12 +69,12 @@ def _read(value: bytes) -> tuple[Person, ...]:
     return people
 
 
-# The same people write over and over.
+# The same senders recur.
 _cached = lru_cache(maxsize=1024)(_read)
 
 
 def _salvage(text: str) -> tuple[Person, ...]:
-    """Return what a reader would take for people in a list that is none."""
+    """Return the likely people in a malformed list."""
     people: list[Person] = []
     for found in _ELEMENT.finditer(text):
         group = _GROUP.match(found[0])
@@ -85,7 +85,7 @@ def _salvage(text: str) -> tuple[Person, ...]:
 
 
 def _in_element(element: str) -> Iterator[Person]:
-    """Give the people between two commas; a broken comma may leave several."""
+    """Yield the people between two commas; if a comma is missing, there may be several."""
     position = 0
     person: Person | None = None
     for angle in _ANGLE.finditer(element):

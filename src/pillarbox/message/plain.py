@@ -1,7 +1,8 @@
 """HTML as plain text, as a reader would see it: for snippets, the index, and mail without text.
 
-No rendering: tags are dropped, blocks end a line, and what is never shown (scripts, styles,
-comments, the head) is dropped with its content. Time is linear for any markup; nothing is raised.
+Nothing is rendered: tags are dropped, blocks end a line, and invisible elements (scripts, styles,
+comments, the head) are dropped with their content. Time is linear for any markup; nothing is
+raised.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 __all__ = ["html_to_text", "squeeze", "unescape", "visible_text"]
 
-# What stands in the place of a tag: nothing within a line, a line end around a block.
+# The replacement of a tag: nothing within a line, a line end around a block.
 _INLINE: Final = (
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small "
     "span strike strong sub sup time tt u var wbr o:p"
@@ -25,8 +26,8 @@ _BLOCKS: Final = (
 _SEPARATORS: Final = {f"{slash}{name}": "" for name in _INLINE.split() for slash in ("", "/")} | {
     f"{slash}{name}": "\n" for name in _BLOCKS.split() for slash in ("", "/")
 }
-# Elements whose content nobody sees; one that is not closed hides the rest, but a head ends where
-# the body begins.
+# Elements with invisible content; an unclosed one hides the rest, but a head ends where the body
+# begins.
 _UNSEEN: Final = {
     "script": ("/script",), "style": ("/style",), "title": ("/title",), "svg": ("/svg",),
     "template": ("/template",), "head": ("/head", "body"),
@@ -61,7 +62,7 @@ def visible_text(html: str) -> str:
     """
     pieces = iter(html.split("<"))
     kept = [next(pieces)]
-    keep, separator_of = kept.append, _SEPARATORS.get  # asked for each tag of each page
+    keep, separator_of = kept.append, _SEPARATORS.get  # called for each tag of each page
     for piece in pieces:
         tag, _, text = piece.partition(">")
         separator = separator_of(tag)
@@ -75,7 +76,7 @@ def unescape(text: str) -> str:
     """Return a text with its character references replaced (at most seven digits long)."""
     if "&" not in text:
         return text
-    # Most pages have no others than these two, and then nothing is called for each of them.
+    # Most pages have only these two, and then no function is called for each of them.
     text = text.replace("&nbsp;", "\xa0")
     if text.count("&") == text.count("&amp;"):
         return text.replace("&amp;", "&")
@@ -93,11 +94,11 @@ def squeeze(text: str, length: int) -> str:
 
 
 def _behind_tag(piece: str, pieces: Iterator[str]) -> str:
-    """Return what stands in the place of a tag that is not a usual one, and the text behind it.
+    """Return the replacement of an unusual tag, and the text after it.
 
     Args:
-        piece: From behind a "<" to before the next.
-        pieces: Those that follow; what nobody sees is taken from them.
+        piece: The text between a "<" and the next one.
+        pieces: The following pieces; invisible content is consumed from them.
     """
     if piece.startswith("!--"):
         return _behind_comment(piece, pieces)
@@ -111,7 +112,7 @@ def _behind_tag(piece: str, pieces: Iterator[str]) -> str:
 
 
 def _behind(ends: tuple[str, ...], pieces: Iterator[str]) -> str:
-    """Return the text behind the tag that ends an element, and go on from there."""
+    """Skip to the end tag of an element, and return the text after it."""
     for piece in pieces:
         name = piece[:_LONGEST_NAME].lower()
         if name.startswith(ends):
@@ -120,7 +121,7 @@ def _behind(ends: tuple[str, ...], pieces: Iterator[str]) -> str:
 
 
 def _behind_comment(piece: str, pieces: Iterator[str]) -> str:
-    """Return the text behind the end of a comment that begins with a piece."""
+    """Skip a comment that begins with a piece, and return the text after it."""
     while "-->" not in piece:
         following = next(pieces, None)
         if following is None:

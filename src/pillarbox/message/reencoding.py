@@ -1,8 +1,7 @@
-"""Contents that SMTP cannot carry as they are, made fit by quoted-printable (RFC 2045 §6.7).
+"""Re-encodes content that SMTP cannot carry, as quoted-printable (RFC 2045 §6.7).
 
 Lines of more than 998 octets may never be sent (RFC 5321 §4.5.3.1.6), 8-bit octets not to a server
-without 8BITMIME (RFC 6152 §3). What is signed or encrypted by its author as it stands is left
-alone.
+without 8BITMIME (RFC 6152 §3). Content that its author signed or encrypted is left alone.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ _ENCODING: Final = b"content-transfer-encoding"
 
 
 def with_short_lines(content: bytes) -> bytes | None:
-    """Return a message whose parts with long lines are encoded, or None where that is not right.
+    """Return a message whose parts with long lines are encoded, or None if that is not allowed.
 
-    A submission server may do that before it signs (RFC 6409 §8.4); mail that comes signed would
-    not verify any more.
+    A submission server may do that before it signs (RFC 6409 §8.4); mail that is already signed
+    would no longer verify.
 
     Args:
         content: All of it, with CRLF line ends.
@@ -47,10 +46,10 @@ def with_short_lines(content: bytes) -> bytes | None:
 
 
 def in_seven_bits(content: bytes) -> bytes | None:
-    """Return a message whose 8-bit parts are encoded, or None where that cannot be.
+    """Return a message whose 8-bit parts are encoded, or None if that is impossible.
 
-    Signatures by DKIM do not survive it (RFC 6376 §5.3); the mail would not be delivered at all
-    otherwise.
+    DKIM signatures do not survive it (RFC 6376 §5.3), but otherwise the message could not be
+    delivered at all.
 
     Args:
         content: All of it, with CRLF line ends.
@@ -59,7 +58,7 @@ def in_seven_bits(content: bytes) -> bytes | None:
 
 
 def _reencoded(tree: Node, is_unfit: Callable[[bytes], bool]) -> bytes | None:
-    """Encode the parts that are unfit; None if that does not make the message fit."""
+    """Encode the parts that need it; None if that does not help."""
     parts = tuple(tree.walk())
     if any(part.media_type in _SEALED for part in parts):
         return None
@@ -86,12 +85,12 @@ def _is_not_plain(octets: bytes) -> bool:
 
 
 def _encoded(body: bytes) -> bytes:
-    # Soft line breaks follow the first line end that there is; without one they would be LF.
+    # Soft line breaks copy the first line end in the text; without one they would be LF.
     return b2a_qp(body + b"\r\n", istext=True)[:-2]
 
 
 def _encoded_header(part: Node) -> bytes:
-    """Return the header of a part, which says how its body is encoded now."""
+    """Return the header of a part with its new encoding."""
     octets, first = part.octets, part.header.first_field  # an mbox line may stand before it
     is_mime = part.number > 1 or b"mime-version" in part.header
     pieces = [octets[part.start : first], b"" if is_mime else b"MIME-Version: 1.0\r\n"]

@@ -19,8 +19,8 @@ from pillarbox.smtp.reply import Reply
 
 __all__ = ["HeaderEdit", "check_submission", "fix_submission"]
 
-# Bcc tells the other recipients what was to be hidden (RFC 5322 §3.6.3); Return-Path is
-# written at final delivery only (RFC 5321 §4.4).
+# Bcc would reveal hidden recipients (RFC 5322 §3.6.3); Return-Path is written at final delivery
+# only (RFC 5321 §4.4).
 _REMOVED: Final = frozenset({b"bcc", b"resent-bcc", b"return-path"})
 
 _NO_FROM: Final = Reply.of(550, "5.6.0", "The message has no From field")
@@ -32,7 +32,7 @@ _NO_SENDER: Final = Reply.of(
 
 
 class HeaderEdit(Struct, frozen=True, gc=False):
-    """A changed header: new fields to put first, and the slices of the old one that stay.
+    """A changed header: new fields to put first, and the slices of the old one that remain.
 
     The body follows unchanged from ``body`` on. ``separator`` goes between the two; it is
     empty where the kept header has its own empty line.

@@ -1,7 +1,7 @@
-"""What a list shows of a message and a search finds it by, quickly.
+"""Summarizes a message for lists and for the search index, quickly.
 
 The work is bounded: the tree is built, but only the beginnings of the texts that the snippet and
-the index need are decoded. Nothing is raised for the content of a message.
+the index need are decoded. The content of a message never raises an exception.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_SNIPPET: Final = 250
 MAX_TEXT: Final = 256 * 1024
 """Octets of each text part that are decoded for the index."""
 
-_SHORT: Final = 500  # characters of a plain text that does not stand for the whole mail
+_SHORT: Final = 500  # characters; a shorter plain text does not represent the whole message
 _FOR_SNIPPET: Final = 8 * MAX_SNIPPET  # blanks, quotes and long lines are left out of it
 
 
@@ -50,7 +50,7 @@ class MailSummary(Struct, frozen=True, kw_only=True):
     reply_to: tuple[Person, ...]
     message_id: str  # without angle brackets; "" without one
     snippet: str  # how the text begins, in one line
-    text: str  # for the index: the plain text, and the page's where that is short
+    text: str  # for the index: the plain text, plus that of the page if it is short
     attachments: int
     inlines: int  # parts that are shown within the text
     filenames: tuple[str, ...]  # of both, as they are shown
@@ -67,7 +67,7 @@ def summarize(octets: bytes) -> MailSummary:
     header = root.header
     body = select_body(root)
     plain, page = _texts(body)
-    # A short text often says no more than that there is a page.
+    # A short text often only says that there is an HTML version.
     text = visible_text(page) if page and len(plain) < _SHORT else ""
     outside = outside_text(body)
     inlines = 0
@@ -92,7 +92,7 @@ def summarize(octets: bytes) -> MailSummary:
 
 
 def _texts(body: Body) -> tuple[str, str]:
-    """Return the beginnings of the plain text and of the page."""
+    """Return the beginnings of the plain text and of the HTML."""
     plain = [_beginning(part) for part in body.text if not _is_page(part) and not is_media(part)]
     page = [_beginning(part) for part in body.html if _is_page(part)]
     return "\n".join(plain), "\n".join(page)

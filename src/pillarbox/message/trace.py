@@ -1,6 +1,6 @@
 """Received fields, and the date they carry (RFC 5321 §4.4).
 
-What a client says about itself is written so that it cannot escape its place: no line ends, no
+A client's claims about itself are sanitized so that they cannot break the syntax: no line ends, no
 brackets, no parentheses. Building a Received field takes about two microseconds, because what is
 constant in a session is assembled once (``ReceivedTrace``).
 """
@@ -71,9 +71,9 @@ def transmission_type(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What the Received field says about the session that a message came in by."""
+    """What the Received field says about the session that brought a message."""
 
-    helo: str  # as the client said it; "" if it did not
+    helo: str  # as sent by the client; "" if not sent
     address: str  # the client's IP address; "" for a program on this machine
     name: str = ""  # the client's verified host name, "" if it has none
     hostname: str  # ours
@@ -110,7 +110,7 @@ class ReceivedTrace:
         """Return the field with its CRLF, to be put before the message.
 
         Args:
-            queue_id: The message's id as people see it.
+            queue_id: The displayed message id.
             at: When it was received, seconds since 1970.
             recipient: The only recipient. With several, None: naming one would tell it
                 to the others (RFC 5321 §7.6).
@@ -140,14 +140,14 @@ def _transmission(session: Session, *, is_utf8: bool) -> str:
 
 
 def _name(text: str) -> str:
-    """Return a claimed name with all that no host name or literal can hold replaced."""
+    """Return a claimed name with all characters replaced that no host name or literal has."""
     if not text.isascii():
         text = ascii_domain(text)
     return _NOT_IN_NAME.sub("?", text[:_LONGEST_NAME]) or "unknown"
 
 
 def _from_clause(session: Session) -> str:
-    """Return Extended-Domain: the claimed name, and what TCP says (RFC 5321 §4.4)."""
+    """Return Extended-Domain: the claimed name and the TCP information (RFC 5321 §4.4)."""
     helo = _name(session.helo)
     if not session.address:
         return f"from {helo}"

@@ -23,7 +23,7 @@ _BLANK_ENDS: Final = re.compile(rb"[ \t]++(?=\r?\n)")
 
 
 def is_known_transfer(encoding: str) -> bool:
-    """Say whether an encoding, in lower case, is one of the standard's."""
+    """Whether an encoding, in lower case, is a standard one."""
     return encoding in _KNOWN
 
 
@@ -55,9 +55,8 @@ def _from_base64(octets: bytes) -> bytes:
     elif _OTHER.search(behind):
         # Padding is the end (RFC 2045 §6.8), and what follows is the footer of a list, in the clear.
         octets = octets[:padding]
-    # What is no letter of it is left out. Padding in the middle ends one run of letters and
-    # another follows, as when a footer was encoded by itself. What a single letter too many
-    # would mean, nobody knows.
+    # Other characters are dropped. Padding in the middle ends one base64 run and another follows,
+    # as when a footer was encoded separately. A single leftover character has no meaning.
     decoded = []
     for letters in _PADDING.split(_NOT_BASE64.sub(b"", octets)):
         whole = letters[: len(letters) - (len(letters) % 4 == 1)]

@@ -1,10 +1,10 @@
 """The MIME tree of a message: which parts it has, and how they nest.
 
-Any octets have a tree of at least one part; nothing is raised. It is found in one pass over the
+Every input has a tree of at least one part; nothing is raised. It is found in one pass over the
 octets: each line that begins with two hyphens is looked up among the open boundaries, so the
-boundary of an outer part ends everything within it. What nests deeper than ``TreeLimits`` allows,
-or follows the last part, is not taken apart. Contents are decoded on demand. RFC 2045, RFC 2046 §5,
-RFC 2183, RFC 2231, RFC 6532.
+boundary of an outer part ends everything within it. Parts that nest deeper than ``TreeLimits``
+allows, or follow the last allowed part, are not parsed. Contents are decoded on demand. RFC 2045,
+RFC 2046 §5, RFC 2183, RFC 2231, RFC 6532.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DEFAULT_TYPE: Final = "text/plain"  # RFC 2045 §5.2
 _MESSAGES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
 _MAX_UNPACKED: Final = 2  # messages encoded as a whole, within each other
 _SHOWN: Final = 40
-# A page may say itself what it is written in; browsers look at so many octets for it.
+# A page may declare its character set itself; browsers examine this many octets for it.
 _META: Final = re.compile(
     rb"<meta[ \t\r\n][^<>]*?charset[ \t]*+=[ \t]*+[\"']?([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE
 )
@@ -42,13 +42,13 @@ _HEADER_LIMITS: Final = HeaderLimits(1024 * 1024, max_fields=5_000, max_field_si
 
 @dataclass(frozen=True, slots=True)
 class TreeLimits:
-    """How much of a message is taken apart."""
+    """How much of a message is parsed."""
 
     max_depth: int = 100
     max_parts: int = 1_000
     opens_messages: bool = True  # whether a message within a message is a part of the tree
-    # Of each part's header. Mail is shown that no server would take: read from a file, or made
-    # to break something.
+    # For each part's header. Generous, because messages from files or malformed on purpose are
+    # shown, too.
     header: HeaderLimits = _HEADER_LIMITS
 
 
@@ -60,11 +60,11 @@ FEW_PARTS: Final = TreeLimits(
     opens_messages=False,
     header=HeaderLimits(max_size=64 * 1024, max_fields=200, max_field_size=32 * 1024),
 )
-"""For a program that looks for an attachment: a report, or what a bounce says."""
+"""For a program that looks for one attachment: a report, or a delivery status."""
 
 
 class Node(Struct, frozen=True, gc=False):
-    """One part: what its header says, and its position in the octets."""
+    """One part: its header's content, and its position in the octets."""
 
     number: int  # 1 is the whole message; depth first
     media_type: str  # in lower case, without parameters
@@ -83,7 +83,7 @@ class Node(Struct, frozen=True, gc=False):
 
     @property
     def is_multipart(self) -> bool:
-        """Whether it is a multipart that was taken apart."""
+        """Whether it is a multipart that was parsed."""
         return self.media_type.startswith("multipart/") and bool(self.children)
 
     @property
@@ -122,7 +122,7 @@ class Node(Struct, frozen=True, gc=False):
         return decode_octets(content, label)
 
     def walk(self) -> Iterator[Node]:
-        """Give this part and all that are within it, in the order of their numbers."""
+        """Yield this part and all parts within it, in numerical order."""
         waiting = [self]
         while waiting:
             node = waiting.pop()
@@ -131,7 +131,7 @@ class Node(Struct, frozen=True, gc=False):
 
 
 class _Open:
-    """A part whose end is not found yet."""
+    """A part whose end has not been found yet."""
 
     __slots__ = (
         "body_start",
@@ -178,7 +178,7 @@ def leaves(octets: bytes, limits: TreeLimits = DEFAULT_TREE_LIMITS) -> tuple[Nod
 
 
 class _Builder:
-    """Finds the parts of one message; what is open is a stack, so nesting costs no recursion."""
+    """Finds the parts of one message; open parts are on a stack, so there is no recursion."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class _Builder:
                 del self._boundaries[self._stack[place].boundary]
                 self._stack[place].boundary = b""
             elif line_end + 1 >= len(octets):
-                break  # cut off behind a delimiter: nothing of the part is there
+                break  # truncated after a delimiter: the part is missing
             elif self._next_number > self._limits.max_parts:
                 self._stack[place].defects.append("has more parts than are looked at")
                 self._boundaries.clear()
@@ -245,7 +245,7 @@ class _Builder:
         return place, False
 
     def _open(self, start: int) -> None:
-        """Put the part that starts there on the stack, and the message within it, if it is one."""
+        """Push the part that starts there, and the message within it, if any."""
         stack, limits = self._stack, self._limits
         while True:
             part = _Open(self._next_number, len(stack), start)
@@ -305,14 +305,14 @@ class _Builder:
         elif is_deep:
             part.defects.append("nests deeper than is looked at")
         elif boundary in self._boundaries:
-            # Then its parts are taken for the outer one's, as all readers do.
+            # Then its parts count as the outer one's, as in all clients.
             part.defects.append("has the boundary of the multipart around it")
         else:
             part.boundary = boundary
             self._boundaries[boundary] = len(self._stack) - 1
 
     def _close_above(self, place: int, delimiter: int) -> None:
-        """End all parts above a place of the stack before the line of a delimiter."""
+        """Close all parts above a stack position, before a delimiter line."""
         end = delimiter - 1
         if self._octets.startswith(b"\r", end - 1) and delimiter <= len(self._octets):
             end -= 1
@@ -346,7 +346,7 @@ class _Builder:
             defects=self._defects(part, encoding),
             header=header,
             octets=self._octets,
-            # The line end of a part without content is that of the delimiter behind it.
+            # The line end of an empty part belongs to the delimiter after it.
             start=min(part.start, end),
             body_start=min(part.body_start, end),
             end=end,
@@ -354,7 +354,7 @@ class _Builder:
         )
 
     def _unpack(self, part: _Open, end: int, encoding: str) -> None:
-        """Take a message apart that is encoded as a whole, though RFC 2046 §5.2.1 forbids it."""
+        """Parse a message that is encoded as a whole, although RFC 2046 §5.2.1 forbids it."""
         depth = self._base + part.depth + 1
         if (
             not self._limits.opens_messages
@@ -401,5 +401,5 @@ def _read_content_type(value: bytes) -> tuple[str, dict[str, str]]:
     return read_media_type(value), read_parameters(value)
 
 
-# Senders repeat: nearly all parts of all mail have one of a few types.
+# Nearly all parts of all mail have one of a few types.
 _content_type = lru_cache(maxsize=512)(_read_content_type)
