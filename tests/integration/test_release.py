@@ -261,7 +261,7 @@ def test_released_mail_that_comes_back_is_not_forwarded_again() -> None:
         await releases(sandbox, 1)
         await caught(sandbox, relay.messages[0].content)
         last = (await releases(sandbox, 2))[0]
-        assert last.problem == "it was released before, and came back"
+        assert last.problem == "it was released before and came back"
         assert len(relay.messages) == 1
 
     run(work, forwards={"all": SandboxForwardSettings()})

@@ -122,7 +122,7 @@ def test_the_screen_shows_how_to_begin() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
     text = "".join(lines)
-    for part in ("mine", "in memory", "7 mails", "2 h old", "nothing", "curl smtp://localhost:"):
+    for part in ("mine", "in memory", "7 messages", "2 h old", "nothing", "curl smtp://localhost:"):
         assert part in text, part
 
 

@@ -29,10 +29,10 @@ def test_closed_doors_are_not_warned_of(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_screen_says_which_login_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where users are named, they stand on the screen, and in each way to send a first mail."""
+    """Where users are named, they stand on the screen, and in each way to send a first message."""
     settings = Settings(sandbox=SandboxSettings(users=("ann:secret",)))
     show_screen(Out(no_color=True), settings, Addresses(smtp=("localhost:1025",)))
     shown = " ".join(capsys.readouterr().out.split())
-    assert "ann; by AUTH PLAIN or LOGIN. Mail without a login is refused (530)" in shown
+    assert "ann; with AUTH PLAIN or LOGIN. Mail without a login is refused (530)" in shown
     assert 'smtp.login("ann", "PASSWORD")' in shown
     assert "secret" not in shown

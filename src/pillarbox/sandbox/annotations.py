@@ -12,29 +12,30 @@ from pillarbox.sandbox.transcript import Line, Transcript
 __all__ = ["annotated"]
 
 _CAUGHT: Final = (
-    "The message is caught and kept, under this id. From here on the server is responsible for it."
+    "The message is caught and stored under this id. From here on, the server is responsible for "
+    "it."
 )
 _WITHOUT_QUIT: Final = (
-    "The client went away without QUIT. Most programs that do this have given up, or crashed."
+    "The client disconnected without QUIT. Most programs that do this have given up, or crashed."
 )
 _UNTRUSTED: Final = (
-    "The client broke off the TLS handshake: most likely it does not trust the certificate, which "
-    "nobody has signed. Give it the certificate as an authority (`pillarbox sandbox --json` names "
-    "the file), have it not ask for TLS on this port, or offer no STARTTLS."
+    "The client aborted the TLS handshake: most likely it does not trust the certificate, which "
+    "is self-signed. Add the certificate to those it trusts (`pillarbox sandbox --json` names the "
+    "file), turn off TLS for this port in the client, or do not offer STARTTLS."
 )
 _HAPPENINGS: Final = (
-    ("TLS: ", "From here on, everything is encrypted; the client begins anew with EHLO."),
-    ("logged in", "The client has shown who it is; the user name may choose the project."),
-    ("the login", "The client is told only that it failed; this is why."),
-    ("on purpose", "The sandbox was told to behave so, to show what the client makes of it."),
-    ("connection ended: failing on purpose", "This end is what was asked for, and no accident."),
+    ("TLS: ", "From here on, everything is encrypted; the client starts over with EHLO."),
+    ("logged in", "The client has proved who it is; the user name may select the project."),
+    ("the login", "The client learns only that the login failed; this is the reason."),
+    ("on purpose", "The sandbox was asked to behave this way, to show how the client reacts."),
+    ("connection ended: failing on purpose", "This was requested; it is no accident."),
     ("connection ended: lost in the TLS handshake", _UNTRUSTED),
     ("connection ended: TLS: TLSV1_ALERT_UNKNOWN_CA", _UNTRUSTED),
     ("connection ended: TLS: SSLV3_ALERT_BAD_CERTIFICATE", _UNTRUSTED),
     ("connection ended: TLS: SSLV3_ALERT_CERTIFICATE_UNKNOWN", _UNTRUSTED),
     ("connection ended: lost", _WITHOUT_QUIT),
     ("connection ended: end of input", _WITHOUT_QUIT),
-    ("connection ended: time-out", "The client said nothing for too long."),
+    ("connection ended: time-out", "The client was silent for too long."),
     ("connection ended", "The server ended the connection."),
 )
 

@@ -89,7 +89,7 @@ def parse_chaos(text: str) -> Chaos:
         name, _, numbers = part.partition(":")
         code, _, percent = numbers.partition(":")
         if name.lower() not in _STAGES or not (code.isdecimal() and percent.isdecimal()):
-            raise PermanentError(f'{part!r} is no trigger; write "Sender:451:50"')
+            raise PermanentError(f'{part!r} is not a trigger; write "Sender:451:50"')
         triggers[name.lower()] = Trigger(int(code), int(percent))
         _check(name, triggers[name.lower()])
     return Chaos(**triggers)
@@ -97,6 +97,6 @@ def parse_chaos(text: str) -> Chaos:
 
 def _check(name: str, trigger: Trigger) -> None:
     if trigger.code not in _CODES:
-        raise PermanentError(f"{name}: {trigger.code} is no failure; use 400 to 599")
+        raise PermanentError(f"{name}: {trigger.code} is not a failure; use 400 to 599")
     if not 0 <= trigger.probability <= _PERCENT:
-        raise PermanentError(f"{name}: the probability is 0 to {_PERCENT} percent")
+        raise PermanentError(f"{name}: the probability must be 0 to {_PERCENT} percent")

@@ -65,7 +65,9 @@ def read_rule(fields: dict[str, Any]) -> FailingRule:
     known = FailingRule.__struct_fields__
     unknown = set(fields) - set(known)
     if unknown:
-        raise RuleInvalid(min(unknown), f"there is no such field, but {', '.join(known)}")
+        raise RuleInvalid(
+            min(unknown), f"there is no such field; the fields are {', '.join(known)}"
+        )
     try:
         return msgspec.convert(fields, FailingRule)
     except msgspec.ValidationError as error:

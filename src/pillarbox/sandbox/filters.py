@@ -63,7 +63,7 @@ class Rspamd:
         """
         scheme, self._host, self._port = _taken_apart(url if "//" in url else f"//{url}", _RSPAMD)
         if scheme not in {"", "http"} or not self._host:
-            raise PermanentError(f"{url!a} is no address such as http://localhost:11333")
+            raise PermanentError(f"{url!a} is not a URL such as http://localhost:11333")
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
         """Return rspamd's verdict on a message."""
@@ -80,7 +80,7 @@ class Rspamd:
                 request, self._host, None, port=self._port, most=_MOST, patience=_PATIENCE
             )
             if answer.status != 200:  # noqa: PLR2004 - HTTP
-                return _unasked("rspamd", f"It answered {answer.status}.")
+                return _unasked("rspamd", f"It answered with status {answer.status}.")
             return _rspamd_verdict(msgspec.json.decode(answer.body))
         except FetchFailed as error:
             return _unasked("rspamd", str(error))
@@ -113,7 +113,7 @@ class SpamAssassin:
         """
         _, self._host, self._port = _taken_apart(f"//{address}", _SPAMD)
         if not self._host:
-            raise PermanentError(f"{address!a} is no address such as localhost:783")
+            raise PermanentError(f"{address!a} is not an address such as localhost:783")
 
     async def judge(self, content: bytes, envelope: Envelope) -> SpamVerdict:
         """Return SpamAssassin's verdict on a message."""

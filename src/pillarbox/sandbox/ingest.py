@@ -92,7 +92,7 @@ class Ingestion:
         if isinstance(outcome, Kept):
             return outcome.message
         kind = TemporaryError if outcome.is_transient else PermanentError
-        raise kind(f"The message is refused: {outcome}")
+        raise kind(f"The message was refused: {outcome}")
 
     def _too_large(self, size: int) -> PermanentError:
         return PermanentError(
@@ -128,7 +128,7 @@ def _read(
     """Return a message with CRLF line ends, and what SMTP would have said of it."""
     content = _with_crlf(octets)
     if not content or content.isspace():
-        raise PermanentError("There is no message: it is empty.")
+        raise PermanentError("There is no message: the body is empty.")
     facts = ContentFacts(
         size=len(content),
         has_8bit=not content.isascii(),

@@ -47,9 +47,9 @@ async def ask_links(urls: Sequence[str], client: GuardedClient) -> tuple[LinkAns
                 group.create_task(ask(url))
     except TimeoutError:
         pass  # what was not answered by then is said below
-    late = f"all links together took more than {_TOTAL:g} s"
+    late = f"checking all links took more than {_TOTAL:g} s"
     rest = tuple(
-        LinkAnswer(url=url, problem=f"only {MAX_LINKS} links are asked for", is_refused=True)
+        LinkAnswer(url=url, problem=f"only {MAX_LINKS} links are requested", is_refused=True)
         for url in urls[MAX_LINKS:]
     )
     return (*(answers.get(url) or LinkAnswer(url=url, problem=late) for url in asked), *rest)
@@ -57,7 +57,9 @@ async def ask_links(urls: Sequence[str], client: GuardedClient) -> tuple[LinkAns
 
 async def _ask(url: str, client: GuardedClient) -> LinkAnswer:
     if _ACTS.search(url):
-        return LinkAnswer(url=url, problem="it may unsubscribe somebody", is_refused=True)
+        return LinkAnswer(
+            url=url, problem="requesting it might unsubscribe somebody", is_refused=True
+        )
     try:
         reached = await client.request("HEAD", url, patience=_PATIENCE)
         if reached.fetched.status in _WITHOUT_HEAD:

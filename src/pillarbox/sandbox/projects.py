@@ -246,7 +246,7 @@ class Projects:
         known = self._projects.get(name)
         if known is not None and known.is_configured:
             raise ProjectRejected(
-                "name", f'The project "{name}" stands in the configuration, and is changed there.'
+                "name", f'The project "{name}" is defined in the configuration; change it there.'
             )
 
     def _refuse_clashes(self, project: Project) -> None:
@@ -281,14 +281,16 @@ def check(project: Project) -> None:
     """
     if not _NAME.fullmatch(project.name):
         raise ProjectRejected(
-            "name", "A name has up to 63 small letters, digits and hyphens, no hyphen first."
+            "name",
+            "A name has up to 63 lowercase letters, digits and hyphens, and does not "
+            "start with a hyphen.",
         )
     if "@" in project.tag or "+" in project.tag:
-        raise ProjectRejected("tag", "A tag is the part between + and @, without them.")
+        raise ProjectRejected("tag", "A tag is the part between + and @, without those characters.")
     if not all(project.users):
         raise ProjectRejected("users", "A user name is empty.")
     if project.password and not project.users:
-        raise ProjectRejected("users", "A password needs users who give it.")
+        raise ProjectRejected("users", "A password needs users to go with it.")
     for field in ("users", "recipient_domains", "sender_domains"):
         if len(getattr(project, field)) > _MOST_ENTRIES:
             raise ProjectRejected(field, f"There are more than {_MOST_ENTRIES} entries.")
@@ -309,7 +311,7 @@ def _check_domains(field: str, domains: Iterable[str]) -> None:
 def _check_cap(cap: Cap) -> None:
     for number in (cap.max_messages, cap.max_octets, cap.max_age):
         if not 0 <= number <= _MOST_CAP:  # neither is what is no number at all
-            raise ProjectRejected("cap", f"A cap is from 0 to {_MOST_CAP:,}; 0 is none.")
+            raise ProjectRejected("cap", f"A cap must be from 0 to {_MOST_CAP:,}; 0 means no cap.")
 
 
 def _check_webhook(project: Project) -> None:
@@ -317,7 +319,7 @@ def _check_webhook(project: Project) -> None:
         try:
             read_target(project.webhook, _ANY_PORT, may_be_inside=True)
         except AddressRefused as error:
-            sentence = f"A webhook is a URL that begins with http:// or https://: {error}."
+            sentence = f"A webhook must be a URL that begins with http:// or https://: {error}."
             raise ProjectRejected("webhook", sentence) from error
     if project.webhook_secret:
         try:

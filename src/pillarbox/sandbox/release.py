@@ -104,8 +104,8 @@ def build_releaser(
         return None
     if not settings.recipients:
         raise PermanentError(
-            "sandbox_release.recipients is empty, so that nobody could get released mail; name "
-            'them, such as ["@example.org"], or take sandbox_release.relay away'
+            "sandbox_release.recipients is empty, so nobody could receive released mail; list "
+            'patterns, such as ["@example.org"], or remove sandbox_release.relay'
         )
     return Releaser(sandbox, settings, forwards, dialer=dialer)
 
@@ -191,7 +191,7 @@ class Releaser:
         mailboxes = self._admitted(recipients)
         summary = await self._sandbox.inbox.summary(message)
         if summary is None:
-            raise PermanentError("There is no such mail any more.")
+            raise PermanentError("This message no longer exists.")
         return await self._send(summary, mailboxes, rule="")
 
     def _admitted(self, recipients: Sequence[str]) -> tuple[Mailbox, ...]:
@@ -202,7 +202,7 @@ class Releaser:
         if forbidden:
             blocked = ", except those in sandbox_release.blocked" if self._blocked.patterns else ""
             raise PermanentError(
-                f"{', '.join(forbidden)} may not get released mail: the configuration allows "
+                f"{', '.join(forbidden)} must not receive released mail: the configuration allows "
                 f"{', '.join(self.patterns)} (sandbox_release.recipients){blocked}. "
                 "Nothing was sent."
             )
@@ -215,7 +215,7 @@ class Releaser:
     ) -> Released:
         content = await self._sandbox.inbox.content(summary.id)
         if content is None:
-            raise PermanentError("There is no such mail any more.")
+            raise PermanentError("This message no longer exists.")
         now = self._sandbox.clock.now()
         released = Released(mail=summary.id, at=now, rule=rule, relay=str(self.relay))
         try:
@@ -245,7 +245,7 @@ class Releaser:
     ) -> str:
         words = "; ".join(dict.fromkeys(each.reply for each in told))
         if all(each.is_local for each in outcomes):
-            return f"It cannot be sent to the relay {self.relay} as it is: {words}"
+            return f"The message cannot be sent to the relay {self.relay} unchanged: {words}"
         return f"The relay {self.relay} says: {words}"
 
     def _envelope(
@@ -282,7 +282,7 @@ class Releaser:
                 if len(self._tasks) < _MOST_WAITING:
                     self._run(self._forward(name, rule, summary))
                 else:
-                    problem = f"{_MOST_WAITING} mails wait to be forwarded already"
+                    problem = f"{_MOST_WAITING} messages are already waiting to be forwarded"
                     self._note(summary, rule=name, problem=problem)
 
     async def _forward(self, name: str, rule: SandboxForwardSettings, summary: Summary) -> None:
@@ -300,7 +300,7 @@ class Releaser:
         if content is None:
             return
         if was_released(content):
-            self._note(summary, rule=name, problem="it was released before, and came back")
+            self._note(summary, rule=name, problem="it was released before and came back")
             return
         for wait in (*_WAITS, None):
             try:

@@ -354,7 +354,7 @@ class Sandbox:
         if new is not None:
             (new,) = _clean((new,)) or (None,)
             if new is None:
-                raise PermanentError("A tag needs a letter or a digit.")
+                raise PermanentError("A tag needs at least one letter or digit.")
         count = await self.inbox.rename_tag(old, new)
         if count:
             self.changes.publish(Change(kind=ChangeKind.UPDATE))
@@ -394,7 +394,7 @@ class Sandbox:
             PermanentError: An address is none, or the message was refused.
         """
         if self.ingestion is None:
-            raise PermanentError("The sandbox takes no mail in.")
+            raise PermanentError("The sandbox accepts no mail.")
         if project is not None and self.projects.get(project) is None:
             raise ProjectRejected("project", f'There is no project "{project}".')
         return await self.ingestion.take(
@@ -409,7 +409,7 @@ class Sandbox:
         """
         if self.releaser is None:
             raise PermanentError(
-                "No relay is configured (sandbox_release), so that nothing can leave the sandbox."
+                "No relay is configured (sandbox_release), so nothing can leave the sandbox."
             )
         return await self.releaser.release(message, recipients)
 

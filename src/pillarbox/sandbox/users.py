@@ -38,8 +38,8 @@ def read_users(entries: Iterable[str], where: str) -> dict[str, str]:
             parse_argon2(password)
         elif password.startswith(_OTHER_HASHES):
             raise PermanentError(
-                f"{where}: the password of {user!r} is a hash that is not known here; write it "
-                "in the clear, or as argon2id (`pillarbox auth hash` makes one)"
+                f"{where}: the password of {user!r} is an unknown kind of hash; write the password "
+                "in plain text, or as argon2id (`pillarbox auth hash` makes one)"
             )
         users[user] = password
     return users

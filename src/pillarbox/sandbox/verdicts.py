@@ -60,7 +60,7 @@ async def _spf_to_come(client: Client, found: Verification, resolver: Resolver) 
     path = client.reverse_path
     domain = path.domain if path is not None else next(iter(found.authors.domains), "")
     if not domain or "." not in domain:
-        return MethodFact(method="spf", result=_NOT_YET, reason="There is no domain to ask about.")
+        return MethodFact(method="spf", result=_NOT_YET, reason="There is no domain to look up.")
     answer = await resolver.txt(domain)
     records = [record for record in answer.records if is_spf_record(record)]
     if answer.outcome is Outcome.UNAVAILABLE:
@@ -73,8 +73,8 @@ async def _spf_to_come(client: Client, found: Verification, resolver: Resolver) 
         method="spf",
         result=_NOT_YET,
         subject=domain,
-        reason="The mail has not been on the internet yet. Receivers will ask about the address "
-        "of the server that sends it on: the record has to allow that one.",
+        reason="The message has not been on the internet yet. Receivers will check the address of "
+        "the server that sends it on, so the record has to allow that address.",
         evidence=(f"{domain} TXT {shown}",),
     )
 
@@ -144,7 +144,7 @@ def _unsigned(is_local: bool) -> MethodFact:  # noqa: FBT001 - private
         return MethodFact(
             method="dkim",
             result=_NOT_YET,
-            reason="The mail is not signed yet; the server that sends it on has to sign it.",
+            reason="The message is not signed yet; the server that sends it on has to sign it.",
         )
     return MethodFact(method="dkim", result="none", reason="There is no signature.")
 
@@ -165,7 +165,7 @@ def _dmarc(found: Verification, is_local: bool) -> MethodFact:  # noqa: FBT001 -
             result=_NOT_YET,
             subject=judged.author_domain,
             reason=f"The policy is p={record.p.value}. It passes once the server that sends the "
-            f"mail on signs with d={judged.author_domain}, or SPF passes for that domain.",
+            f"message on signs with d={judged.author_domain}, or SPF passes for that domain.",
             evidence=evidence,
         )
     return MethodFact(

@@ -73,7 +73,7 @@ async def call(endpoint: Endpoint, *, name: str, body: bytes, now: float) -> Ans
         now: Seconds since 1970.
     """
     if not endpoint.keys:
-        return Answer(None, "its secret cannot be used, so that nothing is sent", is_final=True)
+        return Answer(None, "its secret cannot be used, so nothing is sent", is_final=True)
     try:
         target = read_target(endpoint.url, _ANY_PORT, may_be_inside=True)
         async with asyncio.timeout(endpoint.timeout):
@@ -114,7 +114,7 @@ def _judged(fetched: Fetched) -> Answer:
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 §15.4
         return Answer(status, f"{status}: redirects are not followed", text, is_final=True)
     if status == 410:  # noqa: PLR2004 - Standard Webhooks: gone for good
-        return Answer(status, "410: it does not want to be called any more", text, is_final=True)
+        return Answer(status, "410: it no longer wants to be called", text, is_final=True)
     wait = fetched.retry_after
     return Answer(status, f"it answered {status}", text, float(wait) if wait.isdecimal() else None)
 
@@ -141,8 +141,8 @@ async def _address(target: Target, *, may_be_private: bool) -> str:
     for address in addresses:
         if not may_be_private and not is_public_address(address):
             raise AddressRefused(
-                f"{target.host} ({address}) is a machine inside; such a webhook has to stand in "
-                "the configuration: [sandbox_webhook.NAME]"
+                f"{target.host} ({address}) is an internal machine; such a webhook must be defined "
+                "in the configuration: [sandbox_webhook.NAME]"
             )
     # "localhost" is two addresses, and programs listen on the older one more often.
     return next((each for each in addresses if ":" not in each), addresses[0])

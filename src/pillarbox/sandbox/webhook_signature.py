@@ -43,7 +43,7 @@ def read_secret(text: str) -> bytes:
         key = b""
     if len(key) not in _SIZES:
         raise SecretMalformed(
-            'A secret of webhooks is "whsec_" and 24 to 64 octets in base64; make one with '
+            'A webhook secret is "whsec_" and 24 to 64 octets in base64; for these, use '
             "`openssl rand -base64 32`."
         )
     return key

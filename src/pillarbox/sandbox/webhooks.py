@@ -138,7 +138,7 @@ class Webhooks:
             if delivery.is_done:
                 self._done.append(delivery.id)
             elif endpoint is None or endpoint.url != delivery.url:
-                gone = "it was not delivered before a restart, and its webhook is another now"
+                gone = "it was not delivered before a restart, and its webhook has changed since"
                 self._note(replace(delivery, problem=gone, is_done=True, next_try=None))
             else:
                 self._run(delivery.id, self._deliver_later(endpoint, delivery))
@@ -184,7 +184,7 @@ class Webhooks:
         """
         known = self._log.get(delivery_id)
         if known is None:
-            raise PermanentError("This delivery is not remembered any more.")
+            raise PermanentError("This delivery is no longer remembered.")
         endpoint = self._endpoint(known.endpoint)
         delivery = self._begin(endpoint, known.request_body, None, like=known)
         return await self._once(endpoint, delivery)

@@ -99,10 +99,10 @@ def _given(
     metavar="FILE",
     help="Store mail in this file. Default: in memory.",
 )
-@click.option("--max-messages", type=click.IntRange(min=0), help="Messages to retain; 0: all.")
-@click.option("--max-age", type=_DURATION, help='How long to retain mail, such as "7 d".')
-@click.option("--max-size", type=_SIZE, help='Octets to retain in all, such as "1 GiB".')
-@click.option("--label", help="Name to tell this sandbox from others.")
+@click.option("--max-messages", type=click.IntRange(min=0), help="Messages to keep; 0: all.")
+@click.option("--max-age", type=_DURATION, help='How long to keep mail, such as "7 d".')
+@click.option("--max-size", type=_SIZE, help='Total octets to keep, such as "1 GiB".')
+@click.option("--label", help="Name that tells this sandbox from others.")
 @click.option(
     "--auth",
     type=click.Choice([each.value for each in SandboxAuth]),
@@ -222,9 +222,9 @@ class _Refusals:
             return
         self._is_told = True
         self._out.error(
-            f"{event.client or 'a program'} broke off the TLS handshake: it does not trust the "
-            "certificate, so that its mail cannot come in",
-            f"Let it trust {self.certificate}, have it not use TLS here, or do not give --starttls.",
+            f"{event.client or 'a program'} aborted the TLS handshake: it does not trust the "
+            "certificate, so its mail cannot get in",
+            f"Make it trust {self.certificate}, turn off TLS in it, or leave out --starttls.",
         )
 
 

@@ -36,9 +36,9 @@ def show_screen(out: Out, settings: Settings, addresses: Addresses) -> None:
     out.line()
     doors = [("Open", Text(door, "doubt")) for door in _open_doors(own, addresses)]
     logins = [("Login", _login(settings))] if own.logins is SandboxAuth.CHOSEN else []
-    out.fields([*logins, ("Kept", _kept(own)), ("Leaves", _leaves(settings)), *doors])
+    out.fields([*logins, ("Stored", _kept(own)), ("Leaves", _leaves(settings)), *doors])
     _show_ways(out, settings, addresses)
-    out.line(Text("\nIt runs until Ctrl-C.", "quiet"))
+    out.line(Text("\nPress Ctrl-C to stop.", "quiet"))
 
 
 def describe(settings: Settings, addresses: Addresses, certificate: str) -> dict[str, Any]:
@@ -78,15 +78,15 @@ def _places(own: SandboxSettings, addresses: Addresses) -> list[tuple[str, str |
             shown = Text.assemble((f"{address:<26} ", "id"), (note if not number else "", "quiet"))
             rows.append((label if not number else "", shown))
 
-    tls = "plain and STARTTLS" if own.offers_starttls else "plain (--starttls: TLS, too)"
+    tls = "plain and STARTTLS" if own.offers_starttls else "plain (--starttls adds TLS)"
     login = _LOGIN[own.logins]
     if own.logins in {SandboxAuth.ANY, SandboxAuth.CHOSEN}:
-        login += ", or none" if not own.needs_login else "; needs a login"
+        login += ", or none" if not own.needs_login else "; login required"
     add("SMTP", addresses.smtp, f"{tls}; {login}")
     add("SMTPS", addresses.smtps, "TLS from the first octet")
     pages = tuple(page_url(each, own) for each in addresses.http)
-    add("Page", pages, "what was caught" + ("; with a password" if _is_closed(own) else ""))
-    add("API", tuple(f"{page}api/docs" for page in pages[:1]), "and Mailpit's, below /api/v1")
+    add("Page", pages, "caught mail" + ("; password required" if _is_closed(own) else ""))
+    add("API", tuple(f"{page}api/docs" for page in pages[:1]), "and Mailpit's, under /api/v1")
     add("POP3", addresses.pop3, "for mail programs")
     return rows
 
@@ -100,13 +100,13 @@ def _open_doors(own: SandboxSettings, addresses: Addresses) -> list[str]:
     doors = []
     if not _is_closed(own) and any(map(_is_reachable, addresses.http)):
         doors.append(
-            "Whoever reaches this machine can read and delete the mail on the page: listen on "
-            "localhost, or set a password with --http-user USER:PASSWORD."
+            "Anyone who can reach this machine can read and delete the mail on the page: listen "
+            "on localhost, or set a password with --http-user USER:PASSWORD."
         )
     if not (own.pop3_users or own.pop3_users_file) and any(map(_is_reachable, addresses.pop3)):
         doors.append(
-            "Whoever reaches this machine can read the mail by POP3: use "
-            "--pop3 localhost:1110 or off, or set sandbox.pop3_users."
+            "Anyone who can reach this machine can read the mail over POP3: use --pop3 "
+            "localhost:1110 or off, or set sandbox.pop3_users."
         )
     return doors
 
@@ -122,10 +122,10 @@ def _login(settings: Settings) -> str:
     names = [*users[:_SHOWN_USERS], *(["..."] if len(users) > _SHOWN_USERS else [])]
     if own.users_file is not None:
         names.append(f"those in {own.users_file}")
-    who = ", ".join(names) or "nobody yet: give --user USER:PASSWORD"
+    who = ", ".join(names) or "nobody yet: add one with --user USER:PASSWORD"
     if own.needs_login:
-        return f"{who}; by AUTH PLAIN or LOGIN. Mail without a login is refused (530)"
-    return f"{who}; by AUTH PLAIN or LOGIN. Mail without a login is caught, too"
+        return f"{who}; with AUTH PLAIN or LOGIN. Mail without a login is refused (530)"
+    return f"{who}; with AUTH PLAIN or LOGIN. Mail without a login is caught, too"
 
 
 def _user_names(settings: Settings) -> list[str]:
@@ -135,30 +135,30 @@ def _user_names(settings: Settings) -> list[str]:
 
 
 def _kept(own: SandboxSettings) -> str:
-    where = "in memory, until it ends" if own.database is None else f"in {own.database}"
+    where = "in memory, until the sandbox stops" if own.database is None else f"in {own.database}"
     caps = []
     if own.max_messages:
-        caps.append(plural(own.max_messages, "mail"))
+        caps.append(plural(own.max_messages, "message"))
     if own.max_size:
         caps.append(show_size(own.max_size))
     if own.max_age:
         caps.append(f"{show_age(own.max_age)} old")
     if not caps:
-        return f"{where}; there is no cap"
-    return f"{where}; at most {' and '.join(caps)}, then the oldest goes first"
+        return f"{where}; no limit"
+    return f"{where}; at most {' and '.join(caps)}, then the oldest is removed first"
 
 
 def _leaves(settings: Settings) -> str:
     release = settings.sandbox_release
     if not (release.relay and release.recipients):
-        return "nothing: no mail is passed on from here"
+        return "nothing: no mail is sent on from here"
     allowed = ", ".join(release.recipients)
     if settings.sandbox_forward:
         return (
             f"what is released, and what {plural(len(settings.sandbox_forward), 'rule')} "
             f"forwards, to {allowed}"
         )
-    return f"only what somebody releases, to {allowed}"
+    return f"only messages that somebody releases, to {allowed}"
 
 
 def _show_ways(out: Out, settings: Settings, addresses: Addresses) -> None:
@@ -167,12 +167,12 @@ def _show_ways(out: Out, settings: Settings, addresses: Addresses) -> None:
     host, _, port = addresses.smtp[0].rpartition(":")
     host = "localhost" if host in {"0.0.0.0", "[::]"} else host
     user = next(iter(_user_names(settings)), "USER") if settings.sandbox.needs_login else ""
-    out.line(Text("\nSend a first mail", "strong"))
+    out.line(Text("\nSend a first message", "strong"))
     for name, way, login in _WAYS:
         shown = way.format(host=host, port=port, login=login.format(user=user) if user else "")
         out.line(Text.assemble((f"  {name:<10}", "quiet"), shown))
     if settings.sandbox.fail_by_address:
-        out.line(Text("\nSee it fail, on purpose", "strong"))
+        out.line(Text("\nSee it fail on purpose", "strong"))
         out.line(
             "  550@example.org  greylist@example.org  slow-5s@example.org  dropafterdot@example.org"
         )
