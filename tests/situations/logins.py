@@ -104,7 +104,7 @@ BROKEN: tuple[Situation, ...] = (
         "a line end behind the password", "PB-LOGIN-011", "printf", reply=_BAD, password="secret\r"
     ),
     _broken(
-        "a password in quotation marks", "PB-LOGIN-012", "away", reply=_BAD, password='"secret"'
+        "a password in quotation marks", "PB-LOGIN-012", "Remove", reply=_BAD, password='"secret"'
     ),
     _broken("an empty password", "PB-LOGIN-010", "variable", {"password": "x"}, password=""),
     _broken(

@@ -76,7 +76,7 @@ def hints(user: str, secret: str, form: LoginForm | None) -> Iterator[Hint]:
         form: What the provider wants.
     """
     if not secret:
-        yield Hint(10, "The password is empty", "Look whether the variable or the file is set.")
+        yield Hint(10, "The password is empty", "Check that the variable or the file is set.")
         return
     yield from _slips(user, secret)
     if form is not None:
@@ -90,13 +90,13 @@ def _slips(user: str, secret: str) -> Iterator[Hint]:
         yield Hint(
             11,
             f"White space or a line end is stuck to the {which}",
-            "Write it without (`printf %s` and not `echo`; `tr -d '\\n'`).",
+            "Remove it (use `printf %s`, not `echo`; `tr -d '\\n'`).",
         )
     if any(secret[:1] + secret[-1:] == pair for pair in _QUOTES) and len(secret) > len('""'):
         yield Hint(
             12,
-            "The password stands in quotation marks",
-            "Take them away: Docker's --env-file, for one, keeps them as part of the value.",
+            "The password is in quotation marks",
+            "Remove them: Docker's --env-file, for one, treats them as part of the value.",
         )
     if "@" in secret and "." in secret.rpartition("@")[2] and "@" not in user:
         yield Hint(13, "User name and password look swapped", "Swap them.")
@@ -111,30 +111,30 @@ def _unlike(user: str, secret: str, form: LoginForm) -> Iterator[Hint]:
     if form.tokens_only:
         yield Hint(
             19,
-            f"{form.name} takes no passwords any more",
+            f"{form.name} no longer accepts passwords",
             "Log in with an OAuth 2.0 token (XOAUTH2), or send through another provider.",
         )
     if form.user and user != form.user:
         yield Hint(
             15,
-            f"{form.name} wants the literal word {form.user} as user name",
+            f"{form.name} wants the literal word {form.user} as the user name",
             f"Set the user name to {form.user}; the key goes into the password.",
         )
     if form.user_form == "address" and "@" not in user:
         yield Hint(
             16,
-            f"{form.name} wants a whole address as user name",
+            f"{form.name} wants a whole address as the user name",
             f"Set the user name to the address, such as {user.strip() or 'ann'}@example.org.",
         )
     if form.user_pattern and not re.fullmatch(form.user_pattern, user):
         yield Hint(
             17,
-            f"The user name has not the form that {form.name} gives out",
+            f"The user name does not have the form that {form.name} issues",
             f"Use {form.user_words}.",
         )
     if form.secret and not re.fullmatch(form.secret, secret.strip()):
         yield Hint(
             18,
-            f"The password has not the form that {form.name} gives out",
+            f"The password does not have the form that {form.name} issues",
             f"Use {form.secret_words}.",
         )

@@ -36,8 +36,8 @@ _POINTS: Final = {
 _NO_REPORTS: Final = "PB-DMARC-007"
 _UNUSABLE: Final = frozenset({"PB-DKIM-011", "PB-DKIM-013"})
 _KEY_FIX: Final = (
-    "Publish the key as the server or provider that signs gives it, whole, cut into strings of"
-    " 255 octets (`pillarbox dkim dns` prints those of pillarbox so)."
+    "Publish the complete key as the signing server or provider gives it, split into strings of "
+    "at most 255 octets (`pillarbox dkim dns` prints those of pillarbox so)."
 )
 _BY_LEVEL: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARNING: 4, Level.ERROR: 15}
 
@@ -113,9 +113,9 @@ def _signers(facts: DomainFacts) -> Iterator[Remark]:
         what=f"The message is signed by {names}, and not by {facts.domain}"
         if signers
         else "The message carries no DKIM signature",
-        why="DMARC cannot pass by DKIM: the signature has to be the author's domain's.",
-        fix="Have the server or service that sends sign as the domain: set up “domain"
-        " authentication” there, and publish the key or CNAME that it gives.",
+        why="DMARC cannot pass through DKIM: the signature must be from the author's domain.",
+        fix="Have the sending server or service sign as the domain: set up “domain "
+        "authentication” there, and publish the key or CNAME that it gives you.",
         points=10,
     )
 
@@ -153,11 +153,10 @@ def _dangling(selector: SelectorFacts) -> Remark:
         status=Status.FAIL,
         code="PB-DKIM-023",
         what=f"{selector.answer.name}{whose} is an alias, and there is no key where it leads",
-        why="The provider has not made the key yet, or another name than the one that it gave was"
-        " published. It signs with a domain of its own until then, so that DMARC cannot pass by"
-        " DKIM.",
-        fix="Switch signing on for the domain in the provider's settings, and compare the CNAME"
-        " with the one shown there, letter by letter.",
+        why="The provider has not created the key yet, or the name published differs from the one "
+        "it gave. Until then it signs with a domain of its own, so DMARC cannot pass through DKIM.",
+        fix="Turn on signing for the domain in the provider's settings, and compare the CNAME "
+        "with the one shown there, letter by letter.",
         evidence=(f"{selector.answer.name} CNAME {selector.alias}",),
         points=10,
     )
@@ -179,9 +178,9 @@ def _no_selector(facts: DomainFacts) -> Remark:
         area=Area.DKIM,
         status=Status.SKIP,
         code="PB-DKIM-020",
-        what="DKIM could not be tested: DNS does not tell which selectors a domain uses",
+        what="DKIM could not be tested: DNS does not reveal which selectors a domain uses",
         why="A signature's key can only be found by its selector.",
-        fix="Say it with --selector: it is s= in the DKIM-Signature of a mail from the domain.",
+        fix="Give it with --selector: it is s= in the DKIM-Signature of a message from the domain.",
         evidence=(tried,),
     )
 
@@ -230,8 +229,8 @@ def judge_logo(facts: DomainFacts) -> Iterator[Remark]:
             code="PB-BIMI-002",
             what=f"The BIMI record cannot be used: {found.reason}",
             why="Mailboxes show no logo.",
-            fix="Let l= name a logo in SVG Tiny PS of 32 KiB at most, at https, that anybody can"
-            " fetch; a converter of the BIMI group makes one of any SVG.",
+            fix="Point l= to a logo in SVG Tiny PS of at most 32 KiB, on https, that anybody can "
+            "fetch; the BIMI group's converter makes one from any SVG.",
             evidence=(*found.logo_problems, *found.evidence),
         )
     elif found.result is BimiResult.PASS:
@@ -250,13 +249,13 @@ def _logo(facts: DomainFacts) -> Iterator[Remark]:
             code="PB-BIMI-003",
             what="There is a logo, but DMARC is not enforced",
             why="Mailboxes show logos only under p=quarantine or p=reject.",
-            fix="Go along the road of DMARC first: pillarbox dmarc explain " + facts.domain,
+            fix="Tighten DMARC step by step first: pillarbox dmarc explain " + facts.domain,
             evidence=found.evidence,
         )
         return
     what = found.reason
     if not found.has_certificate:
-        what += "; no mark certificate, which Gmail and Apple ask for"
+        what += "; no mark certificate, which Gmail and Apple require"
     yield Remark(
         area=Area.LOGO,
         status=Status.INFO,

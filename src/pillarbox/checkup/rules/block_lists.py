@@ -30,8 +30,8 @@ def judge_lists(facts: DomainFacts) -> Iterator[Remark]:
             Status.SKIP,
             1,
             f"{len(silent)} block lists could not be asked",
-            "Most do not answer public resolvers, or who asks too much.",
-            "Ask a resolver of your own with --resolver, or look at their pages.",
+            "Most do not answer public resolvers, or clients that ask too often.",
+            "Use a resolver of your own with --resolver, or check their web pages.",
             tuple(f"{one.list.name}: {one.refusal} ({one.list.delist})" for one in silent),
         )
     asked = {one.list.zone for one in facts.listings if not one.refusal}
@@ -52,14 +52,14 @@ def _listed(listing: Listing) -> Remark:
         Status.FAIL if is_heavy else Status.WARN,
         3 if listing.list.of == "addresses" else 4,
         f"{listing.subject} is listed by {listing.list.name} ({', '.join(meanings)})",
-        "Large receivers refuse mail from it, or for links to it."
+        "Large receivers reject mail from it, or mail that links to it."
         if is_heavy
-        else "Some receivers refuse or mark mail by this list.",
-        "Send through your provider's smart host; or, if a mail server may stand there, take the"
-        f" address off at {listing.list.delist}."
+        else "Some receivers reject or mark mail because of this list.",
+        "Send through your provider's smart host; or, if the provider allows mail servers, have "
+        "the address removed at {listing.list.delist}."
         if is_policy
         else "Find and stop what sends the spam first (a stolen password, a web form, another"
-        f" machine behind the address); then ask to be taken off: {listing.list.delist}",
+        f" machine behind the address); then ask to be removed: {listing.list.delist}",
         (
             f"{listing.subject}: {', '.join(listing.codes)}",
             *filter(None, [listing.text]),

@@ -31,7 +31,7 @@ def judge_caa(facts: DomainFacts) -> Iterator[Remark]:
             Status.SKIP,
             1,
             f"CAA records could not be looked up: {reason}",
-            "Authorities that get no answer either issue no certificate.",
+            "Authorities that get no answer either do not issue certificates.",
         )
     elif not answer.records:
         yield _remark(
@@ -52,7 +52,7 @@ def _records(facts: DomainFacts, answer: Answer[CaaRecord]) -> Iterator[Remark]:
             3,
             f"A critical CAA record has the tag {unknown[0].tag}, which authorities do not know",
             "They must issue no certificate then (RFC 8659 §4.1), so renewals fail.",
-            "Mend the tag, or set the flags of the record to 0.",
+            "Correct the tag, or set the record's flags to 0.",
             shown,
             points=2,
         )
@@ -62,9 +62,9 @@ def _records(facts: DomainFacts, answer: Answer[CaaRecord]) -> Iterator[Remark]:
         yield _remark(
             Status.WARN,
             4,
-            f"The CAA value {broken[0].value} is no name of an authority",
-            "It fits no authority, so that none may issue a certificate by it.",
-            "Write the bare name that the authority tells, such as letsencrypt.org.",
+            f"The CAA value {broken[0].value} is not the name of an authority",
+            "It matches no authority, so none may issue a certificate because of it.",
+            "Write the bare name that the authority documents, such as letsencrypt.org.",
             shown,
             points=2,
             publish=(Publish(answer.name, "CAA", '0 issue "letsencrypt.org"'),),
@@ -75,9 +75,9 @@ def _records(facts: DomainFacts, answer: Answer[CaaRecord]) -> Iterator[Remark]:
         yield _remark(
             Status.WARN,
             5,
-            "CAA forbids every authority to issue a certificate",
+            "CAA forbids every authority from issuing a certificate",
             "The exchangers and the MTA-STS host of this domain cannot renew theirs.",
-            "Name the authority that they use.",
+            "Add the authority that they use.",
             shown,
             points=2,
             publish=(Publish(answer.name, "CAA", '0 issue "letsencrypt.org"'),),

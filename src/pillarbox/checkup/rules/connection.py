@@ -65,10 +65,10 @@ def judge_interception(probe: Probe) -> Remark:
         Status.FAIL,
         15,
         "Connections to {ports} are intercepted: an address that nobody has answers there too",
-        "A proxy of the access or hosting provider, a virus scanner or a firewall takes all"
-        " connections to this port; what it says is not what the server would say.",
-        "Use another port, 465 best, as nobody can sit in between unseen there; or have the"
-        " provider, or whoever runs the scanner, leave this host out.",
+        "A proxy of the access or hosting provider, a virus scanner or a firewall accepts all "
+        "connections to this port; what it says is not what the server would say.",
+        "Use another port, preferably 465, where nobody can intercept unnoticed; or have the "
+        "provider, or whoever runs the scanner, exempt this host.",
         (f"{probe.target}{said}",),
     )
 
@@ -82,7 +82,7 @@ def _half_there(probe: Probe, failed: Step) -> Remark:
         f"Nothing answers on {{ports}} at {probe.target.address}, though another address works",
         "Clients that try this address first wait, or fail, each time.",
         f"Let the server listen at {probe.target.address} as well, or take the"
-        f" {'AAAA' if six else 'A'} record away.",
+        f" {'AAAA' if six else 'A'} record.",
         (f"{probe.target}: {_words(failed)}",),
     )
 
@@ -107,8 +107,8 @@ def _unconnected(probe: Probe, failed: Step, *, is_wanted: bool) -> Remark:
         return remark(
             Status.SKIP,
             12,
-            f"{probe.target.address} could not be tested: this host has no way there",
-            "Without IPv6 here, for example, IPv6 addresses cannot be tried."
+            f"{probe.target.address} could not be tested: this host has no route to it",
+            "Without IPv6 here, for example, IPv6 addresses cannot be tested."
             if ":" in probe.target.address
             else failed.detail,
             evidence=shown,
@@ -117,8 +117,8 @@ def _unconnected(probe: Probe, failed: Step, *, is_wanted: bool) -> Remark:
         blamed,
         13,
         "Connections to {ports} are reset at once",
-        "Something between here and the server, or the server itself, throws this client out.",
-        "Look at firewalls and block lists on both sides; try from another network.",
+        "Something between here and the server, or the server itself, rejects this client.",
+        "Check firewalls and block lists on both sides; try from another network.",
         shown,
     )
 
@@ -130,8 +130,8 @@ def _silent(probe: Probe, shown: tuple[str, ...], *, is_wanted: bool) -> Remark:
             Status.SKIP,
             14,
             "Port 25 could not be tested: no answer to the connection",
-            "Most hosting and access providers block outgoing port 25, so this may be the way"
-            " from here and not the server.",
+            "Most hosting and access providers block outgoing port 25, so the cause may be this "
+            "network, not the server.",
             "Programs use 465 or 587. To send as a server, have the block lifted, or use a"
             " smart host on 587 or 465.",
             shown,
@@ -140,11 +140,11 @@ def _silent(probe: Probe, shown: tuple[str, ...], *, is_wanted: bool) -> Remark:
         Status.SKIP if is_wanted else Status.INFO,
         11,
         "No answer on {ports}, which could not be tested",
-        "A firewall drops the packets, here or there, or the host is down; a server that"
-        " is there and closed would refuse."
+        "A firewall drops the packets, here or there, or the host is down; a host that is up with "
+        "a closed port would refuse the connection."
         if is_wanted
         else "",
-        "Open the port in the firewall of the server and in that of this network."
+        "Open the port in the server's firewall and in this network's firewall."
         if is_wanted
         else "",
         shown,
@@ -158,11 +158,12 @@ def _ungreeted(probe: Probe, failed: Step) -> Remark:
             return remark(
                 Status.WARN,
                 20,
-                f"A connection to {{ports}} opens, and no greeting comes within {failed.seconds:.0f} s",
-                "The server is overloaded, waits for slow name look-ups, or delays strangers;"
-                " or a firewall takes the connection and passes nothing on.",
-                "Look at the server's load and its DNS resolver; let clients wait longer (RFC"
-                " 5321 §4.5.3.2 says five minutes).",
+                f"A connection to {{ports}} opens, but no greeting comes within "
+                f"{failed.seconds:.0f} s",
+                "The server is overloaded, waits for slow DNS lookups, or delays unknown clients; "
+                "or a firewall accepts the connection and passes nothing on.",
+                "Check the server's load and its DNS resolver; let clients wait longer (RFC 5321 "
+                "§4.5.3.2 says five minutes).",
                 shown,
             )
         case Failure.REPLIED:
@@ -173,17 +174,17 @@ def _ungreeted(probe: Probe, failed: Step) -> Remark:
                 Status.FAIL,
                 23,
                 "What answers on {ports} does not speak SMTP" + (f" but {other}" if other else ""),
-                "Another program listens there.",
-                "Look which one, and use the port of the mail server.",
+                "A different program listens there.",
+                "Find out which one, and use the mail server's port.",
                 shown,
             )
         case _:
             return remark(
                 Status.FAIL,
                 21,
-                "A connection to {ports} opens, and closes without a greeting",
+                "A connection to {ports} opens, but closes without a greeting",
                 "The server refuses this client's address, has no sessions left, or crashes.",
-                "Look into the server's log for this address.",
+                "Look for this address in the server's log.",
                 shown,
             )
 
@@ -195,16 +196,16 @@ def _other_mode(probe: Probe) -> Remark:
         return remark(
             Status.FAIL,
             30,
-            "The server begins in the clear on {ports}, which stands for TLS from the start",
-            "Clients begin with a TLS handshake there, and fail with “wrong version number”.",
-            f"Switch TLS on for the listener of port {port}, or use STARTTLS on port 587.",
+            "The server starts unencrypted on {ports}, which is meant for TLS from the start",
+            "Clients start with a TLS handshake there, and fail with “wrong version number”.",
+            f"Turn on TLS for the listener on port {port}, or use STARTTLS on port 587.",
             shown,
         )
     return remark(
         Status.WARN,
         31,
-        "The server speaks TLS from the start on {ports}, not SMTP in the clear",
-        "A client that waits for the greeting waits in vain, until it times out.",
+        "The server expects TLS from the start on {ports}, not unencrypted SMTP",
+        "A client that waits for the greeting waits in vain until it times out.",
         f"Set the client to SSL/TLS (not STARTTLS) for port {port}; better, use port 465 for it.",
         shown,
     )
@@ -220,8 +221,8 @@ def _greeting(probe: Probe) -> Iterator[Remark]:
             Status.FAIL,
             25,
             "A firewall rewrites the session: the greeting is overwritten with asterisks",
-            "Such firewalls (“SMTP fixup”, “inspection”) also take away STARTTLS and logins.",
-            "Switch SMTP inspection off in the firewall between here and the server.",
+            "Such firewalls (“SMTP fixup”, “inspection”) also remove STARTTLS and logins.",
+            "Turn off SMTP inspection in the firewall between here and the server.",
             (f"{probe.target}: {greeting}",),
         )
     seconds = probe.seconds(Stage.GREETING) or 0.0
@@ -231,10 +232,10 @@ def _greeting(probe: Probe) -> Iterator[Remark]:
             Status.INFO if is_usual else Status.WARN,
             24,
             "The greeting comes late",
-            "Servers make strangers wait on purpose against spam."
+            "Some servers delay unknown clients on purpose, to fight spam."
             if is_usual
-            else "Programs with a short time-out give up before.",
-            "" if is_usual else "Look at name look-ups of the server, and at what delays clients.",
+            else "Programs with a short timeout give up sooner.",
+            "" if is_usual else "Check the server's DNS lookups, and whatever else delays clients.",
             (f"{probe.target}: after {seconds:.1f} s",),
         )
 
@@ -248,8 +249,9 @@ def explained(probe: Probe, failed: Step, number: int, what: str) -> Remark:
             Status.WARN if is_silent else Status.FAIL,
             number,
             f"{what}: {'no answer' if is_silent else 'the connection ends'}",
-            "The server, or something on the way, goes away or stalls in the middle of a session.",
-            "Look into the server's log at this time; try from another network.",
+            "The server, or something on the path, disconnects or stalls in the middle of a "
+            "session.",
+            "Check the server's log for this time; try from another network.",
             (f"{probe.target}: {_words(failed)}",),
         )
     told = explain(

@@ -41,8 +41,8 @@ def _exchanger(facts: DomainFacts, host: HostFacts, seen: Probe) -> Iterator[Rem
         yield _remark(
             Status.WARN,
             3,
-            f"{host.name} offers STARTTLS, and TLS does not come about",
-            "Senders deliver in the clear, or not at all under MTA-STS or DANE.",
+            f"{host.name} offers STARTTLS, but TLS cannot be established",
+            "Senders deliver unencrypted, or not at all under MTA-STS or DANE.",
             f"pillarbox check smtp {host.name}:25",
             (f"{failed.stage.value}: {failed.detail or failed.failure}",),
             points=6,
@@ -57,10 +57,10 @@ def _without_tls(facts: DomainFacts, host: HostFacts, seen: Probe) -> Remark:
         Status.FAIL if is_bound else Status.WARN,
         2,
         f"{host.name} offers no STARTTLS",
-        "MTA-STS or DANE promises TLS: senders that honor it do not deliver."
+        "MTA-STS or DANE promises TLS, so senders that honor it do not deliver."
         if is_bound
-        else "All mail to it comes in the clear.",
-        "Give the server a certificate and switch STARTTLS on.",
+        else "All mail to it arrives unencrypted.",
+        "Give the server a certificate and turn on STARTTLS.",
         (f"{seen.target}: EHLO without STARTTLS",),
         points=8 if is_bound else 5,
     )
@@ -79,10 +79,10 @@ def _chain(facts: DomainFacts, host: HostFacts, seen: Probe) -> Iterator[Remark]
             yield _remark(
                 Status.FAIL,
                 5,
-                f"DANE does not fit {host.name}: {match.reason}",
+                f"DANE does not match {host.name}: {match.reason}",
                 "Senders that honor DANE do not deliver to it.",
-                "Publish the TLSA record of the certificate in use; publish that of the next"
-                " one before it is put to use.",
+                "Publish the TLSA record of the certificate in use; publish that of the next one "
+                "before you use it.",
                 tuple(str(record)[:40] for record in host.dane.records),
                 points=10,
             )
@@ -95,7 +95,7 @@ def _chain(facts: DomainFacts, host: HostFacts, seen: Probe) -> Iterator[Remark]
         yield _remark(
             Status.FAIL if is_enforced else Status.WARN,
             6,
-            f"The certificate of {host.name} does not stand up to MTA-STS: {problem}",
+            f"The certificate of {host.name} does not satisfy MTA-STS: {problem}",
             "Senders that honor the policy do not deliver to it."
             if is_enforced
             else "Under mode: enforce, senders would not deliver to it.",

@@ -60,11 +60,11 @@ def _unfit(facts: LoginFacts) -> Iterator[Remark]:
     yield _remark(
         Status.SKIP,
         1,
-        "The login was not tried: no port can be used as it should be",
+        "The login was not tried: no port is usable as it should be",
         "A password is shown only to a server whose certificate verifies." if is_there else "",
-        "Put the above right first; --any-certificate shows the password all the same."
+        "Fix the problems above first; --any-certificate sends the password anyway."
         if is_there
-        else "Put the above right first.",
+        else "Fix the problems above first.",
     )
 
 
@@ -77,8 +77,8 @@ def _untried(facts: LoginFacts) -> Iterator[Remark]:
         yield _remark(
             Status.SKIP,
             9,
-            "The login was not tried: looking at the ports took all of the time",
-            "A port that does not answer holds up the others until it is given up.",
+            "The login was not tried: checking the ports took all the time",
+            "A port that does not answer holds up the others until it times out.",
             "Name the port (HOST:465), or give it more time (--timeout).",
         )
         return
@@ -92,8 +92,8 @@ def _untried(facts: LoginFacts) -> Iterator[Remark]:
         yield _remark(
             Status.FAIL,
             4,
-            "The server takes no password, only OAuth 2.0 tokens",
-            "Basic authentication is switched off there; Microsoft and Google do so step by step.",
+            "The server accepts no passwords, only OAuth 2.0 tokens",
+            "Basic authentication is turned off there; Microsoft and Google are phasing it out.",
             "Log in with a token (XOAUTH2 or OAUTHBEARER, --token-file here), or use the"
             " provider's relay or API.",
             shown,
@@ -104,8 +104,8 @@ def _untried(facts: LoginFacts) -> Iterator[Remark]:
             5,
             f"The server offers no mechanism for a {'token' if facts.has_token else 'password'}"
             " that is known here",
-            "Client and server have to know the same one.",
-            "Use the kind of credential that the offered mechanisms are for.",
+            "Client and server need one in common.",
+            "Use the kind of credential that the offered mechanisms need.",
             shown,
         )
 
@@ -116,7 +116,7 @@ def _no_login(facts: LoginFacts, shown: tuple[str, ...]) -> Iterator[Remark]:
         Status.FAIL,
         3,
         f"The server offers no login at {_where(facts)}",
-        "Port 25 is for mail from server to server; programs log in at 465 or 587.",
+        "Port 25 is for mail between servers; programs log in on port 465 or 587.",
         "Use port 465 (TLS from the start) or 587 (STARTTLS).",
         shown,
     )
@@ -130,9 +130,9 @@ def _works(facts: LoginFacts) -> Iterator[Remark]:
         yield _remark(
             Status.WARN,
             6,
-            f"The login works by {', '.join(good)}, and not by {names}",
-            "A program that chooses what does not work fails with the right password: the server"
-            " keeps nothing that this mechanism can be checked with.",
+            f"The login works with {', '.join(good)}, but not with {names}",
+            "A program that chooses a mechanism that does not work fails even with the right "
+            "password: the server stores nothing to verify that mechanism with.",
             f"Set the program to {good[-1]}; at a server of your own, keep what {names} needs,"
             " or do not offer it.",
             tuple(_shown(facts, one) for one in bad),
@@ -176,7 +176,7 @@ def _open(facts: LoginFacts, last: LoginTry) -> Remark:
         Status.SKIP,
         7,
         f"The login could not be tested{f': {told.title}' if told else ''}",
-        told.why if told else "The server did not come to a decision.",
+        told.why if told else "The server did not reach a decision.",
         told.now if told else "Try again later.",
         (_shown(facts, last),),
     )
@@ -190,9 +190,9 @@ def _explained(facts: LoginFacts, first: LoginTry) -> Remark:
     return _remark(
         Status.FAIL,
         8,
-        f"The login is refused by {names}{f': {told.title}' if told else ''}",
+        f"The login is refused with {names}{f': {told.title}' if told else ''}",
         told.why if told else "",
-        (told.now if told else "Look at user name and password.") + wanted,
+        (told.now if told else "Check the user name and password.") + wanted,
         tuple(_shown(facts, one) for one in facts.tries) + _source(facts),
     )
 

@@ -119,9 +119,9 @@ def _intercepted(facts: Port25Facts, port: int | None) -> Remark:
         Status.FAIL,
         3,
         "Outgoing port 25 is intercepted: an address that nobody has answers there too",
-        "A proxy of the provider, a firewall or a virus scanner takes every connection, and"
-        " decides what becomes of the mail.",
-        _way_round(port) + " Or have this host left out of the interception.",
+        "A proxy of the provider, a firewall or a virus scanner accepts every connection, and "
+        "decides what happens to the mail.",
+        _way_round(port) + " Or have this host exempted from the interception.",
         _shown((*facts.of(Role.NOBODY), *facts.of(Role.SERVER))),
     )
 
@@ -131,7 +131,8 @@ def _turned_away(facts: Port25Facts, port: int | None) -> Remark:
         Status.FAIL,
         4,
         "Outgoing port 25 is open, but every mail server turns this address away",
-        "Its address is on a block list, or in a range of homes or of a host with much spam.",
+        "The address is on a block list, in a residential range, or at a hosting provider known "
+        "for spam.",
         "Look the address up (`pillarbox check domain ... --ip ADDRESS` asks the block lists) and"
         f" follow the replies. {_way_round(port)}",
         _shown(facts.of(Role.SERVER)),
@@ -142,10 +143,10 @@ def _mute(facts: Port25Facts, port: int | None) -> Remark:
     return _remark(
         Status.FAIL,
         5,
-        "Connections to port 25 open, and no mail server says a word",
-        "A firewall on the way takes the connection and passes nothing on; sometimes it looks"
-        " for SMTP in it.",
-        f"Switch SMTP inspection off in the firewall. {_way_round(port)}",
+        "Connections to port 25 open, but no mail server says a word",
+        "A firewall on the path accepts the connection and passes nothing on; some inspect it for "
+        "SMTP.",
+        f"Turn off SMTP inspection in the firewall. {_way_round(port)}",
         _shown(facts.of(Role.SERVER)),
     )
 
@@ -156,7 +157,7 @@ def _unknown(facts: Port25Facts, port: int | None) -> Remark:
             Status.SKIP,
             7,
             "Port 25 could not be tested: too few mail servers were tried",
-            "One that does not answer may be down itself.",
+            "A single server that does not answer may itself be down.",
             "Name at least two of different companies with --server, or none.",
             _shown(facts.attempts),
         )
@@ -165,8 +166,8 @@ def _unknown(facts: Port25Facts, port: int | None) -> Remark:
         Status.SKIP,
         6,
         "Port 25 could not be tested: nothing else answers either",
-        f"Without any answer the network is down, or all of it is filtered.{names}",
-        "Look at the network and at DNS, then try again.",
+        f"With no answer at all, the network is down, or everything is filtered.{names}",
+        "Check the network and DNS, then try again.",
         _shown(facts.attempts),
     )
 
@@ -191,8 +192,8 @@ def _hosting(facts: Port25Facts, verdict: Verdict) -> tuple[Remark, ...]:
         _remark(
             Status.INFO,
             10,
-            f"This machine stands at {known.name}. Port 25 there: {known.policy}{hint}",
-            fix=known.unblock or "There is no way to have it lifted: use a smart host.",
+            f"This machine is hosted at {known.name}. Port 25 there: {known.policy}{hint}",
+            fix=known.unblock or "The block cannot be lifted: use a smart host.",
             evidence=(known.source,),
         ),
     )

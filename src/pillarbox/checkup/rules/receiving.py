@@ -30,8 +30,8 @@ def judge_receiving(facts: DomainFacts) -> Iterator[Remark]:
             Status.FAIL,
             2,
             f"{facts.domain} does not exist in DNS",
-            "Nobody can write to it, and large receivers refuse mail from it.",
-            "Look for a misspelling; renew the registration, or have the zone delegated.",
+            "Nobody can send mail to it, and large receivers reject mail from it.",
+            "Check the spelling; renew the registration, or have the zone delegated.",
             points=20,
         )
     elif facts.is_null_mx:
@@ -42,8 +42,9 @@ def judge_receiving(facts: DomainFacts) -> Iterator[Remark]:
         yield _remark(
             Status.FAIL,
             4,
-            "A null MX stands beside other MX records",
-            "Senders take the domain for one without mail, or ignore the record (RFC 7505 §3).",
+            "There is a null MX beside other MX records",
+            "Senders treat the domain as one that takes no mail, or ignore the record (RFC 7505 "
+            "§3).",
             "Remove the record with the host “.”.",
             tuple(f"{one.preference} {one.host}." for one in answer.records),
             points=12,
@@ -102,7 +103,8 @@ def _implicit(domain: str, host: HostFacts) -> Remark:
             Status.FAIL,
             6,
             "The domain has neither MX records nor an address",
-            "Nobody can write to it, nor can bounces come back; receivers distrust its mail.",
+            "Nobody can send mail to it, and bounces cannot come back; receivers distrust its "
+            "mail.",
             "Publish an MX record for the host that takes its mail, or MX 0 . if none does.",
             points=20,
             publish=(Publish(domain, "MX", f"10 mail.{domain}."),),
@@ -111,7 +113,7 @@ def _implicit(domain: str, host: HostFacts) -> Remark:
         Status.WARN,
         7,
         "The domain has no MX record; mail goes to the address of the domain itself",
-        "That is seldom the mail server (RFC 5321 §5.1), and some senders refuse such domains.",
+        "That is rarely the mail server (RFC 5321 §5.1), and some senders reject such domains.",
         "Publish an MX record for the host that takes the mail, or MX 0 . if none does.",
         (f"{domain}: {', '.join(host.addresses.records)}",),
         points=8,
@@ -136,7 +138,7 @@ def _host(host: HostFacts) -> Iterator[Remark]:
             Status.FAIL,
             9,
             f"The MX names an IP address, {name}, and not a host",
-            "DNS takes it for a name that does not exist; senders cannot deliver.",
+            "DNS treats it as a name that does not exist, so senders cannot deliver.",
             "Give the host a name with an A record, and let the MX name it.",
             points=10,
         )
@@ -147,7 +149,7 @@ def _host(host: HostFacts) -> Iterator[Remark]:
             Status.FAIL,
             10,
             f"The exchanger {name} has no address ({host.addresses.outcome.value})",
-            "Senders that try it first waste time; if it is the only one, all mail fails.",
+            "Senders that try it first waste time; if it is the only exchanger, all mail fails.",
             f"Publish an A record of {name}, or remove it from the MX records.",
             points=10,
         )
@@ -157,7 +159,7 @@ def _host(host: HostFacts) -> Iterator[Remark]:
                 Status.FAIL,
                 11,
                 f"The exchanger {name} has the {kind} address {address}",
-                "Nobody outside can reach it; senders give up, or deliver to themselves.",
+                "Nobody outside can reach it; senders give up, or connect to themselves.",
                 f"Publish the public address of {name}, or remove the record.",
                 (f"{name}: {', '.join(host.addresses.records)}",),
                 points=10,
@@ -174,7 +176,7 @@ def _six(hosts: tuple[HostFacts, ...]) -> Iterator[Remark]:
             Status.INFO,
             12,
             "No exchanger has an IPv6 address",
-            "Nearly all senders have IPv4 as well; internet.nl counts it all the same.",
+            "Nearly all senders have IPv4 as well, but internet.nl counts it anyway.",
             f"Publish an AAAA record of {hosts[0].name} once the server listens there.",
         )
 

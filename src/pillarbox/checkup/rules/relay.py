@@ -23,15 +23,15 @@ def judge_relay(facts: RelayFacts) -> Iterator[Remark]:
             Status.FAIL,
             90,
             f"The server relays for strangers: it took {len(facts.taken)} of {facts.asked} forms",
-            "Spammers find such a server within hours, and block lists list it soon after."
+            "Spammers find such a server within hours, and block lists add it soon after."
             + (
-                " Or it trusts the address that this was asked from, as many servers trust"
-                " loopback: then ask from outside, too."
+                " Or it trusts the address that this check came from, as many servers trust "
+                "loopback: then check from outside, too."
                 if is_inside
                 else ""
             ),
-            "Let the server take mail for its own domains only, and for others only from those who"
-            " have logged in (RFC 5321 §7.9).",
+            "Make the server accept mail only for its own domains, and for others only from "
+            "clients that have logged in (RFC 5321 §7.9).",
             tuple(
                 f"MAIL FROM:{one.sender} RCPT TO:{one.recipient}" for one in facts.taken[:_SHOWN]
             ),
@@ -41,7 +41,7 @@ def judge_relay(facts: RelayFacts) -> Iterator[Remark]:
             Status.SKIP,
             92,
             f"{facts.of - facts.asked} of {facts.of} forms of a relay could not be tested in time",
-            "The server slows down or ends sessions with many errors.",
+            "The server slows down or ends sessions that have many errors.",
             evidence=(str(target),),
         )
     elif not facts.taken:

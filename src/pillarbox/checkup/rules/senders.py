@@ -14,7 +14,8 @@ __all__ = ["judge_senders"]
 
 _remark = remarks_of(Area.SENDERS, "PB-PTR")
 
-_LOCAL_HINT = "Its owner, mostly the hosting provider, sets it: look for “reverse DNS” there."
+_LOCAL_HINT = "The owner of the address sets it, usually the hosting provider: look for “reverse "
+"DNS” there."
 
 
 def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
@@ -22,7 +23,9 @@ def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
     if facts.sends_nothing:
         return
     if facts.senders is None:
-        yield _remark(Status.SKIP, 1, "The names of the sending hosts did not come in time")
+        yield _remark(
+            Status.SKIP, 1, "The names of the sending hosts could not be looked up in time"
+        )
         return
     if not facts.senders and (facts.spf is None or facts.spf.root.is_temporary):
         yield _remark(Status.SKIP, 1, "Without the SPF record, sending hosts are not known")
@@ -31,7 +34,8 @@ def judge_senders(facts: DomainFacts) -> Iterator[Remark]:
             Status.SKIP,
             2,
             "Reverse DNS could not be tested: SPF names no single address of the domain's own",
-            fix="Name the addresses that send with --ip; those of a provider are its to keep.",
+            fix="Name the sending addresses with --ip; those of a provider are the provider's to "
+            "maintain.",
         )
     said = [_sender(sender, _host_of(facts, sender.address)) for sender in facts.senders]
     failed = [remark for remark in said if remark.status is Status.FAIL]
@@ -79,7 +83,7 @@ def _sender(sender: Sender, host: str) -> Remark:
         f"{whence}: its name does not lead back to it"
         if is_confirmed_not
         else f"{whence} has no name (PTR)",
-        "Gmail, Yahoo and Microsoft refuse or defer mail from such hosts.",
+        "Gmail, Yahoo and Microsoft reject or defer mail from such hosts.",
         f"Let the PTR record of {address} name the host, and the host's A or AAAA record the"
         f" address. {_LOCAL_HINT}",
         found.evidence or (found.reason,),

@@ -27,17 +27,17 @@ def judge_tls(probe: Probe) -> Iterator[Remark]:
     if failed is not None and failed.stage is Stage.TLS:
         yield _no_handshake(probe, failed)
     elif failed is not None and failed.stage is Stage.STARTTLS:
-        yield explained(probe, failed, 41, "STARTTLS is offered, and then refused")
+        yield explained(probe, failed, 41, "STARTTLS is offered, but then refused")
     elif probe.clear is not None and not probe.clear.starttls:
         yield from _no_starttls(probe)
     if probe.tls_version in _OLD_VERSIONS:
         yield remark(
             Status.FAIL,
             32,
-            f"The server speaks nothing newer than {shown_version(probe.tls_version)}",
-            "Clients of today refuse it (RFC 8996), with “unsupported protocol” or"
-            " “handshake failure”.",
-            "Switch on TLS 1.2 and 1.3 in the server; update its TLS library.",
+            f"The server supports nothing newer than {shown_version(probe.tls_version)}",
+            "Today's clients refuse it (RFC 8996), with “unsupported protocol” or “handshake "
+            "failure”.",
+            "Turn on TLS 1.2 and 1.3 in the server; update its TLS library.",
             (f"{target}: {probe.tls_version} {probe.cipher}",),
         )
     elif probe.strict_failure and probe.tls_version:
@@ -45,8 +45,8 @@ def judge_tls(probe: Probe) -> Iterator[Remark]:
             Status.FAIL,
             33,
             "TLS only works with a client that accepts weak parameters",
-            "A careful client ends the handshake: the server's key, parameters or ciphers are"
-            " too weak.",
+            "A strict client aborts the handshake: the server's key, parameters or ciphers are "
+            "too weak.",
             "Give the server a key of 2048 bits or more and modern ciphers.",
             (f"{target}: {probe.strict_failure}",),
         )
@@ -62,11 +62,13 @@ def _old_versions(probe: Probe) -> Iterator[Remark]:
         yield remark(
             Status.INFO,
             35,
-            f"The server also speaks {' and '.join(map(shown_version, reversed(old)))}",
+            f"The server also supports {' and '.join(map(shown_version, reversed(old)))}",
             "On port 25 that is still better than no TLS at all (RFC 7435)."
             if probe.target.port == _FOR_SERVERS
-            else "They are deprecated (RFC 8996); no client of today needs them.",
-            "" if probe.target.port == _FOR_SERVERS else "Let the server begin at TLS 1.2.",
+            else "They are deprecated (RFC 8996); no current client needs them.",
+            ""
+            if probe.target.port == _FOR_SERVERS
+            else "Set the server's minimum version to TLS 1.2.",
             (f"{probe.target}: {', '.join(map(shown_version, spoken))}",),
         )
 
@@ -83,9 +85,9 @@ def _no_handshake(probe: Probe, failed: Step) -> Remark:
         Status.WARN if is_silent else Status.FAIL,
         34,
         "The TLS handshake gets no answer" if is_silent else "The TLS handshake fails",
-        "Without TLS no careful client goes on, and none sends a password.",
-        "Look into the server's log: often its certificate or key file cannot be read, or the"
-        " listener does not speak TLS.",
+        "Without TLS, strict clients do not go on, and none should send a password.",
+        "Check the server's log: often its certificate or key file cannot be read, or the "
+        "listener does not speak TLS.",
         (f"{probe.target}: {words}",),
     )
 
@@ -99,9 +101,9 @@ def _no_starttls(probe: Probe) -> Iterator[Remark]:
         yield remark(
             Status.FAIL,
             42,
-            "STARTTLS is stripped on the way: a firewall has overwritten it",
-            "Mail and passwords would go in the clear through whoever does that.",
-            "Switch SMTP inspection off in the firewall between here and the server.",
+            "STARTTLS is stripped on the path: a firewall has overwritten it",
+            "Mail and passwords would pass unencrypted through whoever does that.",
+            "Turn off SMTP inspection in the firewall between here and the server.",
             (f"{target}: {masked[0]}",),
         )
         return
@@ -112,11 +114,11 @@ def _no_starttls(probe: Probe) -> Iterator[Remark]:
         Status.FAIL if is_submission else Status.WARN,
         40,
         "STARTTLS is not offered",
-        "Passwords and mail go in the clear; careful clients do not log in."
+        "Passwords and mail are sent unencrypted; strict clients do not log in."
         if is_submission
-        else "Mail comes in the clear, and senders that require TLS do not deliver.",
-        "Give the server a certificate and switch STARTTLS on; if it is on, a firewall or virus"
-        " scanner on the way strips it.",
+        else "Mail arrives unencrypted, and senders that require TLS do not deliver.",
+        "Give the server a certificate and turn on STARTTLS; if it is on already, a firewall or "
+        "virus scanner on the path strips it.",
         (f"{target}: EHLO offers no STARTTLS",),
     )
 
@@ -134,7 +136,7 @@ def judge_certificate(probe: Probe, now: float) -> Iterator[Remark]:
             50,
             f"The certificate expired on {_day(shown.not_after)}",
             "Clients end the session: “certificate has expired”.",
-            "Renew it, and have the server load it; let it renew itself by ACME.",
+            "Renew it, and have the server load it; automate renewals with ACME.",
             (f"{place}: valid {_day(shown.not_before)} to {_day(shown.not_after)}",),
         )
     elif shown.not_before > now:
@@ -142,8 +144,8 @@ def judge_certificate(probe: Probe, now: float) -> Iterator[Remark]:
             blamed,
             55,
             f"The certificate is not valid before {_day(shown.not_before)}",
-            "Clients end the session; or the clock of this host is wrong.",
-            "Look at both clocks; use a certificate that is valid now.",
+            "Clients end the session, unless it is this host's clock that is wrong.",
+            "Check both clocks; use a certificate that is valid now.",
             (place,),
         )
     elif shown.not_after - now < _SOON:
@@ -152,7 +154,7 @@ def judge_certificate(probe: Probe, now: float) -> Iterator[Remark]:
             54,
             f"The certificate expires on {_day(shown.not_after)}",
             "Then clients end their sessions.",
-            "Renew it now, and find out why that did not happen by itself.",
+            "Renew it now, and find out why it was not renewed automatically.",
             (place,),
         )
     if not shown.fits:
@@ -177,7 +179,7 @@ def _untrusted(probe: Probe, shown: Certificate, blamed: Status) -> Remark:
             blamed,
             52,
             "The certificate is self-signed",
-            "Clients end the session: nobody vouches for it.",
+            "Clients end the session, because no authority vouches for it.",
             "Get one from a public authority, such as Let's Encrypt.",
             evidence,
         )
@@ -185,7 +187,7 @@ def _untrusted(probe: Probe, shown: Certificate, blamed: Status) -> Remark:
     return remark(
         blamed,
         53,
-        "The certificate does not lead to an authority that is trusted here",
+        "The certificate does not chain to an authority that is trusted here",
         "Clients end the session: “unable to get local issuer certificate”.",
         "If its authority is a public one, have the server send the intermediate certificates as"
         " well (fullchain.pem); otherwise get one from a public authority."
@@ -207,9 +209,9 @@ def judge_dialogue(probe: Probe) -> Iterator[Remark]:
         yield remark(
             Status.WARN,
             70,
-            "PIPELINING is offered and does not work",
-            "Two commands in one packet are not answered by two replies: senders stall there.",
-            "Look for a firewall or proxy on the way that takes one command at a time.",
+            "PIPELINING is offered but does not work",
+            "Two commands in one packet do not get two replies, so senders stall there.",
+            "Look for a firewall or proxy on the path that handles one command at a time.",
             (f"{target}: {failed.failure.value if failed.failure else ''} {failed.detail}",),
         )
     elif failed.stage is Stage.MAIL:
@@ -227,17 +229,17 @@ def _logins(probe: Probe) -> Iterator[Remark]:
             Status.WARN,
             61,
             "Logins are offered before TLS",
-            "A program that is not told to use TLS sends its password in the clear.",
-            "Offer AUTH only inside of TLS (RFC 8314 §4.1).",
+            "A program that is not set to use TLS sends its password unencrypted.",
+            "Offer AUTH only inside TLS (RFC 8314 §4.1).",
             (f"{probe.target}: AUTH {' '.join(sorted(before))}",),
         )
     if before and probe.secured is not None and not inside:
         yield remark(
             Status.FAIL,
             60,
-            "Logins are offered before TLS only, and no more inside of it",
+            "Logins are offered only before TLS, and no longer inside it",
             "Programs that use TLS, as they should, find no login: “no suitable authentication”.",
-            "Switch logins on for sessions in TLS.",
+            "Turn on logins for TLS sessions.",
             (f"{probe.target}: AUTH before TLS {' '.join(sorted(before))}, inside none",),
         )
     is_submission = probe.target.port in _SUBMISSION
@@ -246,7 +248,7 @@ def _logins(probe: Probe) -> Iterator[Remark]:
             Status.INFO,
             62,
             "There is no login on {ports}",
-            "It may take mail from known addresses only.",
+            "It may accept mail only from known addresses.",
         )
 
 

@@ -53,7 +53,7 @@ def _unresolved(facts: ServerFacts) -> Remark:
         if facts.is_unresolved_for_good
         else f"{facts.host} could not be looked up: {facts.unresolved}",
         why="Nothing can be tried without an address.",
-        fix="Look for a misspelling; for a domain, pillarbox check domain tells its mail hosts.",
+        fix="Check the spelling; for a domain, pillarbox check domain shows its mail hosts.",
     )
 
 
@@ -63,9 +63,9 @@ def _unfinished(facts: ServerFacts) -> Iterator[Remark]:
             area=Area.SERVER,
             status=Status.SKIP,
             code="PB-SMTP-002",
-            what=f"Not looked at to the end: {', '.join(map(str, facts.unfinished))}",
-            why="The time for the whole was over, or somebody stopped the check.",
-            fix="Give it more time (--timeout), or name the port that you want to know about.",
+            what=f"Not fully checked: {', '.join(map(str, facts.unfinished))}",
+            why="The time limit was reached, or somebody stopped the check.",
+            fix="Allow more time (--timeout), or name the port that you want to know about.",
         )
 
 
@@ -104,7 +104,7 @@ def _to_use(probes: tuple[Probe, ...], facts: ServerFacts) -> tuple[str, int | N
         )
         return f"port {best.target.port} with {how}", best.target.port
     if any(probe.target.port == _FOR_SERVERS for probe in good):
-        return "port 25, for mail from server to server; programs find no login here", 25
+        return "port 25, for mail between servers; there is no login for programs here", 25
     return "", None
 
 

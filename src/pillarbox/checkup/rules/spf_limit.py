@@ -40,9 +40,9 @@ def judge_spf_limit(surveyed: Survey, includer: Includer) -> Iterator[Remark]:
         yield _remark(
             Status.INFO,
             20,
-            f"First, what can go from SPF without any loss: {saved} look-ups"
+            f"First, what can be removed from SPF without loss: {saved} look-ups"
             + (", which is enough" if is_enough else ""),
-            fix="Take these terms away.",
+            fix="Remove these terms.",
             evidence=tuple(_shown(one, one.why) for one in ways.removable),
             publish=(Publish(surveyed.domain, "TXT", ways.trimmed),),
         )
@@ -52,10 +52,10 @@ def judge_spf_limit(surveyed: Survey, includer: Includer) -> Iterator[Remark]:
         yield _remark(
             Status.INFO,
             21,
-            "Then, what can send for a subdomain of its own, whose SPF record counts anew:"
+            "Then, what can use a subdomain of its own, whose SPF record has its own limit:"
             f" {sum(one.lookups for one, _ in away)} look-ups",
-            fix="Set a subdomain, such as news.DOMAIN, as return-path at the service; DMARC aligns"
-            " with it all the same. Then take its include from this record.",
+            fix="Set a subdomain, such as news.DOMAIN, as return-path at the service; DMARC still "
+            "aligns with it. Then remove its include from this record.",
             evidence=tuple(_shown(one, found.name) for one, found in away),
         )
     yield from _flattened(ways)
@@ -67,11 +67,11 @@ def _flattened(ways: Slimming) -> Iterator[Remark]:
     yield _remark(
         Status.INFO,
         22,
-        f"Only then, and on your own risk: a flattened record, of {ways.lookups} look-ups",
+        f"Only then, and at your own risk: a flattened record, of {ways.lookups} look-ups",
         "It rots: the addresses of "
         + ", ".join(term.partition(":")[2] or term for term in ways.frozen)
         + " are written down as they are today, and nobody tells you when they change.",
-        "Have it made anew and published every day by a program, or do not use it.",
+        "Have a program regenerate and publish it every day, or do not use it.",
         tuple(f"{name}. TXT {zone_strings(text)}" for name, text in ways.flattened),
     )
 

@@ -19,7 +19,7 @@ _spf = remarks_of(Area.SPF, "PB-SPF")
 _dmarc = remarks_of(Area.DMARC, "PB-DMARC")
 _SPF: Final = re.compile(r"v?=?spf ?[12]?\b", re.IGNORECASE)
 _DMARC: Final = re.compile(r"v?=?dmarc ?1?\b", re.IGNORECASE)
-_NOBODY_LOOKS: Final = "Nobody looks there, so that it has no effect."
+_NOBODY_LOOKS: Final = "Nobody looks there, so it has no effect."
 
 
 def judge_strays(facts: DomainFacts) -> Iterator[Remark]:
@@ -39,7 +39,7 @@ def _of_spf(facts: DomainFacts) -> Iterator[Remark]:
         yield _spf(
             Status.FAIL,
             30,
-            "There is a TXT record that is meant to be SPF, and is none: "
+            "There is a TXT record that is meant to be SPF, but is not: "
             + _why(text, "v=spf1", " "),
             "A record counts only if it begins with “v=spf1 ”, without anything before it"
             " (RFC 7208 §4.5).",
@@ -60,7 +60,7 @@ def _of_dmarc(facts: DomainFacts) -> Iterator[Remark]:
         yield _dmarc(
             Status.FAIL,
             30,
-            f"The TXT record at {name} is meant to be DMARC, and is none: "
+            f"The TXT record at {name} is meant to be DMARC, but is not: "
             + _why(text, "v=DMARC1", ";"),
             "A record counts only if it begins with “v=DMARC1;”, with “;” between its tags"
             " (RFC 9989 §4.7).",
@@ -74,9 +74,9 @@ def _of_dmarc(facts: DomainFacts) -> Iterator[Remark]:
             yield _dmarc(
                 Status.FAIL,
                 31,
-                f"The DMARC record stands at {domain} itself, and not at {name}",
+                f"The DMARC record is at {domain} itself, not at {name}",
                 _NOBODY_LOOKS,
-                f"Take it away there, and publish it under the name {name} (in most web panels:"
+                f"Remove it there, and publish it under the name {name} (in most web panels:"
                 " _dmarc).",
                 (f"{domain}: {text}",),
                 publish=(Publish(name, "TXT", text),),
@@ -95,9 +95,8 @@ def _doubled(facts: DomainFacts, name: str, start: str, make: RemarkMaker) -> It
         yield make(
             Status.FAIL,
             32,
-            f"The record stands at {wrong}: the domain is in its name twice",
-            "The web panel of the DNS provider puts the domain behind what is entered. "
-            + _NOBODY_LOOKS,
+            f"The record is at {wrong}: the domain is in its name twice",
+            "The DNS provider's web panel appends the domain to what you enter. " + _NOBODY_LOOKS,
             f"Enter only “{entered}” as the name there, with the same text.",
             (f"{wrong}: {text}",),
             publish=(Publish(name, "TXT", text),),

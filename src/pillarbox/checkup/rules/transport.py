@@ -41,8 +41,8 @@ def _sts(facts: DomainFacts) -> Iterator[Remark]:
             Status.WARN,
             2,
             f"The MTA-STS record cannot be used: {found.problem}",
-            "Senders go on as if the domain had no policy (RFC 8461 §3.1).",
-            "Publish one record, with a new id at each change of the policy.",
+            "Senders behave as if the domain had no policy (RFC 8461 §3.1).",
+            "Publish one record, with a new id whenever the policy changes.",
             tuple(text.decode("utf-8", "backslashreplace") for text in found.answer.records),
             points=4,
             publish=_record(facts, _suggested(facts)),
@@ -58,7 +58,7 @@ def _missing(facts: DomainFacts) -> Iterator[Remark]:
         Status.INFO,
         3,
         "There is no MTA-STS policy",
-        "Without it, or DANE, who sits on the way can have senders go on without TLS.",
+        "Without it, or DANE, anyone on the path can make senders go on without TLS.",
         f"Serve a policy at {policy_url(facts.domain)}, first with mode: testing; then publish the"
         " record.",
         points=0 if _has_dane(facts) else 3,
@@ -95,7 +95,7 @@ def _policy(facts: DomainFacts, found: PolicyFacts) -> Iterator[Remark]:
             Status.FAIL,
             5,
             f"There is an MTA-STS record but no usable policy: {found.failure}",
-            "Senders cannot learn the policy; those who have an old one go by that.",
+            "Senders cannot learn the policy; those that have an old one follow that.",
             f"Serve the policy at {policy_url(facts.domain)}, as text/plain, under a"
             f" certificate for mta-sts.{facts.domain}; without a redirect.",
             points=6,
@@ -142,9 +142,9 @@ def _match(facts: DomainFacts, policy: Policy) -> Iterator[Remark]:
         yield _sts_remark(
             Status.WARN,
             8,
-            f"The MTA-STS policy holds for {policy.max_age} s only",
-            "It protects only senders that write more often than that.",
-            "Set max_age to some weeks, such as 1209600.",
+            f"The MTA-STS policy is valid for only {policy.max_age} s",
+            "It protects only senders that deliver more often than that.",
+            "Set max_age to a few weeks, such as 1209600 (two weeks).",
             points=2,
         )
 
@@ -164,7 +164,7 @@ def _reports(facts: DomainFacts) -> Iterator[Remark]:
             Status.WARN,
             3,
             "The record for TLS reports cannot be used",
-            "Nobody tells of sessions that fail (RFC 8460 §3).",
+            "Nobody reports sessions that fail (RFC 8460 §3).",
             "Publish one record with a mailto: or https: address.",
             texts,
             points=2,
@@ -174,7 +174,7 @@ def _reports(facts: DomainFacts) -> Iterator[Remark]:
         yield _report_remark(
             Status.INFO,
             4,
-            "Nobody is told of TLS sessions that fail (no TLS-RPT record)",
+            "Nobody reports TLS sessions that fail (no TLS-RPT record)",
             points=1,
             publish=publish,
         )
