@@ -1,3 +1,3 @@
-"""The control socket, through which the command line steers a running node."""
+"""The control socket, through which the command line controls a running node."""
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ class BansOfNode(Protocol):
     """The bans of a running node."""
 
     def listed(self) -> tuple[list[p.BanRow], p.SprayRow | None]:
-        """Return the bans that hold, and what was seen last of a password spray."""
+        """Return the bans in force, and the last password spray that was seen."""
         ...
 
     async def lift(self, client: str) -> bool:
-        """Lift a ban at all nodes; return whether there was one."""
+        """Lift a ban on all nodes; return whether there was one."""
         ...
 
 
@@ -28,11 +28,11 @@ class BanOperations:
     """The operations on bans."""
 
     def __init__(self, bans: BansOfNode) -> None:
-        """Work on the bans of a node that runs."""
+        """Work on the bans of a running node."""
         self._bans = bans
 
     def table(self) -> Mapping[type[Any], Callable[[Any], AsyncIterator[p.Row]]]:
-        """Return what carries out which request."""
+        """Return the handler of each request type."""
         return {p.ListBans: self._list, p.LiftBan: self._lift}
 
     async def _list(self, request: p.ListBans) -> AsyncIterator[p.Row]:

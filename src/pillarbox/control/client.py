@@ -31,7 +31,7 @@ class ControlClient:
             seconds: How long to wait for a row; a copy of a large store takes long.
 
         Raises:
-            NodeNotRunning: There is no socket, or nobody listens at it.
+            NodeNotRunning: There is no socket, or nothing listens on it.
             PermanentError: The socket belongs to another user.
         """
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -63,7 +63,7 @@ class ControlClient:
 
         Raises:
             PermanentError: The node says that it cannot be done.
-            TemporaryError: The node says that it cannot be done now, or went away.
+            TemporaryError: The node says that it cannot be done now, or the connection was lost.
         """
         try:
             self._socket.sendall(p.encode(request) + b"\n")

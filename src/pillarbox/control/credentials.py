@@ -40,10 +40,10 @@ class CredentialOperations:
         """Work on the store of ``directory``.
 
         Args:
-            directory: The credentials; brought up to date before and after each change.
+            directory: The credentials; refreshed before and after each change.
             issuer: Makes secrets.
-            access: Returns who judges logins now.
-            failures: Returns the refused logins of a running node, None of a stopped one.
+            access: Returns the current judge of logins.
+            failures: Returns the refused logins of a running node; None for a stopped one.
         """
         self._directory = directory
         self._issuer = issuer
@@ -51,7 +51,7 @@ class CredentialOperations:
         self._failures = failures
 
     def table(self) -> Mapping[type[Any], Callable[[Any], AsyncIterator[p.Row]]]:
-        """Return what carries out which request."""
+        """Return the handler of each request type."""
         return {
             p.AddCredential: self._add,
             p.ListCredentials: self._list,
@@ -192,7 +192,7 @@ class CredentialOperations:
             )
 
     def _changed_at(self, users: Mapping[str, int], told: float | None) -> float | None:
-        """Return when what a program logs in by was changed: as found out, or as it seems."""
+        """Return when a program's credential was changed, as known or as inferred."""
         if told is not None:
             return told
         known = (self._directory.get(user) for user in users)

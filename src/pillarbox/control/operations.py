@@ -1,4 +1,4 @@
-"""The operations of an operator, on a running node and on the store of a stopped one alike.
+"""The operator's operations, on a running node or on the store of a stopped one.
 
 A running node provides its ``Live`` side, and the control server passes requests here. For a
 stopped node the command line opens the store under its lock and calls the same methods.
@@ -53,21 +53,21 @@ _REROUTED: Final = frozenset({Change.RETRY, Change.RELEASE})
 
 
 class Live(Protocol):
-    """The side of a running node that no store knows."""
+    """The part of a running node that is not in the store."""
 
     def status(self) -> p.StatusRow:
-        """Return how the node is; ``queue`` and ``free_octets`` are filled in from the store."""
+        """Return the node's status; ``queue`` and ``free_octets`` are filled in from the store."""
         ...
 
     def follow(self, changed: Sequence[Changed], change: Change) -> None:
-        """Let the scheduler know what was changed in the store."""
+        """Tell the scheduler about changes in the store."""
         ...
 
     async def reload(self) -> Sequence[str]:
-        """Read configuration and certificates again; return what changed, in words.
+        """Reload configuration and certificates; return what changed, in words.
 
         Raises:
-            PillarboxError: Nothing was changed, and why.
+            PillarboxError: Nothing was changed; the message says why.
         """
         ...
 
@@ -100,12 +100,12 @@ class Operations:
         Args:
             store: The node's store.
             now: The wall clock, in seconds.
-            record: Writes what an operator did into the histories and the log.
-            status: What is said of a node that does not run (``live`` says it otherwise).
+            record: Writes the operator's actions into the histories and the log.
+            status: The status of a stopped node (a running one's comes from ``live``).
             routes: The configured routes.
-            live: The running node, or None where it is stopped.
-            credentials: What is done about who may log in; None: nothing.
-            bans: What is done about banned clients; None: nothing.
+            live: The running node, or None if it is stopped.
+            credentials: The operations on credentials; None: not available.
+            bans: The operations on bans; None: not available.
         """
         self._store = store
         self._now = now
@@ -245,9 +245,9 @@ class Operations:
         change = Change(request.change)
         way = None if request.route is None else self._way(request.route, change)
         count = 0
-        kept_back: Counter[str] = Counter()  # by routes that hold what comes to them
+        kept_back: Counter[str] = Counter()  # by routes that hold their mail
         async for page in self._pages(selection):
-            # A page is named by its ids, so that a change is never larger than a page.
+            # Each page lists its ids, so that a change is never larger than a page.
             ids = frozenset(message.id for message in page)
             narrow = replace(selection, messages=ids)
             changed = await self._store.change(narrow, change, now=self._now(), way=way)
@@ -367,7 +367,7 @@ def _matching(message: KeptMessage, selection: Selection) -> Sequence[KeptRecipi
 
 
 def _row(message: KeptMessage, selection: Selection | None) -> p.MessageRow:
-    """Return a message as it is shown, with the recipients that were asked for."""
+    """Return a message row with the requested recipients."""
     kept = message.recipients if selection is None else _matching(message, selection)
     sender = message.envelope.reverse_path
     return p.MessageRow(
@@ -396,7 +396,7 @@ def _row(message: KeptMessage, selection: Selection | None) -> p.MessageRow:
 
 
 def _held_again(routes: Mapping[str, int]) -> Iterator[str]:
-    """Yield what to say of recipients that a route is going to hold anew."""
+    """Yield the rows about recipients that a route is going to hold again."""
     for name, count in routes.items():
         yield (
             f"route {name} holds {count:,} of them again; `--route` with the name of another "

@@ -68,11 +68,11 @@ MAX_LINE: Final = 256 * 1024
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
-    """Something that an operator asks for."""
+    """A request from an operator."""
 
 
 class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Which recipients are meant; every field that is set must match."""
+    """Selects recipients; every field that is set must match."""
 
     messages: list[str] | None = None  # ids as people see them
     recipient: str | None = None
@@ -85,11 +85,11 @@ class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
 
 class ShowStatus(_Request, frozen=True, kw_only=True, tag="status"):
-    """How is the node? Answered by one ``StatusRow``."""
+    """What is the node's status? Answered by one ``StatusRow``."""
 
 
 class SummarizeQueue(_Request, frozen=True, kw_only=True, tag="queue.summary"):
-    """What waits for where, and how long? Answered by ``DestinationRow``."""
+    """What is waiting for which destination, and for how long? Answered by ``DestinationRow``."""
 
 
 class ListQueue(_Request, frozen=True, kw_only=True, tag="queue.list"):
@@ -100,7 +100,7 @@ class ListQueue(_Request, frozen=True, kw_only=True, tag="queue.list"):
 
 
 class CountQueue(_Request, frozen=True, kw_only=True, tag="queue.count"):
-    """How many recipients would a change reach? Answered by ``Done``."""
+    """How many recipients would a change affect? Answered by ``Done``."""
 
     filter: Filter
     change: str
@@ -111,11 +111,11 @@ class ChangeQueue(_Request, frozen=True, kw_only=True, tag="queue.change"):
 
     filter: Filter
     change: str  # a value of ``Change``
-    route: str | None = None  # the route that they take instead, for retry and release
+    route: str | None = None  # the route to use instead, for retry and release
 
 
 class ShowMessage(_Request, frozen=True, kw_only=True, tag="queue.show"):
-    """Where does this message stand? Answered by one ``MessageRow``."""
+    """What is the state of this message? Answered by one ``MessageRow``."""
 
     message: str
 
@@ -137,19 +137,19 @@ class Backup(_Request, frozen=True, kw_only=True, tag="backup"):
 
 
 class Verify(_Request, frozen=True, kw_only=True, tag="verify"):
-    """Is the store whole? Answered by ``FindingRow``."""
+    """Is the store intact? Answered by ``FindingRow``."""
 
 
 class Reload(_Request, frozen=True, kw_only=True, tag="reload"):
-    """Read the configuration and the certificates again."""
+    """Reload the configuration and the certificates."""
 
 
 class Pause(_Request, frozen=True, kw_only=True, tag="pause"):
-    """Start no more deliveries; mail is still taken."""
+    """Start no more deliveries; mail is still accepted."""
 
 
 class Resume(_Request, frozen=True, kw_only=True, tag="resume"):
-    """Deliver again."""
+    """Resume deliveries."""
 
 
 class Stop(_Request, frozen=True, kw_only=True, tag="stop"):
@@ -157,13 +157,13 @@ class Stop(_Request, frozen=True, kw_only=True, tag="stop"):
 
 
 class AddCredential(_Request, frozen=True, kw_only=True, tag="credential.add"):
-    """Let somebody log in. Answered by one ``IssuedRow``, the only one with the secret."""
+    """Add a credential. Answered by one ``IssuedRow``, the only one with the secret."""
 
     name: str
     kind: str  # a value of ``CredentialKind``
-    by: str  # who asks
+    by: str  # who requests it
     account: str = ""
-    password: str = ""  # chosen by a person; "" has one made
+    password: str = ""  # chosen by a person; "" generates one
     project: str = ""
     is_sandbox: bool = False
     scopes: list[str] = []
@@ -184,13 +184,13 @@ class ListCredentials(_Request, frozen=True, kw_only=True, tag="credential.list"
 
 
 class RotateCredential(_Request, frozen=True, kw_only=True, tag="credential.rotate"):
-    """Give a credential a new secret. Answered as ``AddCredential`` is."""
+    """Give a credential a new secret. Answered like ``AddCredential``."""
 
     name: str  # or the visible start of a key
     by: str
-    overlap: float = 0.0  # seconds for which the old secret holds as well
+    overlap: float = 0.0  # seconds for which the old secret stays valid
     password: str = ""
-    scram: bool = False  # what was kept of the old secret is kept of the new one anyway
+    scram: bool = False  # a SCRAM verifier for the old secret implies one for the new
     reversible: bool = False
 
     def __repr__(self) -> str:
@@ -198,16 +198,16 @@ class RotateCredential(_Request, frozen=True, kw_only=True, tag="credential.rota
 
 
 class RevokeCredential(_Request, frozen=True, kw_only=True, tag="credential.revoke"):
-    """Let somebody in no more. Answered by its ``CredentialRow``."""
+    """Revoke a credential. Answered by its ``CredentialRow``."""
 
     name: str
     by: str
 
 
 class TestCredential(_Request, frozen=True, kw_only=True, tag="credential.test"):
-    """Would this login be let in, and if not, why? Answered by one ``LoginRow``."""
+    """Would this login succeed, and if not, why? Answered by one ``LoginRow``."""
 
-    __test__ = False  # it is no test of pytest's
+    __test__ = False  # not a pytest test
 
     user: str
     password: str
@@ -217,7 +217,7 @@ class TestCredential(_Request, frozen=True, kw_only=True, tag="credential.test")
 
 
 class ListFailures(_Request, frozen=True, kw_only=True, tag="auth.failures"):
-    """Who fails to log in? Answered by ``FailureRow``, the last first."""
+    """Who fails to log in? Answered by ``FailureRow``, the latest first."""
 
 
 class ListBans(_Request, frozen=True, kw_only=True, tag="ban.list"):
@@ -225,13 +225,13 @@ class ListBans(_Request, frozen=True, kw_only=True, tag="ban.list"):
 
 
 class LiftBan(_Request, frozen=True, kw_only=True, tag="ban.lift"):
-    """Listen to a client again. Answered by ``Done`` with the number of bans."""
+    """Lift bans. Answered by ``Done`` with the number of bans."""
 
     client: str  # an address, an IPv6 /64, or "all"
 
 
 class ListNotes(_Request, frozen=True, kw_only=True, tag="notes.list"):
-    """What is kept that is no mail? Answered by ``NoteRow``, by their keys."""
+    """What is in the store besides mail? Answered by ``NoteRow``, in key order."""
 
     kind: str
     prefix: str = ""  # of their keys
@@ -267,11 +267,11 @@ Request = (
 
 
 class _Row(Struct, frozen=True, kw_only=True, tag_field="row"):
-    """A part of an answer."""
+    """One row of an answer."""
 
 
 class StatusRow(_Row, frozen=True, kw_only=True, tag="status"):
-    """How a node is."""
+    """The status of a node."""
 
     is_running: bool
     node: str
@@ -285,15 +285,15 @@ class StatusRow(_Row, frozen=True, kw_only=True, tag="status"):
     delivered: int = 0  # recipients since the start
     in_flight: int = 0  # recipients being delivered now
     is_paused: bool = False
-    queue: dict[str, int] = {}  # recipients by state, final states left out
+    queue: dict[str, int] = {}  # recipients by state, without final states
     oldest_accepted_at: float | None = None
     free_octets: int | None = None  # on the store's disk
-    problems: list[str] = []  # what somebody should look at, in sentences
-    waits: list[str] = []  # sites that are left alone for a while, in sentences: no fault of ours
+    problems: list[str] = []  # what needs attention, in sentences
+    waits: list[str] = []  # sites in backoff, in sentences; not our fault
 
 
 class DestinationRow(_Row, frozen=True, kw_only=True, tag="destination"):
-    """What waits for one destination in one state, by the age of the messages."""
+    """What is waiting for one destination in one state, by the age of the messages."""
 
     destination: str
     state: str
@@ -302,7 +302,7 @@ class DestinationRow(_Row, frozen=True, kw_only=True, tag="destination"):
 
 
 class RecipientRow(Struct, frozen=True, kw_only=True):
-    """Where one recipient stands."""
+    """The state of one recipient."""
 
     address: str
     state: str
@@ -314,7 +314,7 @@ class RecipientRow(Struct, frozen=True, kw_only=True):
 
 
 class MessageRow(_Row, frozen=True, kw_only=True, tag="message"):
-    """One message with the recipients that were asked for."""
+    """One message with the requested recipients."""
 
     message: str
     accepted_at: float
@@ -347,7 +347,7 @@ class FindingRow(_Row, frozen=True, kw_only=True, tag="finding"):
 
 
 class SecretRow(Struct, frozen=True, kw_only=True):
-    """One secret of a credential, without what is kept of it."""
+    """One secret of a credential, without its verifier."""
 
     prefix: str
     created_at: float
@@ -380,15 +380,15 @@ class CredentialRow(_Row, frozen=True, kw_only=True, tag="credential"):
 
 
 class IssuedRow(_Row, frozen=True, kw_only=True, tag="issued"):
-    """A secret that was just made, shown this once."""
+    """A new secret, shown only this once."""
 
     name: str
     kind: str
-    user: str  # the user name to log in by
-    secret: str  # "" where a person chose it
+    user: str  # the user name for logging in
+    secret: str  # "" if a person chose it
     prefix: str
     expires_at: float | None
-    old_ends_at: float | None  # until when the secret before it holds as well
+    old_ends_at: float | None  # until when the previous secret stays valid
     is_reversible: bool
 
     def __repr__(self) -> str:
@@ -396,7 +396,7 @@ class IssuedRow(_Row, frozen=True, kw_only=True, tag="issued"):
 
 
 class LoginRow(_Row, frozen=True, kw_only=True, tag="login"):
-    """What would come of a login."""
+    """The result that a login would have."""
 
     is_accepted: bool
     source: str
@@ -420,17 +420,17 @@ class FailureRow(_Row, frozen=True, kw_only=True, tag="failures"):
     first_at: float
     last_at: float
     count: int
-    causes: dict[str, int]  # how often each was found, the most frequent first
+    causes: dict[str, int]  # how often each occurred, the most frequent first
     users: list[str]
     cause: str  # of the last
     reason: str
     credential: str
-    changed_at: float | None  # when what it logs in by was rotated or revoked
+    changed_at: float | None  # when its credential was rotated or revoked
     recovered_at: float | None
 
 
 class BanRow(_Row, frozen=True, kw_only=True, tag="ban"):
-    """A client that is not listened to for a while."""
+    """A client that is banned for a while."""
 
     client: str  # an IPv4 address or an IPv6 /64
     since: float
@@ -440,7 +440,7 @@ class BanRow(_Row, frozen=True, kw_only=True, tag="ban"):
 
 
 class SprayRow(_Row, frozen=True, kw_only=True, tag="spray"):
-    """Passwords that were tried on many accounts from many addresses; the last that was seen."""
+    """The last password spray: attempts on many accounts from many addresses."""
 
     since: float
     accounts: int
@@ -449,7 +449,7 @@ class SprayRow(_Row, frozen=True, kw_only=True, tag="spray"):
 
 
 class NoteRow(_Row, frozen=True, kw_only=True, tag="note"):
-    """Something that is kept and is no mail."""
+    """A stored value that is not mail."""
 
     key: str
     value: msgspec.Raw  # JSON
@@ -463,7 +463,7 @@ class Done(_Row, frozen=True, kw_only=True, tag="done"):
 
 
 class Failure(_Row, frozen=True, kw_only=True, tag="failure"):
-    """It could not be done; what was done before is in the rows and in ``count``."""
+    """It failed; what was done before that is in the rows and in ``count``."""
 
     text: str
     is_temporary: bool = False
@@ -491,7 +491,7 @@ encode: Final = msgspec.json.Encoder().encode
 """Return a request or a row as one line, without its line end."""
 
 decode_request: Final = msgspec.json.Decoder(Request).decode
-"""Return a request; raises ``msgspec.MsgspecError`` for what is none."""
+"""Parse a request; raises ``msgspec.MsgspecError`` if malformed."""
 
 decode_row: Final = msgspec.json.Decoder(Row).decode
-"""Return a row; raises ``msgspec.MsgspecError`` for what is none."""
+"""Parse a row; raises ``msgspec.MsgspecError`` if malformed."""

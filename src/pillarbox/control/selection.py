@@ -25,10 +25,10 @@ CHANGES: Final[dict[str, frozenset[RecipientState]]] = {
 
 
 def states_of(chosen: Filter, allowed: frozenset[RecipientState]) -> list[str]:
-    """Return the states that are both asked for and allowed, as names.
+    """Return the names of the states that are both requested and allowed.
 
     Raises:
-        PermanentError: There are none, so that nothing could match.
+        PermanentError: There are none, so nothing could match.
     """
     asked = allowed if chosen.states is None else allowed & _states(chosen.states)
     if not asked:
@@ -38,10 +38,10 @@ def states_of(chosen: Filter, allowed: frozenset[RecipientState]) -> list[str]:
 
 
 def selection_of(chosen: Filter, now: float) -> Selection:
-    """Return the selection that a filter means at this time of the wall clock.
+    """Return the selection for a filter at this wall-clock time.
 
     Raises:
-        PermanentError: A state or a message id in it is none.
+        PermanentError: It has an invalid state or message id.
     """
     messages = chosen.messages
     return Selection(

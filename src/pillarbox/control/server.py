@@ -1,8 +1,8 @@
 """The control socket of a running node: a Unix socket that only its user can open.
 
-Guarantees: the node survives whatever comes in. A line that is not a request is answered with a
-``Failure`` and ends its connection; lines, connections and idle time are bounded; a client that
-does not read its answer blocks only itself.
+Guarantees: the node survives any input. A line that is not a request is answered with a ``Failure``
+and ends its connection; lines, connections and idle time are bounded; a client that does not read
+its answer blocks only itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ControlServer:
     def __init__(
         self, path: Path, operations: Operations, on_defect: Callable[[BaseException], None]
     ) -> None:
-        """Serve at ``path``; a defect in an operation is told to ``on_defect``."""
+        """Serve at ``path``; a defect in an operation is reported to ``on_defect``."""
         self._path = path
         self._operations = operations
         self._on_defect = on_defect
@@ -44,13 +44,13 @@ class ControlServer:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Bind the socket with mode 0600, in place of one that a dead node has left.
+        """Bind the socket with mode 0600, replacing one left by a dead node.
 
         Raises:
             PermanentError: Another node answers there, or the path cannot be used.
         """
         _clear(self._path)
-        # The mode must be right from the first moment, not from a chmod on.
+        # The mode must be right from the first moment, not only after a chmod.
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
@@ -65,7 +65,7 @@ class ControlServer:
         )
 
     async def stop(self) -> None:
-        """Close the socket and what is connected to it. Safe to call twice."""
+        """Close the socket and its connections. Safe to call twice."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -92,12 +92,12 @@ class ControlServer:
             while await self._serve_one(reader, writer):
                 pass
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # it went away, it idles, or the node stops: nobody is left to be told
+            pass  # it disconnected or idled, or the node is stopping: nobody is left to be told
         finally:
             writer.close()
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; return whether the connection goes on."""
+        """Answer one request; return whether the connection continues."""
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
                 line = await reader.readuntil(b"\n")

@@ -1,3 +1,3 @@
-"""Delivery: what is due, where it goes, and what came of it."""
+"""Delivery: what is due, where it goes, and the result."""
 
 from __future__ import annotations

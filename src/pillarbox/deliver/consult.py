@@ -10,8 +10,8 @@ from pillarbox.policy.ruling import Ruling
 __all__ = ["Consult"]
 
 Consult = Callable[[Job], Awaitable[Ruling] | None]
-"""Says whether a job may go; None where there is nobody to ask, so that nothing is awaited.
+"""Decides whether a job may go; None if there is nothing to decide, to avoid an await.
 
-A ruling with a reply puts the job off or bounces it, one to hold holds it; any other lets
-it go. It is never raised.
+A ruling with a reply defers or bounces the job, a hold ruling holds it, and any other lets it go.
+It never raises.
 """

@@ -11,7 +11,7 @@ __all__ = ["content_of", "read_start"]
 
 
 async def content_of(message: KeptMessage, store: Store) -> Content:
-    """Return a content to send: small ones in memory, large ones to be read in chunks.
+    """Return a message's content: small ones in memory, large ones to be read in chunks.
 
     Raises:
         BodyDamaged: The stored body does not match its checksum.
@@ -25,7 +25,7 @@ async def content_of(message: KeptMessage, store: Store) -> Content:
 
 
 async def read_start(message: KeptMessage, store: Store, size: int) -> bytes:
-    """Return the first octets of a content, at least ``size`` where there are as many.
+    """Return the first octets of a content, at least ``size`` if there are that many.
 
     Raises:
         BodyDamaged: The stored body does not match its checksum.

@@ -1,9 +1,9 @@
-"""The delivery service: it takes committed messages and sees them through.
+"""The delivery service: takes committed messages through to their final results.
 
 * A message is in the store before it comes here; whatever happens here, it stays there until its
   result is on disk.
 * Nothing is sent before its start mark is on disk; results are written right after, in batches.
-  While the store fails, delivery stands still until it accepts results again.
+  While the store fails, delivery pauses until the store accepts results again.
 * Messages that were in flight when the process died are tried one at a time; a message that was in
   flight at three crashes is held.
 """
@@ -53,7 +53,7 @@ __all__ = ["Deliverer", "DeliveryStatus", "SiteStatus"]
 _LOOKUPS_AT_ONCE: Final = 200
 _PATIENCE: Final = 0.5
 """Seconds that a message's recipients wait for each other's lookups, to go out together."""
-_STORE_DOWN: Final = 1.0  # seconds before a store that failed is asked again
+_STORE_DOWN: Final = 1.0  # seconds before a failed store is retried
 _HELD: Final = frozenset({RecipientState.HELD, RecipientState.CANCELED})
 
 
@@ -64,7 +64,7 @@ class SiteStatus:
     key: str
     connections: int
     allowed: int
-    closed_for: float  # seconds for which it is left alone; 0: it is not
+    closed_for: float  # seconds until it is tried again; 0: it is open
     reason: str
 
 
@@ -104,25 +104,25 @@ class Deliverer:
         consult: Consult | None = None,
         sign: Sign | None = None,
     ) -> None:
-        """Deliver from ``store`` by ``routes``; needs the running event loop.
+        """Deliver from ``store`` through ``routes``; needs the running event loop.
 
         Args:
             hostname: Our name in EHLO and notifications.
             delivery: Time-outs and limits of connections.
-            queue: How long, how often, how much in memory.
-            routes: The ways out, by name.
-            store: Where mail is kept.
+            queue: Lifetimes, retries and memory limits.
+            routes: The routes by name.
+            store: Where mail is stored.
             group: The group commit of that store.
-            reach: How others are found and reached.
+            reach: How other servers are found and reached.
             clock: The time.
-            sink: Is told of everything that happens.
-            ids: Makes the ids of notifications.
-            queue_for: Says where a notification waits.
-            addressees: Says who gets a notification for a sender.
-            random: Spreads retries and equal mail exchangers.
-            author: Who notifications are from; postmaster at our hostname if None.
-            consult: Has a say before each delivery; None: nobody has.
-            sign: Signs notifications; None: nobody does.
+            sink: Receives all events.
+            ids: Creates the ids of notifications.
+            queue_for: Returns the queue of a notification.
+            addressees: Returns who gets a notification for a sender.
+            random: Randomizes retries and the order of equal mail exchangers.
+            author: The author of notifications; postmaster at our hostname if None.
+            consult: Consulted before each delivery; None: no consultant.
+            sign: Signs notifications; None: they are not signed.
         """
         self._store = store
         self._routes = routes
@@ -172,8 +172,8 @@ class Deliverer:
     async def stop(self, grace: float = 30.0) -> None:
         """Stop; attempts in progress may finish within ``grace`` seconds.
 
-        What is not tried any more is queued again; what cannot be recorded in time stays in flight,
-        for the next start.
+        Untried jobs are queued again; results that cannot be recorded in time stay in flight until
+        the next start.
         """
         for task in list(self._tasks):
             task.cancel()
@@ -230,11 +230,11 @@ class Deliverer:
     # --- what others tell -----------------------------------------------------------
 
     def offer(self, message: KeptMessage) -> None:
-        """Take a message that was just committed. Never blocks, never fails."""
+        """Accept a message that was just committed. Never blocks, never fails."""
         self._scheduler.offer(message)
 
     def changed(self, changes: Sequence[Changed]) -> None:
-        """Follow an operator's changes in the store."""
+        """Apply an operator's changes in the store."""
         gone: dict[QueueKey, set[tuple[MessageId, int]]] = {}
         for change in changes:
             if change.moved_from is not None:
@@ -245,7 +245,7 @@ class Deliverer:
         for key, recipients in gone.items():
             self._scheduler.forget(key, recipients)
         if any(change.state not in _HELD for change in changes):
-            # Somebody wants to see mail tried now, also where a site is left alone.
+            # The operator wants mail to be tried now, even at a closed site.
             for site in self._sites.known():
                 site.reopen()
         self._scheduler.refresh()
@@ -264,7 +264,7 @@ class Deliverer:
         )
 
     async def _bring_near(self) -> None:
-        """Let nothing wait longer because the wall clock jumped back while we were not running."""
+        """Correct due times, in case the wall clock jumped back while we were not running."""
         while True:
             now = self._clock.now()
             latest = cap_wait(self._settler.notices.schedule, math.inf, now=now)
@@ -278,9 +278,7 @@ class Deliverer:
     # --- queues and their sites -----------------------------------------------------
 
     def _place(self, queues: Sequence[MailQueue]) -> None:
-        """Give queues that have got mail their turns: all first, so that a message's
-        recipients in several queues of a site meet, and then let the sites move on.
-        """
+        """Attach queues that have new mail to their sites, then advance the sites."""
         sites: dict[str, Site] = {}
         unknown: list[MailQueue] = []
         for queue in queues:
@@ -295,7 +293,7 @@ class Deliverer:
             self._dispatcher.serve(site)
 
     def _site_of(self, queue: MailQueue, unknown: list[MailQueue]) -> Site | None:
-        """Return the site where a queue takes turns; if DNS must be asked, note it in ``unknown``."""
+        """Return the site of a queue; if that needs DNS, add the queue to ``unknown``."""
         if queue.lanes is not None:
             return self._sites.get(queue.site)
         if queue.is_resolving:
@@ -321,7 +319,7 @@ class Deliverer:
         return site
 
     async def _resolve(self, queues: Sequence[MailQueue]) -> None:
-        """Find the sites of a message's queues; a slow one delays the others only for a moment."""
+        """Find the sites of a message's queues; a slow lookup delays the others only briefly."""
         if len(queues) == 1:
             self._resolved([await self._look_up(queues[0])])
             return

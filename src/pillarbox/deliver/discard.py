@@ -17,7 +17,7 @@ _DISCARDED: Final = RecipientOutcome(
 
 
 class DiscardTransport:
-    """A transport and its own carrier, for it has nothing to open."""
+    """A transport that is its own carrier, because there is nothing to open."""
 
     is_final = True
     takes_long_lines = True
@@ -30,7 +30,7 @@ class DiscardTransport:
         return self
 
     async def carry(self, transaction: Transaction) -> TransactionResult:
-        """Forget a message."""
+        """Discard a message."""
         return TransactionResult(
             outcomes=(_DISCARDED,) * len(transaction.envelope.recipients), is_reusable=True
         )

@@ -1,8 +1,8 @@
 """Matches waiting jobs with carriers: sites, connections, workers, results.
 
 A worker is a long-lived task that holds one carrier of one site and pulls jobs that are marked on
-disk; no task, lock or wait belongs to a single message. The outcome of a job goes to the recorder;
-what it says about the site goes to the site.
+disk; there is no task, lock or wait per message. The outcome of a job goes to the recorder; what it
+reveals about the site goes to the site.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from pillarbox.store.port import BodyDamaged, KeptRecipient, Store, StoreUnavail
 
 __all__ = ["Dispatcher", "Shared"]
 
-_TURN: Final = 50  # messages after which a worker gives its slot to who waits for one
+_TURN: Final = 50  # messages after which a worker yields its slot to a waiting site
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the parts of delivery share."""
+    """Objects shared by the parts of delivery."""
 
     store: Store
     recorder: Recorder
@@ -60,7 +60,7 @@ class Shared:
 
 @dataclass(slots=True)
 class _Hands:
-    """What a worker holds."""
+    """The state of a worker."""
 
     site: Site
     carrier: Carrier | None = None
@@ -72,7 +72,7 @@ class Dispatcher:
     """Runs the workers of all sites."""
 
     def __init__(self, delivery: DeliverySettings, queue: QueueSettings, shared: Shared) -> None:
-        """Deliver with what is ``shared``, within the limits of the settings."""
+        """Deliver with the ``shared`` objects, within the limits of the settings."""
         self._delivery = delivery
         self._queue = queue
         self._store = shared.store
@@ -96,7 +96,7 @@ class Dispatcher:
         return self._slots.used
 
     def use(self, delivery: DeliverySettings, queue: QueueSettings) -> None:
-        """Go on with new settings."""
+        """Use new settings."""
         self._delivery, self._queue = delivery, queue
         self._slots.limit = delivery.connections
         self._judge.use(queue)
@@ -104,12 +104,12 @@ class Dispatcher:
     # --- what moves a site on -------------------------------------------------------
 
     def serve(self, site: Site) -> None:
-        """Advance whatever can: mark what is next, wake or hire workers, defer if closed."""
+        """Advance a site: mark its next jobs, wake or start workers, or defer if it is closed."""
         if site.is_retired:
             self._put_back_all(site)
         if self._is_stopping:
             return
-        # A site that never failed needs no clock: reading the loop's is a system call.
+        # A site that never failed needs no clock; reading the loop's costs a system call.
         if site.closed_until and site.is_closed(self._clock.monotonic()):
             if site.lanes or site.ready:
                 self._defer_all(site)
@@ -122,7 +122,7 @@ class Dispatcher:
             self._staff(site)
 
     def _mark(self, site: Site, jobs: Sequence[Job]) -> None:
-        """Have jobs marked, and then tried by the site's workers."""
+        """Mark jobs, then let the site's workers try them."""
         site.marking += len(jobs)
 
         def marked(jobs: Sequence[Job]) -> None:
@@ -160,7 +160,7 @@ class Dispatcher:
                 self._slots.release()
 
     def retire(self, site: Site) -> None:
-        """Let a site finish the messages in progress; what waits can go to another."""
+        """Retire a site: messages in progress finish, waiting ones can go to another site."""
         site.is_retired = True
         site.lanes.detach()
         self._put_back_all(site)
@@ -177,7 +177,7 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        for site in sites:  # what a worker could not finish with
+        for site in sites:  # what the workers did not finish
             self._put_back_all(site)
         await self._settler.drain()
 
@@ -209,7 +209,7 @@ class Dispatcher:
             self.serve(site)
 
     async def _next_job(self, hands: _Hands) -> bool:
-        """Wait until a job is ready; return whether the worker goes on."""
+        """Wait until a job is ready; return whether the worker continues."""
         site = hands.site
         if site.workers > site.allowed:
             return False
@@ -229,7 +229,7 @@ class Dispatcher:
             await carrier.close()
 
     async def _deliver(self, hands: _Hands, job: Job) -> None:
-        """Try a job; afterward every recipient is settled, or the job is queued again."""
+        """Try a job; afterward, every recipient is settled, or the job is queued again."""
         site = hands.site
         if job.message.has_long_lines and not site.transport.takes_long_lines:
             self._settle_all(job, LONG_LINE, Peer())
@@ -352,7 +352,7 @@ class Dispatcher:
         self._judge_site(site, failed, ended, some_taken=bool(delivered))
 
     def _split(self, site: Site, job: Job, again: Sequence[KeptRecipient]) -> Job:
-        """Put excess recipients into a separate job; it is marked already."""
+        """Move excess recipients to a separate job, which is already marked."""
         site.ready.appendleft(Job(job.message, tuple(again), job.octets))
         left = tuple(kept for kept in job.recipients if kept not in again)
         return Job(job.message, left, 0)
@@ -372,7 +372,7 @@ class Dispatcher:
         now = self._clock.monotonic()
         verdict = classify(outcome.stage, outcome.reply)
         if site.connected > 0 and not verdict.is_permanent:
-            # Others are being served: the site gives no more connections, and that is all.
+            # Other connections work, so the site just allows no more of them.
             site.limit_to_connected(now, self._delivery.site_backoff)
             site.ready.appendleft(job)
             site.wake()
@@ -390,7 +390,7 @@ class Dispatcher:
         self._settle_all(job, outcome, failure.peer, not_before=reopen_at)
 
     def _back_off(self, site: Site, reason: str) -> float:
-        """Leave a site alone; return the wall-clock time of the next try."""
+        """Close a site for a while; return the wall-clock time of the next try."""
         seconds = site.close(
             self._clock.monotonic(),
             first=self._delivery.site_backoff,
@@ -408,7 +408,7 @@ class Dispatcher:
         return self._steady.now() + seconds
 
     def _defer_all(self, site: Site) -> None:
-        """Defer what waits for a closed site, untried, until it is tried again."""
+        """Defer the jobs of a closed site, untried, until the site is tried again."""
         jobs = [*site.ready, *(Job(*found) for found in site.lanes.drain())]
         site.ready.clear()
         outcome = RecipientOutcome(
@@ -418,7 +418,7 @@ class Dispatcher:
 
     def _defer(self, site: Site, jobs: Sequence[Job], outcome: RecipientOutcome) -> None:
         wait = max(site.closed_until - self._clock.monotonic(), 0.0)
-        # Spread a little, so that what waited together does not come at once.
+        # Add some jitter, so that the jobs do not all become due at once.
         due = self._steady.now() + wait * (1 + self._random.random() / 10)
         self._settle_untried(jobs, outcome, was_tried=False, not_before=due)
 

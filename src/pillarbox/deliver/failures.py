@@ -1,4 +1,4 @@
-"""Outcomes for failures on our side: the mail cannot go as it is, or not now."""
+"""Outcomes for failures on our side: the mail cannot be sent at all, or not now."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DEFECT: Final = RecipientOutcome(
 
 
 def turned_away(ruling: Ruling) -> RecipientOutcome:
-    """Return the outcome of a delivery that a check refuses or puts off."""
+    """Return the outcome of a delivery that a check refuses or defers."""
     return RecipientOutcome(
         is_delivered=False,
         stage=Stage.DATA,

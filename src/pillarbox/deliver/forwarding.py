@@ -16,11 +16,11 @@ from pillarbox.smtp.envelope import Envelope
 __all__ = ["EnvelopeOf", "Forwarding"]
 
 EnvelopeOf = Callable[[Job], Envelope]
-"""Returns the envelope with which a job goes out."""
+"""Returns the envelope for sending a job."""
 
 
 class Forwarding:
-    """Rewrites the senders of forwarded mail."""
+    """Rewrites the senders of forwarded mail (SRS)."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class Forwarding:
         origins: Collection[str],
         now: Callable[[], float],
     ) -> None:
-        """Rewrite.
+        """Prepare rewriting.
 
         Args:
             rewriter: Makes the addresses.
             is_local: Whether a domain is ours.
-            origins: Listeners by which mail comes from outside; what came by others is
-                submitted, and not forwarded.
+            origins: Listeners for mail from outside; mail from other listeners is submitted, not
+                forwarded.
             now: The wall clock, seconds since 1970.
         """
         self._rewriter = rewriter
@@ -45,7 +45,7 @@ class Forwarding:
         self._now = now
 
     def envelope(self, job: Job) -> Envelope:
-        """Return the envelope with which a job goes out."""
+        """Return the envelope for sending a job."""
         envelope, message = job.envelope(), job.message
         sender = envelope.reverse_path
         if sender is None or message.identity or message.origin not in self._origins:

@@ -12,7 +12,7 @@ __all__ = ["Job"]
 class Job:
     """Recipients of one message that go out in one transaction.
 
-    What its events, settlements and log lines all show is written out once, here.
+    Text that its events, settlements and log lines share is formatted once, here.
     """
 
     __slots__ = ("addresses", "id_text", "message", "octets", "recipients", "sender")
@@ -31,7 +31,7 @@ class Job:
         }
 
     def start_mark(self) -> StartMark:
-        """Return the mark that says on disk that this is about to be tried."""
+        """Return the start mark, which records on disk that this is about to be tried."""
         recipients = self.recipients
         if len(recipients) == 1:
             return StartMark(self.message.id, (recipients[0].index,))

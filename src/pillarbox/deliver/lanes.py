@@ -1,7 +1,7 @@
 """Fair turns: lanes by deficit round-robin, then the queues of a lane in rotation.
 
-No lane (a tenant, a stream) and no queue can delay another by its size: a single message waits for
-at most one turn of each other. A turn is counted in recipients.
+No lane (a tenant, a stream) or queue can delay another by its size: a single message waits for at
+most one turn of every other one. A turn is counted in recipients.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Entry:
     ) -> None:
         self.message = message
         self.recipients = recipients
-        self.octets = octets  # of content that is held in memory for it
+        self.octets = octets  # of content held in memory for it
 
     def take(self, count: int) -> tuple[KeptRecipient, ...]:
         """Remove and return the first ``count`` recipients."""
@@ -45,8 +45,8 @@ class MailQueue:
     def __init__(self, key: QueueKey) -> None:
         self.key = key
         self.entries: deque[Entry] = deque()
-        self.lanes: Lanes | None = None  # where it takes turns; None until its site is known
-        self.site = ""  # the key of the site where that is
+        self.lanes: Lanes | None = None  # where it waits; None until its site is known
+        self.site = ""  # the key of its site
         self.is_resolving = False
 
     def empty(self) -> Iterator[tuple[KeptMessage, tuple[KeptRecipient, ...], int]]:
@@ -83,14 +83,14 @@ class Lanes:
         self._on_idle = on_idle
         self._lanes: dict[str, _Lane] = {}
         self._turns: deque[str] = deque()
-        # Where else recipients of a message stand, for messages with several.
+        # The other queues of a message with several recipients.
         self._elsewhere: dict[MessageId, list[Entry]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._turns)
 
     def attach(self, queue: MailQueue) -> None:
-        """Let a queue take turns, with its contents."""
+        """Attach a queue with its contents to its lane."""
         queue.lanes = self
         lane = self._lanes.get(queue.key.lane)
         if lane is None:
@@ -137,7 +137,7 @@ class Lanes:
         self._forget()
 
     def drain(self) -> Iterator[tuple[KeptMessage, tuple[KeptRecipient, ...], int]]:
-        """Take everything, in any order."""
+        """Take all entries, in any order."""
         for lane in self._lanes.values():
             for queue in lane.queues:
                 yield from queue.empty()
@@ -150,7 +150,7 @@ class Lanes:
         self._elsewhere.clear()
 
     def _head(self, lane: _Lane) -> Entry | None:
-        """Return the next entry of a lane, and send its queue to the end of the line."""
+        """Return the next entry of a lane, and move its queue to the end of the rotation."""
         while lane.queues:
             queue = lane.queues[0]
             entry = queue.head()

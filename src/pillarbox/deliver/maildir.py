@@ -52,13 +52,13 @@ def _safe(text: str) -> str:
     safe = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", octets.decode("latin-1"))
     if len(safe) > _LONGEST_NAME:
         digest = blake2b(octets, digest_size=8).hexdigest()
-        safe = f"{safe[: _LONGEST_NAME - 18]}%~{digest}"  # "%~" stands for nothing else
-    # No "." and "..", no hidden folders, no empty name.
+        safe = f"{safe[: _LONGEST_NAME - 18]}%~{digest}"  # "%~" has no other meaning
+    # No "." or "..", no hidden directories, no empty name.
     return f"%2E{safe[1:]}" if safe.startswith(".") else safe or "%"
 
 
 class MaildirTransport:
-    """A transport and its own carrier; files are written in threads."""
+    """A transport that is its own carrier; files are written in threads."""
 
     is_final = True
     takes_long_lines = True
@@ -71,7 +71,7 @@ class MaildirTransport:
         """Deliver below ``template``.
 
         Args:
-            template: The folder of a recipient, with placeholders.
+            template: The directory of a recipient, with placeholders.
             now: The wall clock (seconds), for the names of files.
             threads: Where files are written.
         """
@@ -90,7 +90,7 @@ class MaildirTransport:
         """Do nothing: nothing is open between two messages."""
 
     async def carry(self, transaction: Transaction) -> TransactionResult:
-        """Write a message into the folder of each recipient."""
+        """Write a message into the directory of each recipient."""
         outcomes = [
             await self._deliver(transaction.envelope, number, transaction.content)
             for number in range(len(transaction.envelope.recipients))
@@ -178,7 +178,7 @@ class _Delivery:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder durably, with all above it."""
+    """Create a directory and its parents durably."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -198,14 +198,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _trace(envelope: Envelope, address: Mailbox) -> bytes:
-    """Return what final delivery puts before the message (RFC 5321 §4.4)."""
+    """Return the fields that final delivery adds before the message (RFC 5321 §4.4)."""
     sender = envelope.reverse_path
     return_path = "" if sender is None else str(sender)
     return f"Return-Path: <{return_path}>\nDelivered-To: {address}\n".encode()
 
 
 def _unix(octets: bytes) -> bytes:
-    """Return octets with the line ends that programs expect in a Maildir."""
+    """Convert octets to the line ends that programs expect in a Maildir."""
     return octets.replace(b"\r\n", b"\n")
 
 

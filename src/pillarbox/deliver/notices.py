@@ -1,7 +1,7 @@
 """Notifications to senders, made from rulings (RFC 3461, RFC 3464).
 
-A notification is a new message from the null sender. It is committed together with the result it
-reports, so that neither is on disk without the other.
+A notification is a new message from the null sender. It is committed together with the result that
+it reports, so neither is on disk without the other.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from pillarbox.store.port import KeptMessage, KeptRecipient, MessageId, Store
 __all__ = ["Addressees", "Notices", "Sign"]
 
 Addressees = Callable[[Mailbox], Sequence[Mailbox]]
-"""Says to whom mail for a sender goes: itself, what it is an alias of, or nobody."""
+"""Returns who gets mail for a sender: itself, the targets of an alias, or nobody."""
 
 Sign = Callable[[Mailbox, bytes, bytes], Awaitable[bytes]]
-"""Returns the signature fields for a message (its author, header, body); none where no key fits."""
+"""Returns the signature fields for a message (author, header, body); empty if no key matches."""
 
 _DELIVERED = EnhancedCode(2, 0, 0)
 
@@ -59,10 +59,10 @@ class Notices:
     queue_for: QueueFor
     addressees: Addressees
     sink: Sink
-    sign: Sign | None = None  # None: nobody signs
+    sign: Sign | None = None  # None: not signed
 
     def owed(self, message: KeptMessage, rulings: Sequence[Ruling]) -> list[Ruling]:
-        """Return the rulings that the sender of a message is to be told of."""
+        """Return the rulings that a message's sender must be notified of."""
         envelope = message.envelope
         return [
             ruling
@@ -76,10 +76,10 @@ class Notices:
         ]
 
     async def make(self, message: KeptMessage, owed: Sequence[Ruling]) -> list[KeptMessage]:
-        """Return the notifications of what is owed: one for each action."""
+        """Return the notifications that are due: one for each action."""
         sender = message.envelope.reverse_path
         addressees = () if sender is None or not owed else self.addressees(sender)
-        if sender is None or not addressees:  # a sender of ours that there is not is told nothing
+        if sender is None or not addressees:  # an unknown local sender gets no notification
             return []
         original = await self._original(message)
         return [
@@ -146,7 +146,7 @@ class Notices:
         size = message.size if message.size <= MAX_RETURNED else message.header_size
         try:
             octets = await read_start(message, self.store, size)
-        except PillarboxError:  # the sender hears of the failure without it
+        except PillarboxError:  # the notification goes out without the original
             octets = b""
         return Original(
             octets=octets,
@@ -193,21 +193,21 @@ class Notices:
         )
 
     async def _signed(self, dsn: Dsn) -> Dsn:
-        """Sign a notification by its author's domain, so that DMARC has something to go by."""
-        # With the null sender SPF speaks for our greeting only (RFC 7489 §3.1.2).
+        """Sign a notification for its author's domain, so that it can pass DMARC."""
+        # With the null sender, SPF covers only our EHLO name (RFC 7489 §3.1.2).
         if self.sign is None:
             return dsn
         header, body = dsn.content[: dsn.header_size], dsn.content[dsn.header_size :]
         try:
             fields = await self.sign(self.author, header, body)
-        except PillarboxError:  # its sender had better hear of the failure without it
+        except PillarboxError:  # an unsigned notification is better than none
             return dsn
         return Dsn(fields + dsn.content, len(fields) + dsn.header_size, dsn.needs_smtputf8)
 
 
 def _returned(envelope: Envelope) -> Ret | None:
-    """Return how much of a message goes back to its sender."""
-    # RFC 8689 §5: with REQUIRETLS never the content, whatever was asked for.
+    """Return how much of a message is returned to its sender."""
+    # RFC 8689 §5: with REQUIRETLS never the content, whatever was requested.
     return Ret.HEADERS if envelope.tls_required is TlsRequired.YES else envelope.ret
 
 

@@ -16,11 +16,11 @@ __all__ = ["Reach"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What delivery needs of the world outside."""
+    """The outside services that delivery needs."""
 
     resolver: Resolver
     dialer: Dialer
-    security: SecurityPolicies  # what destinations ask of TLS
+    security: SecurityPolicies  # what destinations require of TLS
     contexts: TlsContexts = field(default_factory=TlsContexts)
     own_addresses: frozenset[str] = frozenset()  # as text: mail for them would loop
-    envelope_of: EnvelopeOf = Job.envelope  # with which a message goes to them
+    envelope_of: EnvelopeOf = Job.envelope  # the envelope for sending a job

@@ -1,9 +1,8 @@
 """Start marks and results, written in batches: nothing is sent before its mark is on disk.
 
 Two long-lived tasks gather what the workers ask for; each has one write in progress and collects
-the next meanwhile. When the store fails, results are retained and written again until they are
-recorded, and no mark is written before that: delivery stands still, so that no success is
-forgotten and repeated.
+the next meanwhile. When the store fails, results are retained and retried until they are recorded,
+and no mark is written before that: delivery pauses, so that no success is lost and repeated.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["Recorder"]
 _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 5.0
 _GATHERING: Final = 0.005
-"""Seconds that results wait for others: a commit costs more than what is in it."""
+"""Seconds that results wait for others: a commit costs more than its content."""
 
 Started = Callable[[Sequence[Job]], None]
 _Result = tuple[Sequence[Settlement], Sequence[KeptMessage], Job]
@@ -35,7 +34,7 @@ _Item = TypeVar("_Item")
 
 
 class Recorder:
-    """Writes marks before and results after."""
+    """Writes start marks before attempts and results after them."""
 
     def __init__(
         self,
@@ -49,9 +48,9 @@ class Recorder:
         Args:
             group: The group commit of the store.
             clock: For the times of events.
-            sink: Is told when the store fails and recovers.
-            on_recorded: Is told which jobs are on disk with their results, which new
-                messages came to be with them, and when the first of the jobs is due again.
+            sink: Receives events when the store fails and recovers.
+            on_recorded: Called with the jobs whose results are on disk, the new messages that were
+                stored with them, and the time when the first of the jobs is due again.
         """
         self._group = group
         self._clock = clock
@@ -72,7 +71,7 @@ class Recorder:
 
     @property
     def is_down(self) -> bool:
-        """Whether the store fails, so that delivery stands still."""
+        """Whether the store is failing, so that delivery is paused."""
         return not self._is_up.is_set()
 
     @property
@@ -88,7 +87,7 @@ class Recorder:
         ]
 
     async def stop(self) -> None:
-        """Stop at once; what is not on disk is found as a suspect, or queued, at the next start."""
+        """Stop at once; jobs without a result on disk are suspects or queued at the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -98,7 +97,7 @@ class Recorder:
         await self._is_idle.wait()
 
     def start(self, jobs: Sequence[Job], started: Started) -> None:
-        """Have jobs marked; ``started`` is called with those whose mark is on disk."""
+        """Mark jobs; ``started`` is called with those whose mark is on disk."""
         self._to_start.extend((started, job) for job in jobs)
         self._has_starts.set()
         self._expect(len(jobs))
@@ -109,12 +108,12 @@ class Recorder:
         new: Sequence[KeptMessage],
         done: Job,
     ) -> None:
-        """Have results written, with the messages they cause, in one commit.
+        """Write results, with the messages they cause, in one commit.
 
         Args:
             settlements: The results.
             new: Notifications to store with them.
-            done: The job that ends with them.
+            done: The job that they complete.
         """
         self._results.append((settlements, new, done))
         self._has_results.set()
@@ -182,7 +181,7 @@ class Recorder:
             except Fenced as error:
                 self._fail(error)
                 self.is_fenced = True
-                await asyncio.get_running_loop().create_future()  # the mail is another's now
+                await asyncio.get_running_loop().create_future()  # another node owns it now
             except PillarboxError as error:
                 return await self._persist_apart(items, write, error)
             else:
@@ -219,7 +218,7 @@ class Recorder:
 
 
 def _earliest_due(results: Sequence[_Result]) -> float | None:
-    """Return when the first of what was settled is due again, None if nothing is."""
+    """Return when the first settled recipient is due again, None if none is."""
     return min(
         (
             settlement.next_attempt_at

@@ -1,9 +1,9 @@
 """From a destination to the hosts that accept its mail (RFC 5321 §5.1).
 
-What is known for certain (no such domain, a null MX, a loop to ourselves) is a permanent failure
-without an attempt. Missing DNS answers are always temporary: a DNS outage bounces nothing. Hosts
-at addresses where no one else's mail belongs (loopback, private, our own) are refused unless the
-route allows them, so that a hostile zone cannot point us at internal machines.
+A definite problem (no such domain, a null MX, a loop to ourselves) is a permanent failure without
+an attempt. Missing DNS answers are always temporary: a DNS outage bounces nothing. Loopback,
+private and our own addresses are refused unless the route allows them, so a hostile zone cannot
+point us at internal machines.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ class Host:
     name: str
     preference: int
     addresses: tuple[str, ...]
-    is_secure: bool = False  # DNSSEC vouches for the way from the destination to these
+    is_secure: bool = False  # DNSSEC covers all steps from the destination to these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The hosts of a destination by preference, or the failure that stands for them."""
+    """The hosts of a destination by preference, or a failure instead."""
 
     hosts: tuple[Host, ...] = ()
     failure: RecipientOutcome | None = None
-    ttl: float = _SHORTEST_TTL  # seconds for which this may be used
+    ttl: float = _SHORTEST_TTL  # seconds for which this may be cached
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Who we are, so that mail to ourselves is noticed."""
+    """Our names and addresses, to detect mail loops to ourselves."""
 
     hostname: str
     addresses: frozenset[str] = frozenset()
@@ -72,7 +72,7 @@ def _failure(code: int, enhanced: str, text: str, reason: str = "") -> Resolutio
 
 
 def site_key(hosts: Sequence[Host]) -> str:
-    """Return the normal form of a set of hosts: destinations with the same one are one site.
+    """Return the key of a set of hosts: destinations with the same key are one site.
 
     Only the order of preferences matters, not their numbers.
     """
@@ -82,7 +82,7 @@ def site_key(hosts: Sequence[Host]) -> str:
 
 
 async def destination_hosts(resolver: Resolver, destination: str, where: Whereabouts) -> Resolution:
-    """Return where the mail of a recipient domain, or of an address literal, goes."""
+    """Return the hosts for a recipient domain or an address literal."""
     if destination.startswith("["):
         return _literal(destination, where)
     answer = await resolver.mx(destination)
@@ -90,7 +90,7 @@ async def destination_hosts(resolver: Resolver, destination: str, where: Whereab
         return _no_answer(destination, answer.reason)
     if answer.outcome is Outcome.NO_SUCH_NAME:
         return _failure(550, "5.1.2", f"The domain {destination} does not exist")
-    # RFC 7505 §3: beside others, an empty exchanger means nothing.
+    # RFC 7505 §3: beside others, an empty exchanger has no meaning.
     records = [record for record in answer.records if record.host]
     if answer.outcome is Outcome.NO_SUCH_DATA:
         records = [MxRecord(0, destination)]  # the implicit MX of RFC 5321 §5.1
@@ -104,7 +104,7 @@ async def destination_hosts(resolver: Resolver, destination: str, where: Whereab
 
 
 async def named_host(resolver: Resolver, name: str) -> Resolution:
-    """Return a host that the configuration names, by its addresses alone.
+    """Return a configured host, by its addresses alone.
 
     A name without addresses is a temporary failure: it is the operator's mistake, and mail waits
     until it is fixed.
@@ -147,8 +147,8 @@ async def _with_addresses(
         for record, answer in pairs
         if answer.records
     ]
-    # An exchanger of which DNS is silent may be a better one, or we: without it the rest
-    # can be tried, but nothing can be said for good.
+    # An exchanger that cannot be resolved now may be better than the rest, or ourselves: the rest
+    # can be tried, but no failure is permanent.
     silent = next((answer for answer in answers if answer.outcome is Outcome.UNAVAILABLE), None)
     if not hosts:
         return _without_address(destination, records, silent)
@@ -174,7 +174,7 @@ def _checked(destination: str, hosts: Sequence[Host], where: Whereabouts) -> Res
         return Resolution(hosts=tuple(hosts))
     ours = min((host.preference for host in hosts if _is_us(host, where)), default=None)
     if ours is not None:
-        # RFC 5321 §5.1: at or above our own preference mail would only come back.
+        # RFC 5321 §5.1: at or beyond our own preference, mail would only come back.
         hosts = [host for host in hosts if host.preference < ours]
         if not hosts:
             return _failure(554, "5.4.6", f"Mail for {destination} loops back to this server")

@@ -10,7 +10,7 @@ __all__ = ["is_for_another_transaction", "was_gone"]
 
 
 def was_gone(result: TransactionResult) -> bool:
-    """Whether the peer had closed the connection, so that nothing of the message was said."""
+    """Whether the peer had closed the connection before anything of the message was sent."""
     if result.is_reusable or not result.outcomes:
         return False
     for outcome in result.outcomes:
@@ -22,7 +22,7 @@ def was_gone(result: TransactionResult) -> bool:
 
 
 def is_for_another_transaction(outcome: RecipientOutcome, result: TransactionResult) -> bool:
-    """Whether a recipient exceeded the limit of a transaction that others got through."""
+    """Whether a recipient exceeded the recipient limit of a transaction that worked for others."""
     if outcome.stage is not Stage.RECIPIENT or outcome.is_local:
         return False
     if not classify(outcome.stage, outcome.reply).has_too_many_recipients:

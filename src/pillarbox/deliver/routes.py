@@ -32,14 +32,14 @@ from pillarbox.smtp.envelope import TlsRequired
 
 __all__ = ["SiteMap"]
 
-_LMTP_PORT: Final = 24  # RFC 2033 §2: by agreement; 24 is what others use
+_LMTP_PORT: Final = 24  # RFC 2033 §2: by agreement; 24 is customary
 _SUBMISSIONS_PORT: Final = 465
-_MOST_SITES: Final = 2_000  # remembered; beyond, those without anything to tell are forgotten
+_MOST_SITES: Final = 2_000  # remembered; beyond that, those without useful state are dropped
 _FOREVER: Final = 3_600.0
 
 
 class SiteMap:
-    """Finds, creates and forgets sites."""
+    """Finds, creates and drops sites."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class SiteMap:
         security: SecurityPolicies,
         on_idle_queue: Callable[[MailQueue], None],
     ) -> None:
-        """Make sites by ``routes``; mail to ourselves is noticed by ``where``."""
+        """Create sites for ``routes``; ``where`` detects mail loops."""
         self._security = security
         self._routes = routes
         self._delivery = delivery
@@ -63,7 +63,7 @@ class SiteMap:
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="maildir")
 
     def use(self, routes: Mapping[str, RouteSettings], delivery: DeliverySettings) -> list[Site]:
-        """Use new settings; return the sites of the old ones, which were forgotten."""
+        """Use new settings; return the sites of the old ones, which are dropped."""
         is_same = delivery == self._delivery
         self._routes, self._delivery = routes, delivery
         old = [
@@ -76,7 +76,7 @@ class SiteMap:
         return old
 
     def known(self) -> list[Site]:
-        """Return the sites that there are."""
+        """Return all sites."""
         return list(self._sites.values())
 
     def close(self) -> None:
@@ -88,12 +88,12 @@ class SiteMap:
         return self._sites.get(key)
 
     def fixed(self, name: str, required: TlsRequired = TlsRequired.BY_POLICY) -> Site:
-        """Return the site of a route that does not ask DNS for mail exchangers.
+        """Return the site of a route that needs no MX lookup.
 
         Args:
             name: The route's.
-            required: What the senders ask of TLS; a mail store is no further hop for it
-                (RFC 8689 §4.4), and a smart host's TLS is configured.
+            required: The senders' TLS requirements; a mail store is not a hop in this sense (RFC
+                8689 §4.4), and the TLS of a smart host is configured.
 
         Raises:
             PermanentError: The route lacks what it needs.
@@ -116,7 +116,8 @@ class SiteMap:
             required: What the senders ask of TLS.
 
         Returns:
-            None if the route has been changed meanwhile, so that it has to be asked for anew.
+            The site, or why there is none; None if the route has changed meanwhile, so that the
+            caller has to ask again.
         """
         route = self._routes.get(name)
         if route is None:

@@ -1,8 +1,8 @@
 """The messages held in memory for delivery, and reading the rest back when it is due.
 
-Mail comes here right after its commit. What does not fit stays in the store, and so does what is
-due later: it is found by its due time. A backlog of a million therefore costs no more memory than
-the scheduler's bounds. Reading back rotates over the queues, with an equal share for each.
+Mail arrives here right after its commit. Mail that does not fit or is due later stays in the store,
+where it is found by its due time. So a backlog of a million costs no more memory than the
+scheduler's bounds. Reading back rotates over the queues, with an equal share for each.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ __all__ = ["Bounds", "Scheduler"]
 
 _LONGEST_SLEEP: Final = 300.0  # seconds; the wall clock may jump meanwhile
 _STORE_DOWN: Final = 1.0  # seconds before a store that failed is asked again
-_NOTHING_NEW: Final = 0.2  # seconds before looking again, when all that is due is here
+_NOTHING_NEW: Final = 0.2  # seconds before the next check, when everything due is in memory
 _QUEUES_AT_ONCE: Final = 20  # no queue takes more than a twentieth of the memory from others
 _QUEUE_OF = attrgetter("queue")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is held in memory at most; beyond ``octets``, contents are read again."""
+    """Memory limits; beyond ``octets``, contents are read from the store again."""
 
     recipients: int
     octets: int  # of contents
@@ -56,13 +56,13 @@ class Scheduler:
         bounds: Bounds,
         place: Callable[[Sequence[MailQueue]], None],
     ) -> None:
-        """Hold what is due.
+        """Hold due mail.
 
         Args:
-            store: Where everything is.
+            store: Where all mail is.
             clock: The time of schedules.
-            bounds: How much to hold at most.
-            place: Is told of the queues that have got mail.
+            bounds: Memory limits.
+            place: Called with the queues that have new mail.
         """
         self._store = store
         self._clock = clock
@@ -70,16 +70,16 @@ class Scheduler:
         self._place = place
         self._queues: dict[QueueKey, MailQueue] = {}
         self._held: set[tuple[MessageId, int]] = set()
-        self._gone: set[tuple[MessageId, int]] = set()  # let go while the store reads
+        self._gone: set[tuple[MessageId, int]] = set()  # released while the store was being read
         self._is_reading = False
         self._octets = 0
         self._cursor: QueueKey | None = None
-        self._is_complete = False  # whether all that is due is in memory
+        self._is_complete = False  # whether all due mail is in memory
         self._wake = asyncio.Event()
         self._due_at: float | None = None
 
     def use(self, bounds: Bounds) -> None:
-        """Hold at most so much from now on."""
+        """Use new memory limits."""
         self._most_recipients = bounds.recipients
         self._most_octets = bounds.octets
         self._most_of_queue = max(bounds.recipients // _QUEUES_AT_ONCE, 1)
@@ -97,7 +97,7 @@ class Scheduler:
     # --- in -------------------------------------------------------------------------
 
     def offer(self, message: KeptMessage) -> None:
-        """Take a message that was just committed, if there is room."""
+        """Accept a message that was just committed, if there is room."""
         recipients = message.recipients
         due_at = recipients[0].next_attempt_at
         if due_at is not None and due_at > message.accepted_at:  # it waits for its turn
@@ -118,7 +118,7 @@ class Scheduler:
         self._place([self._add(message, group) for group in groups])
 
     def reserve(self, work: Work) -> None:
-        """Keep work from being loaded until it is restored."""
+        """Prevent work from being loaded until it is restored."""
         for recipient in work.recipients:
             self._held.add((work.message.id, recipient.index))
 
@@ -139,7 +139,7 @@ class Scheduler:
             self._wake.set()
 
     def forget(self, key: QueueKey, gone: AbstractSet[tuple[MessageId, int]]) -> None:
-        """Take recipients out of a queue, because an operator holds or cancels them."""
+        """Remove recipients from a queue, because an operator holds or cancels them."""
         queue = self._queues.get(key)
         for entry in () if queue is None else queue.entries:
             number = entry.message.id
@@ -155,11 +155,11 @@ class Scheduler:
                 entry.octets = 0
 
     def restore(self, work: Work) -> None:
-        """Take back work that was held before, as if it had been loaded."""
+        """Restore work that was held before, as if it had been loaded."""
         self._place((self._add(work.message, work.recipients),))
 
     def place_all(self) -> None:
-        """Offer all queues for their turns again: delivery goes on after a pause."""
+        """Offer all queues again: delivery resumes after a pause."""
         self._place(list(self._queues.values()))
 
     def queue(self, key: QueueKey) -> MailQueue | None:
@@ -196,7 +196,7 @@ class Scheduler:
         room = self._most_recipients - len(self._held)
         if self._is_complete or room <= 0 or 2 * room < self._most_recipients:
             return
-        self._is_complete = True  # an offer that finds no room meanwhile takes it back
+        self._is_complete = True  # an offer that finds no room meanwhile resets it
         self._gone.clear()
         self._is_reading = True
         try:
@@ -229,7 +229,7 @@ class Scheduler:
             self._due_at = None
             found = await self._store.next_due_at(after=now)
             if found is not None:
-                self._note_due(found)  # what was settled meanwhile may be due before
+                self._note_due(found)  # a recipient settled meanwhile may be due earlier
         wait = _LONGEST_SLEEP
         if self._due_at is not None:
             wait = min(max(self._due_at - now, 0.01), wait)
@@ -251,18 +251,16 @@ class Scheduler:
         return is_earlier
 
     def _is_new(self, number: MessageId, recipient: KeptRecipient) -> bool:
-        """Whether a recipient of a new message is to be tried at once: a held one is not, and
-        one that was read from the store, between its commit and now, is here already.
-        """
+        """Whether to try a recipient of a new message now: not if it is held, or already here."""
         return recipient.state.value == 0 and (number, recipient.index) not in self._held
 
     def _is_crowded(self, key: QueueKey) -> bool:
-        """Whether a queue has its part of the memory: a slow one must leave room for others."""
+        """Whether a queue has used its share of memory: a slow one must leave room for others."""
         queue = self._queues.get(key)
         return queue is not None and len(queue.entries) >= self._most_of_queue
 
     def _fresh(self, work: Work) -> tuple[KeptRecipient, ...]:
-        """Return what is new: the rest was offered, or even done with, while the store read."""
+        """Return what is new: the rest was offered, or even finished, while the store was read."""
         number = work.message.id
         return tuple(
             kept

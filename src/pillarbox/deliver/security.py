@@ -2,8 +2,8 @@
 
 The order is that of the RFCs: what the operator configured, then DANE (RFC 7672), then MTA-STS
 (RFC 8461 §2), then opportunistic STARTTLS. If a requirement cannot be met, the mail is deferred; it
-never goes in the clear instead. A sender may ask for more than the destination does, verified TLS
-to an authenticated host, or for less (RFC 8689 §4.2).
+is never sent in the clear instead. A sender may require more than the destination does, verified
+TLS to an authenticated host, or less (RFC 8689 §4.2).
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ _MODES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A host that must not get mail now."""
+    """A host that must not be given mail now."""
 
     reason: str
-    policy_type: str  # "tlsa", "sts": what a TLS report calls the policy (RFC 8460 §4.2)
-    result_type: str  # and the failure (RFC 8460 §4.3)
+    policy_type: str  # "tlsa", "sts": the policy's name in a TLS report (RFC 8460 §4.2)
+    result_type: str  # the failure's name (RFC 8460 §4.3)
     is_final: bool = False  # whether waiting would not help
-    policy_lines: tuple[str, ...] = ()  # and what the policy says, line by line
+    policy_lines: tuple[str, ...] = ()  # the policy, line by line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secured:
-    """The terms on which a host is contacted."""
+    """The TLS requirements for connecting to a host."""
 
     options: ChannelOptions
-    policy_type: str  # "tlsa", "sts", "no-policy-found"; "": of the configuration, none reports
-    tries_first: ChannelOptions | None = None  # of a policy under test: what it would ask for
+    policy_type: str  # "tlsa", "sts", "no-policy-found"; "": configured, not reported
+    tries_first: ChannelOptions | None = None  # of a policy in testing mode: its requirements
     policy_lines: tuple[str, ...] = ()
 
 
@@ -60,7 +60,7 @@ class Security:
     policy: TlsPolicy = TlsPolicy.AUTO
     settings: TlsDomainSettings | None = None
     sts: Policy | None = None
-    required: TlsRequired = TlsRequired.BY_POLICY  # what the senders ask for
+    required: TlsRequired = TlsRequired.BY_POLICY  # the senders' requirements
 
     def is_shared(self, hosts: Iterable[Host]) -> bool:
         """Whether others with the same hosts may use the same connections."""
@@ -68,13 +68,13 @@ class Security:
             return False
         if self.policy is TlsPolicy.MAY:
             return True
-        # With DANE the terms are the destination's own: its zone has to be signed, and a
+        # With DANE the requirements are the destination's own: its zone has to be signed, and a
         # certificate for its name is as good as the host's (RFC 7672 §2.2, §3.2.2).
         return self.policy is TlsPolicy.AUTO and not any(host.is_secure for host in hosts)
 
     @property
     def label(self) -> str:
-        """What tells connections of this destination apart from others to the same hosts."""
+        """Distinguishes connections for this destination from others to the same hosts."""
         asked = "" if self.sts is None else " ".join((self.sts.mode.value, *self.sts.mx))
         label = f"{self.destination} {self.policy.value} {asked}".strip()
         if self.required is TlsRequired.BY_POLICY:
@@ -83,12 +83,12 @@ class Security:
 
     @property
     def enforces_sts(self) -> bool:
-        """Whether the MTA-STS policy binds, and is not only being tested."""
+        """Whether the MTA-STS policy is enforced, not just tested."""
         return self.sts is not None and self.sts.mode is Mode.ENFORCE
 
 
 class SecurityPolicies:
-    """Finds what destinations ask for."""
+    """Finds the TLS requirements of destinations."""
 
     def __init__(
         self,
@@ -97,28 +97,28 @@ class SecurityPolicies:
         resolver: Resolver,
         sts: StsPolicies | None,
     ) -> None:
-        """Go by these settings; without ``sts`` no MTA-STS policy is looked for."""
+        """Use these settings; without ``sts``, MTA-STS policies are not looked up."""
         self._delivery = delivery
         self._domains = dict(domains)
         self._resolver = resolver
         self._sts = sts
 
     def use(self, delivery: DeliverySettings, domains: Mapping[str, TlsDomainSettings]) -> None:
-        """Go on with new settings."""
+        """Use new settings."""
         self._delivery = delivery
         self._domains = dict(domains)
 
     async def of(self, destination: str, required: TlsRequired = TlsRequired.BY_POLICY) -> Security:
-        """Return what mail to a destination asks for.
+        """Return the TLS requirements of mail to a destination.
 
         Args:
             destination: The recipients' domain, or an address literal.
-            required: What the senders ask for.
+            required: The senders' requirements.
         """
         settings = self._domains.get(destination)
         policy = self._delivery.tls_policy if settings is None else settings.policy
         if required is TlsRequired.NO and policy is TlsPolicy.AUTO:
-            # RFC 8689 §4.2.2: DANE and MTA-STS are passed over; what is configured is not.
+            # RFC 8689 §4.2.2: DANE and MTA-STS are ignored; the configuration is not.
             policy = TlsPolicy.MAY
         sts = None
         if self._sts is not None and policy in {TlsPolicy.AUTO, TlsPolicy.MTA_STS}:
@@ -132,13 +132,13 @@ class SecurityPolicies:
     async def for_host(
         self, security: Security, host: Host, port: int, options: ChannelOptions
     ) -> Secured | Refused:
-        """Return on what terms a host is spoken to.
+        """Return the TLS requirements for connecting to a host.
 
         Args:
-            security: What the destination asks for.
+            security: The destination's requirements.
             host: One of its hosts.
-            port: Where it listens.
-            options: The route's terms.
+            port: Its port.
+            options: The route's TLS options.
         """
         policy, settings = security.policy, security.settings
         mode = _MODES.get(policy)
@@ -163,10 +163,10 @@ class SecurityPolicies:
     async def _by_sender(
         self, security: Security, host: Host, port: int, options: ChannelOptions
     ) -> Secured | Refused:
-        """Return the terms of REQUIRETLS (RFC 8689 §4.2.1).
+        """Return the requirements of REQUIRETLS (RFC 8689 §4.2.1).
 
-        That the host is the right one has to be shown by DNSSEC or an MTA-STS policy, and that
-        it is the host itself by its certificate.
+        DNSSEC or an MTA-STS policy must prove that it is the right host, and the certificate that
+        we are connected to it.
         """
         found = await self._by_dane(security, host, port, options)
         if isinstance(found, Refused) or (found is not None and found.options.tlsa):
@@ -212,7 +212,7 @@ class SecurityPolicies:
                 reason = f"{security.destination} has no MTA-STS policy"
                 return Refused(reason, "sts", "sts-policy-fetch-error")
             return Secured(options=options, policy_type="no-policy-found")
-        # RFC 8461 §4.2: the certificate has to be for the host; TLS 1.2 or better.
+        # RFC 8461 §4.2: the certificate has to match the host; TLS 1.2 or later.
         strict = self._verified(host, options)
         if not security.enforces_sts:
             return Secured(

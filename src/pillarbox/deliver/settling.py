@@ -1,9 +1,9 @@
 """Records the results of deliveries together with the notifications they cause.
 
 A result and its notification are in one commit. A failure waits, for ``_PATIENCE`` at most, while
-the same message is under way to other recipients, so that its sender gets one notification and not
-one for each site. Meanwhile it is in flight on disk: after a crash it is tried again. A success
-never waits, because it would then be sent twice.
+the same message is being delivered to other recipients, so that its sender gets one notification
+and not one for each site. Until then it is in flight on disk and would be retried after a crash. A
+success never waits, because a crash would cause a duplicate.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Settler:
 
         Args:
             recorder: Writes them.
-            notices: Makes notifications; may be replaced by new ones.
-            sink: Is told what became of each recipient.
+            notices: Creates notifications; replaceable.
+            sink: Receives the result for each recipient.
             is_under_way: Whether recipients of a message are in memory, besides these indexes.
         """
         self.notices = notices
@@ -64,7 +64,7 @@ class Settler:
         self._writing: asyncio.Task[None] | None = None
 
     def settle(self, job: Job, rulings: Sequence[Ruling]) -> None:
-        """Take the rulings on all recipients of a job that were not delivered to."""
+        """Record the rulings on a job's recipients that were not delivered to."""
         for ruling in rulings:
             self._sink(ruling.event)
         if not self.notices.owed(job.message, rulings):
@@ -80,7 +80,7 @@ class Settler:
     async def delivered(
         self, job: Job, rulings: Sequence[Ruling], *, is_success_told: bool
     ) -> None:
-        """Take the rulings on recipients that were delivered to."""
+        """Record the rulings on recipients that were delivered to."""
         for ruling in rulings:
             self._sink(ruling.event)
         new: Sequence[KeptMessage] = ()
@@ -89,12 +89,12 @@ class Settler:
         self._recorder.settle([ruling.settlement for ruling in rulings], new, job)
 
     def released(self, job: Job) -> None:
-        """Hear of a job whose result is on disk: others may have waited for it."""
+        """Note that a job's result is on disk: others may have waited for it."""
         if self._waiting and (gathered := self._waiting.get(job.message.id)) is not None:
             self._write_if_complete(gathered)
 
     async def drain(self) -> None:
-        """Wait for nothing more, and hand everything to the recorder."""
+        """Stop waiting, and pass everything to the recorder."""
         for gathered in list(self._waiting.values()):
             self._write(gathered)
         if self._writing is not None:
@@ -113,7 +113,7 @@ class Settler:
         del self._waiting[gathered.message.id]
         self._complete.append(gathered)
         if self._writing is None:
-            # One at a time: each may read a content, and there can be very many.
+            # One at a time: each may read a content, and there can be many.
             loop = asyncio.get_running_loop()
             self._writing = loop.create_task(self._write_complete(), name="deliver: notices")
 
@@ -129,7 +129,7 @@ class Settler:
             owed = self.notices.owed(gathered.message, gathered.rulings)
             new = await self.notices.make(gathered.message, owed)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the others
-            # It stays in flight on disk: found at the next start, and held when that repeats.
+            # It stays in flight on disk: a suspect at the next start, and held if that repeats.
             context = {"message": "a notification could not be made", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
             return
@@ -138,14 +138,14 @@ class Settler:
 
 
 def part_of(job: Job, recipients: Sequence[KeptRecipient], octets: int) -> Job:
-    """Return a job for some recipients of another."""
+    """Return a job for some of another job's recipients."""
     if len(recipients) == len(job.recipients):
         return job
     return Job(job.message, tuple(recipients), octets)
 
 
 def _joined(jobs: Sequence[Job]) -> Job:
-    """Return jobs of one message as one."""
+    """Merge jobs of one message."""
     if len(jobs) == 1:
         return jobs[0]
     recipients = tuple(recipient for job in jobs for recipient in job.recipients)

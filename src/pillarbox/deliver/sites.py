@@ -1,4 +1,4 @@
-"""Sites: how many connections each may have now, and when it is left alone.
+"""Sites: how many connections each may have now, and when it is in backoff.
 
 A site is a set of hosts that share their fate: the same mail exchangers, or one configured host.
 It starts with a few connections, gets more as they succeed, fewer when it asks us to slow down, and
@@ -21,12 +21,12 @@ __all__ = ["Site"]
 
 _FIRST_CONNECTIONS: Final = 5
 _AHEAD: Final = 10
-"""Jobs that are marked ahead for each connection, so that none waits for the disk."""
+"""Jobs marked ahead for each connection, so that it need not wait for the disk."""
 _LEAST_AHEAD: Final = 4
 
 
 class Site:
-    """What is known of one site, and what waits for it."""
+    """The state of one site, and its waiting jobs."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class Site:
         self.closed_until = 0.0  # monotonic
         self.reason = ""  # why it is closed
         self.bounds = UNBOUNDED  # what its servers announced last
-        self.is_retired = False  # another has taken its place: nothing more begins here
+        self.is_retired = False  # replaced by another: nothing new starts here
         self._allowed = min(_FIRST_CONNECTIONS, route.connections)
         self._failures = 0
         self._may_grow_at = 0.0
         self._idle: deque[asyncio.Future[bool]] = deque()
-        self._coming = 0  # workers that were hired or woken for a job, and have not come for it
+        self._coming = 0  # workers started or woken for a job that they have not taken yet
 
     @property
     def allowed(self) -> int:
@@ -63,28 +63,28 @@ class Site:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it could not be reached when it was last tried."""
+        """Whether the last attempt could not reach it."""
         return self._failures > 0
 
     def is_forgettable(self, now: float) -> bool:
-        """Whether nothing that counts at ``now`` (monotonic) would be lost with it."""
+        """Whether it can be dropped without losing state that matters at ``now`` (monotonic)."""
         is_used = self.lanes or self.ready or self.marking or self.workers
         return not is_used and not self.is_closed(now)
 
     def is_closed(self, now: float) -> bool:
-        """Whether it is left alone at ``now`` (monotonic)."""
+        """Whether it is in backoff at ``now`` (monotonic)."""
         return now < self.closed_until
 
     # --- work -----------------------------------------------------------------------
 
     def room(self) -> int:
-        """Return how many jobs to mark now: none, or enough to be worth a write."""
+        """Return how many jobs to mark now: none, or enough to justify a write."""
         target = max(self._allowed * _AHEAD, _LEAST_AHEAD)
         ahead = len(self.ready) + self.marking
         return target - ahead if ahead <= target // 2 else 0
 
     def take(self, count: int) -> list[Job]:
-        """Take up to ``count`` jobs in their turns."""
+        """Take up to ``count`` jobs, in fair order."""
         limit = self.route.recipients_per_message
         if self.bounds.recipients is not None:
             limit = min(limit, self.bounds.recipients)
@@ -94,20 +94,20 @@ class Site:
         return jobs
 
     def wants_worker(self) -> bool:
-        """Whether more connections would help, and may be."""
+        """Whether more connections would help and are allowed."""
         return self.workers < self.allowed and len(self.ready) > len(self._idle) + self._coming
 
     def hired(self) -> None:
-        """Take note of a worker that will ``begin`` soon."""
+        """Note a worker that will ``begin`` soon."""
         self.workers += 1
         self._coming += 1
 
     def begin(self) -> None:
-        """Take note that a worker that was hired has come."""
+        """Note that a new worker has begun."""
         self._coming -= 1
 
     def wake(self) -> None:
-        """Wake as many idle workers as there are jobs that nobody comes for yet."""
+        """Wake as many idle workers as there are unclaimed jobs."""
         for _ in range(min(len(self.ready) - self._coming, len(self._idle))):
             waiter = self._idle.popleft()
             if not waiter.done():
@@ -115,16 +115,16 @@ class Site:
                 self._coming += 1
 
     def dismiss(self) -> None:
-        """Send idle workers home."""
+        """End idle workers."""
         while self._idle:
             waiter = self._idle.popleft()
             if not waiter.done():
                 waiter.set_result(False)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a job to be ready; return whether one was within ``seconds``.
+        """Wait for a ready job; return whether there was one within ``seconds``.
 
-        By the time the worker comes for it, another may have taken it.
+        Another worker may take it first.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
@@ -142,7 +142,7 @@ class Site:
     # --- pace -----------------------------------------------------------------------
 
     def succeeded(self, now: float) -> bool:
-        """Hear of a message that was taken; return whether the site has come back."""
+        """Note that a message was accepted; return whether the site has recovered."""
         if self._allowed < self.route.connections and now >= self._may_grow_at:
             self._allowed += 1
         recovered = self._failures > 0
@@ -163,21 +163,21 @@ class Site:
         return True
 
     def limit_to_connected(self, now: float, pause: float) -> None:
-        """Stay with the connections that there are: the site gives no more."""
+        """Limit the site to its current connections: it allows no more."""
         self._allowed = max(self.connected, 1)
         self._may_grow_at = now + pause
 
     def close(
         self, now: float, *, first: float, longest: float, jitter: float, reason: str
     ) -> float:
-        """Leave the site alone; return for how many seconds.
+        """Close the site; return for how many seconds.
 
         Args:
             now: Monotonic.
             first: Seconds after the first failure; they double with each further one.
             longest: Seconds at most.
             jitter: A random number in [0, 1), which spreads the wait by a quarter.
-            reason: Why.
+            reason: The reason, in words.
         """
         wait = min(first * 2.0 ** min(self._failures, 30), longest)
         wait *= 0.75 + jitter / 2
@@ -189,7 +189,7 @@ class Site:
         return wait
 
     def reopen(self) -> None:
-        """Try again now: an operator wants to see."""
+        """Reopen the site now, at an operator's request."""
         self.closed_until = 0.0
 
 

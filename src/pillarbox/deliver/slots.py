@@ -1,7 +1,7 @@
-"""The limit on all connections, and whose turn it is to open one.
+"""The limit on all connections, with fair turns for opening one.
 
-Sites that wait for a slot queue in the lanes that they have mail for; the lanes take turns, so that
-one sender's ten thousand destinations do not keep another sender from one.
+Sites that wait for a slot queue in the lanes of their mail; the lanes take turns, so that one
+sender's ten thousand destinations do not block another sender.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Slots:
         return bool(self._lines)
 
     def take(self, site: Site, lane: str) -> bool:
-        """Take a slot for a site, or stand in line for ``lane``; return whether it got one."""
+        """Take a slot for a site, or queue it in ``lane``; return whether it got one."""
         if self._used < self.limit and not self._lines:
             self._used += 1
             return True
@@ -43,11 +43,11 @@ class Slots:
         return False
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Release a slot."""
         self._used -= 1
 
     def next(self) -> Site | None:
-        """Give a free slot to who waits, and return the site, or None."""
+        """Give a free slot to a waiting site and return the site, or None."""
         if self._used >= self.limit or not self._lines:
             return None
         lane, line = next(iter(self._lines.items()))

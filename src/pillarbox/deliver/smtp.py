@@ -41,7 +41,7 @@ from pillarbox.smtp.reply import Reply
 __all__ = ["Dialing", "SmtpCarrier", "SmtpTransport"]
 
 _MAX_ADDRESSES: Final = 10  # tried for one connection; RFC 5321 §5.1 asks for two at least
-_FAILED: Final = "validation-failure"  # RFC 8460 §4.3: of no closer kind
+_FAILED: Final = "validation-failure"  # RFC 8460 §4.3: no more specific type
 _AVOIDED_FOR: Final = 300.0  # seconds
 _NO_TLS: Final = RecipientOutcome(
     is_delivered=False,
@@ -53,39 +53,39 @@ _NO_TLS: Final = RecipientOutcome(
 
 @dataclass(frozen=True, slots=True)
 class Dialing:
-    """What all connections of a process share."""
+    """Services shared by all connections of a process."""
 
     dialer: Dialer
     contexts: TlsContexts
     clock: Clock
     random: Random
-    sink: Sink | None = None  # hears what came of TLS
+    sink: Sink | None = None  # receives TLS results
 
 
 Secure = Callable[[Host, int, ChannelOptions], Awaitable[Secured | Refused]]
-"""Says on what terms a host is spoken to, at a port, by a route's terms."""
+"""Returns the TLS requirements for a host and port, given a route's options."""
 
 
 @dataclass(slots=True)
 class _Tries:
-    """What came of the addresses that were tried for one connection."""
+    """The results for the addresses that were tried for one connection."""
 
     peer: Peer
     failed: OpenFailed | None = None  # the last failure
     said: list[str] = field(default_factory=list)
-    is_final: bool = True  # whether each of them would fail in the same way again
+    is_final: bool = True  # whether all of them failed permanently
 
     def lost(self, endpoint: Endpoint, error: OpenFailed, *, is_final: bool = False) -> None:
-        """Note an address that did not take us."""
+        """Note an address that did not accept us."""
         self.failed = error
         self.is_final = self.is_final and is_final
         self.peer = replace(self.peer, host=endpoint.host, address=endpoint.address)
-        # What the dialer says begins with the address and the port.
+        # The dialer's message begins with the address and the port.
         reason = error.reason.removeprefix(f"{endpoint.address} port {endpoint.port}: ")
         self.said += [f"* {endpoint}: {reason}", *error.conversation]
 
     def refused(self, endpoint: Endpoint, refused: Refused) -> None:
-        """Note a host that we must not speak to."""
+        """Note a host that we must not use."""
         error = OpenFailed(Stage.TLS, refused.reason)
         self.lost(endpoint, error, is_final=refused.is_final)
 
@@ -94,7 +94,7 @@ class SmtpCarrier:
     """An open channel."""
 
     def __init__(self, channel: Channel, on_lie: Callable[[], None]) -> None:
-        """Carry over ``channel``; ``on_lie`` hears that the server offers CHUNKING in vain."""
+        """Send over ``channel``; ``on_lie`` is called if offered CHUNKING is refused."""
         self._channel = channel
         self._on_lie = on_lie
         self.peer = Peer(
@@ -113,7 +113,7 @@ class SmtpCarrier:
         return self._channel.is_usable
 
     async def carry(self, transaction: Transaction) -> TransactionResult:
-        """Send a message; the first one's conversation tells of the opening, too."""
+        """Send a message; the first one's transcript includes the opening."""
         if transaction.has_8bit and not self._channel.extensions.eight_bit_mime:
             transaction = _converted(transaction)
         result = await self._channel.transact(transaction)
@@ -150,13 +150,13 @@ class SmtpTransport:
 
         Args:
             locate: Finds its hosts.
-            port: Where they listen.
-            options: The route's terms.
-            dialing: What all connections share.
-            secure: Says on what terms each host is spoken to; None: on the route's.
+            port: Their port.
+            options: The route's options.
+            dialing: The services shared by all connections.
+            secure: Returns the TLS requirements for each host; None: those of the route.
             destination: The recipients' domain that reports are about.
-            is_tls_required: Whether its mail came with REQUIRETLS: every server has to offer
-                that, and where none can, waiting does not help (RFC 8689 §4.2.1).
+            is_tls_required: Whether its mail came with REQUIRETLS: every server has to offer it,
+                and if none does, waiting does not help (RFC 8689 §4.2.1).
         """
         self._is_tls_required = is_tls_required
         self._secure = secure
@@ -171,7 +171,7 @@ class SmtpTransport:
 
     @property
     def is_final(self) -> bool:
-        """Whether this is LMTP, which speaks for the mailbox."""
+        """Whether this is LMTP, whose replies come from the mailbox."""
         return self._options.is_lmtp
 
     def know(self, resolution: Resolution) -> None:
@@ -179,10 +179,10 @@ class SmtpTransport:
         self._found = (self._dialing.clock.monotonic() + resolution.ttl, resolution)
 
     async def open(self) -> SmtpCarrier:
-        """Open a channel to the first host that takes us.
+        """Open a channel to the first host that accepts us.
 
         Raises:
-            NoCarrier: No host does, or none is known.
+            NoCarrier: No host does, or there is no host.
         """
         resolution = await self._hosts()
         if resolution.failure is not None:
@@ -203,7 +203,7 @@ class SmtpTransport:
         raise NoCarrier(self._outcome(tries), tries.peer, tries.said)
 
     def _outcome(self, tries: _Tries) -> RecipientOutcome:
-        """Return what comes of mail that no address takes."""
+        """Return the outcome for mail that no address accepts."""
         failed = tries.failed
         if failed is None:
             reason = "no address of the site can be reached from the route's source address"
@@ -218,7 +218,7 @@ class SmtpTransport:
         )
 
     async def _terms(self, hosts: tuple[Host, ...]) -> dict[str, Secured | Refused]:
-        """Return on what terms each host is spoken to."""
+        """Return the TLS requirements for each host."""
         secure = self._secure
         if secure is None:
             plain = Secured(options=self._options, policy_type="")
@@ -229,8 +229,8 @@ class SmtpTransport:
     async def _try(self, endpoint: Endpoint, terms: Secured, tries: _Tries) -> Channel | None:
         if terms.tries_first is None:
             return await self._open(endpoint, terms.options, terms, tries)
-        # A policy under test: see, tell, and go on. What comes of going on is not told as
-        # well: the session counts once (RFC 8460 §4.4).
+        # A policy in testing mode: try it, report, and continue. The second result is not reported,
+        # too, because a session counts once (RFC 8460 §4.4).
         channel = await self._open(endpoint, terms.tries_first, terms, tries)
         if channel is not None or tries.failed is None or tries.failed.stage is not Stage.TLS:
             return channel
@@ -239,7 +239,7 @@ class SmtpTransport:
     async def _open(
         self, endpoint: Endpoint, options: ChannelOptions, told: Secured | None, tries: _Tries
     ) -> Channel | None:
-        """Open a channel; what comes of TLS is told as of ``told``."""
+        """Open a channel; the TLS result is reported for ``told``."""
         if endpoint.address in self._without_chunking:
             options = replace(options, use_chunking=False)
         dialing = self._dialing
@@ -261,7 +261,7 @@ class SmtpTransport:
         return channel
 
     def _tell(self, endpoint: Endpoint, terms: Secured | Refused, result: str, reason: str) -> None:
-        """Tell what came of TLS, where a report is owed (RFC 8460 §4)."""
+        """Report the TLS result, if a TLS report needs it (RFC 8460 §4)."""
         sink = self._dialing.sink
         if sink is not None and terms.policy_type:
             sink(
@@ -307,9 +307,9 @@ class SmtpTransport:
 
 
 def _converted(transaction: Transaction) -> Transaction:
-    """Return a transaction for a server without 8BITMIME (RFC 6152 §3), where that can be."""
+    """Convert a transaction for a server without 8BITMIME (RFC 6152 §3), if possible."""
     content = transaction.content
-    # What is larger is not in memory; it fails, as what cannot be converted does.
+    # Larger contents are not in memory; they fail like those that cannot be converted.
     octets = None if content.octets is None else in_seven_bits(content.octets)
     if octets is None or transaction.envelope.smtputf8:
         return transaction
@@ -317,7 +317,7 @@ def _converted(transaction: Transaction) -> Transaction:
 
 
 def _can_reach(source: str, address: str) -> bool:
-    """Whether an address is of the family of the source address, if there is one."""
+    """Whether an address has the family of the source address, if one is set."""
     if not source or address.startswith("/"):
         return True
     return ipaddress.ip_address(source).version == ipaddress.ip_address(address).version

@@ -1,7 +1,7 @@
 """Wall-clock time for schedules, made robust against clock jumps.
 
 Due times are stored as wall-clock times, so the wall clock decides. But when it jumps back, mail
-must not wait longer for that; and when it jumps forward, nothing expires untried.
+must not wait longer because of it; and when it jumps forward, no mail may expire untried.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _JUMP: Final = 3_600.0  # seconds; less is drift, or a machine that slept for a 
 
 
 class SteadyClock:
-    """The wall clock as schedules read it: it never goes back while this process lives."""
+    """The wall clock for schedules: it never goes back during the life of this process."""
 
     def __init__(self, clock: Clock) -> None:
         """Read ``clock``; needs the running event loop."""
@@ -24,7 +24,7 @@ class SteadyClock:
         self._wall = clock.now()
         self._monotonic = clock.monotonic()
         self.jumped_at: float | None = None
-        """What the clock showed after it was last seen to go forward by more than an hour."""
+        """The time right after the last forward jump of more than an hour."""
 
     def now(self) -> float:
         """Return seconds since 1970, not less than at the last call plus what went by since."""

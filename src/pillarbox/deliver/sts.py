@@ -1,7 +1,8 @@
 """The MTA-STS policies of destinations: discovered, fetched, and cached (RFC 8461 §3).
 
-A fetched policy binds until it expires, whatever DNS and HTTPS say meanwhile: an attacker who can
-silence them must not be able to switch it off (§5.1). Equal questions are merged.
+A fetched policy stays in force until it expires, whatever DNS and HTTPS say meanwhile: an attacker
+who can block them must not be able to switch it off (§5.1). Concurrent lookups of one domain are
+merged.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ __all__ = ["FetchPolicy", "StsPolicies", "policy_fetcher"]
 _KIND: Final = "mta-sts"
 _PATH: Final = "/.well-known/mta-sts.txt"
 _OK: Final = 200
-_MOST_KNOWN: Final = 10_000  # domains; whoever sends to ever new ones fills no memory
+_MOST_KNOWN: Final = 10_000  # domains; bounds memory
 
 FetchPolicy = Callable[[str], Awaitable[Fetched]]
 """Fetches the policy page of a domain; raises ``FetchFailed``."""
 
 
 class _Kept(msgspec.Struct):
-    """How a policy is kept."""
+    """The stored form of a policy."""
 
     id: str
     fetched_at: float
@@ -63,14 +64,14 @@ def policy_fetcher(
     port: int = 443,
     allow_private: Callable[[], bool] = lambda: False,
 ) -> FetchPolicy:
-    """Return what fetches policies over the network.
+    """Return a function that fetches policies over the network.
 
     Args:
-        resolver: Knows where the policy hosts are.
-        context: Makes the TLS context that verifies them.
+        resolver: Looks up the policy hosts.
+        context: Creates the TLS context that verifies them.
         port: Where they listen.
-        allow_private: Whether to ask hosts at private addresses as well; otherwise a zone
-            could have us knock at machines inside.
+        allow_private: Whether to connect to private addresses, too; if so, a zone can make us
+            connect to internal machines.
     """
 
     async def fetch_policy(domain: str) -> Fetched:
@@ -100,7 +101,7 @@ def policy_fetcher(
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a domain in memory."""
+    """What is known about a domain, in memory."""
 
     policy: CachedPolicy | None = None
     failed_at: float = 0.0
@@ -113,14 +114,14 @@ class StsPolicies:
     def __init__(
         self, resolver: Resolver, fetcher: FetchPolicy, notes: NoteStore, clock: Clock, sink: Sink
     ) -> None:
-        """Know nothing yet.
+        """Start empty.
 
         Args:
             resolver: Asks for the records.
             fetcher: Fetches the pages.
-            notes: Keeps the policies over a restart.
+            notes: Stores the policies across restarts.
             clock: The time.
-            sink: Hears what was fetched and what could not be.
+            sink: Receives events about fetches.
         """
         self._resolver = resolver
         self._fetch = fetcher
@@ -131,7 +132,7 @@ class StsPolicies:
         self._asking: dict[str, asyncio.Task[CachedPolicy | None]] = {}
 
     async def policy(self, domain: str) -> CachedPolicy | None:
-        """Return the policy that binds mail for a domain now, or None."""
+        """Return the policy in force for mail to a domain, or None."""
         task = self._asking.get(domain)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._look(domain))
@@ -143,7 +144,7 @@ class StsPolicies:
         known = self._known.get(domain)
         if known is None:
             if len(self._known) >= _MOST_KNOWN:
-                del self._known[next(iter(self._known))]  # policies can be read again
+                del self._known[next(iter(self._known))]  # the store still has them
             known = self._known[domain] = _Known()
         if not known.is_read:
             known.policy = await self._read(domain)
@@ -162,7 +163,7 @@ class StsPolicies:
         answer = await self._resolver.txt(record_name(domain))
         if answer.outcome is not Outcome.FOUND:
             return None
-        with suppress(StsError):  # such a domain counts as one without (RFC 8461 §3.1)
+        with suppress(StsError):  # such a domain counts as having no policy (RFC 8461 §3.1)
             return parse_record(answer.records)
         return None
 
@@ -170,7 +171,7 @@ class StsPolicies:
         try:
             page = await self._fetch(domain)
             policy = _policy_in(page)
-        except (PillarboxError, StsError) as error:  # also an authorities file of ours
+        except (PillarboxError, StsError) as error:  # including a bad CA file of ours
             known.failed_at = self._clock.now()
             self._sink(
                 StsPolicyNotFetched(
@@ -200,7 +201,7 @@ class StsPolicies:
 
 
 def _result(error: PillarboxError | StsError) -> str:
-    """Return what a TLS report calls a failure (RFC 8460 §4.3.2.2); "": it is our own."""
+    """Return the result type for a TLS report (RFC 8460 §4.3.2.2); "" for our own failures."""
     if isinstance(error, StsError):
         return "sts-policy-invalid"
     if isinstance(error, FetchFailed):
@@ -212,8 +213,8 @@ def _policy_in(page: Fetched) -> Policy:
     """Return the policy that was fetched.
 
     Raises:
-        FetchFailed: There is no page.
-        StsError: It is no policy.
+        FetchFailed: The page does not exist.
+        StsError: The page is not a valid policy.
     """
     if page.status != _OK:  # a redirect is not followed (§3.3)
         raise FetchFailed(f"the policy host answered {page.status}")

@@ -22,7 +22,7 @@ _STORE_DOWN: Final = 1.0  # seconds
 
 
 class Suspects:
-    """Tries what may have killed us."""
+    """Tries the messages that may have crashed the process."""
 
     def __init__(self, store: Store, scheduler: Scheduler, dispatcher: Dispatcher) -> None:
         self._store = store
@@ -30,11 +30,11 @@ class Suspects:
         self._dispatcher = dispatcher
         self._works: tuple[Work, ...] = ()
         self._tried: MessageId | None = None
-        self._left: set[int] = set()  # recipients of the one that is being tried
+        self._left: set[int] = set()  # recipients of the message being tried
         self._is_settled = asyncio.Event()
 
     async def find(self) -> None:
-        """Ask the store who is suspect, and keep them from being loaded as usual."""
+        """Read the suspects from the store, and exclude them from normal loading."""
         self._works = await self._store.suspects()
         for work in self._works:
             self._scheduler.reserve(work)
@@ -50,7 +50,7 @@ class Suspects:
             await self._try(work)
 
     def released(self, job: Job) -> None:
-        """Hear of a job whose result is on disk."""
+        """Note that a job's result is on disk."""
         if job.message.id == self._tried:
             self._left.difference_update(recipient.index for recipient in job.recipients)
             if not self._left:

@@ -1,4 +1,4 @@
-"""The delivery port: a transport opens carriers, and a carrier takes messages away."""
+"""The delivery port: a transport opens carriers, and a carrier delivers messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["UNBOUNDED", "Bounds", "Carrier", "NoCarrier", "Peer", "Transport"]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end, as events tell it."""
+    """The peer, as shown in events."""
 
     host: str = ""
     address: str = ""
@@ -24,7 +24,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a server announces by LIMITS (RFC 9422); None: it sets no limit."""
+    """The limits that a server announces with LIMITS (RFC 9422); None: no limit."""
 
     recipients: int | None = None  # of one transaction
     messages: int | None = None  # of one connection
@@ -46,11 +46,11 @@ class NoCarrier(TemporaryError):  # noqa: N818 - there is none, nothing erred
 
 
 class Carrier(Protocol):
-    """Takes messages to one place, one at a time: a connection, a folder, or nothing."""
+    """Delivers messages to one place, one at a time: a connection, a directory, or nothing."""
 
     @property
     def peer(self) -> Peer:
-        """Who is at the other end."""
+        """The peer."""
         ...
 
     @property
@@ -60,39 +60,39 @@ class Carrier(Protocol):
 
     @property
     def bounds(self) -> Bounds:
-        """How much the other end says it takes."""
+        """The limits that the peer announced."""
         ...
 
     async def carry(self, transaction: Transaction) -> TransactionResult:
         """Deliver a message; every recipient gets an outcome.
 
         Raises:
-            BodyDamaged: The content could not be read; nobody has got the message.
+            BodyDamaged: The content could not be read; no recipient got the message.
         """
         ...
 
     async def close(self) -> None:
-        """Take leave. Never raises."""
+        """Close. Never raises."""
         ...
 
 
 class Transport(Protocol):
-    """One way to one site."""
+    """A way to deliver to one site."""
 
     @property
     def is_final(self) -> bool:
-        """Whether what it delivers is in the recipient's mailbox (RFC 3461 §5.2.2)."""
+        """Whether delivered messages are in the recipient's mailbox (RFC 3461 §5.2.2)."""
         ...
 
     @property
     def takes_long_lines(self) -> bool:
-        """Whether lines of more than 998 octets (RFC 5321 §4.5.3.1.6) do no harm there."""
+        """Whether lines of more than 998 octets (RFC 5321 §4.5.3.1.6) are allowed there."""
         ...
 
     async def open(self) -> Carrier:
         """Open a carrier.
 
         Raises:
-            NoCarrier: There is none now.
+            NoCarrier: None is available now.
         """
         ...

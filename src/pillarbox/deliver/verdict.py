@@ -1,7 +1,7 @@
 """What an outcome means for a recipient: its next state, the event, and who is notified.
 
-The decisions are ``pillarbox.policy``'s; here they get the time, the randomness and the words of
-this delivery.
+``pillarbox.policy`` makes the decisions; this module supplies the time, the randomness and the
+text.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ __all__ = ["Judge", "Ruling", "schedule_of"]
 _LONGEST_REPLY: Final = 1_000
 
 
-class Ruling(NamedTuple):  # one is made for each delivery, in a third of a dataclass's time
-    """What becomes of one recipient."""
+class Ruling(NamedTuple):  # created for each delivery, in a third of a dataclass's time
+    """The decision about one recipient."""
 
     recipient: KeptRecipient
     settlement: Settlement
     event: Event
-    action: Action | None = None  # what a notification would call it, if one is owed
+    action: Action | None = None  # the action in a notification, if one is due
     outcome: RecipientOutcome | None = None
     blames_site: bool = False
     is_too_old: bool = False
-    host: str = ""  # who said so
+    host: str = ""  # the host that replied
 
 
 def schedule_of(settings: QueueSettings) -> RetrySchedule:
-    """Return the retry schedule that the settings ask for."""
+    """Return the retry schedule of the settings."""
     return RetrySchedule(
         first_wait=settings.first_retry,
         longest_wait=settings.max_retry,
@@ -64,24 +64,24 @@ def schedule_of(settings: QueueSettings) -> RetrySchedule:
 
 
 class Judge:
-    """Rules on outcomes."""
+    """Makes rulings on outcomes."""
 
     def __init__(self, settings: QueueSettings, clock: SteadyClock, random: Random) -> None:
-        """Decide by the queue's settings; ``random`` spreads what is tried again."""
+        """Decide by the queue's settings; ``random`` adds jitter to retries."""
         self._settings = settings
         self._schedule = schedule_of(settings)
         self._clock = clock
         self._random = random
 
     def use(self, settings: QueueSettings) -> None:
-        """Go on with new settings."""
+        """Use new settings."""
         self._settings = settings
         self._schedule = schedule_of(settings)
 
     def delivered(
         self, job: Job, recipient: KeptRecipient, outcome: RecipientOutcome, peer: Peer, at: float
     ) -> Ruling:
-        """Return the ruling on a recipient whose message was taken."""
+        """Return the ruling on a recipient whose message was accepted."""
         reply = str(outcome.reply) if outcome.reply is not None else ""
         attempts = recipient.attempts + 1
         settlement = Settlement(
@@ -117,21 +117,21 @@ class Judge:
         was_tried: bool = True,
         not_before: float = 0.0,
     ) -> Ruling:
-        """Return the ruling on a recipient that was not reached.
+        """Return the ruling on a recipient that was not delivered to.
 
         Args:
-            job: What was to be delivered.
-            recipient: To whom.
-            outcome: What came of it instead.
-            peer: Who said so.
+            job: The job.
+            recipient: The recipient.
+            outcome: The outcome of the attempt.
+            peer: The peer that replied.
             was_tried: Whether this counts as an attempt.
-            not_before: Wall clock before which it is not to be tried again.
+            not_before: Wall-clock time of the earliest retry.
         """
         verdict = classify(outcome.stage, outcome.reply)
         attempts = recipient.attempts + was_tried
         if outcome.is_uncertain:
             return self._uncertain(job, recipient, outcome, peer, attempts)
-        # Reading our own store, or writing a mailbox, says nothing of the site.
+        # Failures to read our store or write a mailbox reveal nothing about the site.
         blames_site = verdict.scope is Scope.SITE and not outcome.is_local
         if verdict.is_permanent:
             return self._bounced(job, recipient, outcome, peer, attempts)
@@ -153,7 +153,7 @@ class Judge:
         return self._deferred(job, recipient, outcome, peer, attempts, due, blames_site)
 
     def held(self, job: Job, recipient: KeptRecipient, reason: str) -> Ruling:
-        """Return the ruling on a recipient that waits for somebody to release it."""
+        """Return the ruling on a recipient that is held until it is released."""
         settlement = _settlement(job, recipient, RecipientState.HELD, recipient.attempts, reason)
         event = RecipientHeld(
             at=self._clock.now(),
@@ -164,7 +164,7 @@ class Judge:
         return Ruling(recipient, settlement, event)
 
     def untouched(self, job: Job, recipient: KeptRecipient) -> Settlement:
-        """Return the settlement that takes a start mark back: nothing was tried."""
+        """Return the settlement that undoes a start mark: nothing was tried."""
         return _settlement(
             job,
             recipient,
@@ -324,7 +324,7 @@ def _facts(
 
 
 def _words(outcome: RecipientOutcome) -> str:
-    """Return why, in one line: the reply where there is one, else our reason."""
+    """Return the reason in one line: the reply if there is one, else our own reason."""
     if outcome.reply is None:
         return f"{outcome.stage.value}: {outcome.reason}"
     return str(outcome.reply)
