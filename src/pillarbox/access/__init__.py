@@ -1,3 +1,3 @@
-"""Authentication: credentials in the store, other user sources, and why a login was refused."""
+"""Authentication: credentials in the store, other user sources, and reasons for refused logins."""
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pillarbox.policy.senders import NOBODY, Senders
 __all__ = ["TEMPORARY", "Admitted", "Answer", "Denied"]
 
 TEMPORARY = frozenset({Cause.SOURCE_DOWN, Cause.BUSY})
-"""Causes that say nothing about the claim: the client may try again (454 4.7.0)."""
+"""Causes unrelated to the claim itself: the client may try again (454 4.7.0)."""
 
 
 def _always() -> bool:
@@ -20,33 +20,33 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """The client may come in."""
+    """The login succeeds."""
 
-    identity: str  # the credential: what policy and events call the client
-    source: str  # who knows it
-    credential: str = ""  # its name in the store, "" where it is from elsewhere
+    identity: str  # the client's name in policy and events
+    source: str  # the source that knows it
+    credential: str = ""  # its name in the store, "" if it is from elsewhere
     claimed: str = ""  # the user name that the client gave
-    senders: Senders = NOBODY  # whose addresses it may use, beyond what the configuration says
+    senders: Senders = NOBODY  # the addresses it may send from, beyond the configured ones
     project: str = ""
     is_sandbox: bool = False
     scopes: tuple[str, ...] = ()
     is_valid: Callable[[], bool] = field(default=_always, repr=False)
-    """Whether it may still come in; asked at each transaction, so it must be quick."""
+    """Whether it is still valid; called for each transaction, so it must be fast."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The client may not come in, or not now."""
+    """The login fails, or cannot be decided now."""
 
     cause: Cause
     source: str = ""
     detail: str = ""  # for the operator; never a secret
-    credential: str = ""  # whose it is, where that is known
-    changed_at: float | None = None  # when that was revoked, rotated or ran out
+    credential: str = ""  # the credential, if known
+    changed_at: float | None = None  # when it was revoked or rotated, or expired
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the claim was not judged at all."""
+        """Whether the claim could not be verified at all."""
         return self.cause in TEMPORARY
 
 

@@ -28,14 +28,14 @@ OnDefect = Callable[[str, BaseException], None]
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
-    """Who judges logins, and who explains the refused ones."""
+    """The authenticator, and the examiner of refused logins."""
 
     authenticator: Authenticator
     examiner: Examiner
     directory: Directory | None = None  # the credentials of the store
 
     def close(self) -> None:
-        """Give up all threads."""
+        """Stop all threads."""
         self.authenticator.close()
         self.examiner.close()
 
@@ -48,14 +48,14 @@ def build_access(
     now: Callable[[], float],
     on_defect: OnDefect | None = None,
 ) -> AccessControl:
-    """Return who judges logins by these settings.
+    """Build the authenticator for these settings.
 
     Args:
         settings: The configuration.
-        directory: The credentials of the store; None where there is no store.
+        directory: The credentials of the store; None if there is no store.
         key: The node's key.
         now: The wall clock.
-        on_defect: Hears of a source that failed in a way that it must not.
+        on_defect: Called if a source fails unexpectedly.
 
     Raises:
         PermanentError: A source cannot be used as it is configured.
@@ -109,14 +109,14 @@ def _source(
 
 def _outside(name: str, settings: SourceSettings, now: Callable[[], float]) -> Source:
     if settings.kind is SourceKind.JWKS:
-        # Its library is of use to nobody else.
+        # Imported late: nothing else needs its library.
         from pillarbox.access.sources.jwks import TokenIssuer  # noqa: PLC0415
 
         return TokenIssuer(name, settings, now)
     if settings.kind is SourceKind.INTROSPECTION:
         return TokenIntrospection(name, settings, now)
     try:
-        # An extra that few need, and that takes a tenth of a second to load.
+        # Imported late: few need it, and it takes a tenth of a second to load.
         from pillarbox.access.sources.ldap import LdapDirectory  # noqa: PLC0415
     except ImportError:
         raise PermanentError(

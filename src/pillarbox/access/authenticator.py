@@ -1,9 +1,9 @@
 """Authenticates logins: asks the user sources in order, and caches what was verified.
 
-A client learns only whether it may log in: an unknown user, a wrong password and an overlong one
-look alike and take equally long. A verified password is cached in memory as a keyed hash, because
-the real check takes up to 100 ms and programs log in for every message; the entry is dropped when
-its source changes. (RFC 4954; RFC 9106 for argon2id.)
+A client learns only whether the login succeeds: an unknown user, a wrong password and an overlong
+one get the same reply in the same time. A verified password is cached in memory as a keyed hash,
+because the real check takes up to 100 ms and programs log in for every message; the entry is
+dropped when its source changes. (RFC 4954; RFC 9106 for argon2id.)
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REMEMBERED: Final = 10_000
 
 
 class Authenticator:
-    """Judges claims."""
+    """Verifies login claims."""
 
     def __init__(
         self,
@@ -44,11 +44,12 @@ class Authenticator:
         """Ask ``sources`` in this order.
 
         Args:
-            sources: Who knows users.
-            pool: Where they hash passwords; closed with this.
+            sources: The user sources.
+            pool: The threads that hash passwords; closed with this object.
             cache_seconds: How long a login is remembered.
-            scram_key: Makes what is told of unknown users look like that of known ones.
-            on_defect: Hears of a source that failed in a way that it must not.
+            scram_key: Makes SCRAM data for unknown users indistinguishable from that for known
+                ones.
+            on_defect: Called if a source fails unexpectedly.
         """
         self.sources = tuple(sources)
         self._pool = pool
@@ -56,18 +57,18 @@ class Authenticator:
         self._scram_key = scram_key
         self._on_defect = on_defect
         self._key = secrets.token_bytes(32)
-        self._remembered: dict[bytes, tuple[float, Admitted]] = {}  # until when each is believed
+        self._remembered: dict[bytes, tuple[float, Admitted]] = {}  # with their expiry
 
     @property
     def has_users(self) -> bool:
-        """Whether anybody could log in, so that AUTH is worth offering."""
+        """Whether anybody can log in, so that AUTH is worth offering."""
         return bool(self.sources)
 
     def check(self, claim: Claim, *, now: float) -> Answer | asyncio.Future[Answer]:
-        """Decide about a login, at once where that is possible.
+        """Decide about a login, immediately if possible.
 
         Args:
-            claim: What the client says and shows; it goes nowhere else.
+            claim: The client's claim, which is not passed anywhere else.
             now: The monotonic clock, seconds.
         """
         has_changed = False
@@ -93,7 +94,7 @@ class Authenticator:
         return _denied(denials)
 
     def verifier(self, identity: str) -> ScramVerifier:
-        """Return what is kept of a user for SCRAM; for others, what looks the same."""
+        """Return a user's SCRAM verifier; for unknown users, a fake one that looks the same."""
         for source in self.sources:
             if isinstance(source, StoredCredentials):
                 kept = source.verifier(identity)
@@ -102,7 +103,7 @@ class Authenticator:
         return fake_verifier(identity, self._scram_key)
 
     def close(self) -> None:
-        """Give up threads; logins that wait are not decided any more."""
+        """Stop the threads; waiting logins are no longer decided."""
         for source in self.sources:
             source.close()
         self._pool.close()
@@ -154,7 +155,7 @@ class Authenticator:
 
 
 def _as_itself(claim: Claim, admitted: Admitted) -> Answer:
-    """Let the client in as itself; nobody acts as somebody else (RFC 4616 §2)."""
+    """Admit the client as itself; acting as another user is not allowed (RFC 4616 §2)."""
     wanted = claim.authorization_identity
     if wanted and wanted not in {claim.identity, admitted.identity, admitted.credential}:
         return Denied(Cause.OTHER_IDENTITY, admitted.source, credential=admitted.identity)
@@ -164,7 +165,7 @@ def _as_itself(claim: Claim, admitted: Admitted) -> Answer:
 
 
 def _denied(denials: Sequence[Denied]) -> Denied:
-    """Return the denial that says most; one source that is down leaves it open."""
+    """Return the most specific denial; if a source is down, the result stays open."""
     if not denials:
         return Denied(Cause.NOBODY_KNOWN)
     for denied in denials:

@@ -1,8 +1,8 @@
 """All credentials of the store in memory, so that a login never waits for the disk.
 
 ``refresh`` loads what changed since it last ran; ``follow`` does so every two seconds, to see what
-other nodes saved, and writes back when credentials were last used. While the store is down, what
-is in memory stays valid.
+other nodes saved, and writes back when credentials were last used. While the store is down, the
+credentials in memory stay valid.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from pillarbox.store.credentials import (
 
 __all__ = ["Directory"]
 
-_EVERY: Final = 2.0  # seconds between two looks for changes
+_EVERY: Final = 2.0  # seconds between checks for changes
 _MOST_USES: Final = 100_000
 
 
 class Directory:
-    """The credentials as they were saved last."""
+    """The credentials as last saved."""
 
     def __init__(self, store: CredentialStore, now: Callable[[], float]) -> None:
-        """Know nobody before the first ``refresh``; ``now`` is the wall clock."""
+        """Start empty until the first ``refresh``; ``now`` is the wall clock."""
         self.store = store
         self.now = now
         self.is_loaded = False
         self.generation = 0
         self.password_secrets = 0
-        """The most password hashes that a user name may have to be checked against."""
+        """The largest number of password hashes that one user name can require checking."""
         self._by_name: dict[str, Credential] = {}
         self._by_prefix: dict[str, str] = {}  # visible start of a secret: name
         self._by_account: dict[str, list[str]] = {}
@@ -57,7 +57,7 @@ class Directory:
         return self._by_name.get(name)
 
     def by_key(self, secret: str) -> Credential | None:
-        """Return the credential whose key, now or formerly, has this visible start."""
+        """Return the credential whose current or former key has this visible start."""
         return self._by_name.get(self._by_prefix.get(prefix_of(secret), ""))
 
     def by_prefix(self, prefix: str) -> Credential | None:
@@ -69,7 +69,7 @@ class Directory:
         return user in self._by_name or user in self._by_account
 
     def as_spelled(self, user: str) -> str:
-        """Return a user name in the case in which it is kept; unchanged if it is unknown."""
+        """Return a user name in its stored case; unchanged if it is unknown."""
         return user if self.knows(user) else self._folded.get(user.casefold(), user)
 
     def users(self) -> Iterator[str]:
@@ -77,7 +77,7 @@ class Directory:
         yield from self._folded.values()
 
     def is_valid(self, name: str, secret: Secret) -> bool:
-        """Whether a credential, and this secret of it, still let somebody in."""
+        """Whether a credential and this secret of it are still valid."""
         now, credential = self.now(), self._by_name.get(name)
         return (
             credential is not None
@@ -92,15 +92,15 @@ class Directory:
     # --- changing -----------------------------------------------------------------
 
     def used(self, name: str, client: str) -> None:
-        """Note that a credential was used; written with the next batch."""
+        """Note that a credential was used; stored with the next batch."""
         if len(self._uses) < _MOST_USES or name in self._uses:
             self._uses[name] = CredentialUse(name, self.now(), client)
 
     async def refresh(self) -> None:
-        """Take in what was saved since the last time.
+        """Load what was saved since the last call.
 
         Raises:
-            StoreUnavailable: The store is down; what is known holds.
+            StoreUnavailable: The store is down; the loaded credentials stay valid.
         """
         changes = await self.store.changed_since(self.generation)
         for credential in changes.credentials:
@@ -114,7 +114,7 @@ class Directory:
         """Write when credentials were last used.
 
         Raises:
-            StoreUnavailable: The store is down; they are written the next time.
+            StoreUnavailable: The store is down; the next call writes them.
         """
         uses, self._uses = self._uses, {}
         if not uses:
@@ -126,13 +126,13 @@ class Directory:
             raise
 
     async def follow(self) -> None:
-        """Refresh, and write uses, again and again; ends by being canceled."""
+        """Refresh and write uses periodically until canceled."""
         while True:
             for step in (self.refresh, self.flush_uses):
                 try:
                     await step()
                 except PillarboxError:
-                    continue  # the store is down, and whoever needs it says so
+                    continue  # the store is down, and its users report that
             await asyncio.sleep(_EVERY)
 
     def _take(self, credential: Credential) -> None:

@@ -1,9 +1,9 @@
-"""Finds out why a login was refused, by trying what the client may have meant, in the background.
+"""Finds out in the background why a login was refused, by trying likely corrections.
 
 It starts after the client has its answer, on one low-priority thread, with a bounded number of
-slow hashes per login and a bounded queue of logins; beyond those bounds the operator is told less.
-A login that fails repeatedly is examined once. Only local sources are tried: a directory server
-would count the attempts and lock the account.
+slow hashes per login and a bounded queue of logins; beyond those bounds the operator gets less
+detail. A login that fails repeatedly is examined once. Only local sources are tried: a directory
+server would count the attempts and lock the account.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Examiner:
     def __init__(
         self, sources: Sequence[Source], directory: Directory | None, former_key: bytes
     ) -> None:
-        """Look into those ``sources`` that are our own.
+        """Examine with the local ones of ``sources``.
 
         Args:
             sources: Who knows users.
@@ -70,7 +70,7 @@ class Examiner:
         return any(source.knows(user) for source in self._tried)
 
     def at_once(self, claim: Claim, denied: Denied) -> Autopsy | None:
-        """Return what is clear without trying anything; None where it is not."""
+        """Return the cause if it is clear without trying anything, else None."""
         if not isinstance(claim, PasswordClaim) or denied.cause not in _UNCLEAR:
             return _as_told(denied)
         if len(claim.password.encode("utf-8", "surrogatepass")) > LONGEST_SECRET:
@@ -78,11 +78,11 @@ class Examiner:
         return self._known.get(self._keyed(claim))
 
     async def examine(self, claim: Claim, denied: Denied) -> tuple[Autopsy, bool]:
-        """Return what was wrong, and whether it was possible to look closely.
+        """Return what was wrong, and whether a full examination was possible.
 
         Args:
-            claim: What the client said and showed.
-            denied: What the sources said.
+            claim: The client's claim.
+            denied: The denial.
         """
         known = self.at_once(claim, denied)
         if known is not None:
@@ -128,7 +128,7 @@ class Examiner:
                     yield Repair(Cause.FULL_ADDRESS, name, secret)
 
     def _by_key(self, user: str, secret: str, repairs: Sequence[Repair]) -> Autopsy | None:
-        """Explain a key or an app password: quick, so that all repairs can be tried."""
+        """Explain a key or an app password; checks are fast, so all corrections can be tried."""
         directory = self._directory
         if directory is None:
             return None
@@ -144,7 +144,7 @@ class Examiner:
             if kept.is_former or not directory.is_valid(credential.name, kept):
                 return _ended(credential, kept)
             if repair is unrepaired:
-                return None  # it would have been let in by now: it was changed meanwhile
+                return None  # it would be accepted now: it was changed meanwhile
             return Autopsy(cause=repair.cause, credential=credential.name)
         near = directory.by_key(secret.strip())
         if near is not None and prefix_of(secret.strip()):
@@ -190,7 +190,7 @@ class Examiner:
             return Autopsy(cause=Cause.TOKEN_AS_PASSWORD)
         if denied.cause is not Cause.UNKNOWN_USER:
             return _as_told(denied)
-        # Comparing is slow, and holds up the event loop: only what may be near is compared.
+        # Comparing is slow and blocks the event loop, so only similar lengths are compared.
         alike = [
             name
             for name in self._names()
@@ -226,7 +226,7 @@ def _as_told(denied: Denied) -> Autopsy:
 
 
 def _ended(credential: Credential, secret: Secret) -> Autopsy:
-    """Return what is told of a secret that was right once: what happened to it, when, by whom."""
+    """Describe a secret that was once valid: what happened to it, when, and by whom."""
     if credential.revoked_at is not None:
         return Autopsy(
             cause=Cause.REVOKED,
@@ -249,6 +249,6 @@ def _ended(credential: Credential, secret: Secret) -> Autopsy:
 
 
 def _step_back() -> None:
-    """Let this thread run only when no other has work, as Linux can say of a thread."""
+    """Give this thread the lowest priority, which Linux allows per thread."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

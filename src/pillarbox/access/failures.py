@@ -26,7 +26,7 @@ _QUIET: Final = 86_400.0  # seconds after which a new failure begins a new count
 
 
 class Application(NamedTuple):
-    """What is taken for one program on one machine."""
+    """An identifier for one program on one machine."""
 
     helo: str
     client: str
@@ -44,11 +44,11 @@ class Failures:
     users: dict[str, int] = field(default_factory=dict)
     last: Autopsy | None = None
     listener: str = ""
-    recovered_at: float | None = None  # when the client came in again
+    recovered_at: float | None = None  # when the client logged in again
 
 
 class _Kept(Struct, frozen=True):
-    """One application with its failures, as they are written down."""
+    """One application with its failures, as stored."""
 
     application: Application
     failures: Failures
@@ -61,7 +61,7 @@ class FailureBook:
     """Counts refused logins."""
 
     def __init__(self) -> None:
-        """Nobody has failed."""
+        """Start without failures."""
         self.changes = 0  # since the start
         self._clients: dict[_Client, dict[tuple[str, ...], Failures]] = {}
 
@@ -99,24 +99,24 @@ class FailureBook:
             known.users[user] = known.users.get(user, 0) + 1
 
     def succeeded(self, helo: str, client: str, at: float) -> None:
-        """Note that a client has come in, which ends its run of failures."""
+        """Note that a client logged in, which ends its run of failures."""
         for failures in self._clients.get((helo, client), {}).values():
             if failures.recovered_at is None:
                 failures.recovered_at = at
                 self.changes += 1
 
     def __iter__(self) -> Iterator[tuple[Application, Failures]]:
-        """Yield applications, the one that failed last first."""
+        """Yield applications, the latest failure first."""
         for (helo, client), programs in reversed(tuple(self._clients.items())):
             for mechanisms, failures in reversed(tuple(programs.items())):
                 yield Application(helo, client, mechanisms), failures
 
     def written(self, most: int) -> bytes:
-        """Return the ``most`` applications that failed last, to be read back after a restart."""
+        """Return the ``most`` latest applications, to be restored after a restart."""
         return msgspec.json.encode([_Kept(*each) for each in itertools.islice(self, most)])
 
     def read_back(self, octets: bytes) -> None:
-        """Know again what was written; what another version wrote is passed over."""
+        """Restore stored applications; data of another version is skipped."""
         with contextlib.suppress(msgspec.MsgspecError):
             for each in reversed(msgspec.json.decode(octets, type=list[_Kept])):
                 helo, client, mechanisms = each.application

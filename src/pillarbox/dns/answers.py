@@ -1,4 +1,4 @@
-"""Turns DNS records into answers, without what no honest name server says.
+"""Turns DNS records into answers, and drops what no honest name server sends.
 
 DNS data is written by strangers: host names with control characters, a thousand mail exchangers,
 endless chains of aliases. Names are validated here before anything else sees them; a record with
@@ -37,7 +37,7 @@ __all__ = [
 
 Record = TypeVar("Record")
 
-_MAX_HOSTS: Final = 25  # mail exchangers looked at; a domain that needs more has not been seen
+_MAX_HOSTS: Final = 25  # mail exchangers used; no known domain needs more
 _MAX_RECORDS: Final = 100  # records of any other type
 # Letters, digits and hyphens (RFC 952, RFC 1123 §2.1); real names hold underscores as well.
 _LABEL: Final = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -47,13 +47,13 @@ _QUESTION: Final = re.compile(rb"[ -~]{1,253}")
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Record]):
-    """One type of record: its name, and how a record is read (None: drop it)."""
+    """One record type: its name, and how a record is converted (None: drop it)."""
 
     type: str
     read: Callable[[Any], Record | None]
     limit: int = _MAX_RECORDS
     is_sorted: bool = False
-    may_be_empty: bool = False  # whether unusable records say something, too
+    may_be_empty: bool = False  # whether unusable records have a meaning, too
 
     @property
     def rdatatype(self) -> dns.rdatatype.RdataType:
@@ -63,7 +63,7 @@ class Kind(Generic[Record]):
     def found(
         self, name: str, rdatas: Iterable[dns.rdata.Rdata], ttl: float, *, authenticated: bool
     ) -> Answer[Record]:
-        """Return the answer that holds what can be used of ``rdatas``."""
+        """Return an answer with the usable ones of ``rdatas``."""
         read = (self.read(rdata) for rdata in rdatas)
         records = [record for record in read if record is not None]
         if not records and not self.may_be_empty:
@@ -88,27 +88,27 @@ class Kind(Generic[Record]):
         )
 
     def unavailable(self, name: str, reason: str) -> Answer[Record]:
-        """Return the answer that says there is none, and why."""
+        """Return a failure with its reason."""
         return Answer(name=name, type=self.type, outcome=Outcome.UNAVAILABLE, reason=reason)
 
 
 def question_name(name: str) -> dns.name.Name | None:
-    """Return a name to ask for, or None for one that is not asked for (RFC 1035 §2.3.4).
+    """Return a name for a query, or None if it cannot be queried (RFC 1035 §2.3.4).
 
-    It need not be the name of a host: the macros of SPF put local parts into names, so any
-    printable ASCII will do.
+    It need not be a host name: SPF macros put local parts into names, so any printable ASCII is
+    allowed.
     """
     try:
         octets = ascii_domain(name).rstrip(".").encode("ascii")
         if _QUESTION.fullmatch(octets) is None:
             return None
-        return dns.name.Name((*octets.split(b"."), b""))  # by label: no escape is read
+        return dns.name.Name((*octets.split(b"."), b""))  # by label, without interpreting escapes
     except (dns.exception.DNSException, UnicodeEncodeError):
         return None
 
 
 def reverse_name(address: str) -> dns.name.Name | None:
-    """Return the name below which the host names of an IP address stand, None if it is none."""
+    """Return the reverse name of an IP address, None if it is not an IP address."""
     try:
         return dns.reversename.from_address(address)
     except (dns.exception.DNSException, ValueError):
@@ -118,7 +118,7 @@ def reverse_name(address: str) -> dns.name.Name | None:
 def both_families(six: Answer[str], four: Answer[str]) -> Answer[str]:
     """Join the answers for AAAA and A, IPv6 first.
 
-    One family without an answer spoils only what the other cannot stand in for.
+    If only one family fails, the addresses of the other one are enough.
     """
     records = six.records + four.records
     found = [answer for answer in (six, four) if answer.outcome is Outcome.FOUND]
@@ -143,10 +143,10 @@ def both_families(six: Answer[str], four: Answer[str]) -> Answer[str]:
 
 
 def host_text(name: dns.name.Name) -> str | None:
-    """Return a host name from the wire in lower case, or None for one that cannot be."""
+    """Return a host name from the wire in lower case, or None if it is invalid."""
     labels = name.labels[:-1] if name.is_absolute() else name.labels
     octets = b".".join(labels)
-    # A dot inside of a label would move the borders between labels.
+    # A dot inside a label would change the label boundaries.
     if any(b"." in label for label in labels) or not _HOST.fullmatch(octets):
         return None
     return octets.decode("ascii").lower()
@@ -187,5 +187,5 @@ TXT: Final = Kind("TXT", _txt)
 PTR: Final = Kind("PTR", _ptr)
 CNAME: Final = Kind("CNAME", _ptr)
 CAA: Final = Kind("CAA", _caa)
-# A host whose TLSA records cannot be used wants TLS all the same (RFC 7672 §2.2).
+# A host whose TLSA records are unusable still requires TLS (RFC 7672 §2.2).
 TLSA: Final = Kind("TLSA", _tlsa, may_be_empty=True)

@@ -1,8 +1,8 @@
 """Asks every authoritative server for a name, bypassing all caches.
 
-The recursive resolver says which aliases lead on from a name, where its zone begins, and which
-servers it has; then each of their addresses is queried without recursion. Nothing is raised: a
-failure is an answer with the outcome ``UNAVAILABLE``.
+The recursive resolver supplies the aliases of a name, its zone, and the zone's servers; then each
+of their addresses is queried without recursion. Nothing is raised: a failure is an answer with the
+outcome ``UNAVAILABLE``.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _FAMILIES: Final = (dns.rdatatype.AAAA, dns.rdatatype.A)
 
 
 class ResolverAuthority:
-    """Takes a resolver, such as one that reads a zone file, for the only server."""
+    """Treats a resolver, such as one that reads a zone file, as the only server."""
 
     def __init__(self, resolver: Resolver, name: str) -> None:
-        """Ask ``resolver``, and call it ``name``."""
+        """Ask ``resolver``, which is shown as ``name``."""
         self._resolver = resolver
         self._name = name
 
     async def txt(self, name: str) -> tuple[ServerAnswer, ...]:
-        """Return what the resolver says."""
+        """Return the resolver's answer."""
         answer = await self._resolver.txt(name)
         return (ServerAnswer(server=self._name, answer=answer, aliases=None),)
 

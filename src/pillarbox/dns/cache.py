@@ -1,9 +1,9 @@
 """A cache in front of any resolver.
 
-Answers, including negative ones (RFC 2308 §5), are cached for their TTL within bounds; a failure
-to answer (RFC 2308 §7) only for a moment, so that a thousand messages to one dead domain ask once.
-Equal questions asked at the same time are merged. The cache is bounded by weight and evicts the
-least recently used answers first.
+Answers, including negative ones (RFC 2308 §5), are cached for their TTL within bounds; failures
+(RFC 2308 §7) only for a moment, so that a thousand messages to one dead domain cause one query.
+Concurrent equal queries are merged. The cache is bounded by weight and evicts the least recently
+used answers first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Key = tuple[str, str]
 
 _UNIT: Final = 1024  # octets of text that weigh as much as an answer
 _LONGEST: Final[dict[Outcome, float]] = {
-    Outcome.FOUND: 86_400.0,  # RFC 8767 §4 thinks of seven days; a day is what others keep
+    Outcome.FOUND: 86_400.0,  # RFC 8767 §4 suggests seven days; a day is common
     Outcome.NO_SUCH_NAME: 3_600.0,  # RFC 2308 §5: one to three hours
     Outcome.NO_SUCH_DATA: 3_600.0,
     Outcome.UNAVAILABLE: 10.0,  # RFC 2308 §7.1: at most five minutes
@@ -31,10 +31,10 @@ _LONGEST: Final[dict[Outcome, float]] = {
 
 
 class CachingResolver:
-    """Answers from memory what was asked before."""
+    """Answers repeated queries from memory."""
 
     def __init__(self, resolver: Resolver, clock: Clock, *, capacity: int = 50_000) -> None:
-        """Ask ``resolver`` for what is not among the last ``capacity`` answers.
+        """Ask ``resolver`` for anything not among the last ``capacity`` answers.
 
         An answer with long records counts as several.
         """
@@ -46,12 +46,12 @@ class CachingResolver:
         self._asked: dict[_Key, asyncio.Task[Answer[Any]]] = {}
 
     def use(self, resolver: Resolver) -> None:
-        """Ask another resolver from now on; answers of the old one are forgotten."""
+        """Use another resolver from now on, and drop the answers of the old one."""
         self._resolver = resolver
         self.clear()
 
     def clear(self) -> None:
-        """Forget all answers."""
+        """Drop all answers."""
         self._answers.clear()
         self._weight = 0
 
@@ -98,7 +98,7 @@ class CachingResolver:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._ask(key, ask(name)))
             self._asked[key] = task
-        # Whoever gives up waiting does not spoil the answer for the others.
+        # A canceled waiter must not cancel the query for the others.
         return cast("Answer[Record]", await asyncio.shield(task))
 
     async def _ask(
@@ -129,6 +129,6 @@ class CachingResolver:
 
 
 def _weight(answer: Answer[Any]) -> int:
-    """Return as how many answers one counts: a name may have 64 KiB of text."""
+    """Return the weight of an answer: a name may have 64 KiB of text."""
     octets = sum(len(record) for record in answer.records if isinstance(record, bytes))
     return 1 + octets // _UNIT

@@ -1,4 +1,4 @@
-"""The lookups of a ``Resolver``, by record type, over one method that asks a question."""
+"""The lookups of a ``Resolver`` by record type, based on one query method."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Record = TypeVar("Record")
 
 
 class Lookups:
-    """What resolvers that ask the question themselves share; ``addresses`` is their own."""
+    """The common part of resolvers; each implements ``addresses`` itself."""
 
     async def mx(self, name: str) -> Answer[MxRecord]:
         """Return the mail exchangers of a domain, sorted by preference, at most 25."""
@@ -54,7 +54,7 @@ class Lookups:
         return await self._ask(name, question_name(name), TLSA)
 
     async def cname(self, name: str) -> Answer[str]:
-        """Return the name that a name is an alias of."""
+        """Return the target of an alias."""
         return await self._ask(name, question_name(name), CNAME)
 
     async def caa(self, name: str) -> Answer[CaaRecord]:
@@ -64,5 +64,5 @@ class Lookups:
     async def _ask(
         self, name: str, question: dns.name.Name | None, kind: Kind[Record]
     ) -> Answer[Record]:
-        """Answer a question; None stands for a name that cannot exist."""
+        """Answer a query; None stands for a name that cannot exist."""
         raise NotImplementedError

@@ -1,10 +1,10 @@
-"""The resolver over the network: questions to the configured recursive resolvers.
+"""The resolver over the network: queries to the configured recursive resolvers.
 
-* Each question has a random id and its own socket (and so its own port); an answer from
-  elsewhere, to another question, or that cannot be parsed is ignored (RFC 5452 §9).
-* UDP with EDNS (RFC 6891) of 1,232 octets; again over TCP when the answer was truncated.
+* Each query has a random id and its own socket (and so its own port); a response from elsewhere, to
+  another query, or malformed is ignored (RFC 5452 §9).
+* UDP with EDNS (RFC 6891) of 1,232 octets; retried over TCP if the response is truncated.
 * A server that is silent or fails goes to the end of the list, and the next one is asked.
-* The AD bit is requested (RFC 6840 §5.7), and trusted only where the settings say so.
+* The AD bit is requested (RFC 6840 §5.7), and trusted only if the settings say so.
 
 Nothing is raised: a failure is an answer with the outcome ``UNAVAILABLE``.
 """
@@ -40,7 +40,7 @@ __all__ = ["NetworkResolver", "nameservers"]
 Record = TypeVar("Record")
 
 _PORT: Final = 53
-_PAYLOAD: Final = 1232  # fits every path without fragments
+_PAYLOAD: Final = 1232  # fits every path without fragmentation
 _TRIES: Final = 3
 _QUESTIONS_AT_ONCE: Final = 256  # each holds a socket
 _NEVER_EXISTS_TTL: Final = 3600.0
@@ -57,7 +57,7 @@ class NetworkResolver(Lookups):
         Args:
             servers: Where to ask; an IPv6 address with a port needs brackets.
             timeout: Seconds to wait for one server.
-            trust_ad: Whether the way to the servers, and they themselves, can be trusted.
+            trust_ad: Whether the servers and the path to them are trusted.
 
         Raises:
             PermanentError: An entry of ``servers`` is no address.
@@ -100,7 +100,7 @@ class NetworkResolver(Lookups):
         query.flags |= dns.flags.AD
         response = await self._send(query, address, port, is_lenient=kind.may_be_empty)
         if response.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP}:
-            # Some forwarders know no EDNS (RFC 6891 §7).
+            # Some forwarders do not support EDNS (RFC 6891 §7).
             plain = dns.message.make_query(question, kind.rdatatype)
             response = await self._send(plain, address, port)
         return response
@@ -109,7 +109,7 @@ class NetworkResolver(Lookups):
         self, query: dns.message.Message, address: str, port: int, *, is_lenient: bool = False
     ) -> dns.message.Message:
         try:
-            # Not lenient: what cannot be parsed may be forged, and the true answer may follow.
+            # Not lenient: a malformed response may be forged, and the real one may follow.
             response, _ = await dns.asyncquery.udp_with_fallback(
                 query, address, timeout=self._timeout, port=port, ignore_errors=not is_lenient
             )
@@ -120,7 +120,7 @@ class NetworkResolver(Lookups):
     async def _send_leniently(
         self, query: dns.message.Message, address: str, port: int
     ) -> dns.message.Message:
-        """Ask over TCP, which nobody forges blindly, and leave records out that cannot be read."""
+        """Query over TCP, which is hard to spoof, and drop unreadable records."""
         async with asyncio.timeout(self._timeout):
             reader, writer = await asyncio.open_connection(address, port)
             try:
@@ -152,7 +152,7 @@ class NetworkResolver(Lookups):
         return kind.missing(name, outcome, ttl, authenticated=authenticated)
 
     def _put_last(self, server: tuple[str, int]) -> None:
-        # Another question may have moved it meanwhile.
+        # Another query may have moved it meanwhile.
         if self._servers[0] == server:
             self._servers.append(self._servers.pop(0))
 
@@ -170,7 +170,7 @@ def _system_servers() -> tuple[str, ...]:
     try:
         configured = dns.resolver.Resolver(configure=True).nameservers
     except (dns.exception.DNSException, OSError):
-        return ("127.0.0.1",)  # what the C library asks without resolv.conf
+        return ("127.0.0.1",)  # the C library's default without resolv.conf
     return tuple(str(server) for server in configured)
 
 

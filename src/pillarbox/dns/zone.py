@@ -1,11 +1,11 @@
-"""A resolver that answers from a zone file and asks nobody.
+"""A resolver that answers from a zone file only.
 
 The file is a master file (RFC 1035 §5.1) with ``$ORIGIN`` and ``$TTL``; it may contain any number
 of zones, and names outside of them. Wildcards (RFC 4592) and aliases work as in DNS.
 
-SOA records say which zones the file contains completely: a name in none of them that is not listed
-is unknown, which is no answer. A file without SOA records is the whole world. Comments say more
-about a name and everything below it::
+SOA records mark the zones that the file contains completely: an unlisted name outside of them gets
+no answer. A file without SOA records covers all names. Special comments apply to a name and
+everything below it::
 
     ;! fail broken.example      ; SERVFAIL
     ;! timeout silent.example   ; no answer until the timeout
@@ -55,13 +55,13 @@ _WILDCARD: Final = b"*"
 
 @dataclass(slots=True)
 class _Zones:
-    """What a file says."""
+    """The content of a file."""
 
     records: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], dns.rrset.RRset]
-    names: set[dns.name.Name] = field(default_factory=set)  # all that exist, empty ones too
-    marks: dict[dns.name.Name, str] = field(default_factory=dict)  # those that make names fail
+    names: set[dns.name.Name] = field(default_factory=set)  # all, even empty non-terminals
+    marks: dict[dns.name.Name, str] = field(default_factory=dict)  # of the special comments
     signed: set[dns.name.Name] = field(default_factory=set)
-    apexes: set[dns.name.Name] = field(default_factory=set)  # of zones that are known whole
+    apexes: set[dns.name.Name] = field(default_factory=set)  # of complete zones
 
 
 class ZoneResolver(Lookups):
@@ -98,7 +98,7 @@ class ZoneResolver(Lookups):
             self.replace(_read(self._path))
 
     def replace(self, text: str) -> None:
-        """Answer from another text from now on.
+        """Use another text from now on.
 
         Raises:
             PermanentError: The text is not a zone file.
@@ -174,10 +174,10 @@ def _parse(text: str) -> _Zones:
 
 
 def _sections(text: str) -> Iterator[tuple[dns.name.Name, str, str]]:
-    """Split a file where its origin changes, for dnspython reads one zone at a time.
+    """Split a file where its origin changes, because dnspython reads one zone at a time.
 
-    Yields the origin, the default TTL, and the text, with its lines where they were, so
-    that an error names the right one.
+    Yields the origin, the default TTL, and the text, padded so that line numbers in errors are
+    right.
     """
     origin, ttl = dns.name.root, str(_DEFAULT_TTL)
     lines: list[str] = []
@@ -205,14 +205,14 @@ def _rrsets(origin: dns.name.Name, ttl: str, text: str) -> list[dns.rrset.RRset]
             allow_directives={"$TTL"},
             default_ttl=dns.ttl.from_text(ttl),
         )
-        # Otherwise names outside of the origin would be left out without a word.
+        # Otherwise names outside the origin would be dropped silently.
         reader.zone_origin = dns.name.root
         reader.read()
     return manager.rrsets
 
 
 def _upward(name: dns.name.Name) -> Iterator[dns.name.Name]:
-    """Yield a name and all above it, the root left out."""
+    """Yield a name and its ancestors, without the root."""
     while name != dns.name.root:
         yield name
         name = name.parent()
@@ -247,7 +247,7 @@ def _owner(zones: _Zones, question: dns.name.Name) -> dns.name.Name | None:
 
 
 def _negative_ttl(zones: _Zones, question: dns.name.Name) -> float:
-    """Return how long a negative answer may be kept (RFC 2308 §5)."""
+    """Return how long a negative answer may be cached (RFC 2308 §5)."""
     for name in _upward(question):
         if (rrset := zones.records.get((name, dns.rdatatype.SOA))) is not None:
             soa: Any = rrset[0]

@@ -23,7 +23,7 @@ __all__ = ["Access", "Remembering"]
 
 _SETTLE_EVERY: Final = 60.0  # seconds
 _FAILURES: Final = "auth-failures"  # a note for each node
-_MOST_FAILURES: Final = 500  # applications that are known again after a restart
+_MOST_FAILURES: Final = 500  # applications restored after a restart
 _DAY: Final = 86_400.0
 
 
@@ -36,7 +36,7 @@ class Access:
         key: NodeKey,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
-        """Use a directory that is loaded; ``prepare`` makes one."""
+        """Use a loaded directory; ``prepare`` creates one."""
         self.directory = directory
         self.issuer = Issuer(key)
         self.key = key
@@ -55,7 +55,7 @@ class Access:
         clock: Clock,
         on_defect: Callable[[str, BaseException], None],
     ) -> Self:
-        """Read the key and all credentials, and follow them from now on.
+        """Read the key and all credentials, and follow changes from now on.
 
         Raises:
             PillarboxError: The key's file or the store cannot be used.
@@ -66,7 +66,7 @@ class Access:
         return cls(directory, key, on_defect)
 
     def control(self, settings: Settings) -> AccessControl:
-        """Return the authenticator of a configuration; the key stays that of the start.
+        """Return the authenticator for a configuration; the key does not change after the start.
 
         Raises:
             PermanentError: A source cannot be used as it is configured.
@@ -80,7 +80,7 @@ class Access:
         )
 
     async def remember(self, failures: FailureBook, notes: NoteStore, node: str) -> None:
-        """Read back whose logins failed before the restart, and write it down from now on.
+        """Restore the failed logins from before the restart, and store new ones from now on.
 
         Raises:
             StoreUnavailable: The store is down.
@@ -91,7 +91,7 @@ class Access:
         self._tasks.append(keep_on(remembering.follow, "node: failed logins"))
 
     async def stop(self) -> None:
-        """Follow no more, and write when credentials were last used. Safe to call twice."""
+        """Stop following, and write when credentials were last used. Safe to call twice."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -101,12 +101,12 @@ class Access:
                 await self._remembering.write()
 
     async def _settle(self) -> None:
-        """Keep nothing of a secret that has ended by which anybody could log in."""
+        """Delete everything about ended secrets that could be used to log in."""
         while True:
             for credential in tuple(self.directory):
                 settled = self.issuer.settled(credential, self.directory.now())
                 if settled is not credential:
-                    # It was changed by another node, or the store is down: the next time.
+                    # Another node changed it, or the store is down: try again the next time.
                     with contextlib.suppress(PillarboxError):
                         await self.directory.store.save(settled)
             await asyncio.sleep(_SETTLE_EVERY)
@@ -118,12 +118,12 @@ class Remembering:
     def __init__(
         self, failures: FailureBook, notes: NoteStore, node: str, now: Callable[[], float]
     ) -> None:
-        """Read and write nothing yet.
+        """Prepare; nothing is read or written yet.
 
         Args:
-            failures: What is known.
-            notes: Where it is kept, for a day.
-            node: Whose it is: each node has failures of its own.
+            failures: The failures in memory.
+            notes: Where they are stored, for a day.
+            node: The node's name: each node has failures of its own.
             now: The wall clock.
         """
         self._failures = failures
@@ -133,7 +133,7 @@ class Remembering:
         self._written = failures.changes
 
     async def read_back(self) -> None:
-        """Know again what was written.
+        """Restore the stored failures.
 
         Raises:
             StoreUnavailable: The store is down.
@@ -143,7 +143,7 @@ class Remembering:
             self._failures.read_back(note.value)
 
     async def write(self) -> None:
-        """Write what is known, if something has changed.
+        """Store the failures, if something has changed.
 
         Raises:
             StoreUnavailable: The store is down.
@@ -157,7 +157,7 @@ class Remembering:
         self._written = changes
 
     async def follow(self) -> None:
-        """Write again and again; ends by being canceled."""
+        """Store periodically until canceled."""
         while True:
             await asyncio.sleep(_SETTLE_EVERY)
             with contextlib.suppress(PillarboxError):  # the store is down: the next time

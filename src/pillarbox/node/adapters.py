@@ -1,4 +1,4 @@
-"""Chooses the adapters that a configuration asks for."""
+"""Chooses the configured adapters."""
 
 from __future__ import annotations
 

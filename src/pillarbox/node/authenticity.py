@@ -1,4 +1,4 @@
-"""Builds signing and judging from the configuration of a node."""
+"""Builds signing and verification from the configuration of a node."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Authenticity"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticity:
-    """What signing and judging need of the node."""
+    """What signing and verification need from the node."""
 
     hostname: str
     resolver: Resolver

@@ -16,16 +16,16 @@ __all__ = ["Bound", "bind_node"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """Sockets on which nothing is accepted yet."""
+    """Sockets that do not accept connections yet."""
 
     listeners: Sockets
-    pages: tuple[socket.socket, ...] = ()  # for an authority that looks for a page
-    https: tuple[socket.socket, ...] = ()  # for who reads our MTA-STS policies
-    sandbox: SandboxSockets | None = None  # for who looks at caught mail
+    pages: tuple[socket.socket, ...] = ()  # for http-01 challenges
+    https: tuple[socket.socket, ...] = ()  # for our MTA-STS policies
+    sandbox: SandboxSockets | None = None  # for the pages with caught mail
 
 
 def bind_node(settings: Settings) -> Bound:
-    """Bind everything that a node listens on.
+    """Bind all sockets that a node listens on.
 
     Raises:
         PermanentError: Something cannot be bound.

@@ -1,4 +1,4 @@
-"""The certificates of a node: obtained where that is configured, watched as they expire."""
+"""The certificates of a node: obtained if configured, with warnings before they expire."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from pillarbox.receive.certificates import certificate_files, fetched_files
 __all__ = ["CertificateChange", "Certificates", "bind_pages", "wanted_certificates"]
 
 _DAY: Final = 86_400.0
-_TELL_AT: Final = 30 * _DAY  # seconds before the end from which it is told, once a day
+_TELL_AT: Final = 30 * _DAY  # seconds before expiry, from when it is reported once a day
 _LOOK_EVERY: Final = 3_600.0
 
 
 def wanted_certificates(settings: Settings) -> tuple[Wanted, ...]:
-    """Return the certificates that have names and no files: they are fetched."""
+    """Return the certificates with names but no files: they are obtained by ACME."""
     wanted = []
     for label, each in settings.certificate.items():
         if each.certificate is None and each.names:
@@ -41,7 +41,7 @@ def wanted_certificates(settings: Settings) -> tuple[Wanted, ...]:
 
 
 def bind_pages(settings: Settings) -> tuple[socket, ...]:
-    """Bind the sockets on which an authority looks for pages, if it will.
+    """Bind the sockets for http-01 challenges, if needed.
 
     Raises:
         PermanentError: An address cannot be bound.
@@ -58,7 +58,7 @@ def _page_addresses(settings: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class CertificateChange:
-    """What ``Certificates.prepare`` made ready; sockets are None where they stay."""
+    """The result of ``Certificates.prepare``; sockets are None if they do not change."""
 
     settings: Settings
     policies: Mapping[str, Page]
@@ -66,7 +66,7 @@ class CertificateChange:
     https: tuple[socket, ...] | None
 
     def drop(self) -> None:
-        """Let go of it: it is not going to be used."""
+        """Release it, because it will not be used."""
         close_all((*(self.pages or ()), *(self.https or ())))
 
 
@@ -84,14 +84,14 @@ class Certificates:
         sockets: Sequence[socket],
         https: Sequence[socket] = (),
     ) -> None:
-        """Do nothing yet.
+        """Prepare; ``start`` begins.
 
         Args:
             settings: The configuration.
-            hostname: The name that a self-signed certificate is for.
+            hostname: The name for a self-signed certificate.
             clock: The time.
-            sink: Hears what was fetched, and what ends soon.
-            on_fetched: Called after each new certificate, so that listeners read it.
+            sink: Receives events about new and expiring certificates.
+            on_fetched: Called after each new certificate, so that listeners reload it.
             sockets: What ``bind_pages`` returned.
             https: What ``bind_https`` returned.
         """
@@ -108,7 +108,7 @@ class Certificates:
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to fetch and to watch."""
+        """Start to obtain and watch certificates."""
         await self._server.start()
         await self._policies.start()
         self._watching = keep_on(self._watch, "certificates: watch")
@@ -122,10 +122,10 @@ class Certificates:
         await self._policies.stop()
 
     def prepare(self, settings: Settings) -> CertificateChange:
-        """Bind what a new configuration needs and the old one did not; nothing changes yet.
+        """Bind the additional sockets of a new configuration; nothing changes yet.
 
         Raises:
-            PermanentError: An address cannot be bound, or a policy cannot be shown.
+            PermanentError: An address cannot be bound, or a policy cannot be served.
         """
         policies = policy_pages(settings, self._hostname)
         pages = https = None
@@ -140,7 +140,7 @@ class Certificates:
         return CertificateChange(settings, policies, pages, https)
 
     async def use(self, change: CertificateChange) -> None:
-        """Go on with what was prepared: fetch, watch and show by the new configuration."""
+        """Apply what was prepared: obtain, watch and serve by the new configuration."""
         before, self._settings = self._settings, change.settings
         await self._policies.use(change.settings, change.policies, change.https)
         if change.pages is not None:
@@ -177,7 +177,7 @@ class Certificates:
 
     async def _watch(self) -> None:
         while True:
-            with contextlib.suppress(PillarboxError):  # listeners tell of files they cannot read
+            with contextlib.suppress(PillarboxError):  # listeners report bad files
                 self._tell()
             await asyncio.sleep(_LOOK_EVERY)
 

@@ -13,8 +13,8 @@ def defect_found(where: str, error: BaseException, *, at: float) -> DefectFound:
     """Return the event.
 
     Args:
-        where: What was being done.
-        error: What was raised.
+        where: The activity that failed.
+        error: The exception.
         at: When, seconds since 1970.
     """
     return DefectFound(

@@ -57,7 +57,7 @@ class Rewriting:
             return _NOT_OURS
 
     def forwarding(self, settings: Settings, is_local: Callable[[str], bool]) -> Forwarding:
-        """Return what rewrites the senders of mail that came in on mx listeners."""
+        """Return the rewriter for senders of mail from mx listeners."""
         origins = [
             name for name, listener in settings.listener.items() if listener.kind is ListenerKind.MX
         ]

@@ -20,9 +20,9 @@ async def make_guards(
     """Return guards that watch the disk from now on; ``reserve.stop`` ends that.
 
     Args:
-        disk: Knows what is free.
-        settings: Says what is to be kept free, and what may be in memory.
-        directory: On that disk.
+        disk: Measures the free space.
+        settings: The space to keep free, and the memory limits.
+        directory: A directory on that disk.
         max_message_size: Octets.
     """
     reserve = settings.store.reserve

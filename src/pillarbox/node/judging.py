@@ -1,4 +1,4 @@
-"""Builds what a node asks before it accepts mail: each listener's checks, and the inspectors."""
+"""Builds the checks of each listener and the inspectors, which run before mail is accepted."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Defect = Callable[[str, BaseException], None]
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """Everything that has a say, in one configuration."""
+    """All checks and inspectors of one configuration."""
 
     plugins: tuple[Plugin, ...]
-    inspectors: tuple[Inspector, ...]  # in the order in which they are asked
+    inspectors: tuple[Inspector, ...]  # in calling order
     deliveries: DeliveryHooks
     on_defect: Defect
     now: Callable[[], float]
-    strangers: Callable[[Settings, str], list[Check]]  # what they are checked for
+    strangers: Callable[[Settings, str], list[Check]]  # the checks of unknown clients
 
     @classmethod
     def prepare(
@@ -42,16 +42,16 @@ class Judging:
         limiting: Limiting | None = None,
         readers: tuple[Inspector, ...] = (),
     ) -> Judging:
-        """Load what the configuration names.
+        """Load what the configuration needs.
 
         Args:
             settings: The configuration.
             domains: The local domains.
-            authenticity: Judges senders, and signs; None: nobody does.
-            on_defect: Hears the name of what failed, and how.
+            authenticity: Verifies and signs; None: disabled.
+            on_defect: Called with the name of what failed, and the error.
             now: The wall clock, seconds since 1970.
-            limiting: Checks strangers; None: nobody does.
-            readers: Look at what has been judged and is going to be taken.
+            limiting: Checks unknown clients; None: disabled.
+            readers: Inspectors that see verified messages about to be accepted.
 
         Raises:
             PermanentError: A plugin cannot be loaded; then none runs.
@@ -64,7 +64,7 @@ class Judging:
             for plugin in plugins:
                 plugin.close()
             raise
-        # Hooks see what was found out about the sender; signed is what will be sent.
+        # Hooks see the verification results; signing comes last, to cover the final message.
         inspectors: list[Inspector] = []
         if authenticity is not None:
             inspectors += authenticity.judging(settings, domains)
@@ -91,7 +91,7 @@ class Judging:
         return Checks(checks, self.on_defect)
 
     def close(self) -> None:
-        """Let go of what runs."""
+        """Stop the plugins."""
         for plugin in self.plugins:
             plugin.close()
 

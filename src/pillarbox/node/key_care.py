@@ -1,7 +1,8 @@
-"""Rotates DKIM keys from within the node, as ``pillarbox dkim rotate`` does by hand.
+"""Rotates DKIM keys in the node, as ``pillarbox dkim rotate`` does by hand.
 
 Guarantees: no key signs before every authoritative server has its record, and none is destroyed
-while mail that it signed may be on its way. Nothing is done unless ``dkim.rotate_after`` is set.
+    while mail that it signed may be in transit. Nothing is done unless ``dkim.rotate_after`` is
+    set.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _WAITING: Final = frozenset({KeyState.MADE, KeyState.PUBLISHED, KeyState.SEEN})
 
 
 class KeyCare:
-    """Looks after the keys of a node, from its making until ``stop``."""
+    """Rotates the keys of a node, from its creation until ``stop``."""
 
     def __init__(
         self,
@@ -42,24 +43,24 @@ class KeyCare:
         clock: Clock,
         sink: Sink,
     ) -> None:
-        """Begin.
+        """Start rotating.
 
         Args:
             settings: Returns the configuration, which may change.
-            ring: Returns the keys by which mail is signed; they are replaced by what comes of them.
+            ring: Returns the signing keys, which are replaced as they change.
             clock: The time.
-            sink: Hears of every change of a key.
+            sink: Receives an event for every change of a key.
         """
         self._settings = settings
         self._ring = ring
         self._clock = clock
         self._sink = sink
         self.unpublished: tuple[str, ...] = ()
-        """Domains with new keys whose records are not everywhere yet."""
+        """Domains with new keys whose records are not on all servers yet."""
         self._task = keep_on(self._look_on, "node: DKIM keys")
 
     async def stop(self) -> None:
-        """Look after them no longer."""
+        """Stop rotating."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -67,7 +68,7 @@ class KeyCare:
         while True:
             with contextlib.suppress(
                 PillarboxError
-            ):  # a folder that cannot be read is told elsewhere
+            ):  # an unreadable directory is reported elsewhere
                 await self.look()
             await asyncio.sleep(_LOOK_EVERY)
 
@@ -75,7 +76,7 @@ class KeyCare:
         """Take the next step for every domain with keys.
 
         Raises:
-            PillarboxError: The keys cannot be read or kept.
+            PillarboxError: The keys cannot be read or stored.
         """
         settings = self._settings()
         if not settings.dkim.rotate_after:
@@ -94,7 +95,7 @@ class KeyCare:
     async def _take_further(
         self, settings: Settings, store: KeyStore, domain: str, own: Sequence[KeptKey]
     ) -> bool:
-        """Do what can be done for one domain; return whether records are waited for."""
+        """Take the next step for one domain; return whether it waits for DNS records."""
         rules = settings.dkim_domain.get(domain) or DkimDomainSettings()
         keep = partial(self._keep, store, rules)
         now = self._clock.now()

@@ -1,8 +1,7 @@
-"""The limits on clients of a running node: rates, bans, and the checks of strangers.
+"""The limits on clients of a running node: rates, bans, and the checks of unknown clients.
 
-Guarantees: counts are stored every second where other nodes count as well, every few seconds
-otherwise, and when the node stops. While the store is down, limits are neither looser nor stricter
-than before.
+Guarantees: counts are stored every second if nodes share them, every few seconds otherwise, and
+when the node stops. While the store is down, limits are neither looser nor stricter than before.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ __all__ = ["Limiting"]
 
 _SHARED_EVERY: Final = 1.0  # seconds
 _ALONE_EVERY: Final = 5.0
-_BANS_EVERY: Final = 5  # rounds, where nodes share them
+_BANS_EVERY: Final = 5  # rounds, if nodes share them
 _ALLOWED: Final = 20_000
 
 
@@ -55,16 +54,16 @@ class Limiting:
         resolver: Resolver,
         sink: Sink,
     ) -> None:
-        """Know nothing yet; ``prepare`` makes one that does.
+        """Start empty; ``prepare`` creates a loaded one.
 
         Args:
             settings: The configuration.
-            hostname: The name we greet with.
-            notes: Where it is kept what was counted.
+            hostname: The name in our greeting.
+            notes: Where counts are stored.
             clock: The time.
             key: Hashes names and addresses.
-            resolver: Answers for DNS.
-            sink: Hears of bans.
+            resolver: Queries DNS.
+            sink: Receives events about bans.
         """
         self._settings = settings
         self._hostname = ascii_domain(hostname)
@@ -116,7 +115,7 @@ class Limiting:
         return limiting
 
     async def stop(self) -> None:
-        """Keep what was counted, and count no more. Safe to call twice."""
+        """Store the counts, and stop counting. Safe to call twice."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -126,9 +125,9 @@ class Limiting:
     # --- what it is asked for ---------------------------------------------------------
 
     def rates(self, settings: Settings) -> RateTable | None:
-        """Return the rates of a configuration; those that are the same keep their counts.
+        """Return the rates of a configuration; unchanged ones keep their counts.
 
-        They are followed once ``use`` is called with the same configuration.
+        They apply once ``use`` is called with the same configuration.
         """
         if self._prepared is None or self._prepared[0] is not settings:
             table = None
@@ -138,12 +137,12 @@ class Limiting:
         return self._prepared[1]
 
     def use(self, settings: Settings) -> None:
-        """Go on with a configuration."""
+        """Use a new configuration."""
         self._rates = self.rates(settings)
         self._settings, self._prepared = settings, None
 
     def checks(self, domains: LocalDomains, settings: Settings, listener: str) -> list[Check]:
-        """Return what strangers are checked for on a listener."""
+        """Return the checks of unknown clients on a listener."""
         if settings.listener[listener].kind is not ListenerKind.MX:
             return []
         patience = settings.screening.timeout + 1.0
@@ -181,7 +180,7 @@ class Limiting:
     # --- bans, for operators ----------------------------------------------------------
 
     def listed(self) -> tuple[list[p.BanRow], p.SprayRow | None]:
-        """Return the bans that hold, and what was seen last of a password spray."""
+        """Return the bans in force, and the last password spray that was seen."""
         rows = [
             p.BanRow(
                 client=ban.client,
@@ -204,10 +203,10 @@ class Limiting:
         return rows, spray
 
     async def lift(self, client: str) -> bool:
-        """Lift a ban at all nodes; return whether there was one.
+        """Lift a ban on all nodes; return whether there was one.
 
         Raises:
-            StoreUnavailable: The store is down; it is lifted at this node.
+            StoreUnavailable: The store is down; the ban is lifted on this node only.
         """
         return await self._bans.lift(client)
 
@@ -219,7 +218,7 @@ class Limiting:
             await self._settle(has_bans=not self._is_shared or turn % _BANS_EVERY == 0)
 
     async def _settle(self, *, has_bans: bool) -> None:
-        # The store is down: what could not be written is written the next time.
+        # The store is down: the next round writes the rest.
         if self._rates is not None:
             with contextlib.suppress(PillarboxError):
                 await self._ledger.settle(self._rates.meters)

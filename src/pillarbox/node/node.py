@@ -79,16 +79,17 @@ if TYPE_CHECKING:
 __all__ = ["Log", "Node"]
 
 Log = Callable[[Event, bytes | None], None]
-"""Takes every event, with its JSON where that has been made already."""
+"""Receives every event, with its JSON if that already exists."""
 
-# Threads that compute signatures. More than there are cores: behind each signature a thread waits
-# for the event loop to let go of the interpreter, and others can sign meanwhile. On two cores, four
-# signed 10 to 30 % more messages a second than two, one less than two, and eight no more than four.
+# Threads that compute signatures. More than there are cores, because after each signature a thread
+# waits for the event loop to release the GIL, and others can sign meanwhile. On two cores, four
+# threads signed 10 to 30 % more messages a second than two, one fewer than two, and eight no more
+# than four.
 _SIGNERS: Final = 4
 
 
 class Node:
-    """A node, with everything that it needs from outside passed in or chosen here."""
+    """A node, with its outside services passed in or chosen here."""
 
     def __init__(
         self,
@@ -106,11 +107,11 @@ class Node:
 
         Args:
             settings: The configuration.
-            reload: Reads the configuration again; None: it stays as it was.
-            log: Where events go; None: as the configuration says.
+            reload: Reads the configuration again; None: it never changes.
+            log: Where events go; None: as configured.
             clock: The time; the machine's if None.
-            resolver: Who answers for DNS; as the configuration says if None.
-            dialer: Who opens connections; the machine's network if None.
+            resolver: Queries DNS; as configured if None.
+            dialer: Opens connections; the machine's network if None.
             bound: The sockets; None: they are bound at the start.
             control: Makes what operators steer the node through (``node.steering``); None: nothing.
 
@@ -136,7 +137,7 @@ class Node:
         self._stop_reason: asyncio.Future[str] | None = None
         self.envelope_of: EnvelopeOf = Job.envelope
         self._upkeep: Upkeep | None = None
-        self.catcher: NodeSandbox | None = None  # where a listener catches mail
+        self.catcher: NodeSandbox | None = None  # if a listener catches mail
 
     # --- life ---------------------------------------------------------------------
 
@@ -155,7 +156,7 @@ class Node:
             await self.store.open()
             undo.push_async_callback(self.store.close)
             await self._start_services(undo)
-            undo.pop_all()  # from here on it is ``stop`` that ends them
+            undo.pop_all()  # from here on, ``stop`` ends them
         self.key_care = KeyCare(lambda: self.settings, lambda: self.keys, self.clock, self.tell)
         self._upkeep = Upkeep(
             self.store,
@@ -223,15 +224,15 @@ class Node:
 
     @property
     def sandbox(self) -> Sandbox | None:
-        """What listeners of the kind ``sandbox`` have caught; None where there are none."""
+        """The mail caught by listeners of the kind ``sandbox``; None if there are none."""
         return None if self.catcher is None else self.catcher.sandbox
 
     async def run(self) -> str:
-        """Wait until somebody asks the node to stop; return the reason."""
+        """Wait until the node is asked to stop; return the reason."""
         return "not started" if self._stop_reason is None else await self._stop_reason
 
     def request_stop(self, reason: str) -> None:
-        """End ``run``; returns at once."""
+        """Make ``run`` return; does not wait."""
         if self._stop_reason is not None and not self._stop_reason.done():
             self._stop_reason.set_result(reason)
 
@@ -276,7 +277,7 @@ class Node:
     async def _prepare_sandbox(self, undo: contextlib.AsyncExitStack) -> Catching | None:
         if not catches(self.settings):
             return None
-        # Pages and all: a node that catches nothing need not wait for it.
+        # Imported late: a node without a sandbox need not load the web pages.
         from pillarbox.node.node_sandbox import NodeSandbox  # noqa: PLC0415
 
         self.catcher = NodeSandbox(
@@ -338,7 +339,7 @@ class Node:
         return reporting
 
     async def report_by(self, reporting: Reporting) -> None:
-        """Count and send reports by others than so far, if these are others."""
+        """Switch to new reporting services, if they have changed."""
         if reporting is self.reporting:
             return
         before, self.reporting = self.reporting, reporting
@@ -363,11 +364,11 @@ class Node:
     def _read_certificates(self) -> None:
         try:
             self.receiver.reload(self.settings, self.read_domains(self.settings)[0])
-        except PillarboxError as error:  # something else is broken; renewal has to go on
+        except PillarboxError as error:  # something else is broken; renewal must continue
             self.tell(ConfigurationReloaded(at=self.clock.now(), error=str(error)))
 
     def read_domains(self, settings: Settings) -> tuple[LocalDomains, EnvelopeOf]:
-        """Read the local domains of a configuration, and how what they forward leaves.
+        """Read the local domains of a configuration, and the rewriting of mail that they forward.
 
         Raises:
             PermanentError: A file cannot be read, or something in it cannot be used.
@@ -448,7 +449,7 @@ class Node:
     # --- events and defects -------------------------------------------------------
 
     def tell(self, event: Event) -> None:
-        """Take an event: count it, log it, keep it in its message's history."""
+        """Process an event: count it, log it, add it to its message's history."""
         kind = type(event)
         self.counts[kind] += 1
         self._teller(event)

@@ -46,10 +46,10 @@ class NodeSandbox:
             settings: The configuration of the node.
             hostname: The node's name.
             clock: The time.
-            sink: Hears what happens on the listeners.
+            sink: Receives events from the listeners.
             on_defect: Called with unexpected errors.
-            ids: Makes ids, for all mail of the node.
-            resolver: Who answers for DNS.
+            ids: Creates ids for all mail of the node.
+            resolver: Queries DNS.
             sockets: For pages and POP3, bound; None: they are bound at the start.
 
         Raises:
@@ -72,11 +72,11 @@ class NodeSandbox:
 
     @property
     def sandbox(self) -> Sandbox:
-        """What was caught."""
+        """The caught mail."""
         return self._parts.sandbox
 
     async def open(self) -> Catching:
-        """Open the inbox; return the other end of its listeners.
+        """Open the inbox; return the service behind its listeners.
 
         Raises:
             PillarboxError: It cannot be opened.
@@ -87,7 +87,7 @@ class NodeSandbox:
         return self._parts.catching
 
     async def serve(self, listening: Mapping[str, tuple[tuple[str, int], ...]]) -> None:
-        """Show what is caught; ``listening`` has the addresses of all listeners."""
+        """Serve the pages; ``listening`` has the addresses of all listeners."""
         plain: list[str] = []
         implicit: list[str] = []
         starttls = False
@@ -102,7 +102,7 @@ class NodeSandbox:
             )
 
     def prepare(self, settings: Settings) -> SandboxChange:
-        """Make of a configuration what the sandbox goes by; nothing changes yet.
+        """Prepare a configuration; nothing changes yet.
 
         Raises:
             PermanentError: Something in it cannot be used.
@@ -110,17 +110,17 @@ class NodeSandbox:
         return prepare_change(self._parts, settings)
 
     def offer(self, own: SandboxSettings) -> SandboxSettings:
-        """Have listeners offer what settings say when they are reloaded; return those before."""
+        """Set what listeners offer from their next reload on; return the previous settings."""
         before, self._parts.offered = self._parts.offered, own
         return before
 
     def use(self, change: SandboxChange) -> None:
-        """Go by a configuration from now on."""
+        """Apply a prepared configuration."""
         self._settings = change.settings
         use_change(self._parts, change)
 
     async def close(self) -> None:
-        """Show no more, and close the inbox. Safe to call twice."""
+        """Stop serving, and close the inbox. Safe to call twice."""
         await self._parts.close()
         if self._sockets is not None:
             self._sockets.close()

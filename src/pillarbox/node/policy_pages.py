@@ -1,4 +1,4 @@
-"""Our MTA-STS policies, served by HTTPS at ``mta-sts.`` of each domain (RFC 8461 §3.3).
+"""Our MTA-STS policies, served over HTTPS at ``mta-sts.`` of each domain (RFC 8461 §3.3).
 
 The certificates are the node's; when one of them changes, the pages use the new one.
 """
@@ -34,15 +34,15 @@ __all__ = [
 _PATH: Final = "/.well-known/mta-sts.txt"
 _LOOK_EVERY: Final = 60.0  # seconds between two looks at the certificates
 _TESTING_AGE: Final = 86_400
-_AGE: Final = 14 * 86_400  # RFC 8461 §3.2 speaks of weeks, or more
+_AGE: Final = 14 * 86_400  # RFC 8461 §3.2 suggests weeks or more
 
 
 def own_policy(settings: StsDomainSettings, hostname: str) -> Policy:
-    """Return a policy as it is shown.
+    """Return a policy as served.
 
     Args:
-        settings: Of the domain.
-        hostname: The mail exchanger where the settings name none.
+        settings: The domain's settings.
+        hostname: The mail exchanger if the settings name none.
     """
     age = _TESTING_AGE if settings.mode is MtaStsMode.TESTING else _AGE
     return Policy(
@@ -53,12 +53,12 @@ def own_policy(settings: StsDomainSettings, hostname: str) -> Policy:
 
 
 def own_record(policy: Policy) -> StsRecord:
-    """Return the record to publish; its id is another one when the policy is."""
+    """Return the record to publish; its id changes with the policy."""
     return StsRecord.of(policy)
 
 
 def bind_https(settings: Settings) -> tuple[socket, ...]:
-    """Bind the sockets on which policies are shown, if there are any.
+    """Bind the sockets for the policies, if there are any.
 
     Raises:
         PermanentError: An address cannot be bound.
@@ -67,15 +67,15 @@ def bind_https(settings: Settings) -> tuple[socket, ...]:
 
 
 def https_addresses(settings: Settings) -> tuple[str, ...]:
-    """Return the addresses at which policies are shown."""
+    """Return the addresses at which policies are served."""
     return settings.https.bind if settings.sts_domain else ()
 
 
 def policy_pages(settings: Settings, hostname: str) -> Mapping[str, Page]:
-    """Return the policies by the hosts that show them.
+    """Return the policies by host.
 
     Raises:
-        PermanentError: A domain or host in one of them is no name.
+        PermanentError: A domain or host in one of them is not a valid name.
     """
     return {
         policy_host(domain): Page(str(own_policy(each, hostname)).encode())
@@ -84,12 +84,12 @@ def policy_pages(settings: Settings, hostname: str) -> Mapping[str, Page]:
 
 
 class PolicyPages:
-    """Shows the policies of a configuration."""
+    """Serves the policies of a configuration."""
 
     def __init__(
         self, settings: Settings, *, hostname: str, clock: Clock, sockets: Sequence[socket]
     ) -> None:
-        """Show nothing yet.
+        """Prepare; ``start`` begins to serve.
 
         Args:
             settings: The configuration.
@@ -112,25 +112,25 @@ class PolicyPages:
         pages: Mapping[str, Page],
         sockets: Sequence[socket] | None = None,
     ) -> None:
-        """Show the policies of a new configuration.
+        """Serve the policies of a new configuration.
 
         Args:
             settings: The configuration.
-            pages: What ``policy_pages`` made of it.
-            sockets: Where they are shown from now on; None: where they were.
+            pages: Its result from ``policy_pages``.
+            sockets: The new sockets; None: unchanged.
         """
         self._settings, self._pages = settings, pages
         if sockets is None:
             return
         await self.stop()
         self._sockets, self._stamps = tuple(sockets), []
-        # What is wrong with a certificate, the listeners tell; it is looked at every minute.
+        # Listeners report certificate errors; certificates are checked every minute.
         with contextlib.suppress(PillarboxError):
             await self._follow()
         self._begin()
 
     async def start(self) -> None:
-        """Begin to show them.
+        """Start to serve.
 
         Raises:
             PermanentError: A certificate cannot be used.
@@ -140,7 +140,7 @@ class PolicyPages:
         self._begin()
 
     async def stop(self) -> None:
-        """Show them no longer. Safe to call twice."""
+        """Stop serving. Safe to call twice."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -157,16 +157,16 @@ class PolicyPages:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            with contextlib.suppress(PillarboxError):  # the old certificate is shown meanwhile
+            with contextlib.suppress(PillarboxError):  # the old certificate stays in use meanwhile
                 await self._follow()
 
     async def _follow(self) -> None:
-        """Show the pages with the certificates that there are now."""
+        """Serve the pages with the current certificates."""
         files = certificate_files(self._settings, self._hostname, self._clock.now())
         stamps: list[object] = [(each, each.stamp()) for each in files]
         if stamps == self._stamps or not files or not self._sockets:
             return
-        # The sockets stay open underneath, so that nobody who comes meanwhile is turned away.
+        # The sockets stay open, so that connections in the meantime are not refused.
         tls = ServerTls(files, TlsProfile(refuses_unknown_names=True))
         context = tls.context(self._clock.monotonic())
         copies = [sock.dup() for sock in self._sockets]

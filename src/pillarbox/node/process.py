@@ -28,21 +28,21 @@ _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 def run_node(
     loaded: Loaded, *, reload: Callable[[], Loaded], notify: Callable[[str], None]
 ) -> None:
-    """Run a node until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+    """Run a node until SIGTERM or SIGINT; SIGHUP reloads the configuration.
 
     A second SIGTERM ends the process at once, which is as safe as any crash.
 
     Args:
         loaded: The configuration.
         reload: Reads it again.
-        notify: Tells the service manager how the node is (``READY=1`` and the like).
+        notify: Tells the service manager the node's state (``READY=1`` and so on).
 
     Raises:
-        PillarboxError: The node cannot start, and why.
+        PillarboxError: The node cannot start; the message says why.
     """
     os.umask(_PRIVATE)
     settings = loaded.settings
-    # Low ports need the privileges that are given up next.
+    # Low ports need the privileges that are dropped next.
     bound = bind_node(settings)
     become(settings.node)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -61,11 +61,11 @@ async def _run(
     notify("STOPPING=1")
     await node.stop(reason)
     if node.store.has_failed:
-        raise TemporaryError(reason)  # a service manager starts it again
+        raise TemporaryError(reason)  # a service manager restarts it
 
 
 async def run_until_signal(node: Node, notify: Callable[[str], None] = lambda _state: None) -> str:
-    """Wait until a started node is to stop, by a signal or an operator; return the reason."""
+    """Wait until a signal or an operator stops the node; return the reason."""
     loop = asyncio.get_running_loop()
     steering = Steering(node)
     reloads: set[asyncio.Task[None]] = set()
@@ -73,7 +73,7 @@ async def run_until_signal(node: Node, notify: Callable[[str], None] = lambda _s
     async def read_again() -> None:
         notify("RELOADING=1")
         try:
-            with contextlib.suppress(PillarboxError):  # an event tells why; the node goes on
+            with contextlib.suppress(PillarboxError):  # an event says why; the node continues
                 await steering.reload()
         finally:
             notify("READY=1")
@@ -95,10 +95,10 @@ async def run_until_signal(node: Node, notify: Callable[[str], None] = lambda _s
 
 
 def become(settings: NodeSettings) -> None:
-    """Make the node's directory, and become the user that the configuration names.
+    """Create the node's directory, and switch to the configured user.
 
     Raises:
-        PermanentError: There is no such user, or only root could become it.
+        PermanentError: There is no such user, or only root could switch to it.
     """
     directory = settings.directory
     try:

@@ -1,7 +1,7 @@
-"""Applies a new configuration to a running node: prepared where it can fail, then applied whole.
+"""Applies a new configuration to a running node: first every step that can fail, then the rest.
 
-Guarantees: while anything is being prepared, nothing has changed; from the first change on, nothing
-can fail. What needs a restart stays as it was, and is named.
+Guarantees: nothing changes during preparation, and nothing can fail after the first change.
+    Settings that need a restart stay as they were, and are listed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["reload_settings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
-    """All that a configuration is made into; the listeners come last."""
+    """Everything built from a configuration; the listeners come last."""
 
     settings: Settings
     keys: KeyRing
@@ -48,7 +48,7 @@ class _Prepared:
     log: LogWriter | None
     resolver: Resolver | None
     certificates: CertificateChange
-    reporting: Reporting  # the one there is, where nothing about reports has changed
+    reporting: Reporting  # the current one, if nothing about reports has changed
     authenticity: Authenticity
     judging: Judging
     sandbox: SandboxChange | None
@@ -114,7 +114,7 @@ def _prepare(node: Node, settings: Settings, keys: KeyRing, undo: ExitStack) -> 
 
 
 def _open_listeners(node: Node, prepared: _Prepared) -> None:
-    """Have listeners use the configuration with its checks: the last that can fail."""
+    """Reload the listeners with the configuration and its checks: the last step that can fail."""
     before, node.judging = node.judging, prepared.judging
     catcher, offered = node.catcher, None
     if catcher is not None:

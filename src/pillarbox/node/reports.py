@@ -1,4 +1,4 @@
-"""Builds reporting from the configuration: what is counted, who sends it, who reads others'."""
+"""Builds reporting from the configuration: counting, sending, and reading received reports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def report_identity(settings: Settings, hostname: str, domains: LocalDomains) ->
     """Return the identity of the reporter.
 
     Raises:
-        PermanentError: The sender is no address.
+        PermanentError: The sender is not an address.
     """
     reports = settings.reports
     if reports.sender:
@@ -72,16 +72,16 @@ class Reporting:
         sink: Sink,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
-        """Count from now on; ``start`` begins to send.
+        """Start counting; ``start`` begins to send.
 
         Args:
             settings: The configuration.
             hostname: The node's name.
             domains: The local domains.
-            notes: Where counts and received reports are kept.
+            notes: Where counts and received reports are stored.
             clock: The time.
-            sink: Hears what was sent and received.
-            on_defect: Hears what went wrong that never should.
+            sink: Receives events about sent and received reports.
+            on_defect: Called with unexpected errors.
 
         Raises:
             PermanentError: An address in the configuration is none.
@@ -102,7 +102,7 @@ class Reporting:
         self._task: asyncio.Task[None] | None = None
 
     def succeeded_by(self, settings: Settings, domains: LocalDomains) -> Reporting:
-        """Return the reports of a new configuration: these, where it says the same of them.
+        """Return the reports of a new configuration: this object, if nothing has changed.
 
         Raises:
             PermanentError: An address in the configuration is none.
@@ -123,7 +123,7 @@ class Reporting:
 
     @property
     def hearers(self) -> Mapping[type[Event], Callable[[Any], None]]:
-        """Who is to hear of which events."""
+        """The event sinks of the reports."""
         if self._tls is None:
             return {}
         return {
@@ -133,7 +133,7 @@ class Reporting:
 
     @property
     def observer(self) -> Observer | None:
-        """Who is to hear of each message that was judged."""
+        """The observers of verified messages."""
         if self._dmarc is None:
             return None
         addresses = frozenset(str(each).lower() for each in self._addresses)
@@ -141,14 +141,14 @@ class Reporting:
 
     @property
     def readers(self) -> tuple[Inspector, ...]:
-        """Who is to see messages that may be reports, when they have been judged."""
+        """The inspectors for possible reports, after verification."""
         if not self._addresses:
             return ()
         shelf = Shelf(self._notes, self._settings.reports.keep)
         return (ReportReader(self._addresses, shelf, self._clock.now, self._sink),)
 
     def start(self, door: Door, resolver: Resolver, contexts: TlsContexts) -> None:
-        """Begin to send what has been counted, through ``door``."""
+        """Start to send reports through ``door``."""
         subjects = list(self._subjects(resolver))
         if not subjects:
             return
@@ -169,7 +169,7 @@ class Reporting:
         self._task = keep_on(self._daily.run, "node: reports")
 
     async def stop(self) -> None:
-        """Send no more, and write down what was counted. Safe to call twice."""
+        """Stop sending, and store the counts. Safe to call twice."""
         if self._task is None or self._daily is None:
             return
         self._task.cancel()

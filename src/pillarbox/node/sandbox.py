@@ -74,7 +74,7 @@ _HOSTNAME: Final = "localhost"
 _BANNER: Final = "ESMTP pillarbox sandbox: mail is caught here"
 _SMTP: Final = "sandbox"
 _SMTPS: Final = "sandbox-tls"
-# A sandbox has one user, who tests: what protects a server from strangers would only puzzle.
+# A sandbox has one user, who tests: protection against strangers would only be confusing.
 _MOST_CONNECTIONS: Final = 10_000
 _MOST_IN_A_MINUTE: Final = 10_000_000
 _LENIENT: Final = GuessSettings(
@@ -83,8 +83,8 @@ _LENIENT: Final = GuessSettings(
 _MAX_HEADER: Final = 1024 * 1024  # octets
 _MAX_FIELDS: Final = 10_000
 _NOWHERE: Final = QueueKey("", "", "", "")  # caught mail waits in no queue
-_GRACE: Final = 2.0  # seconds for contents that are coming in when it stops
-_LOOK_EVERY: Final = 1.0  # seconds between two looks at whether the disk has failed
+_GRACE: Final = 2.0  # seconds for contents in transfer at the stop
+_LOOK_EVERY: Final = 1.0  # seconds between checks for a failed disk
 _PAGES_PATIENCE: Final = 1.0  # seconds for requests then
 
 
@@ -108,11 +108,11 @@ class SandboxParts:
         Args:
             settings: The configuration.
             hostname: The name in trace fields.
-            database: Where caught mail is kept; None: in memory.
+            database: Where caught mail is stored; None: in memory.
             clock: The time.
-            sink: Hears what happens on the listeners.
+            sink: Receives events from the listeners.
             on_defect: Called with unexpected errors.
-            ids: Makes ids for mail; None: an own one.
+            ids: Creates ids for mail; None: its own.
             resolver: Who answers for DNS when a mail is judged; as configured if None.
 
         Raises:
@@ -141,7 +141,7 @@ class SandboxParts:
         )
         self.outward = SandboxOutward(self.sandbox, settings, on_defect)
         self.offered = own
-        """What listeners offer goes by this, from their next reload on."""
+        """The settings for what listeners offer, from their next reload on."""
         self._chaos = _read_chaos(own.chaos)
         self.failing = self.sandbox.failing = self._make_failing()
         self._resolver = resolver or make_resolver(settings, clock)
@@ -149,7 +149,7 @@ class SandboxParts:
         self._web: WebServer | None = None
         self._writing: tuple[GroupCommit, Guards] | None = None  # while the door is open
         self.catching: Catching
-        """The other end of the listeners; there once the inbox is open."""
+        """The service behind the listeners; available once the inbox is open."""
 
     async def open(self) -> None:
         """Open the inbox and its door.
@@ -214,12 +214,12 @@ class SandboxParts:
         starttls: bool,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
-        """Show what is caught.
+        """Serve the caught mail.
 
         Args:
-            sockets: Where; bound.
-            smtp: The addresses at which mail is caught, for people.
-            smtps: Those with TLS from the first octet.
+            sockets: The bound sockets.
+            smtp: The addresses that catch mail, for display.
+            smtps: Those with implicit TLS.
             starttls: Whether the others offer STARTTLS.
             tls: Returns the context for STLS of POP3; None: it is not offered.
         """
@@ -229,14 +229,14 @@ class SandboxParts:
         self.sandbox.offers_starttls = starttls
         await self.outward.start(sockets.pop3, tls)
         if sockets.http:
-            # A sandbox that only catches, as in many tests, need not wait for all of this.
+            # Imported late: a sandbox that only catches, as in many tests, need not load it.
             from pillarbox.node.sandbox_web import make_web_server  # noqa: PLC0415
 
             self._web = make_web_server(self.sandbox, sockets.http, self._on_defect)
             await self._web.start()
 
     async def close(self) -> None:
-        """Show no more, and close the inbox; listeners have stopped before. Safe to call twice."""
+        """Stop serving, and close the inbox; stop the listeners first. Safe to call twice."""
         if self._web is not None:
             await self._web.stop(patience=_PAGES_PATIENCE)
         await self.outward.stop()
@@ -260,7 +260,7 @@ class SandboxParts:
         )
 
     def make_judging(self, own: SandboxSettings) -> Judging:
-        """Return what judges mail as a configuration says.
+        """Return the configured assessment of mail.
 
         Raises:
             PermanentError: A filter's address cannot be used.
@@ -288,7 +288,7 @@ class SandboxParts:
 
 
 class SandboxNode:
-    """``pillarbox sandbox``: everything, in the loop that runs."""
+    """``pillarbox sandbox``: all of it, in the running loop."""
 
     def __init__(
         self,
@@ -303,11 +303,11 @@ class SandboxNode:
         """Prepare a sandbox; ``start`` starts it.
 
         Args:
-            settings: The configuration, of which the sandbox's sections count.
+            settings: The configuration; only the sandbox's sections matter.
             clock: The time; the machine's if None.
-            sink: Hears what happens; nobody if None.
+            sink: Receives events; None: they are dropped.
             on_defect: Called with unexpected errors; the loop's handler if None.
-            sockets: Bound already; None: they are bound at the start.
+            sockets: Bound sockets; None: they are bound at the start.
             resolver: Who answers for DNS when a mail is judged; as configured if None.
 
         Raises:
@@ -330,20 +330,20 @@ class SandboxNode:
         self._tls: Callable[[], ssl.SSLContext] | None = None
         self._directory: Path | None = None
         self.certificate: Path | None = None
-        """PEM file with the certificate that is shown; a client that trusts it can verify it."""
+        """PEM file with the server's certificate; a client that trusts it can verify it."""
 
     @property
     def sandbox(self) -> Sandbox:
-        """What was caught."""
+        """The caught mail."""
         return self._parts.sandbox
 
     @property
     def addresses(self) -> Addresses:
-        """Where it listens, once it has started."""
+        """The listening addresses, once it has started."""
         return self._parts.sandbox.addresses
 
     async def start(self) -> None:
-        """Catch and show mail from now on.
+        """Start to catch and show mail.
 
         Raises:
             PillarboxError: Something cannot be used; then nothing runs.
@@ -365,7 +365,7 @@ class SandboxNode:
             undo.pop_all()
 
     async def failed(self) -> None:
-        """Return when the disk has failed, so that nothing more can be stored."""
+        """Wait until the disk has failed, so that nothing more can be stored."""
         while not self._parts.inbox.has_failed:  # noqa: ASYNC110 - the state of a disk is looked at
             await asyncio.sleep(_LOOK_EVERY)
 
@@ -433,7 +433,7 @@ def _nowhere(sender: ReversePath, recipient: Mailbox) -> QueueKey:
 
 
 def _noted(message: object) -> None:
-    """The inbox has told everybody by now."""
+    """Do nothing: the inbox has already notified all listeners."""
     del message
 
 

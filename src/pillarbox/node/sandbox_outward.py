@@ -1,4 +1,4 @@
-"""Everything by which mail, or news of it, leaves a sandbox.
+"""All ways in which mail, or news of it, leaves a sandbox.
 
 Webhooks announce new mail, POP3 hands it out, the relay releases it to real people, and
 ``bounce-later@`` returns it to its sender.
@@ -30,7 +30,7 @@ class SandboxOutward:
         settings: Settings,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
-        """Prepare them, and make them known to the sandbox.
+        """Prepare them, and register them with the sandbox.
 
         Raises:
             PermanentError: Something in the configuration cannot be used.
@@ -47,7 +47,7 @@ class SandboxOutward:
         sandbox.releaser = self._releaser
 
     def use(self, settings: Settings, pop3_users: Mapping[str, str]) -> None:
-        """Go by another configuration, as far as it is of webhooks and POP3."""
+        """Use the webhook and POP3 settings of another configuration."""
         self._settings = settings.sandbox
         self._pop3_users = dict(pop3_users)
         self._webhooks.use(settings.sandbox_webhook)
@@ -58,8 +58,8 @@ class SandboxOutward:
         """Open them.
 
         Args:
-            pop3: Where POP3 listens; bound.
-            tls: Returns the context for its STLS; None: it is not offered.
+            pop3: The bound sockets for POP3.
+            tls: Returns the context for STLS; None: it is not offered.
         """
         await self._webhooks.start()
         if self._releaser is not None:

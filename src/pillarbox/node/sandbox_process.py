@@ -33,18 +33,18 @@ def run_sandbox(
 
     Args:
         settings: The configuration.
-        sink: Hears what happens; nobody if None.
+        sink: Receives events; None: they are dropped.
         on_defect: Called with unexpected errors.
         ready: Called once everything listens.
 
     Raises:
-        PillarboxError: It cannot start, or cannot go on, and why.
+        PillarboxError: It cannot start or continue; the message says why.
     """
     os.umask(_PRIVATE)
     sockets = bind_sandbox(settings.sandbox, is_alone=True)
 
     async def run() -> None:
-        stopped = _signaled()  # before anybody is told that there is something to stop
+        stopped = _signaled()  # before anybody learns that there is something to stop
         node = SandboxNode(settings, sink=sink, on_defect=on_defect, sockets=sockets)
         await node.start()
         try:
@@ -58,7 +58,7 @@ def run_sandbox(
 
 
 def _signaled() -> asyncio.Future[None]:
-    """Return a future that is done when a signal asks for the end."""
+    """Return a future that is done when a signal asks to stop."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""Applies a new configuration to a running sandbox: first everything that can fail, then the rest."""
+"""Applies a new configuration to a running sandbox: first what can fail, then the rest."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ __all__ = ["SandboxChange", "prepare_change", "use_change"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxChange:
-    """All that a configuration is made into."""
+    """Everything built from a configuration."""
 
     settings: Settings
     logins: dict[str, str]
     pop3_users: dict[str, str]
     projects: tuple[Project, ...]
     tag_rules: tuple[TagRule, ...]
-    judging: Judging | None  # None: as it was
+    judging: Judging | None  # None: unchanged
 
 
 def prepare_change(parts: SandboxParts, settings: Settings) -> SandboxChange:
-    """Make of a configuration what a sandbox goes by; nothing changes yet.
+    """Prepare a configuration; nothing changes yet.
 
     Raises:
         PermanentError: Something in it cannot be used.
     """
     own, before = settings.sandbox, parts.settings.sandbox
     projects = configured_projects(settings.sandbox_project)
-    Projects(projects)  # refuses those that ask for the same
+    Projects(projects)  # refuses projects with conflicting claims
     check_webhooks(parts.sandbox, settings.sandbox_webhook)
     filters = (own.rspamd, own.spamassassin)
     return SandboxChange(
@@ -55,7 +55,7 @@ def prepare_change(parts: SandboxParts, settings: Settings) -> SandboxChange:
 
 
 def use_change(parts: SandboxParts, change: SandboxChange) -> None:
-    """Have a sandbox go by a configuration from now on."""
+    """Apply a prepared configuration to a sandbox."""
     own = change.settings.sandbox
     parts.settings = change.settings
     parts.sandbox.use(own, change.tag_rules)

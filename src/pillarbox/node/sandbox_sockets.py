@@ -27,10 +27,10 @@ Bound = tuple[socket.socket, ...]
 
 
 class PortTaken(PermanentError):  # noqa: N818 - reads as what it says
-    """Another program listens there."""
+    """Another program is listening there."""
 
     def __init__(self, setting: str, where: str) -> None:
-        """Say which setting asks for which address."""
+        """Take the setting and its address."""
         super().__init__(f"another program listens on {where} (sandbox.{setting})")
         self.fix = (
             "Perhaps another sandbox runs already (pillarbox, Mailpit, MailHog). Stop it, or "
@@ -40,7 +40,7 @@ class PortTaken(PermanentError):  # noqa: N818 - reads as what it says
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSockets:
-    """The bound sockets of a sandbox; nothing is accepted on them yet."""
+    """The bound sockets of a sandbox, which do not accept connections yet."""
 
     smtp: Bound = ()
     smtps: Bound = ()
@@ -53,11 +53,11 @@ class SandboxSockets:
 
 
 def bind_sandbox(settings: SandboxSettings, *, is_alone: bool) -> SandboxSockets:
-    """Bind what the settings ask for.
+    """Bind the configured addresses.
 
     Args:
         settings: The addresses.
-        is_alone: Whether SMTP is bound, too; a node binds that as its listeners say.
+        is_alone: Whether to bind SMTP, too; a full node binds its own listeners.
 
     Raises:
         PermanentError: An address cannot be bound; then none stays bound.
@@ -92,7 +92,7 @@ def _bind(setting: str, text: str) -> Bound:
 
 
 def _bind_loopback(setting: str, port: int) -> Bound:
-    """Bind 127.0.0.1 and, where there is one, ::1, both with the same port."""
+    """Bind 127.0.0.1 and, if available, ::1, both with the same port."""
     for left in reversed(range(_TRIES)):
         try:
             first = _listen_on("127.0.0.1", port)
@@ -105,7 +105,7 @@ def _bind_loopback(setting: str, port: int) -> Bound:
             if error.errno in _NO_IPV6:
                 return (first,)
             first.close()
-            if port or not left:  # otherwise the system chooses another one
+            if port or not left:  # otherwise try another free port
                 raise _refusal(setting, Endpoint("::1", chosen), error) from error
     raise PermanentError(f"sandbox.{setting}: no port is free on both loopback addresses")
 
@@ -140,12 +140,12 @@ def catches(settings: Settings) -> bool:
 
 
 def addresses(sockets: Sequence[socket.socket]) -> tuple[str, ...]:
-    """Return the addresses of sockets, as people write them."""
+    """Return the addresses of sockets, for display."""
     return shown([show_address(sock) for sock in sockets])
 
 
 def shown(places: Sequence[str]) -> tuple[str, ...]:
-    """Return addresses as people write them: "localhost:1025" where both loopback ones are."""
+    """Return addresses for display: "localhost:1025" stands for both loopback ones."""
     found: list[str] = []
     for each in places:
         host, _, port = each.rpartition(":")

@@ -30,11 +30,11 @@ def make_web_server(
     sockets: Sequence[socket.socket],
     on_defect: Callable[[str, BaseException], None],
 ) -> WebServer:
-    """Return the server of pages and API; it is not started.
+    """Return the server for pages and API, not started yet.
 
     Args:
-        sandbox: What they show.
-        sockets: Where; bound.
+        sandbox: The sandbox to serve.
+        sockets: The bound sockets.
         on_defect: Called with unexpected errors.
 
     Raises:

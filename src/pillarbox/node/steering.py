@@ -63,12 +63,12 @@ class Steering:
     """Steers one node, beyond its store (``control.operations.Live``)."""
 
     def __init__(self, node: Node) -> None:
-        """Steer ``node``, which has been started by the time anybody asks."""
+        """Control ``node``, which is started before the first call."""
         self._node = node
         self._started_at = node.clock.now()
 
     def status(self) -> StatusRow:
-        """Return how the node is."""
+        """Return the node's status."""
         node = self._node
         delivery = node.deliverer.status()
         return StatusRow(
@@ -116,12 +116,12 @@ class Steering:
         return problems
 
     def follow(self, changed: Sequence[Changed], change: Change) -> None:
-        """Let the scheduler know what was changed in the store."""
+        """Tell the scheduler about changes in the store."""
         del change
         self._node.deliverer.changed(changed)
 
     async def reload(self) -> Sequence[str]:
-        """Read configuration, certificates and lists again; return what changed, in words.
+        """Reload configuration, certificates and lists; return what changed, in words.
 
         Raises:
             PillarboxError: Something in it cannot be used; then nothing has changed.

@@ -1,7 +1,7 @@
-"""What a node does every few seconds: report that it is alive, adopt messages, clean up.
+"""The periodic work of a node: report that it is alive, adopt messages, clean up.
 
-It continues through single failures. Two things end the node: another process that owns its mail
-now, and a failed disk.
+Single failures do not stop it. Two things end the node: another process has taken over its mail, or
+the disk has failed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pillarbox.store.port import Fenced, Store
 __all__ = ["Upkeep"]
 
 _EVERY: Final = 5.0  # seconds between two heartbeats
-_SWEEP_EVERY: Final = 12  # rounds between two cleanings
+_SWEEP_EVERY: Final = 12  # rounds between two cleanups
 _DEAD_AFTER: Final = 60.0  # seconds without a heartbeat after which a node's mail is adopted
 
 
 class Upkeep:
-    """The upkeep of a node, from its making until ``stop``."""
+    """The periodic work of a node, from its creation until ``stop``."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Upkeep:
         end: Callable[[str], None],
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
-        """Begin.
+        """Start.
 
         Args:
-            store: What is kept up.
+            store: The node's store.
             clock: The time.
             settings: Returns the configuration, which may change.
-            keys: Returns the keys, which are read again now and then.
+            keys: Returns the keys, which are reloaded now and then.
             adopted: Called when the mail of another node was taken over.
             end: Ends the node, for a reason.
             on_defect: Called with unexpected errors.
@@ -59,14 +59,14 @@ class Upkeep:
         self._task = asyncio.create_task(self._keep_up(), name="node: upkeep")
 
     async def stop(self) -> None:
-        """Keep up no more."""
+        """Stop."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep_up(self) -> None:
         for turn in itertools.count():
             if self._store.has_failed:
-                # A failed sync is never tried again: what is in memory may not be on disk.
+                # A failed sync is never retried: the data in memory may differ from the disk.
                 self._end("the store's disk has failed; a restart reads what is there")
                 return
             try:
@@ -75,7 +75,7 @@ class Upkeep:
                 self._end(str(error))
                 return
             except PillarboxError:
-                pass  # the store is down: whoever needs it says so, and the next turn tries again
+                pass  # the store is down: its users report that, and the next round tries again
             except Exception as error:  # noqa: BLE001 - without a heartbeat others take our mail
                 self._on_defect("upkeep", error)
             await asyncio.sleep(_EVERY)
@@ -85,7 +85,7 @@ class Upkeep:
         await store.heartbeat(now=now)
         if await store.adopt(now=now, dead_after=_DEAD_AFTER):
             self._adopted()
-        if is_time_to_sweep:  # keys are made and changed by the command line
+        if is_time_to_sweep:  # the command line creates and changes keys
             self._keys().replace(await make_key_store(self._settings()).load())
             await store.notes.sweep(now=now)
         keep = self._settings().store
