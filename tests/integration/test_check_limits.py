@@ -177,8 +177,8 @@ def test_ctrl_c_leaves_with_what_there_is_and_130() -> None:
         mute_server() as port,
         at_terminal(["check", "smtp", f"127.0.0.1:{port}"]) as terminal,
     ):
-        terminal.expect("Ctrl-C ends it")
+        terminal.expect("Ctrl-C stops")
         assert terminal.interrupt() == 130
-    assert "Not looked at to the end: 127.0.0.1" in terminal.seen
-    assert "Stopped: what had not ended" in terminal.seen
+    assert "Not fully checked: 127.0.0.1" in terminal.seen
+    assert "Stopped: whatever had not finished" in terminal.seen
     assert "Traceback" not in terminal.seen

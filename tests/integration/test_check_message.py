@@ -215,4 +215,4 @@ def test_a_forwarded_mail_is_told_from_a_forged_one(tmp_path: Path) -> None:
     said = json.loads(CliRunner().invoke(cli, arguments).output)
     (spf,) = [one for one in said["authentication"] if one["method"] == "spf"]
     assert "it was forwarded by fwd.example: SPF passes for 45.33.1.5" in spf["reason"]
-    assert "Do not put its address into the record" in spf["fix"]
+    assert "Do not add the forwarder's address" in spf["fix"]

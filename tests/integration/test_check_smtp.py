@@ -85,7 +85,7 @@ def codes(found: ServerReport) -> list[str]:
 
 
 def test_a_healthy_server_is_not_blamed() -> None:
-    """Everything works: nothing to put right, and the port is named."""
+    """Everything works: no problems found, and the port is named."""
     found = look(good(certificates.context()))
     assert found.remarks == ()
     assert found.use.endswith("STARTTLS, required")

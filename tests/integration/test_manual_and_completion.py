@@ -102,4 +102,4 @@ def test_fish_completes_with_whole_descriptions(tmp_path: Path) -> None:
         timeout=60,
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path)},
     )
-    assert done.stdout.split("\t") == ["domain", "Test MX, SPF, DKIM, DMARC and TLS of a domain.\n"]
+    assert done.stdout.split("\t") == ["domain", "Test a domain's MX, SPF, DKIM, DMARC and TLS.\n"]

@@ -19,7 +19,7 @@ OF_THE_CERTIFICATE = {"PB-SMTP-050", "PB-SMTP-051", "PB-SMTP-052", "PB-SMTP-053"
 
 @pytest.mark.parametrize("kind", [Postfix, Exim], ids=lambda kind: kind.name)
 def test_a_server_in_order_is_not_blamed(kind: type[Peer], tmp_path: Path) -> None:
-    """STARTTLS, the versions of TLS, PIPELINING, MAIL and RCPT: nothing to put right."""
+    """STARTTLS, the versions of TLS, PIPELINING, MAIL and RCPT: no problems found."""
     require_peer(kind)
     certificate = make_certificate(tmp_path / "certificate")
     with running(kind(directory=tmp_path / "peer", certificate=certificate)) as peer:

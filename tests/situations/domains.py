@@ -220,7 +220,7 @@ def _strays() -> Iterator[Situation]:
     yield _broken(
         "the alias of a DKIM key leads to where there is none",
         "PB-DKIM-023",
-        "Switch signing on",
+        "Turn on signing",
         dkim=("selector1._domainkey CNAME selector1-org-example._domainkey.tenant.example.",),
     )
 
@@ -337,14 +337,14 @@ def _keys() -> Iterator[Situation]:
     yield _broken(
         "no DKIM key under the selector",
         "PB-DKIM-011",
-        "Publish the key",
+        "Publish the complete key",
         _Given(selectors=("google",)),
         dkim=(),
     )
     yield _broken(
         "a DKIM key that was cut off",
         "PB-DKIM-013",
-        "whole",
+        "complete key",
         dkim=('google._domainkey TXT "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0"',),
     )
     yield _broken(

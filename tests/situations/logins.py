@@ -213,7 +213,7 @@ BROKEN: tuple[Situation, ...] = (
         command="check login",
         look=_look_in_the_clear,
         cause="PB-SMTP-040",
-        fix="STARTTLS on",
+        fix="turn on STARTTLS",
         mended=_look,
     ),
 )

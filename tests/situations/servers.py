@@ -227,13 +227,13 @@ _SESSIONS: tuple[tuple[str, str, str, Script], ...] = (
     ("a server that closes without a word", "021", "log", _closes),
     ("a server that resets the connection", "021", "log", _resets),
     ("a server that never greets", "020", "DNS resolver", _waits),
-    ("a greeting after eight seconds", "024", "name look-ups", _is_late),
+    ("a greeting after eight seconds", "024", "DNS lookups", _is_late),
     ("a tarpit", "045", "log", _is_a_tarpit),
-    ("SSH on the port", "023", "port of the mail server", _is_ssh),
-    ("IMAP on the port", "023", "port of the mail server", _is_imap),
-    ("no STARTTLS", "040", "STARTTLS on", _has_no_tls),
-    ("STARTTLS stripped by a firewall", "042", "inspection off", _is_stripped),
-    ("a session overwritten by a firewall", "025", "inspection off", _is_masked),
+    ("SSH on the port", "023", "mail server's port", _is_ssh),
+    ("IMAP on the port", "023", "mail server's port", _is_imap),
+    ("no STARTTLS", "040", "turn on STARTTLS", _has_no_tls),
+    ("STARTTLS stripped by a firewall", "042", "Turn off SMTP inspection", _is_stripped),
+    ("a session overwritten by a firewall", "025", "Turn off SMTP inspection", _is_masked),
     ("STARTTLS offered and refused", "041", "", _takes_no_starttls),
     ("a handshake that breaks off", "034", "certificate", _breaks_the_handshake),
     ("a server that leaves after EHLO", "045", "log", _leaves_after_ehlo),
@@ -241,10 +241,10 @@ _SESSIONS: tuple[tuple[str, str, str, Script], ...] = (
     (
         "logins before TLS only",
         "060",
-        "in TLS",
+        "TLS sessions",
         good(before=("AUTH CRAM-MD5",), inside=("SIZE 1000",)),
     ),
-    ("logins in the clear", "061", "inside of TLS", good(before=("AUTH PLAIN",))),
+    ("logins in the clear", "061", "inside TLS", good(before=("AUTH PLAIN",))),
 )
 
 # --- envelopes -----------------------------------------------------------------------
@@ -391,7 +391,7 @@ _CONNECTING: tuple[Situation, ...] = (
         command="check smtp",
         look=functools.partial(_ask_good, zone=""),
         cause="PB-SMTP-001",
-        fix="misspelling",
+        fix="spelling",
         mended=_ask_good,
     ),
     Situation(
@@ -407,7 +407,7 @@ _CONNECTING: tuple[Situation, ...] = (
         command="check smtp",
         look=functools.partial(_relay, refuses=False),
         cause="PB-SMTP-090",
-        fix="own domains only",
+        fix="only for its own domains",
         mended=functools.partial(_relay, refuses=True),
     ),
 )

@@ -12,9 +12,9 @@ __all__ = ["check"]
 
 _SECTIONS: Final = {
     "Commands": {
-        "domain": Place("check.domain", "domain", "Test MX, SPF, DKIM, DMARC and TLS of a domain."),
+        "domain": Place("check.domain", "domain", "Test a domain's MX, SPF, DKIM, DMARC and TLS."),
         "smtp": Place("check.smtp", "smtp", "Test a mail server: each port, step by step."),
-        "message": Place("check.message", "message", "Judge a message as its receivers will."),
+        "message": Place("check.message", "message", "Check a message as its receivers will."),
         "login": Place("check.login", "login", "Try a login by each mechanism offered."),
         "port25": Place("check.port25", "port25", "Find out whether outgoing port 25 is blocked."),
     },

@@ -74,22 +74,28 @@ class _Asked(NamedTuple):
 
 @click.command()
 @click.argument("name", metavar="DOMAIN")
-@click.option("--selector", "-s", "selectors", multiple=True, help="A DKIM selector to look at.")
+@click.option("--selector", "-s", "selectors", multiple=True, help="A DKIM selector to check.")
 @click.option(
     "--message",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Take the selectors from the signatures of this mail.",
+    help="Take the selectors from this message's signatures.",
 )
-@click.option("--ip", "addresses", multiple=True, metavar="ADDRESS", help="An address that sends.")
+@click.option(
+    "--ip",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS",
+    help="An IP address that sends mail for the domain.",
+)
 @click.option(
     "--sts-policy",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Take this file for the MTA-STS policy, and fetch none.",
+    help="Use this file as the MTA-STS policy, instead of fetching it.",
 )
 @click.option(
     "--logo",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Take this file for the logo of BIMI, and fetch none.",
+    help="Use this file as the BIMI logo, instead of fetching it.",
 )
 @click.option(
     "--records",
@@ -97,13 +103,13 @@ class _Asked(NamedTuple):
     type=click.Choice(list(FORMATS)),
     default="bind",
     show_default=True,
-    help="How the records to publish are written.",
+    help="Format of the records to publish.",
 )
 @click.option(
     "--connect/--no-connect",
     default=True,
     show_default=True,
-    help="Dial the exchangers on port 25 to see their certificates; never with --zone.",
+    help="Connect to the exchangers on port 25 to see their certificates; never with --zone.",
 )
 @click.option(
     "--lists/--no-lists",
@@ -111,7 +117,7 @@ class _Asked(NamedTuple):
     show_default=True,
     help="Ask block lists about the domain and its sending addresses, a few questions each.",
 )
-@check_options(12.0, "Also what is fine, and each DNS answer.")
+@check_options(12.0, "Also show what is fine, and each DNS answer.")
 @pass_context
 def domain(
     context: Context,
@@ -184,7 +190,7 @@ def _question(name: str, selectors: tuple[str, ...], addresses: tuple[str, ...])
     """
     wanted = ascii_domain(name.rpartition("@")[2].rstrip("."))
     if wanted.rpartition(".")[2].isdigit():  # no top-level domain is (RFC 1123 §2.1)
-        problem = f"{name!a} is an address: ask `pillarbox check smtp` about it"
+        problem = f"{name!a} is an IP address: use `pillarbox check smtp` for it"
         raise click.BadParameter(problem, param_hint="DOMAIN")
     if not is_domain(wanted) or "." not in wanted:
         raise click.BadParameter(f"{name!a} is no domain name", param_hint="DOMAIN")

@@ -143,7 +143,7 @@ def _print_bulk(out: Out, rules: tuple[Rule, ...]) -> None:
     out.table(columns, rows, has_heading=False)
 
 
-_MARKS: Final = {Status.PASS: "kept", Status.FAIL: "NOT kept", Status.SKIP: "could not test"}
+_MARKS: Final = {Status.PASS: "met", Status.FAIL: "NOT met", Status.SKIP: "could not be tested"}
 
 
 def domain_object(report: DomainReport, asked: Iterable[Evidence]) -> dict[str, Any]:

@@ -53,15 +53,15 @@ __all__ = ["login"]
     "mechanisms",
     multiple=True,
     type=click.Choice(list(MECHANISMS), case_sensitive=False),
-    help="Try this one only; otherwise each that is offered, once.",
+    help="Try only this mechanism. Default: each one offered, once.",
 )
 @tls_options
 @click.option(
     "--any-certificate",
     is_flag=True,
-    help="Show the password to any server. Not over the internet.",
+    help="Send the password even if the certificate does not verify. Not over the internet.",
 )
-@check_options(30.0, "Also each line of the session before it.")
+@check_options(30.0, "Also show each line of the session before it.")
 @pass_context
 def login(
     context: Context,

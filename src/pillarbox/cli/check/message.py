@@ -50,16 +50,17 @@ _RAW: Final = "api/sandbox/v1/messages"
 _PATIENCE: Final = 10.0  # seconds for the sandbox
 _MOST: Final = 100 * 1024 * 1024  # octets of a mail
 _KEY_FIX: Final = (
-    "Compare the published key with the one that signs, and publish that one (pillarbox dkim dns "
-    "shows those of pillarbox)."
+    "Compare the published key with the signing key, and publish the latter (pillarbox dkim dns "
+    "shows pillarbox's keys)."
 )
 _FIX: Final = (
-    "If a server of yours changed it, let it do so before the mail is signed. A list or forwarder of "
-    "others should change nothing, or write itself into From; its ARC seal says what it saw."
+    "If one of your servers changed it, make that change before the mail is signed. Other "
+    "people's lists and forwarders should change nothing, or put themselves in From; their ARC "
+    "seal says what they saw."
 )
 _FORWARDED_FIX: Final = (
-    "Sign with DKIM, which a forwarder leaves whole; the forwarder can write itself into the sender "
-    "(SRS). Do not put its address into the record."
+    "Sign with DKIM, which survives forwarding; the forwarder can rewrite the sender (SRS). Do "
+    "not add the forwarder's address to the record."
 )
 _ADDRESS_IN_PATH: Final = re.compile(rb"<([^<>]*)>")
 
@@ -81,18 +82,24 @@ class _Wanted:
 @click.option(
     "--original",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The mail as it was sent: say what was changed since.",
+    help="The message as it was sent, to show what has changed since.",
 )
-@click.option("--ip", metavar="ADDRESS", help="The client that brought it.")
-@click.option("--helo", metavar="NAME", help="What it called itself.")
+@click.option("--ip", metavar="ADDRESS", help="IP address of the client that delivered it.")
+@click.option("--helo", metavar="NAME", help="The name the client gave in HELO or EHLO.")
 @click.option("--from", "sender", metavar="PATH", help='The reverse-path; "<>" is the null one.')
-@click.option("--links", is_flag=True, help="Ask the servers of its links, public ones only.")
-@click.option("--rspamd", metavar="URL", default="", help="Ask rspamd, as http://localhost:11333.")
+@click.option("--links", is_flag=True, help="Check its links; requests go only to public servers.")
+@click.option(
+    "--rspamd", metavar="URL", default="", help="Ask rspamd, such as http://localhost:11333."
+)
 @click.option("--spamassassin", metavar="HOST[:PORT]", default="", help="Ask spamd.")
 @click.option(
-    "--sandbox", metavar="URL", default=_SANDBOX, show_default=True, help="Where an ID is from."
+    "--sandbox",
+    metavar="URL",
+    default=_SANDBOX,
+    show_default=True,
+    help="The sandbox to take an ID from.",
 )
-@check_options(30.0, "Also what is fine, and each DNS answer.")
+@check_options(30.0, "Also show what is fine, and each DNS answer.")
 @pass_context
 def message(
     context: Context,
@@ -255,7 +262,7 @@ def _client(ip: str | None, helo: str | None, sender: str | None) -> Client | No
     """
     if ip is None:
         if helo is not None or sender is not None:
-            raise click.UsageError("--helo and --from say nothing without --ip.")
+            raise click.UsageError("--helo and --from have no effect without --ip.")
         return None
     try:
         ip_address(ip)

@@ -76,10 +76,10 @@ def check_options(
             default=seconds,
             show_default=f"{seconds:g}",
             metavar="SECONDS",
-            help="End after so long, with what is known by then.",
+            help="Stop after this time, with what is known by then.",
         ),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object."),
-        click.option("--quiet", "-q", is_flag=True, help="Only what is wrong, a line for each."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--quiet", "-q", is_flag=True, help="Show only what is wrong, one line each."),
         click.option("--verbose", "-v", is_flag=True, help=verbose),
     )
 
@@ -110,7 +110,7 @@ def tls_options(command: Callable[..., None]) -> Callable[..., None]:
         "--tls",
         type=click.Choice(list(_MODES)),
         callback=lambda _context, _option, word: _MODES.get(word),
-        help="How TLS begins; otherwise by the port: 465 from the start, others STARTTLS.",
+        help="How TLS starts. Default: by port; 465 from the start, others STARTTLS.",
     )
     authorities = click.option(
         "--ca-file",
@@ -143,7 +143,7 @@ def run_check(
 def end_early(out: Out, *, was_stopped: bool) -> None:
     """End with 130 if Ctrl-C has ended the check."""
     if was_stopped:
-        out.say("Stopped: what had not ended by then was left out.", style="doubt")
+        out.say("Stopped: whatever had not finished was left out.", style="doubt")
         raise click.exceptions.Exit(STOPPED)
 
 

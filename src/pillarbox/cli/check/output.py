@@ -38,7 +38,7 @@ WORDS: Final = {
     Status.SKIP: "skip",
 }
 _CLEAR: Final = "\r\x1b[K"
-_BEGIN: Final = "looking ... (Ctrl-C ends it with what is known)"
+_BEGIN: Final = "checking ... (Ctrl-C stops and shows what is known)"
 _MOST_EVIDENCE: Final = 6
 
 

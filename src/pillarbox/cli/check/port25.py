@@ -49,15 +49,15 @@ _USERS: Final = {"sendgrid.net": "apikey", "resend.com": "resend"}  # the rest w
     "others",
     multiple=True,
     metavar="HOST:PORT",
-    help="Compare with this one, instead of well-known submission servers.",
+    help="Compare with this server, instead of well-known submission servers.",
 )
 @click.option(
     "--provider",
     type=click.Choice([one.id for one in hostings()]),
-    help="Where this machine stands; otherwise read from its firmware.",
+    help="Where this machine is hosted. Default: read from its firmware.",
 )
 @click.option("--smarthost", metavar="HOST", help="Write the configuration for this smart host.")
-@check_options(20.0, "Also each connection that was tried.")
+@check_options(20.0, "Also show each connection tried.")
 @pass_context
 def port25(
     context: Context,
@@ -122,7 +122,7 @@ def _print(out: Out, report: Port25Report, smarthost: str | None, *, is_verbose:
     if report.verdict not in {Verdict.OPEN, Verdict.UNKNOWN}:
         out.line()
         out.line(
-            Text("the way round (pillarbox.toml; put your provider's words in place)", "quiet")
+            Text("the way around it (pillarbox.toml; fill in your provider's values)", "quiet")
         )
         for line in _configuration(report, smarthost).splitlines():
             out.line(f"  {line}")

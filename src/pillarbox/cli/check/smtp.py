@@ -50,18 +50,24 @@ class _Asking:
 
 @click.command()
 @click.argument("server", metavar="HOST[:PORT]")
-@click.option("--ports", metavar="25,465,...", help="The ports to look at, instead of the usual.")
-@click.option("--from", "sender", metavar="ADDRESS", help="Say MAIL with it; nothing is sent.")
-@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Say RCPT with it.")
+@click.option(
+    "--ports", metavar="25,465,...", help="The ports to check, instead of the usual ones."
+)
+@click.option(
+    "--from", "sender", metavar="ADDRESS", help="Sender for MAIL FROM; no message is sent."
+)
+@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="Recipient for RCPT TO.")
 @tls_options
-@click.option("--hello", default="check.invalid", show_default=True, help="The name in EHLO.")
+@click.option(
+    "--hello", default="check.invalid", show_default=True, help="The name to give in EHLO."
+)
 @click.option(
     "--relay-forms",
     "own_domain",
     metavar="DOMAIN",
     help="Ask for a relay in every known form; DOMAIN is one of the server's. For your own host only.",
 )
-@check_options(30.0, "Also each line of the sessions.")
+@check_options(30.0, "Also show each line of the sessions.")
 @pass_context
 def smtp(
     context: Context,
@@ -142,7 +148,7 @@ def _check_envelope(sender: str | None, recipients: tuple[str, ...]) -> None:
         click.UsageError: They are not.
     """
     if sender is not None and not recipients:
-        raise click.UsageError("--from says nothing without --to")
+        raise click.UsageError("--from has no effect without --to")
     for address in filter(None, (sender, *recipients)):
         try:
             parse_mailbox(address)

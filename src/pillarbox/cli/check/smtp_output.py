@@ -51,7 +51,7 @@ def print_server(out: Out, report: ServerReport, *, seconds: float, level: str) 
         out.line()
         _print_use(out, report)
     if report.port is not None and not report.remarks:
-        out.line("  nothing to put right")
+        out.line("  no problems found")
     for remark in report.remarks:
         out.line()
         print_remark(out, remark)
@@ -64,7 +64,7 @@ def _print_use(out: Out, report: ServerReport) -> None:
     if report.use:
         out.line(Text.assemble(("  use  ", "quiet"), (report.use, "strong")))
     else:
-        out.line(Text("  use  no port of these: none works as it should", style="quiet"))
+        out.line(Text("  use  none of these ports: none works as it should", style="quiet"))
 
 
 def _row(probe: Probe, now: float) -> tuple[Text, ...]:
