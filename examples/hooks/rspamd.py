@@ -26,7 +26,7 @@ PASSWORD = os.environ.get("RSPAMD_PASSWORD", "")
 
 @hook
 async def message(message: Message) -> Answer:
-    """Judge a message by what rspamd says of it."""
+    """Judge a message by rspamd's verdict."""
     result = await asyncio.to_thread(ask, message)
     score = f"{result['score']:.2f} of {result['required_score']:.2f}"
     symbols = sorted(result.get("symbols", {}))
