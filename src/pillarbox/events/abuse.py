@@ -8,7 +8,7 @@ __all__ = ["ClientBanned", "ClientUnbanned", "LoginsSprayed"]
 
 
 class ClientBanned(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.banned"):
-    """A client has failed to log in so often that it is not listened to for a while."""
+    """A client has failed to log in so often that it is banned for a while."""
 
     client: str  # an IPv4 address or an IPv6 /64
     until: float
@@ -23,7 +23,7 @@ class ClientUnbanned(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class LoginsSprayed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.sprayed"):
-    """Many user names fail from many addresses, each seldom: somebody tries passwords on all."""
+    """A password spray: many user names fail from many addresses, each only a few times."""
 
     accounts: int
     clients: int

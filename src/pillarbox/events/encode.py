@@ -26,7 +26,7 @@ def encode(event: Event) -> bytes:
     """Return an event as one line of JSON, without a line end."""
     try:
         line = _encode(event)
-    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot say
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot encode
         line = _encode(_without_surrogates(event))
     # JSON itself escapes only C0 controls; outside of strings all is ASCII.
     if line.isascii() and b"\x7f" not in line:
@@ -35,7 +35,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(payload: bytes) -> Event | None:
-    """Return the event that ``encode`` wrote, or None for a kind that is not known here."""
+    """Return the event that ``encode`` wrote, or None for an unknown kind."""
     try:
         event: Event = _decoder.decode(payload)
     except msgspec.MsgspecError:

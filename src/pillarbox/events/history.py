@@ -1,7 +1,7 @@
 """The history of a message: its journal entries as lines for people, oldest first.
 
-Guarantees: every text that came from a peer is escaped, so that a history can be printed to a
-terminal. An entry of a kind that this version does not know is shown by its name.
+Guarantees: text from peers is escaped, so a history can be printed to a terminal. An entry of an
+    unknown kind is shown by its name.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class LogLevel(IntEnum):
 
     ALL = 0
     NOTICE = 1  # no routine connections, no conversations of attempts
-    WARNING = 2  # what somebody may want to look at
+    WARNING = 2  # what may need attention
 
 
 _ROUTINE: Final = frozenset({ConnectionOpened, ConnectionClosed, TlsNegotiated, AttemptMade})
@@ -96,7 +96,7 @@ def _text_line(event: Event) -> bytes:
 
 
 def _how_to_write(descriptor: int) -> tuple[select.poll | None, int]:
-    """Return what tells whether a write would block, and how much to write at once.
+    """Return a test for whether a write would block, and how much to write at once.
 
     A regular file takes all at once. A pipe or a terminal that is ready takes PIPE_BUF
     octets without blocking; its reader may have stopped reading.
@@ -127,7 +127,7 @@ class LogWriter:
         Args:
             path: The file to append to, made with mode 0640; None for standard error.
             is_json: Whether a line is a JSON object; otherwise it is text for people.
-            level: What is written.
+            level: The log level.
 
         Raises:
             PermanentError: The file cannot be opened.
@@ -147,7 +147,7 @@ class LogWriter:
 
     @property
     def dropped(self) -> int:
-        """How many events could not be kept for a log that cannot be written."""
+        """How many events were dropped because the log could not be written."""
         return self._dropped
 
     def __call__(self, event: Event, encoded: bytes | None = None) -> None:
@@ -155,7 +155,7 @@ class LogWriter:
 
         Args:
             event: What happened.
-            encoded: The event as ``encode`` gives it, where the caller has it already.
+            encoded: The result of ``encode``, if the caller already has it.
         """
         if self._level and _level_of(event) < self._level:
             return
@@ -172,7 +172,7 @@ class LogWriter:
             self._schedule()
 
     def flush(self) -> None:
-        """Write what is waiting; what cannot be written now stays for the next time."""
+        """Write the buffer; what cannot be written now stays for the next time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -190,7 +190,7 @@ class LogWriter:
             self._tell_dropped()
 
     def succeed(self, before: LogWriter) -> None:
-        """Take the place of another, which is closed: after a rotation, or by new settings."""
+        """Replace another log, which is closed: after a rotation, or with new settings."""
         before.flush()
         self._waiting = before._waiting + self._waiting
         self._octets += before._octets
@@ -201,7 +201,7 @@ class LogWriter:
         self.flush()
 
     def close(self) -> None:
-        """Write what is waiting and close the file. Safe to call twice."""
+        """Write the buffer and close the file. Safe to call twice."""
         self.flush()
         if self._path is not None and self._descriptor >= 0:
             os.close(self._descriptor)
@@ -230,7 +230,7 @@ class LogWriter:
             self._schedule()
 
     def _write(self, octets: bytes) -> int:
-        """Return how many octets were taken; what is left is not worth waiting for."""
+        """Return how many octets were written; the rest is not worth waiting for."""
         view = memoryview(octets)
         written = 0
         while written < len(octets):

@@ -8,7 +8,7 @@ __all__ = ["ReportNotRead", "ReportNotSent", "ReportReceived", "ReportSent"]
 
 
 class ReportSent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="report.sent"):
-    """A day's report was handed to delivery, or taken by the host that it was posted to."""
+    """A day's report was passed to delivery, or accepted by the host that it was posted to."""
 
     kind: str  # "tls" (RFC 8460) or "dmarc" (RFC 9990)
     domain: str  # which it is about
@@ -31,7 +31,7 @@ class ReportNotSent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="r
 
 
 class ReportReceived(Event, frozen=True, kw_only=True, omit_defaults=True, tag="report.received"):
-    """Somebody sent us a report, and its figures are kept."""
+    """A report was received, and its figures are stored."""
 
     message: str
     kind: str
@@ -40,11 +40,11 @@ class ReportReceived(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     report_id: str
     sessions: int  # or messages
     failed: int  # of them
-    is_proved: bool  # its sender is who it says: DMARC passed
+    is_proved: bool  # the sender is genuine: DMARC passed
 
 
 class ReportNotRead(Event, frozen=True, kw_only=True, omit_defaults=True, tag="report.not_read"):
-    """What came to an address for reports is none; it is ordinary mail."""
+    """A message to an address for reports is not a report; it is treated as ordinary mail."""
 
     message: str
     reason: str

@@ -29,7 +29,7 @@ _NEEDS_QUOTES: Final = re.compile(r'[\s"=\\]')
 
 
 def escape(text: str) -> str:
-    """Return text with every character escaped that could forge a line or steer a terminal."""
+    """Escape every character that could forge a line or control a terminal."""
     if text.isascii() and text.isprintable():
         return text
     return UNSAFE.sub(_escape_one, text)
@@ -51,7 +51,7 @@ def show_time(at: float) -> str:
     return f"{_show_second(seconds)}.{int((at - seconds) * 1000):03}Z"
 
 
-@lru_cache(maxsize=8)  # of the thousands of events in a second, one works it out
+@lru_cache(maxsize=8)  # thousands of events in a second share the result
 def _show_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
@@ -79,7 +79,7 @@ def _show_value(value: object) -> str:
 
 
 def _quote(text: str) -> str:
-    """Return a value that ends where it seems to end: in quotes if it holds a space or "=".
+    """Return a value with unambiguous ends: in quotes if it contains a space or "=".
 
     Inside quotes, backslash and quote are escaped, so that the line can be read back.
     """

@@ -12,7 +12,7 @@ __all__ = ["StsPolicyFetched", "StsPolicyNotFetched", "TlsSessionMade"]
 class StsPolicyFetched(
     Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy_fetched"
 ):
-    """The MTA-STS policy of a destination was fetched; it binds until it ends (RFC 8461)."""
+    """The MTA-STS policy of a destination was fetched, and is in force (RFC 8461)."""
 
     domain: str
     mode: str  # "enforce", "testing", "none"
@@ -21,7 +21,7 @@ class StsPolicyFetched(
 class StsPolicyNotFetched(
     Event, frozen=True, kw_only=True, omit_defaults=True, tag="sts.policy_not_fetched"
 ):
-    """A destination publishes an MTA-STS policy that could not be had; an older one goes on."""
+    """A published MTA-STS policy could not be fetched; an older one stays in force."""
 
     domain: str
     reason: str
@@ -29,7 +29,7 @@ class StsPolicyNotFetched(
 
 
 class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.session"):
-    """We have tried to speak TLS with a mail exchanger, as a policy asks or as it offers."""
+    """A TLS attempt with a mail exchanger, required by a policy or opportunistic."""
 
     destination: str  # the recipients' domain
     host: str
@@ -37,5 +37,5 @@ class TlsSessionMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     policy: str  # "tlsa", "sts", "no-policy-found" (RFC 8460 §4.2), "configured"
     result: str = ""  # "" for success, else the result type of RFC 8460 §4.3
     reason: str = ""
-    source: str = ""  # our own address, where the route says which
+    source: str = ""  # our own address, if the route sets it
     policy_lines: list[str] = field(default_factory=list)  # of the policy, or its TLSA records

@@ -91,7 +91,7 @@ class NodeStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="nod
 
 
 class NodeStopping(Event, frozen=True, kw_only=True, omit_defaults=True, tag="node.stopping"):
-    """The node has been asked to stop, and takes no new connections."""
+    """The node has been asked to stop, and accepts no new connections."""
 
     reason: str
 
@@ -112,7 +112,7 @@ class ConfigurationReloaded(
 
 
 class EventsDropped(Event, frozen=True, kw_only=True, omit_defaults=True, tag="log.dropped"):
-    """The log could not be written for a while, and events were left out of it."""
+    """The log could not be written for a while, and events are missing from it."""
 
     count: int
 
@@ -125,13 +125,13 @@ class StoreFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sto
 
 
 class StoreRecovered(Event, frozen=True, kw_only=True, omit_defaults=True, tag="store.recovered"):
-    """The store takes writes again."""
+    """The store accepts writes again."""
 
-    seconds: float  # how long it did not
+    seconds: float  # how long it refused them
 
 
 class DefectFound(Event, frozen=True, kw_only=True, omit_defaults=True, tag="node.defect"):
-    """Something failed that cannot fail: a defect in pillarbox. Please report it."""
+    """An unexpected failure: a defect in pillarbox. Please report it."""
 
     where: str
     error: str
@@ -184,18 +184,18 @@ class ConnectionClosed(
 
 
 class TlsNegotiated(Event, frozen=True, kw_only=True, omit_defaults=True, tag="tls.negotiated"):
-    """A client and we agreed on TLS."""
+    """A client has negotiated TLS."""
 
     session: str
     version: str
     cipher: str
-    client_certificate: str = ""  # the subject of what the client showed, if it verified
+    client_certificate: str = ""  # the subject of the client's certificate, if it verified
 
 
 class CertificateFetched(
     Event, frozen=True, kw_only=True, omit_defaults=True, tag="certificate.fetched"
 ):
-    """An authority has issued a certificate; listeners show it from now on."""
+    """A CA has issued a certificate; listeners use it from now on."""
 
     name: str  # in the configuration
     names: list[str]  # the host names
@@ -204,7 +204,7 @@ class CertificateFetched(
 class CertificateNotFetched(
     Event, frozen=True, kw_only=True, omit_defaults=True, tag="certificate.not_fetched"
 ):
-    """An authority did not issue a certificate; it is asked again later."""
+    """A CA did not issue a certificate; the request is retried later."""
 
     name: str
     reason: str
@@ -214,24 +214,24 @@ class CertificateNotFetched(
 class CertificateExpires(
     Event, frozen=True, kw_only=True, omit_defaults=True, tag="certificate.expires"
 ):
-    """A certificate that listeners show ends soon, or has ended."""
+    """A certificate of a listener expires soon, or has expired."""
 
     path: str
     expires_at: float
-    days: int  # left; negative: it has ended
+    days: int  # left; negative: it has expired
 
 
 class DkimKeyChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="dkim.key"):
-    """The node has made a DKIM key, or taken one a step further in its life."""
+    """The node has created a DKIM key, or moved one to its next state."""
 
     domain: str
-    name: str  # where its record stands in DNS
+    name: str  # the name of its DNS record
     state: str  # as `pillarbox dkim list` has it
     record: list[str] = field(default_factory=list)  # to publish now, as lines of a zone file
 
 
 class CommandRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="command.refused"):
-    """A command got a 4xx or 5xx reply that no other event tells of."""
+    """A command got a 4xx or 5xx reply that no other event reports."""
 
     session: str
     command: str  # the verb, or the escaped start of what was sent instead of one
@@ -244,31 +244,31 @@ class FailureChosen(Event, frozen=True, kw_only=True, omit_defaults=True, tag="s
     session: str
     stage: str  # where it was decided: connect, helo, ..., rcpt, data, dot
     what: str  # such as "waits 5 s, says 451 4.3.0 ..., closes the connection"
-    why: str  # the rule, or that the address asks for it
+    why: str  # the rule, or that the address requests it
 
 
 class AuthAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.accepted"):
-    """A client has shown who it is."""
+    """A client has logged in."""
 
     session: str
     client: str
     mechanism: str
     identity: str
-    credential: str = ""  # its name in the store, where it is from there
-    source: str = ""  # who knows it: "store", "file", a name of [auth_source.NAME]
+    credential: str = ""  # its name in the store, if it is from there
+    source: str = ""  # the user source: "store", "file", a name of [auth_source.NAME]
 
 
 class AuthRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="auth.refused"):
-    """A client could not show who it is."""
+    """A client failed to log in."""
 
     session: str
     client: str
     mechanism: str
-    identity: str  # as claimed; hidden where it could be a secret in the wrong place
+    identity: str  # as claimed; hidden if it could be a misplaced secret
     reason: str  # for the operator, in words; the client is never told
     cause: str = ""  # a value of ``pillarbox.policy.autopsy.Cause``
-    credential: str = ""  # whose secret it was, or is nearly
-    changed_at: float | None = None  # when that was rotated, revoked, or ran out
+    credential: str = ""  # the credential that the secret matched or nearly matched
+    changed_at: float | None = None  # when it was rotated or revoked, or expired
     helo: str = ""
     listener: str = ""
 
@@ -287,7 +287,7 @@ class RecipientRefused(
 
 
 class CheckRuled(Event, frozen=True, kw_only=True, omit_defaults=True, tag="check.ruled"):
-    """A check (a block list, a hook, sender authentication) has something to say."""
+    """The result of a check (a block list, a hook, sender authentication)."""
 
     session: str
     check: str
@@ -311,23 +311,23 @@ class SenderRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="s
 
 
 class MessageJudged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.judged"):
-    """A message from outside was judged: who sent it, and what its author's domain asks for."""
+    """A message from outside was authenticated: its sender, and its author domain's policy."""
 
     message: str
     session: str
     client: str
     author: str  # the domain of From that decided
-    spf: str  # the result and the domain that was asked
+    spf: str  # the result and the domain that was checked
     dkim: list[str]  # of each signature: the result, its domain, its selector
     dmarc: str
-    disposition: str  # what the owner of the domain asks for
+    disposition: str  # what the domain owner requests
     arc: str
-    ruling: str  # what follows here
+    ruling: str  # what we do
     reasons: list[str] = field(default_factory=list)
 
 
 class MessageRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.refused"):
-    """A message was refused after its content, or before it for what it would be."""
+    """A message was refused after its content, or before it because of its announced properties."""
 
     session: str
     client: str
@@ -338,7 +338,7 @@ class MessageRefused(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class MessageAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="message.accepted"):
-    """A message is on disk, and its sender has been told so."""
+    """A message is on disk, and its acceptance was confirmed to the client."""
 
     message: str
     session: str
@@ -357,7 +357,7 @@ class MessageAccepted(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class AttemptMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="attempt.made"):
-    """A delivery was attempted; the whole conversation, bodies and secrets left out."""
+    """A delivery was attempted; with the whole conversation, except bodies and secrets."""
 
     message: str
     recipients: list[str]
@@ -371,7 +371,7 @@ class AttemptMade(Event, frozen=True, kw_only=True, omit_defaults=True, tag="att
 
 
 class _Result(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of an attempt for one recipient."""
+    """The result of an attempt for one recipient."""
 
     message: str
     recipient: str
@@ -387,13 +387,13 @@ class _Result(Event, frozen=True, kw_only=True, omit_defaults=True):
 class RecipientDelivered(
     _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.delivered"
 ):
-    """The other side has taken the message for this recipient."""
+    """The peer has accepted the message for this recipient."""
 
 
 class RecipientDeferred(
     _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.deferred"
 ):
-    """It did not work now, and will be tried again."""
+    """A temporary failure; it will be retried."""
 
     next_attempt_at: float = 0.0
     stage: str = ""
@@ -411,14 +411,14 @@ class RecipientUncertain(
 class RecipientBounced(
     _Result, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.bounced"
 ):
-    """It will never work; the sender is told unless it asked not to be."""
+    """A permanent failure; the sender is notified unless it asked not to be."""
 
     stage: str = ""
     reason: str = ""
 
 
 class RecipientHeld(Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.held"):
-    """A recipient is kept back until somebody releases it."""
+    """A recipient is held until an operator releases it."""
 
     message: str
     recipient: str
@@ -446,7 +446,7 @@ class RecipientRetried(
 class RecipientCanceled(
     Event, frozen=True, kw_only=True, omit_defaults=True, tag="recipient.canceled"
 ):
-    """An operator gave up a recipient; nobody is told."""
+    """An operator canceled a recipient; the sender is not notified."""
 
     message: str
     recipient: str
@@ -457,7 +457,7 @@ class DsnCreated(Event, frozen=True, kw_only=True, omit_defaults=True, tag="dsn.
 
     message: str  # the message that it reports on
     dsn: str  # its own id
-    recipient: str  # who is told
+    recipient: str  # who is notified
     action: str  # failed, delayed, delivered, relayed, expanded
 
 
@@ -469,7 +469,7 @@ class MessageDamaged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.backed_off"):
-    """A site is left alone for a while."""
+    """A site is in backoff."""
 
     site: str
     reason: str
@@ -477,7 +477,7 @@ class SiteBackedOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="s
 
 
 class SiteRecovered(Event, frozen=True, kw_only=True, omit_defaults=True, tag="site.recovered"):
-    """A site takes mail again."""
+    """A site accepts mail again."""
 
     site: str
 

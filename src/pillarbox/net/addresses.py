@@ -1,4 +1,4 @@
-"""Distinguishes addresses on the internet from those of internal machines."""
+"""Distinguishes public addresses from internal ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_loopback(text: str) -> bool:
 
 
 def embedded_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the address that is reached in the end: IPv6 has ways to write IPv4."""
+    """Return the address that is finally reached, which may be IPv4 embedded in IPv6."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv4Address):
         return address

@@ -1,13 +1,14 @@
-"""Drives a connection to a server: opens it, sends messages over it, says goodbye.
+"""Drives a connection to a server: opens it, sends messages over it, and closes it.
 
 A ``Channel`` is an ``asyncio.Protocol`` around a pure ``ClientConnection``. A message on an open
 channel costs one write (two if DATA has to be asked for), one future and one ``await``; timeouts
 share a single timer, however many replies are awaited.
 
 Guarantees: ``transact`` returns one outcome for each recipient, whatever the server or the network
-does, and raises only what the reader of a content raises; after a timeout, a violation or a loss
-the connection is closed, so that a late reply reaches nobody. ``open_channel`` raises
-``OpenFailed`` and nothing else. A canceled ``transact`` or ``open_channel`` closes the connection.
+does, and raises only what the content's reader raises; after a timeout, a protocol violation or a
+lost connection, the connection is closed, so that a late reply cannot be mistaken for another.
+``open_channel`` raises ``OpenFailed`` and nothing else. A canceled ``transact`` or ``open_channel``
+closes the connection.
 
 RFC 5321 §4.5.3.2 (timeouts), RFC 3207 (STARTTLS), RFC 8314 §3.3 (TLS from the start).
 """
@@ -40,12 +41,12 @@ from pillarbox.smtp.reply import Reply
 
 __all__ = ["Channel", "OpenFailed"]
 
-_PIECE: Final = 64 * 1024  # octets of a large content that are written at a time
-_GOODBYE: Final = 5.0  # seconds that the reply to QUIT is worth
+_PIECE: Final = 64 * 1024  # octets of a large content written at a time
+_GOODBYE: Final = 5.0  # seconds to wait for the reply to QUIT
 
 
 class OpenFailed(TemporaryError):  # noqa: N818 - opening fails, it does not err
-    """No channel could be opened; ``reply`` is the server's, where one was the reason."""
+    """No channel could be opened; ``reply`` is the server's, if that was the reason."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class OpenFailed(TemporaryError):  # noqa: N818 - opening fails, it does not err
         result_type: str = "",
     ) -> None:
         super().__init__(f"{stage.value}: {reason}")
-        self.result_type = result_type  # what a TLS report calls it (RFC 8460 §4.3)
+        self.result_type = result_type  # for TLS reports (RFC 8460 §4.3)
         self.stage = stage
         self.reason = reason
         self.reply = reply
@@ -75,8 +76,8 @@ class Channel(asyncio.Protocol):
         self.options = options
         self.tls: TlsState | None = None
         self.tls_failure: OpenFailed | None = None  # why it is in the clear, if TLS was tried
-        self.closing_reason = ""  # why it is of no more use
-        self.closing_reply: Reply | None = None  # a 421, where the server sent one
+        self.closing_reason = ""  # why it cannot be used any more
+        self.closing_reply: Reply | None = None  # a 421, if the server sent one
         self.connection = ClientConnection(
             options.hello_name,
             is_lmtp=options.is_lmtp,
@@ -92,8 +93,8 @@ class Channel(asyncio.Protocol):
         self._is_paused = False
         self._patience = _patience(options.timeouts)
         self._deadline: float | None = None
-        # Every deadline lies at least a tick ahead when it is set, so a timer that fires
-        # each tick, while there is a deadline, comes in time for all of them.
+        # Every deadline is at least one tick ahead when set, so a timer that fires on each tick is
+        # in time for all of them.
         self._tick = min(self._patience.values())
         self._timer: asyncio.TimerHandle | None = None
         self._seen = 0
@@ -118,20 +119,20 @@ class Channel(asyncio.Protocol):
 
     @property
     def opening(self) -> Sequence[str]:
-        """What was said before the first message."""
+        """The conversation before the first message."""
         return self.connection.record
 
     @property
     def peer_address(self) -> str:
-        """The address at the other end, as dialed."""
+        """The address of the server, as dialed."""
         return self.endpoint.address
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
         """Send a message and return its outcomes; the channel must not be in use.
 
         Raises:
-            PillarboxError: The content could not be read, as its reader tells; nobody has got
-                the message, and the connection is closed.
+            PillarboxError: The reader could not read the content; no recipient got the message, and
+                the connection is closed.
         """
         content = transaction.content
         octets = content.octets
@@ -166,7 +167,7 @@ class Channel(asyncio.Protocol):
         return result
 
     async def quit(self) -> None:
-        """Say QUIT where that is possible, and close; waits a little for the answer."""
+        """Send QUIT if possible, wait briefly for the reply, and close."""
         if self.is_usable:
             progress = self._progress = self._loop.create_future()
             self.connection.quit()
@@ -179,7 +180,7 @@ class Channel(asyncio.Protocol):
         self.close("closed by us")
 
     def close(self, reason: str = "closed by us") -> None:
-        """Close at once, without a word."""
+        """Close at once, without QUIT."""
         self.connection.fail(reason)
         self._pass_on()
 
@@ -187,15 +188,15 @@ class Channel(asyncio.Protocol):
 
     @property
     def transport(self) -> asyncio.Transport | None:
-        """What octets go through; None once the connection is gone."""
+        """The transport; None once the connection is closed."""
         return self._transport
 
     def attach(self, transport: asyncio.Transport) -> None:
-        """Speak over ``transport`` from now on (TLS replaces the one that dialing made)."""
+        """Use ``transport`` from now on (TLS replaces the dialed one)."""
         self._transport = transport
 
     async def answer(self) -> Reply:
-        """Write the pending commands and return the server's answer.
+        """Write the pending commands and return the server's replies.
 
         Raises:
             OpenFailed: The connection ended instead.
@@ -213,21 +214,21 @@ class Channel(asyncio.Protocol):
     # --- asyncio.Protocol -------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, unless TLS has put one above it."""
+        """Set the transport, unless TLS has already replaced it."""
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take what the server says."""
+        """Process data from the server."""
         self.connection.receive_data(data)
         self._pass_on()
 
     def eof_received(self) -> bool | None:
-        """Let the transport close: SMTP has no use for half a connection."""
+        """Let the transport close: SMTP has no use for half-open connections."""
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note of the end."""
+        """Note that the connection is closed."""
         words = "closed the connection"
         if isinstance(exc, ConnectionResetError):
             words = "reset the connection"
@@ -242,14 +243,14 @@ class Channel(asyncio.Protocol):
         self._is_paused = True
 
     def resume_writing(self) -> None:
-        """Go on sending content."""
+        """Resume sending content."""
         self._is_paused = False
         self._wake()
 
     # --- inside -----------------------------------------------------------------------
 
     def _pass_on(self) -> None:
-        """Write what the connection has to say, hand on its events, set the next deadline."""
+        """Write pending output, dispatch events, and set the next deadline."""
         connection, transport = self.connection, self._transport
         octets = connection.data_to_send()
         if octets and transport is not None:
@@ -287,7 +288,7 @@ class Channel(asyncio.Protocol):
             progress.set_result(None)
 
     def _unusable(self, transaction: Transaction) -> TransactionResult:
-        """Return the result of a message for which the connection was gone already."""
+        """Return the result for a message whose connection was already closed."""
         reason = self.closing_reason or "the connection is not ready"
         outcome = RecipientOutcome(
             is_delivered=False, stage=Stage.MAIL, reply=self.closing_reply, reason=reason

@@ -1,7 +1,7 @@
-"""The channel binding of a TLS connection: which certificate its server presented (RFC 5929 §4).
+"""The channel binding of a TLS connection, derived from the server's certificate (RFC 5929 §4).
 
-It is the same in all versions of TLS, and can be computed wherever the certificate is known; an ADR
-says why this one was chosen.
+It is the same in all versions of TLS, and can be computed from the certificate alone; an ADR
+explains the choice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 __all__ = ["server_end_point"]
 
 
-@lru_cache(maxsize=64)  # a listener shows the same few again and again
+@lru_cache(maxsize=64)  # a listener uses the same few
 def server_end_point(certificate: bytes) -> bytes | None:
     """Return the tls-server-end-point of a server's certificate.
 
@@ -23,8 +23,8 @@ def server_end_point(certificate: bytes) -> bytes | None:
         certificate: In DER.
 
     Returns:
-        The hash, or None where RFC 5929 defines none: the signature of the certificate uses
-        no hash function (Ed25519), or one that is not known.
+        The hash, or None if RFC 5929 defines none: the certificate's signature uses no hash
+        function (Ed25519), or an unknown one.
     """
     try:
         parsed = x509.load_der_x509_certificate(certificate)

@@ -1,4 +1,4 @@
-"""Opens a connection to one address, and says in words why it cannot be opened.
+"""Opens a connection to one address, and explains failures in words.
 
 Failures are ``DialError``s: all of them may go away with time, and each kind has a type of its own,
 so that a route can tell a machine that is down from a process that is out of file descriptors.
@@ -44,11 +44,11 @@ class PeerTimedOut(DialError):  # noqa: N818
 
 
 class PeerUnreachable(DialError):  # noqa: N818
-    """There is no way to the address."""
+    """There is no route to the address."""
 
 
 class SourceUnavailable(DialError):  # noqa: N818
-    """The source address is not one of this machine's, or has no free port."""
+    """The source address is not on this machine, or has no free port."""
 
 
 class OutOfDescriptors(DialError):  # noqa: N818
@@ -79,7 +79,7 @@ _KINDS: Final[dict[int, tuple[type[DialError], str]]] = {
 
 
 def dial_error(error: OSError, target: str) -> DialError:
-    """Return the error to raise for what the operating system said about ``target``."""
+    """Return the error to raise for an operating system error about ``target``."""
     kind, words = _KINDS.get(error.errno or 0, (DialError, ""))
     if not words:
         words = os.strerror(error.errno) if error.errno else (str(error) or "connection failed")
@@ -87,7 +87,7 @@ def dial_error(error: OSError, target: str) -> DialError:
 
 
 class Dialer(Protocol):
-    """Where connections come from; tests and the lab give scripted peers."""
+    """Opens connections; tests and the lab provide scripted peers."""
 
     async def connect(
         self,
@@ -101,7 +101,7 @@ class Dialer(Protocol):
         """Open a connection and attach the protocol that ``factory`` makes.
 
         Args:
-            factory: Makes the protocol that is told of what arrives.
+            factory: Creates the protocol.
             address: An IP address, or the path of a Unix socket (``port`` is then ignored).
             port: TCP port.
             source: Address to connect from; "" lets the system choose.
@@ -141,6 +141,6 @@ class SocketDialer:
             raise PeerTimedOut(f"{target}: connection timed out") from error
         except OSError as error:
             raise dial_error(error, target) from error
-        except ValueError as error:  # an address that is none
+        except ValueError as error:  # an invalid address
             raise DialError(f"{target}: {error}") from error
         return transport

@@ -1,4 +1,4 @@
-"""Where a connection goes, and on what terms.
+"""Where a connection goes, and with which options.
 
 A pooled connection is identified by both and used for nothing else: both are frozen and hashable,
 so ``(endpoint, options)`` is the key of a pool.
@@ -49,16 +49,16 @@ class ChannelOptions:
 
     hello_name: str
     tls: TlsMode = TlsMode.OPPORTUNISTIC
-    tls_name: str = ""  # name the certificate must be for; "": the endpoint's host
-    tls_names: tuple[str, ...] = ()  # more names that it may be for (RFC 7672 §3.2.2)
-    tls_ca: Path | None = None  # PEM file of the authorities to trust; None: the system's
-    tlsa: tuple[TlsaRecord, ...] = ()  # one of them has to fit the certificates (RFC 7672)
+    tls_name: str = ""  # name that the certificate must match; "": the endpoint's host
+    tls_names: tuple[str, ...] = ()  # more names that it may match (RFC 7672 §3.2.2)
+    tls_ca: Path | None = None  # PEM file of trusted CAs; None: the system's
+    tlsa: tuple[TlsaRecord, ...] = ()  # one of them has to match the certificates (RFC 7672)
     source: str = ""  # address to connect from
     user: str = ""  # "": no AUTH
     password: str = field(default="", repr=False)
     token: TokenSource | None = None  # of a bearer token, used instead of the password
     mechanisms: frozenset[str] = frozenset()  # those to log in by; empty: all
-    auth_in_clear: bool = False  # show a password or token without TLS; for loopback
+    auth_in_clear: bool = False  # send a password or token without TLS; for loopback
     is_lmtp: bool = False  # RFC 2033
     use_chunking: bool = True  # use BDAT where it is offered (RFC 3030)
     now: Callable[[], float] = SystemClock().now  # the wall clock, for certificates

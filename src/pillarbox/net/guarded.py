@@ -1,4 +1,4 @@
-"""HTTP to URLs that others choose, and never to an internal machine.
+"""HTTP requests to URLs chosen by others, but never to an internal machine.
 
 A URL in a message or a setting may be meant to make us query our own network (SSRF). So it is
 parsed and checked first: only http and https, only web ports, no user name, no control characters.
@@ -35,12 +35,12 @@ _TO_GET: Final = frozenset({301, 302, 303})
 
 
 class AddressRefused(PermanentError):  # noqa: N818 - reads as what it says
-    """An address that we do not ask; the text says why."""
+    """A URL that we do not request; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address, taken apart."""
+    """A parsed URL."""
 
     scheme: str
     host: str  # in ASCII and lower case; an IP address as ``ipaddress`` writes it
@@ -55,21 +55,21 @@ class Target:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     def has_origin_of(self, other: Target) -> bool:
-        """Say whether scheme, host and port are the same (RFC 6454 §5)."""
+        """Whether scheme, host and port are the same (RFC 6454 §5)."""
         mine = (self.scheme, self.host, self.port)
         return mine == (other.scheme, other.host, other.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What came of asking."""
+    """The result of a request."""
 
     url: str  # where redirects led
     fetched: Fetched
 
 
 class GuardedClient:
-    """Asks what others name; safe to use for many at once."""
+    """Requests untrusted URLs; safe to use for many at once."""
 
     def __init__(
         self,
@@ -81,15 +81,15 @@ class GuardedClient:
         most: int = 64 * 1024,
         redirects: int = 5,
     ) -> None:
-        """Ask through these.
+        """Prepare requests.
 
         Args:
-            resolver: Where names are looked up.
-            context: Verifies certificates; asked for when it is first needed.
-            is_allowed: Which addresses may be dialed.
-            ports: Which ports may be.
-            most: Octets of an answer.
-            redirects: How many are followed.
+            resolver: Looks up names.
+            context: Returns the TLS context, when first needed.
+            is_allowed: Whether an address may be connected to.
+            ports: The allowed ports.
+            most: The largest response, in octets.
+            redirects: How many redirects are followed.
         """
         self._resolver = resolver
         self._context = context
@@ -97,24 +97,24 @@ class GuardedClient:
         self._ports = frozenset(ports)
         self._most = most
         self._redirects = redirects
-        self.refused = 0  # addresses that were not asked
+        self.refused = 0  # URLs that were refused
 
     async def request(self, method: str, url: str, *, patience: float, content: bytes = b"",
                       content_type: str = "", fields: tuple[tuple[str, str], ...] = (),
                       wants_body: bool = True) -> Reached:  # fmt: skip
-        """Ask, and follow redirects.
+        """Send a request, and follow redirects.
 
         Args:
             method: "GET", "HEAD", "POST".
-            url: What is asked for.
+            url: The URL.
             patience: Seconds for each hop.
-            content: What is handed over.
+            content: The body.
             content_type: Its media type.
-            fields: More of the header; not sent to another origin than the first.
-            wants_body: Whether the answer's body is read.
+            fields: More header fields; only sent to the first origin.
+            wants_body: Whether the body of the response is read.
 
         Raises:
-            AddressRefused: It is no address that we ask; ``refused`` has counted it.
+            AddressRefused: The URL is not allowed; it is counted in ``refused``.
             FetchFailed: There was no answer.
         """
         request = Request(method, "", "", content, content_type, "", fields, wants_body)
@@ -169,28 +169,28 @@ class GuardedClient:
         if not addresses:
             raise AddressRefused(f"{target.host} does not exist")
         for address in addresses:
-            # One that is not public among others that are is how rebinding is done.
+            # A mix of public and other addresses is a sign of DNS rebinding.
             if not self._is_allowed(address):
                 raise AddressRefused(f"{target.host} ({address}) is no public address")
         return next((one for one in addresses if ":" not in one), addresses[0])
 
 
 def _next(url: str, location: str) -> str:
-    """Return where a redirect leads (RFC 9110 §10.2.2), to be looked at as every address is."""
+    """Return the target of a redirect (RFC 9110 §10.2.2), to be checked like any URL."""
     try:
         return urljoin(url, location)
-    except ValueError:  # what cannot be taken apart is refused as it stands
+    except ValueError:  # a malformed one is refused later
         return location
 
 
 def read_target(
     url: str, ports: Collection[int] = WEB_PORTS, *, may_be_inside: bool = False
 ) -> Target:
-    """Parse a URL, and check whether it may be requested at all.
+    """Parse a URL, and check whether it may be requested.
 
     Args:
         url: The address.
-        ports: Those that may be asked.
+        ports: The allowed ports.
         may_be_inside: Whether the host may be a name without a dot, such as ``localhost``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One HTTP exchange for clients that must not be led astray: no redirects, no proxies, all bounded.
+"""One HTTP exchange with strict limits: no redirects, no proxies, bounded size and time.
 
 The protocol is h11's. The context passed in decides whether the certificate must verify for the
 host (RFC 9525); without one, nothing is encrypted.
@@ -19,11 +19,11 @@ from pillarbox.errors import TemporaryError
 __all__ = ["FetchFailed", "Fetched", "Request", "exchange", "fetch", "post"]
 
 _MOST_HEADER: Final = 16 * 1024  # octets
-_MOST_WORDS: Final = 200  # characters of what is wrong with an answer
+_MOST_WORDS: Final = 200  # characters of an error message
 
 
 class FetchFailed(TemporaryError):  # noqa: N818 - fetching fails, it does not err
-    """The page could not be had; ``is_tls`` tells whether TLS was the reason."""
+    """The page could not be fetched; ``is_tls`` says whether TLS was the reason."""
 
     def __init__(self, reason: str, *, is_tls: bool = False) -> None:
         super().__init__(reason)
@@ -32,13 +32,13 @@ class FetchFailed(TemporaryError):  # noqa: N818 - fetching fails, it does not e
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What the server answered."""
+    """The server's response."""
 
     status: int
     content_type: str
     body: bytes
-    location: str = ""  # where a redirect leads, as it stands there
-    retry_after: str = ""  # when to come again, likewise
+    location: str = ""  # the target of a redirect, unchanged
+    retry_after: str = ""  # when to retry, unchanged
 
 
 async def fetch(
@@ -63,7 +63,7 @@ async def fetch(
         patience: Seconds for everything.
 
     Raises:
-        FetchFailed: It could not be had.
+        FetchFailed: It could not be fetched.
     """
     request = Request("GET", host, path)
     return await exchange(request, address, context, port=port, most=most, patience=patience)
@@ -81,14 +81,14 @@ async def post(
     most: int,
     patience: float,
 ) -> Fetched:
-    """Hand something over, and return what the server answers.
+    """Post a body, and return the server's response.
 
     Args:
         host: The server's name, for its certificate and the Host field.
         address: Where it is.
-        path: Where it takes such things.
+        path: The path to post to.
         context: Verifies the certificate, or does not.
-        content: What is handed over.
+        content: The body.
         content_type: Its media type.
         port: Where the server listens.
         most: Octets of the answer; a longer one is a failure.
@@ -103,19 +103,19 @@ async def post(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked."""
+    """The request."""
 
     method: str
     host: str  # for the certificate, and for the Host field
     path: str
     content: bytes = b""
     content_type: str = ""
-    authority: str = ""  # of the Host field, where it is more than the host: with a port
-    fields: tuple[tuple[str, str], ...] = ()  # more of the header
-    wants_body: bool = True  # whether the answer's body is read at all
+    authority: str = ""  # the Host field, if it is more than the host: with a port
+    fields: tuple[tuple[str, str], ...] = ()  # more header fields
+    wants_body: bool = True  # whether the response's body is read at all
 
     def send(self, http: h11.Connection) -> bytes:
-        """Return it as it goes over the wire."""
+        """Return it in wire format."""
         host = self.authority or self.host
         headers = [("host", host), ("user-agent", "pillarbox"), ("connection", "close")]
         headers += self.fields
@@ -138,10 +138,10 @@ async def exchange(
     most: int,
     patience: float,
 ) -> Fetched:
-    """Ask one thing, and return what the server answers.
+    """Send one request, and return the server's response.
 
     Args:
-        request: What is asked.
+        request: The request.
         address: Where the server is.
         context: Verifies the certificate, or does not; None: in the clear.
         port: Where it listens.
@@ -163,7 +163,7 @@ async def exchange(
     except OSError as error:
         raise FetchFailed(f"{_place(host, address)}: {_words(error)}") from error
     except (h11.RemoteProtocolError, h11.LocalProtocolError) as error:
-        words = str(error)[:_MOST_WORDS]  # they quote what came
+        words = str(error)[:_MOST_WORDS]  # they quote the input
         raise FetchFailed(f"{host} does not speak HTTP: {words}") from error
 
 
@@ -172,7 +172,7 @@ def _place(host: str, address: str) -> str:
 
 
 def _words(error: OSError) -> str:
-    """Return what went wrong; asyncio itself only says which call did."""
+    """Return what went wrong; asyncio only names the failed call."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error) or "the connection was closed"

@@ -1,4 +1,4 @@
-"""Hands one message to one named server, for callers that wait for the answer.
+"""Sends one message to one given server, for callers that wait for the result.
 
 No queue, no retry, no pool: one connection per message. ``deliver/`` is for all other mail.
 """
@@ -25,18 +25,18 @@ from pillarbox.smtp.envelope import Envelope
 
 __all__ = ["MailClient", "Sent"]
 
-_PATIENCE: Final = 30.0  # seconds: somebody waits in front of a page or a terminal
-_FINAL: Final = 4  # times as much for the answer to a whole message
+_PATIENCE: Final = 30.0  # seconds: a person is waiting at a page or a terminal
+_FINAL: Final = 4  # times as much for the reply to a whole message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What came of a message."""
+    """The result for a message."""
 
     outcomes: tuple[RecipientOutcome, ...]  # in the envelope's order
     endpoint: Endpoint  # the address that answered
     tls: TlsState | None  # None: in the clear
-    conversation: Sequence[str]  # all that was said, secrets masked: "> EHLO", "< 250", "* note"
+    conversation: Sequence[str]  # with secrets masked: "> EHLO", "< 250", "* note"
 
 
 class MailClient:
@@ -52,10 +52,10 @@ class MailClient:
         """Send to a server.
 
         Args:
-            server: Which one, and on what terms.
-            hello_name: What we call ourselves.
+            server: The server, and the options for it.
+            hello_name: Our EHLO name.
             dialer: Opens connections.
-            mechanisms: Those of SASL to log in by; empty: all.
+            mechanisms: The allowed SASL mechanisms; empty: all.
         """
         self.server = server
         self._dialer = dialer or SocketDialer()
@@ -78,7 +78,7 @@ class MailClient:
                 command_timeout=min(patience, timeouts.command_timeout),
                 data_timeout=min(patience, timeouts.data_timeout),
                 block_timeout=min(patience, timeouts.block_timeout),
-                # The one answer that is worth a wait: behind it the mail may have been taken.
+                # The one reply that is worth a longer wait: the message may have been accepted.
                 final_timeout=min(_FINAL * patience, timeouts.final_timeout),
             ),
         )
@@ -87,7 +87,7 @@ class MailClient:
         """Send a message.
 
         Raises:
-            OpenFailed: The server cannot be reached, or takes no mail from us.
+            OpenFailed: The server cannot be reached, or accepts no mail from us.
         """
         channel = await self._open()
         try:

@@ -27,17 +27,17 @@ async def open_channel(
 ) -> Channel:
     """Open a channel that is ready for messages.
 
-    In mode ``may`` TLS is used where it is offered; where it then cannot be had, the mail goes
-    in the clear, over a fresh connection (``Channel.tls`` is None, ``opening`` says why).
+    In mode ``may``, TLS is used if offered; if it then fails, the mail is sent in the clear over a
+    new connection (``Channel.tls`` is None, ``opening`` says why).
 
     Args:
         endpoint: Where to.
-        options: On what terms.
+        options: The options.
         dialer: Who opens the connection.
         contexts: The process's TLS contexts.
 
     Raises:
-        OpenFailed: The server cannot be reached, refuses us, or not on these terms.
+        OpenFailed: The server cannot be reached, refuses us, or does not meet the options.
     """
     try:
         channel = await _open(endpoint, options, options.tls, dialer, contexts)
@@ -89,7 +89,7 @@ async def _connect(channel: Channel, mode: TlsMode, dialer: Dialer, contexts: Tl
     is_implicit = mode is TlsMode.IMPLICIT
     try:
         transport = await dialer.connect(
-            # Before TLS nothing that comes in is meant for the channel.
+            # Until TLS is up, incoming data must not reach the channel.
             asyncio.Protocol if is_implicit else lambda: channel,
             endpoint.address,
             endpoint.port,
@@ -121,7 +121,7 @@ async def _start_tls(channel: Channel, mode: TlsMode, contexts: TlsContexts) -> 
         )
     connection.start_tls()
     _expect(channel, Stage.TLS, await channel.answer())
-    if connection.is_closed:  # it sent something behind its 220
+    if connection.is_closed:  # it sent something after its 220
         raise OpenFailed(Stage.TLS, channel.closing_reason, conversation=channel.opening)
     await _shake_hands(channel, mode, contexts)
     connection.tls_started()
@@ -156,10 +156,10 @@ async def _shake_hands(channel: Channel, mode: TlsMode, contexts: TlsContexts) -
 
 
 def _check_chain(transport: asyncio.Transport, channel: Channel) -> str:
-    """Hold the server's certificates to its TLSA records; return how they fit.
+    """Check the server's certificates against its TLSA records; return the match.
 
     Raises:
-        TlsFailed: They do not fit; the connection is closed.
+        TlsFailed: They do not match; the connection is closed.
     """
     options = channel.options
     names = (channel.endpoint.host, *options.tls_names)

@@ -24,7 +24,7 @@ _PATIENCE: Final = 10.0  # seconds for the whole request
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is shown at an address."""
+    """One page."""
 
     content: bytes
     content_type: str = "text/plain; charset=utf-8"
@@ -35,7 +35,7 @@ Pages = Callable[[str, str], Page | None]
 
 
 class PageServer:
-    """Answers on bound sockets until it is stopped."""
+    """Serves on bound sockets until it is stopped."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class PageServer:
         pages: Pages,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
-        """Answer from ``pages``; with ``tls`` over HTTPS, asked once when it starts."""
+        """Serve ``pages``; with ``tls``, which is called once at the start, over HTTPS."""
         self._sockets = tuple(sockets)
         self._pages = pages
         self._tls = tls
@@ -51,7 +51,7 @@ class PageServer:
         self._open: set[_Visit] = set()
 
     async def start(self) -> None:
-        """Accept from now on."""
+        """Start to accept connections."""
         loop = asyncio.get_running_loop()
         context = self._tls() if self._tls is not None else None
         for sock in self._sockets:
@@ -99,7 +99,7 @@ class _Visit(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._http.our_state is not h11.IDLE:
-            return  # all is answered; what else it says is not read
+            return  # the response is complete; further input is not read
         try:
             self._http.receive_data(data)
             event = self._http.next_event()

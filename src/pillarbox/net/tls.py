@@ -30,12 +30,12 @@ _RESULT_TYPES: Final = {
 
 
 class TlsFailed(TemporaryError):  # noqa: N818 - a handshake fails, it does not err
-    """No TLS could be agreed on, or the certificate is not what it has to be."""
+    """The TLS handshake failed, or the certificate is not acceptable."""
 
     def __init__(self, reason: str, result_type: str = "validation-failure") -> None:
-        """Say what failed, in words and as a TLS report calls it (RFC 8460 §4.3).
+        """Take the failure in words and as a result type for TLS reports (RFC 8460 §4.3).
 
-        It has no name there where only the connection was lost.
+        There is no result type if the connection was just lost.
         """
         super().__init__(reason)
         self.result_type = result_type
@@ -43,7 +43,7 @@ class TlsFailed(TemporaryError):  # noqa: N818 - a handshake fails, it does not 
 
 @dataclass(frozen=True, slots=True)
 class TlsState:
-    """What was agreed on."""
+    """The negotiated parameters."""
 
     version: str
     cipher: str
@@ -61,7 +61,7 @@ class TlsContexts:
         self._verified: dict[Path | None, ssl.SSLContext] = {}
 
     def opportunistic(self) -> ssl.SSLContext:
-        """Return the context that takes any certificate."""
+        """Return the context that accepts any certificate."""
         if self._opportunistic is None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -74,10 +74,10 @@ class TlsContexts:
         """Return the context that verifies chain and name.
 
         Args:
-            authorities: PEM file of the authorities to trust; None means the system's.
+            authorities: PEM file of trusted CAs; None means the system's.
 
         Raises:
-            TlsFailed: The file cannot be read or holds no certificate.
+            TlsFailed: The file cannot be read or contains no certificate.
         """
         context = self._verified.get(authorities)
         if context is None:
@@ -86,29 +86,29 @@ class TlsContexts:
             except (OSError, ssl.SSLError) as error:
                 raise TlsFailed(f"cannot read the authorities in {authorities}: {error}") from error
             context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.hostname_checks_common_name = False  # RFC 9525 §6.3: names stand elsewhere
+            context.hostname_checks_common_name = False  # RFC 9525 §6.3: only SANs count
             self._verified[authorities] = context
         return context
 
 
 def shown_chain(transport: asyncio.BaseTransport) -> tuple[bytes, ...]:
-    """Return the certificates that the server has shown, in DER, its own first."""
+    """Return the server's certificate chain in DER, its own certificate first."""
     session: Any = transport.get_extra_info("ssl_object")
     if session is None:
         return ()
     if hasattr(session, "get_unverified_chain"):  # since Python 3.13
         return tuple(session.get_unverified_chain())
-    # Before, the chain can only be had from the object beneath.
+    # Before that, only the underlying object has the chain.
     chain = session._sslobj.get_unverified_chain() or ()  # noqa: SLF001
     return tuple(certificate.public_bytes(_DER) for certificate in chain)
 
 
 def describe(transport: asyncio.BaseTransport, *, is_verified: bool = False) -> TlsState | None:
-    """Return what a transport's TLS was agreed on, None for one without TLS.
+    """Return a transport's TLS parameters, None without TLS.
 
     Args:
         transport: The transport.
-        is_verified: Whether the certificate was verified otherwise than by its context.
+        is_verified: Whether the certificate was verified by other means than its context.
     """
     session: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     if session is None:
@@ -132,10 +132,10 @@ async def handshake(
     """Turn a connection to TLS and return its new transport.
 
     Args:
-        transport: The open connection in the clear; it is used up, also by a failure.
-        protocol: Who is told of what arrives inside of TLS.
+        transport: The open plaintext connection; unusable afterward, even after a failure.
+        protocol: The protocol that receives the decrypted data.
         context: One of ``TlsContexts``.
-        name: Name for SNI and, where the context verifies, for the certificate.
+        name: Name for SNI and, if the context verifies, for the certificate.
         limit: Seconds for the handshake.
 
     Raises:
@@ -159,6 +159,6 @@ async def handshake(
     except (OSError, ValueError) as error:  # reset, timed out; a name that SNI cannot carry
         words = str(error) or type(error).__name__
         raise TlsFailed(f"TLS handshake failed: {words}", "") from error
-    if upgraded is None:  # asyncio's way to say that the connection went away meanwhile
+    if upgraded is None:  # in asyncio, this means that the connection was lost meanwhile
         raise TlsFailed("TLS handshake failed: connection closed", "")
     return upgraded

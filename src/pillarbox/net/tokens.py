@@ -29,10 +29,10 @@ __all__ = ["FileToken", "GrantedToken", "TokenGrant", "TokenSource", "TokenUnava
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
 _MAX_TOKEN: Final = 9_000  # octets; in base64 it has to fit into one line (RFC 4954 §4.1)
 _MAX_ANSWER: Final = 64 * 1024
-_MAX_WORDS: Final = 200  # characters of an issuer's explanation that are worth telling
-_TIMEOUT: Final = 10.0  # seconds; a node that stops waits for the thread
+_MAX_WORDS: Final = 200  # characters of an issuer's explanation that are reported
+_TIMEOUT: Final = 10.0  # seconds; a stopping node waits for the thread
 _MARGIN: Final = 60.0  # seconds before its end at which a token is renewed
-_DEFAULT_LIFETIME: Final = 300.0  # where the issuer does not tell one
+_DEFAULT_LIFETIME: Final = 300.0  # if the issuer does not state one
 
 
 class TokenUnavailable(TemporaryError):  # noqa: N818 - a token is missing, it does not err
@@ -40,10 +40,10 @@ class TokenUnavailable(TemporaryError):  # noqa: N818 - a token is missing, it d
 
 
 class TokenSource(Protocol):
-    """Where the token of a route comes from."""
+    """The source of a route's token."""
 
     async def current(self) -> str:
-        """Return a token that should be good now.
+        """Return a token that should be valid now.
 
         Raises:
             TokenUnavailable: There is none.
@@ -51,13 +51,13 @@ class TokenSource(Protocol):
         ...
 
     def refused(self) -> None:
-        """Take note that a server did not take the token."""
+        """Note that a server refused the token."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FileToken:
-    """The token that a file holds."""
+    """A token from a file."""
 
     path: Path
 
@@ -65,7 +65,7 @@ class FileToken:
         """Read the file.
 
         Raises:
-            TokenUnavailable: It cannot be read, others could read it, or it holds no token.
+            TokenUnavailable: It cannot be read, others can read it, or it contains no token.
         """
         try:
             octets = await asyncio.to_thread(read_private, self.path)
@@ -74,12 +74,12 @@ class FileToken:
         return _checked(octets.decode("latin-1").strip(), f"no token: {self.path}")
 
     def refused(self) -> None:
-        """Go on reading the file; it may be another one the next time."""
+        """Do nothing: the file is read each time, and may have a new token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenGrant:
-    """How an issuer is asked: with a refresh token, or without one as the client itself."""
+    """How to request a token: with a refresh token, or with client credentials."""
 
     url: str  # the token endpoint
     client: str
@@ -100,7 +100,7 @@ class TokenGrant:
 
 
 class GrantedToken:
-    """The token that an issuer gives out; the routes of one process share none."""
+    """A token from an issuer; routes do not share tokens."""
 
     def __init__(self, grant: TokenGrant) -> None:
         self._grant = grant
@@ -111,7 +111,7 @@ class GrantedToken:
         self._asking = asyncio.Lock()
 
     async def current(self) -> str:
-        """Return the token at hand, or ask for one; many that wait share one question.
+        """Return the cached token, or request one; concurrent callers share one request.
 
         Raises:
             TokenUnavailable: The issuer cannot be reached, or refuses.
@@ -126,7 +126,7 @@ class GrantedToken:
             return self._token
 
     def refused(self) -> None:
-        """Ask for another token the next time."""
+        """Request a new token the next time."""
         self._token = ""
 
     def _ask(self) -> dict[str, Any]:
@@ -157,10 +157,10 @@ class GrantedToken:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A secret goes to the address that was configured, and to no other."""
+    """Refuses redirects: a secret is sent only to the configured URL."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing: the redirection becomes an error."""
+        """Follow no redirect: it becomes an error."""
 
 
 _OPENER: Final = urllib.request.build_opener(_NoRedirects)
@@ -189,5 +189,5 @@ def _lifetime(seconds: Any) -> float:
         lifetime = float(seconds)
     except (TypeError, ValueError):
         lifetime = _DEFAULT_LIFETIME
-    # Of a short life most is used; no answer makes us ask for each connection.
+    # Use most of a short lifetime; never request a token for each connection.
     return max(lifetime - _MARGIN, lifetime / 2, 1.0)

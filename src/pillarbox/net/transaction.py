@@ -1,4 +1,4 @@
-"""A mail transaction as its sender sees it: what is asked, and what came of it."""
+"""A mail transaction as its sender sees it: the request and the result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Transaction(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class TransactionResult(Struct, frozen=True, gc=False, kw_only=True):
-    """What came of a transaction: one outcome for each recipient, in the envelope's order.
+    """The result of a transaction: one outcome for each recipient, in the envelope's order.
 
     ``conversation`` holds this transaction's lines, such as ``> MAIL FROM:<a@b>`` and
     ``< 250 ok``; what a ``Channel`` returns is formatted when it is first looked at.
@@ -41,6 +41,6 @@ class TransactionResult(Struct, frozen=True, gc=False, kw_only=True):
 
     outcomes: tuple[RecipientOutcome, ...]
     is_reusable: bool  # whether the connection can take another transaction
-    chunking_failed: bool = False  # whether CHUNKING was offered in vain: DATA had to do
+    chunking_failed: bool = False  # whether CHUNKING was offered but failed, so that DATA was used
     dsn_passed_on: bool = False  # whether the peer offered DSN and got the parameters
     conversation: Sequence[str] = ()

@@ -1,1 +1,1 @@
-"""Reports: those about others' domains that we send each day, and those we get about ours."""
+"""Reports: the daily ones that we send about other domains, and received ones about ours."""

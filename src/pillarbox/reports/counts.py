@@ -1,6 +1,6 @@
-"""The raw material of reports, counted by day and domain, in memory first and then in the store.
+"""The data for reports, counted by day and domain, in memory first and then in the store.
 
-Equal rows are one number. Every minute the numbers are added to those in the store, so that all
+Equal rows share one counter. Every minute the counters are added to those in the store, so all
 nodes count together and a restart loses a minute at most. Nothing grows without bound: rows beyond
 the limit of a domain, or of the day, are counted without their details.
 """
@@ -31,11 +31,11 @@ _OVERFLOW: Final = "overflow"  # the key of what is counted without details
 
 @dataclass(slots=True)
 class Day(Generic[R]):
-    """What one domain's report of one day is made from."""
+    """The data for one domain's report of one day."""
 
-    mark: bytes  # what was last said of the domain with ``Counts.count``
+    mark: bytes  # the last mark given to ``Counts.count`` for the domain
     rows: list[tuple[R, int]]  # the most frequent first
-    overflow: int = 0  # what is not among the rows
+    overflow: int = 0  # what is not in the rows
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class _Pending(Generic[R]):
     mark: bytes = b""
     rows: dict[R, int] = field(default_factory=dict)
     overflow: int = 0
-    causes: int = 0  # of what is counted, how much is a reason to report
+    causes: int = 0  # how many of the counts are a reason to report
 
 
 class Counts(Generic[R]):
@@ -55,7 +55,7 @@ class Counts(Generic[R]):
         """Count in ``notes``.
 
         Args:
-            kind: Tells these counts from those of other reports.
+            kind: Distinguishes these counts from those of other reports.
             row: The type of the rows: a frozen struct.
             notes: The store.
         """
@@ -74,10 +74,10 @@ class Counts(Generic[R]):
 
         Args:
             at: When it happened, in seconds since 1970.
-            domain: Whom it will be reported to.
+            domain: The domain that the report is about.
             row: What happened.
-            mark: What is to be known of the domain when its report is made; the last one stays.
-            is_cause: Whether this is a reason to report, and not only told with the rest.
+            mark: Data about the domain for its report; the last one wins.
+            is_cause: Whether this is a reason to report, and not only included with the rest.
         """
         day = day_of(at)
         if day > self._seen_day:
@@ -114,7 +114,7 @@ class Counts(Generic[R]):
         """Add what has been counted to what the store has, many domains in one write.
 
         Raises:
-            StoreUnavailable: It is down; what has not been added stays for the next time.
+            StoreUnavailable: It is down; the rest stays for the next call.
         """
         while self._pending:
             parts = self._take()

@@ -1,9 +1,8 @@
-"""The daily run: yesterday's counts go out, each report once, whichever node sends it.
+"""The daily run: sends yesterday's reports, each one once, whichever node sends it.
 
-A node claims a report, sends it, and records who has got it. A node that dies in between leaves a
-claim that expires, and another one continues from the record. A report that is sent twice anyway
-has the same id both times. A failed delivery is retried, each time later, for a day (RFC 8460
-§5.5).
+A node claims a report, sends it, and records who has received it. If the node dies in between, its
+claim expires, and another node continues from the record. A report that is sent twice anyway has
+the same id both times. A failed delivery is retried, each time later, for a day (RFC 8460 §5.5).
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ __all__ = ["DailyReports"]
 
 _FLUSH_EVERY: Final = 60.0  # seconds
 _LOOK_EVERY: Final = 300.0
-_CLAIM_ENDS: Final = 900.0  # seconds in which a claimed report is sent, or free again
+_CLAIM_ENDS: Final = 900.0  # seconds after which a claim expires
 _FIRST_RETRY: Final = 1_800.0
 _TRIED_FOR: Final = float(DAY)
 _MAILS: Final = "report-mail"  # the kind of the notes that count our own reports
-_KEPT: Final = 5 * DAY  # seconds for which it is known what was sent
+_KEPT: Final = 5 * DAY  # seconds for which sent reports are remembered
 
 
 class _Progress(Struct):
     """How far a report is."""
 
     is_done: bool = False
-    settled: list[str] = []  # who has got it, or never will
+    settled: list[str] = []  # who has received it, or never will
     attempts: int = 0
     next_at: float = 0.0
 
@@ -58,16 +57,16 @@ class DailyReports:
         sink: Sink,
         on_defect: Callable[[str, BaseException], None],
     ) -> None:
-        """Send nothing yet.
+        """Prepare; nothing is sent yet.
 
         Args:
             subjects: The kinds of reports.
-            delivery: How they leave.
-            notes: Where counts and claims are kept, for all nodes.
-            spread: Seconds over which the reports of a day go out.
+            delivery: How they are sent.
+            notes: Where counts and claims are stored, for all nodes.
+            spread: Seconds over which the reports of a day are sent.
             clock: The time.
-            sink: Hears what was sent and what was not.
-            on_defect: Hears what went wrong that never should; the other reports go on.
+            sink: Receives events about sent and failed reports.
+            on_defect: Called with unexpected errors; the other reports are not affected.
         """
         self._subjects = tuple(subjects)
         self._delivery = delivery
@@ -78,7 +77,7 @@ class DailyReports:
         self._on_defect = on_defect
 
     async def run(self) -> None:
-        """Go on for ever; a store that is down is tried again."""
+        """Run forever; if the store is down, retry."""
         look_at = 0.0
         while True:
             with contextlib.suppress(PillarboxError):
@@ -143,9 +142,9 @@ class DailyReports:
     async def _is_only_of_reports(
         self, subject: Subject[Any], day: str, domain: str, counted: Day[Any]
     ) -> bool:
-        """Whether all sessions with a domain are those that our own reports went by.
+        """Whether all sessions with a domain only carried our own reports.
 
-        Otherwise one message would be followed by a report each day for ever.
+        Otherwise one message would cause a report each day forever.
         """
         if subject.kind != "tls":
             return False
@@ -180,7 +179,7 @@ class DailyReports:
         await self._notes.put([Note(kind=kind, key=key, value=value, expires_at=expires_at)])
 
     async def _send(self, report: _Report, prepared: Prepared, progress: _Progress) -> None:
-        """Send a report to all who have not got it, and write down how far it is."""
+        """Send a report to all remaining recipients, and record the progress."""
         now = self._clock.now()
         progress.attempts += 1
         next_at: float | None = now + _FIRST_RETRY * 2 ** min(progress.attempts - 1, 6)
@@ -208,7 +207,7 @@ class DailyReports:
         """Send a report to one address; return whether that is settled."""
         if prepared.build is None:
             return True
-        # Packing is work for a moment where there are thousands of rows: beside the loop.
+        # Compressing thousands of rows takes a while, so it runs on a thread.
         made = await asyncio.to_thread(prepared.build, target.max_size)
         try:
             await self._delivery.send(made, target)

@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["DAY", "LAST_DAYS", "begin_of", "day_of", "days_before", "due_at"]
 
 DAY: Final = 86_400  # seconds
-LAST_DAYS: Final = 3  # a report that could not be sent by then is of no more use
+LAST_DAYS: Final = 3  # a report that could not be sent by then is useless
 _SETTLED: Final = 600  # seconds after midnight until what all nodes counted is in the store
 
 
@@ -40,14 +40,14 @@ def days_before(at: float) -> tuple[str, ...]:
 
 
 def due_at(day: str, domain: str, reporter: str, spread: float) -> float:
-    """Return when the report of a day goes out, in seconds since 1970.
+    """Return when the report of a day is sent, in seconds since 1970.
 
-    All nodes find the same moment, and each domain another: neither it nor we are met by all
-    reports at once (RFC 8460 §4.1 asks for a delay of up to four hours).
+    All nodes compute the same time, which differs between domains, to spread the load (RFC 8460
+    §4.1 suggests a delay of up to four hours).
 
     Args:
         day: The day that is over.
-        domain: Which the report is about.
+        domain: The domain that the report is about.
         reporter: Who reports.
         spread: Seconds over which reports go out.
     """

@@ -22,7 +22,7 @@ _LONGEST: Final = 253
 
 
 class MailRow(Struct, frozen=True, array_like=True):
-    """Messages that are counted as one."""
+    """Messages that share one counter."""
 
     source: str
     disposition: str
@@ -51,17 +51,17 @@ def hear_dmarc(
     done: Policy,
     voucher: Voucher | None,
 ) -> None:
-    """Count a message, if its author's domain asks for reports.
+    """Count a message, if its author's domain requests reports.
 
     Args:
         counts: Where.
-        report_addresses: Ours that reports are sent to, in lower case. Mail to them is told with
-            the rest, and is no reason to report: two nodes would go on reporting to each other
-            about their reports for ever.
-        draft: Who brought it to whom.
-        found: What was found out about it.
+        report_addresses: Our addresses for reports, in lower case. Mail to them is included, but is
+            not a reason to report: otherwise two servers would report to each other about their
+            reports forever.
+        draft: The message's client and envelope.
+        found: Its authentication results.
         done: What was done with it.
-        voucher: The trusted forwarder for whose sake it was taken, if there is one.
+        voucher: The trusted forwarder that vouched for it, if any.
     """
     judged = found.dmarc
     discovery = judged.discovery

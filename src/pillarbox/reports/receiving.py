@@ -1,8 +1,8 @@
 """Reads reports that arrive by mail, while they are accepted like any other message.
 
-Mail that is not a report stays ordinary mail, with a note in its history; nothing in it can do more
-harm than to be skipped. Sending a report proves nothing: whether DMARC passed for the sender is
-stored beside the figures (RFC 9990 §3.5.2, RFC 8460 §5.3).
+Mail that is not a report stays ordinary mail, with a note in its history; malformed content is just
+skipped. A report by itself proves nothing: whether DMARC passed for the sender is stored with the
+figures (RFC 9990 §3.5.2, RFC 8460 §5.3).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RESULTS: Final = b"authentication-results"
 
 
 class ReportReader:
-    """Reads what comes to the addresses for reports."""
+    """Reads messages to the addresses for reports."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class ReportReader:
         now: Callable[[], float],
         sink: Sink,
     ) -> None:
-        """Read what comes to ``addresses``.
+        """Read messages to ``addresses``.
 
         Args:
             addresses: The addresses.
-            shelf: Keeps the figures.
+            shelf: Stores the figures.
             now: The wall clock, seconds since 1970.
             sink: Hears what was read and what was not.
         """
@@ -59,13 +59,13 @@ class ReportReader:
         """Begin with a message for one of the addresses, or leave it alone."""
         origin = draft.origin
         if origin.is_submission:
-            return None  # what people forward to each other is no report to us
+            return None  # a forwarded report is not meant for us
         if not any(_place(each.address) in self._addresses for each in draft.envelope.recipients):
             return None
         return _Reading(self, draft, header)
 
     async def read(self, draft: Draft, octets: bytes, *, is_proved: bool) -> Judgement:
-        """Keep the figures of the reports in a message."""
+        """Store the figures of the reports in a message."""
         try:
             async with self._turns, asyncio.timeout(_PATIENCE):
                 found = await asyncio.to_thread(read_reports, octets)
@@ -103,7 +103,7 @@ class ReportReader:
         return Judgement(rulings=(note,))
 
     def too_large(self, draft: Draft) -> Judgement:
-        """Say that a message is too large to be read."""
+        """Report that a message is too large to be read."""
         return self._refuse(draft, f"it is larger than {_MOST} octets")
 
 
@@ -123,7 +123,7 @@ class _Reading:
             self._octets += body
 
     async def conclude(self, earlier: Judgement) -> Judgement:
-        """Read the message; it is taken in any case."""
+        """Read the message; it is accepted in any case."""
         if len(self._octets) > _MOST:
             return self._reader.too_large(self._draft)
         octets, self._octets = bytes(self._octets), bytearray()
@@ -131,7 +131,7 @@ class _Reading:
 
 
 def _is_proved(earlier: Judgement) -> bool:
-    """Whether DMARC passed: judging wrote it down a moment ago, in a field that is ours."""
+    """Whether DMARC passed, as our own Authentication-Results field says."""
     for value in scan_header(earlier.fields + b"\r\n").get_all(_RESULTS):
         said = parse_results(value)
         if said is not None and any(one.result == "pass" for one in said.all_of("dmarc")):

@@ -18,7 +18,7 @@ __all__ = ["Delivery", "Identity", "Mail", "NotSent", "Post", "Prepared", "Subje
 
 
 class NotSent(TemporaryError):  # noqa: N818 - a report is not sent, it does not err
-    """One address did not get it; it may later if ``is_final`` is not set."""
+    """Sending to one address failed, temporarily unless ``is_final`` is set."""
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class Identity:
 
     @property
     def domain(self) -> str:
-        """The name that reports go by."""
+        """The organization name in reports."""
         return self.sender.ascii_domain
 
 
@@ -56,12 +56,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A report and those who get it."""
+    """A report and its recipients."""
 
     targets: tuple[Target, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()  # addresses that must not be used, and why
-    open: str = ""  # why it is not known yet who gets it, "" if it is
-    build: Callable[[int | None], PackedReport] | None = None  # of so many octets at most
+    open: str = ""  # why the recipients are not known yet, "" if they are
+    build: Callable[[int | None], PackedReport] | None = None  # with at most this many octets
     messages: int = 0
 
 
@@ -78,17 +78,17 @@ class Subject(Protocol[R]):
 
     @property
     def counts(self) -> Counts[R]:
-        """What it is made from."""
+        """Its counts."""
         ...
 
     async def prepare(self, day: str, domain: str, counted: Day[R]) -> Prepared:
-        """Find out who wants a report, and how it is made."""
+        """Find out who wants a report, and how to build it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How reports leave."""
+    """How reports are sent."""
 
     identity: Identity
     mail: Mail
@@ -98,7 +98,7 @@ class Delivery:
         """Send a report to an address.
 
         Raises:
-            NotSent: It did not get it.
+            NotSent: Sending failed.
         """
         if target.max_size is not None and len(report.content) > target.max_size:
             raise NotSent(f"it takes {target.max_size} octets at most", is_final=True)

@@ -18,7 +18,7 @@ from pillarbox.store.notes import Note, NoteStore
 __all__ = ["MOST_A_DAY", "RECEIVED", "Shelf", "ShelfFull", "newest_first"]
 
 MOST_A_DAY: Final = 1_000
-"""Reports that are kept of one day, so that nobody can fill the store with them."""
+"""Reports stored per day, so that nobody can fill the store with them."""
 
 RECEIVED: Final = "received-report"
 """The kind of the notes; their keys begin with ``tls/`` or ``dmarc/``."""
@@ -27,23 +27,23 @@ _COUNT: Final = "received-report-count"
 
 
 class ShelfFull(TemporaryError):  # noqa: N818 - reads as what it says
-    """So many reports have come today that no more are kept."""
+    """Too many reports arrived today; no more are stored."""
 
 
 class Shelf:
-    """Keeps the figures of received reports."""
+    """Stores the figures of received reports."""
 
     def __init__(self, notes: NoteStore, keep: float) -> None:
-        """Keep them in ``notes`` for ``keep`` seconds."""
+        """Store them in ``notes`` for ``keep`` seconds."""
         self._notes = notes
         self._keep = keep
 
     async def put(self, report: ReceivedReport, *, is_proved: bool, now: float) -> None:
-        """Keep a report; one that comes again replaces itself.
+        """Store a report; a duplicate replaces the earlier one.
 
         Args:
             report: Its figures.
-            is_proved: Whether its sender is who it says.
+            is_proved: Whether its sender is authenticated.
             now: Seconds since 1970.
 
         Raises:
@@ -55,7 +55,7 @@ class Shelf:
         if today > MOST_A_DAY:
             raise ShelfFull(f"{MOST_A_DAY} reports have been kept today already")
         kept = replace(report, received_at=now, is_proved=is_proved)
-        # Only who is proved to have sent a report may replace it.
+        # Only an authenticated sender may replace a report.
         named = f"{report.organization}\0{report.report_id}\0{report.domain}\0{is_proved}"
         digest = hashlib.blake2b(named.encode("utf-8", "replace"), digest_size=12).hexdigest()
         note = Note(
@@ -77,7 +77,7 @@ class Shelf:
 
 
 def newest_first(values: Iterable[bytes]) -> list[ReceivedReport]:
-    """Return reports as they are shown; what another version has kept is left out."""
+    """Return reports for display, without data of another version."""
     found = []
     for value in values:
         with contextlib.suppress(msgspec.MsgspecError):

@@ -21,7 +21,7 @@ _TYPES: Final = {kind.value: kind for kind in PolicyType}
 
 
 class TlsRow(Struct, frozen=True, array_like=True):
-    """Sessions that are counted as one: all that succeed under a policy, or fail alike."""
+    """Sessions that share one counter: all that succeed under a policy, or fail alike."""
 
     policy: str  # its type
     lines: tuple[str, ...]
@@ -50,7 +50,7 @@ def hear_tls(counts: Counts[TlsRow], event: TlsSessionMade) -> None:
 
 
 def hear_policy_failure(counts: Counts[TlsRow], event: StsPolicyNotFetched) -> None:
-    """Count a policy that could not be had; mail may have gone on without (RFC 8460 §4.3.2.2)."""
+    """Count a policy that could not be fetched, enforced or not (RFC 8460 §4.3.2.2)."""
     if event.result:
         host = policy_host(event.domain)
         row = TlsRow(
@@ -60,7 +60,7 @@ def hear_policy_failure(counts: Counts[TlsRow], event: StsPolicyNotFetched) -> N
 
 
 def tallies(domain: str, rows: Iterable[tuple[TlsRow, int]]) -> list[tuple[PolicyKey, Tally]]:
-    """Return the rows of one domain by policy, as a report wants them."""
+    """Return the rows of one domain by policy, as reports need them."""
     found: dict[PolicyKey, Tally] = {}
     for row, count in rows:
         key = _key(domain, row)
