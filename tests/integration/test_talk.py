@@ -79,7 +79,7 @@ def test_a_script_that_holds_exits_with_0(
     options = ("--password-env", "MAIL_SECRET", "--transcript", str(file))
     result = talk(server, script, *options)
     assert result.exit_code == 0, result.output
-    assert "The client asks to go on encrypted" in result.output
+    assert "The client asks to continue encrypted" in result.output
     contents = [one.content for one in server.messages[before:]]
     whole = b"Subject: By hand\r\n\r\n.a line with a dot\r\n"
     assert contents == [whole, whole, b"Hi\r\n"]

@@ -60,11 +60,11 @@ def test_a_whole_session_is_typed_by_hand(server: LabServer, tmp_path: Path) -> 
         for line in ("Subject: typed", "", "/end is no mark here", "# nor is this", "."):
             terminal.expect("> ")
             terminal.type(f"{line}\n")
-        terminal.expect("The message is taken")
+        terminal.expect("The message is accepted")
         ask(terminal, "MAIL FROM:<e@b.example>\n", "250")
         ask(terminal, "RCPT TO:<c@d.example>\n", "250")
         ask(terminal, f"/bdat {str(mail)[:-3]}\t 9\n", "LAST")
-        terminal.expect("The message is taken")
+        terminal.expect("The message is accepted")
         ask(terminal, f"{_UP}{_UP}{_UP}\n", "> MAIL FROM:<e@b.example>\r\n< 250")
         ask(terminal, "/nonsense\n", "/nonsense is none of")
         ask(terminal, "QUIT\n", "The server says goodbye")
@@ -78,7 +78,7 @@ def test_a_whole_session_is_typed_by_hand(server: LabServer, tmp_path: Path) -> 
 def test_ctrl_c_ends_it_at_a_prompt_and_while_nothing_is_answered() -> None:
     """The status is 130 both times, at once, without a traceback."""
     with mute_server(_HOSTILE) as port:
-        for keys, shown in (("half a line", "half a line"), ("NOOP\n", "Nothing is asked")):
+        for keys, shown in (("half a line", "half a line"), ("NOOP\n", "Nothing is requested")):
             with at_terminal(["talk", f"127.0.0.1:{port}"]) as terminal:
                 terminal.expect("\r\n> ")
                 terminal.type(keys)

@@ -34,11 +34,11 @@ def test_a_session_is_told_line_by_line() -> None:
         "> QUIT",
     )
     assert told[0].startswith("The server greets")
-    assert told[2].startswith("The server says its name")
+    assert told[2].startswith("The server gives its name")
     assert "RFC 3207" in told[3]
     assert told[4] == ""
     assert "largest message" in told[5]
-    assert "nobody is to be told" in told[6]
+    assert "nobody is notified" in told[6]
     assert told[10] == ""
     assert "complete" in told[11]
     assert told[12] == "It is taken."
@@ -55,9 +55,9 @@ def test_a_message_in_pieces_is_taken_with_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        ("550 5.1.1 nobody", "the mailbox is not there"),
+        ("550 5.1.1 nobody", "the mailbox does not exist"),
         ("452 4.2.2 full", "the mailbox is full"),
-        ("599 odd", "Refused for good"),
+        ("599 odd", "Refused permanently"),
         ("what", ""),
     ],
 )

@@ -16,51 +16,54 @@ _REPLY: Final = re.compile(
 )
 
 _VERBS: Final = {
-    "EHLO": "The client says its name and asks what the server can do (Extended HELLO).",
-    "HELO": "The client says its name in the old way, without asking for extensions.",
-    "LHLO": "The client says its name as LMTP does, the protocol for delivery into a mailbox.",
-    "STARTTLS": "The client asks to go on encrypted; the TLS handshake follows.",
-    "MAIL": "A message begins. This is its return address, to which bounces go; the From that "
-    "people see stands in the message itself.",
-    "RCPT": "One recipient, whom the message is delivered to. To and Cc in the message are only "
-    "for people to read: a Bcc recipient stands here and nowhere else.",
+    "EHLO": "The client gives its name and asks what the server can do (Extended HELLO).",
+    "HELO": "The client gives its name in the old way, without asking for extensions.",
+    "LHLO": "The client gives its name as in LMTP, the protocol for delivery into a mailbox.",
+    "STARTTLS": "The client asks to continue encrypted; the TLS handshake follows.",
+    "MAIL": "A message begins. This is its return address, where bounces go; the From that people "
+    "see is in the message itself.",
+    "RCPT": "One recipient of the message. To and Cc in the message are only for people to read: "
+    "a Bcc recipient appears here and nowhere else.",
     "DATA": "The client wants to send the message itself.",
     "BDAT": "A piece of the message, so many octets long; with LAST it is the last one.",
-    "RSET": "The client drops the message that it has begun; the connection stays.",
-    "NOOP": "Nothing is asked: the client looks whether the connection still works.",
-    "VRFY": "The client asks whether an address exists. Servers do not tell, because of spammers.",
-    "EXPN": "The client asks who is on a list. Servers do not tell.",
+    "RSET": "The client drops the message that it began; the connection stays open.",
+    "NOOP": "Nothing is requested: the client checks that the connection still works.",
+    "VRFY": "The client asks whether an address exists. Servers do not say, because of spammers.",
+    "EXPN": "The client asks who is on a list. Servers do not say.",
     "HELP": "The client asks for help.",
     "QUIT": "The client has finished and says goodbye.",
 }
 _AUTH: Final = {
-    "PLAIN": "The client logs in: user name and password in one go. Base64 hides nothing, TLS does.",
+    "PLAIN": "The client logs in: user name and password in one go. Base64 hides nothing; TLS "
+    "does.",
     "LOGIN": "The client logs in the old Microsoft way: user name and password one by one.",
-    "CRAM-MD5": "The client proves that it knows the password, without showing it (outdated).",
+    "CRAM-MD5": "The client proves that it knows the password without revealing it (outdated).",
     "SCRAM-SHA-256": "The client and the server prove to each other that they know the password.",
-    "XOAUTH2": "The client shows a token in place of a password (Google's and Microsoft's way).",
-    "OAUTHBEARER": "The client shows a token in place of a password (RFC 7628).",
+    "XOAUTH2": "The client presents a token instead of a password (Google's and Microsoft's way).",
+    "OAUTHBEARER": "The client presents a token instead of a password (RFC 7628).",
 }
 _NULL_SENDER: Final = (
-    "A message begins. <> says: nobody is to be told if it fails; bounces and other automatic "
-    "answers are sent so."
+    "A message begins. <> means that nobody is notified if it fails; bounces and other automatic "
+    "replies are sent this way."
 )
-_DOT: Final = "A line with a dot alone: the message is complete."
-_ANSWER: Final = "The answer to the server's challenge; it is not shown, as it may be a password."
-_MALFORMED: Final = "What came is not a line that SMTP knows."
+_DOT: Final = "A line with only a dot: the message is complete."
+_ANSWER: Final = "The response to the server's challenge; it is not shown, because it may contain "
+"a password."
+_MALFORMED: Final = "This is not a line that SMTP knows."
 
 _CODES: Final = {
     "211": "Status or help.",
     "214": "Help.",
     "220": "The server is ready.",
     "221": "The server says goodbye and closes the connection.",
-    "235": "The login was right.",
+    "235": "The login succeeded.",
     "250": "Done.",
     "251": "The recipient is elsewhere; the server passes the message on.",
-    "252": "The server does not tell, and would try to deliver.",
+    "252": "The server does not say, but would try to deliver.",
     "334": "The server asks for the next part of the login; the text is base64.",
-    "354": "The server waits for the message; a line with a dot alone ends it.",
-    "421": "The server cannot go on now and closes the connection; the client should try later.",
+    "354": "The server waits for the message; a line with only a dot ends it.",
+    "421": "The server cannot continue now and closes the connection; the client should try again "
+    "later.",
     "432": "A password has to be changed first.",
     "450": "Not now: the mailbox is not available; the client should try again later.",
     "451": "Not now: something went wrong at the server; the client should try again later.",
@@ -68,22 +71,22 @@ _CODES: Final = {
     "454": "Not now: TLS or login does not work at the moment.",
     "455": "The server cannot do what a parameter asks for at the moment.",
     "500": "The server does not know this command, or the line is too long.",
-    "501": "The command is known, but not what stands behind it.",
-    "502": "The command is known and not offered here.",
+    "501": "The command is known, but its arguments are not.",
+    "502": "The command is known but not offered here.",
     "503": "Not in this order: another command has to come first.",
-    "504": "The parameter is known and not offered here.",
+    "504": "The parameter is known but not offered here.",
     "521": "The server takes no mail at all.",
-    "523": "The message is longer than what the client said.",
+    "523": "The message is longer than the client declared.",
     "530": "The client has to log in first, or has to use TLS first.",
-    "534": "This way to log in is too weak for the server.",
+    "534": "This login mechanism is too weak for the server.",
     "535": "The user name or the password is wrong.",
-    "538": "This way to log in is offered over TLS only.",
-    "550": "Refused: this mailbox is not there, or the server does not want this mail. The client "
-    "must not try again.",
+    "538": "This login mechanism is offered only over TLS.",
+    "550": "Refused: this mailbox does not exist, or the server does not want this message. The "
+    "client must not try again.",
     "551": "The recipient is not here; the text may say where.",
     "552": "Refused: the message is too large, or the mailbox is full.",
     "553": "The server does not allow this address.",
-    "554": "Refused for good. The client must not try again.",
+    "554": "Refused permanently. The client must not try again.",
     "555": "The server does not know a parameter of MAIL or RCPT.",
     "556": "The recipient's domain takes no mail.",
 }
@@ -91,17 +94,17 @@ _CLASSES: Final = {
     "2": "The command was carried out.",
     "3": "Go on.",
     "4": "Not now; the client should try again later.",
-    "5": "Refused for good; the client must not try again.",
+    "5": "Refused permanently; the client must not try again.",
 }
 _ENHANCED: Final = {
     "1.0": "an address",
-    "1.1": "the mailbox is not there",
-    "1.2": "the recipient's domain is not there",
+    "1.1": "the mailbox does not exist",
+    "1.2": "the recipient's domain does not exist",
     "1.3": "the recipient's address is malformed",
     "1.5": "the recipient's address is fine",
     "1.6": "the mailbox has moved",
     "1.7": "the sender's address is malformed",
-    "1.8": "the sender's domain is not there",
+    "1.8": "the sender's domain does not exist",
     "1.10": "the recipient's domain takes no mail",
     "2.1": "the mailbox is not available",
     "2.2": "the mailbox is full",
@@ -112,7 +115,7 @@ _ENHANCED: Final = {
     "3.4": "the message is too large for the server",
     "4.2": "the connection was bad",
     "4.4": "there is no way to the destination",
-    "4.6": "the message goes round in circles",
+    "4.6": "the message is going in a loop",
     "4.7": "it waited too long",
     "5.0": "the protocol",
     "5.1": "a command in the wrong place",
@@ -124,34 +127,34 @@ _ENHANCED: Final = {
     "7.0": "security or policy",
     "7.1": "the sender may not send this here",
     "7.8": "the login was wrong",
-    "7.9": "the way to log in is too weak",
+    "7.9": "the login mechanism is too weak",
     "7.10": "encryption is needed",
-    "7.11": "this way to log in needs encryption",
+    "7.11": "this login mechanism needs encryption",
     "7.25": "the client's address has no host name",
     "7.26": "SPF, DKIM or DMARC failed",
     "7.28": "too much mail at once",
 }
 _EXTENSIONS: Final = {
     "PIPELINING": "Several commands may be sent at once (RFC 2920).",
-    "SIZE": "The largest message that is taken, in octets (RFC 1870).",
-    "8BITMIME": "Messages may have octets over 127, as UTF-8 text has (RFC 6152).",
+    "SIZE": "The largest message accepted, in octets (RFC 1870).",
+    "8BITMIME": "Messages may contain octets above 127, as UTF-8 text does (RFC 6152).",
     "SMTPUTF8": "Addresses may have letters beyond ASCII (RFC 6531).",
     "STARTTLS": "The connection can be encrypted (RFC 3207).",
-    "AUTH": "The ways in which a client can log in (RFC 4954).",
-    "CHUNKING": "Messages may be sent in pieces with BDAT in place of DATA (RFC 3030).",
-    "DSN": "The client can say when it wants to hear what became of a message (RFC 3461).",
+    "AUTH": "The login mechanisms offered to the client (RFC 4954).",
+    "CHUNKING": "Messages may be sent in pieces with BDAT instead of DATA (RFC 3030).",
+    "DSN": "The client can say when it wants to be notified about a message's delivery (RFC 3461).",
     "ENHANCEDSTATUSCODES": "Replies have a second, finer code such as 5.1.1 (RFC 2034).",
     "REQUIRETLS": "A message can ask for TLS all the way (RFC 8689).",
-    "HELP": "The server tells its commands (RFC 5321).",
-    "VRFY": "The server may tell whether an address exists (RFC 5321).",
-    "ETRN": "A server that was away can ask for the mail that waits for it (RFC 1985).",
-    "LIMITS": "How much is taken in one session (RFC 9422).",
+    "HELP": "The server lists its commands (RFC 5321).",
+    "VRFY": "The server may say whether an address exists (RFC 5321).",
+    "ETRN": "A server that was offline can ask for the mail waiting for it (RFC 1985).",
+    "LIMITS": "How much is accepted in one session (RFC 9422).",
 }
 _TAKEN: Final = (
-    "The message is taken. From here on the server is responsible for it, and the client may "
+    "The message is accepted. From here on, the server is responsible for it, and the client may "
     "forget it."
 )
-_PIECE: Final = "The piece is there; the message is taken only with the last one."
+_PIECE: Final = "The piece has arrived; the message is accepted only with the last one."
 
 
 def explain_reply(text: str) -> str:
@@ -214,11 +217,11 @@ class DialogReader:
             return ""
         code = found["code"]
         if is_greeting and code == "220":
-            return "The server greets: it says its name, and that it is ready."
+            return "The server greets: it gives its name and says that it is ready."
         if self._verb == "EHLO" and code == "250":
             has_named, self._has_named = self._has_named, True
             if not has_named:
-                return "The server says its name; each further line is what it can do."
+                return "The server gives its name; each further line is something it can do."
             return _EXTENSIONS.get(found["text"].partition(" ")[0].upper(), "")
         if self._verb == "STARTTLS" and code == "220":
             return "The server agrees; the TLS handshake begins."
