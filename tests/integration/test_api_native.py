@@ -499,4 +499,4 @@ def test_a_file_without_mail_is_refused(sandbox: RunningSandbox) -> None:
         "POST", f"{PREFIX}/messages", b"no mail\n" * 10, {"Content-Type": "application/mbox"}
     )
     assert answer.status == 422
-    assert "no mail in this file" in answer.json["detail"]
+    assert "no messages in this file" in answer.json["detail"]

@@ -116,7 +116,7 @@ def test_the_screen_shows_how_to_begin() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         output = process.stdout
         assert output is not None
-        while not lines or not lines[-1].startswith("It runs until"):
+        while not lines or not lines[-1].startswith("Press Ctrl-C"):
             lines.append(output.readline().decode())
             assert lines[-1]
         process.send_signal(signal.SIGINT)

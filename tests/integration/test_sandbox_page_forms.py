@@ -91,7 +91,7 @@ def test_a_name_that_is_no_tag_is_refused(sandbox: RunningSandbox) -> None:
     sandbox.send(X_Tags="urgent")
     answer = _post(sandbox, "/tags", tag="urgent", name="!!!", hue="1")
     assert answer.status == 422
-    assert "needs a letter" in answer.text
+    assert "needs at least one letter" in answer.text
 
 
 def test_a_search_is_saved_and_removed(sandbox: RunningSandbox) -> None:

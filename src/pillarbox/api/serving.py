@@ -139,7 +139,7 @@ async def _summary(sandbox: TheSandbox, id: ShownId, project: InProject = None) 
     if id == LATEST:
         newest = await sandbox.latest(project=project)
         if newest is None:
-            raise Problem(404, "There is no mail here yet.")
+            raise Problem(404, "There is no message here yet.")
         return newest
     found = await sandbox.summary(read_id(id))
     if found is None or (project is not None and found.project != project):

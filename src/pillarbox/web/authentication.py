@@ -68,7 +68,7 @@ class Authentication:
             401,
             "The user name or the password is wrong."
             if authorization
-            else "A user name and password, or a token, is needed here.",
+            else "A user name and password, or a token, is required here.",
             "invalid_credentials" if authorization else "",
             headers={"WWW-Authenticate": _CHALLENGE},
         )

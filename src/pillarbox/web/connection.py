@@ -61,7 +61,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         _send_at_once(transport)
         if len(self.connections) > self._limits.connections:
-            self._refuse(503, "There are too many connections; come again.")
+            self._refuse(503, "There are too many connections; try again later.")
             return
         self._arm(self._limits.head_patience)
 
@@ -120,7 +120,7 @@ class Connection(HttpToolsProtocol):
             self.connections.discard(protocol)
             self.connections.add(self)
             self.transport.set_protocol(self)
-            self._refuse(400, "This is no request for a WebSocket.")
+            self._refuse(400, "This is not a WebSocket request.")
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or discard the rest of this one."""

@@ -92,7 +92,7 @@ class Guard:
             self._duties.on_defect(error)
             if answer.has_begun:
                 raise _Broken from None
-            defect = Problem(500, "Pillarbox has a defect here; its log has more.")
+            defect = Problem(500, "Pillarbox has a defect here; see its log for details.")
             await self._render(scope, receive, answer, defect)
         finally:
             answer.finish()
@@ -114,8 +114,8 @@ class Guard:
         if not is_known_host(host, self._settings.hosts):
             raise Problem(
                 421,
-                f"There is nothing here by the name {host!r}.",
-                hint="Ask for localhost or an address, or add the name to the allowed hosts.",
+                f"There is nothing here under the name {host!r}.",
+                hint="Use localhost or an IP address, or add the name to the allowed hosts.",
             )
         redirect = self._enter_webroot(scope)
         if redirect is not None:
@@ -146,7 +146,7 @@ class Guard:
             return None
         if path in {"/", root} and scope["type"] == "http":
             return RedirectResponse(f"{root}/", status_code=307)
-        raise Problem(404, f"Everything here is below {root}/.")
+        raise Problem(404, f"Everything here is under {root}/.")
 
     def _refuse_foreign(self, scope: Scope, fields: Mapping[str, str], host: str) -> None:
         is_live = scope["type"] == "websocket" or _LIVE_TYPE in fields.get("accept", "").encode()
@@ -160,7 +160,7 @@ class Guard:
         ):
             raise Problem(
                 403,
-                "A page elsewhere asks for this, which it may not.",
+                "A page of another origin asked for this, which is not allowed.",
                 "foreign_origin",
                 hint="If the page is yours, add its origin to the allowed origins.",
             )
@@ -278,7 +278,7 @@ class _Body:
         length = fields.get("content-length", "0")
         self._declared = int(length) if length.isdigit() and len(length) < _MOST_DIGITS else 0
         if fields.get("content-encoding", "identity").lower() != "identity":
-            raise Problem(415, "A body must come as it is, not packed.", "packed_body")
+            raise Problem(415, "The body must be sent uncompressed.", "packed_body")
 
     async def receive(self) -> Message:
         """Return the next part of the body, or that the client has disconnected.
@@ -294,7 +294,7 @@ class _Body:
             async with asyncio.timeout_at(self._started_at + patience):
                 message = await self._receive()
         except TimeoutError:
-            raise Problem(408, "The body did not come in time.") from None
+            raise Problem(408, "The body did not arrive in time.") from None
         self._octets += len(message.get("body", b""))
         self._refuse_large(self._octets)
         self._is_whole = not message.get("more_body", False)

@@ -48,7 +48,7 @@ _CODES: Final = {
 }
 _SENTENCES: Final = {  # for errors that the framework describes in one word
     404: "There is nothing at this path.",
-    405: "This path does not take this method.",
+    405: "This path does not support this method.",
 }
 _MOST_FAULTS: Final = 50
 _RETRY_SECONDS: Final = "5"

@@ -44,7 +44,7 @@ class _Reader:
             raise ValueError(f"it has more than {_MOST_MEMBERS} members")
         found = dict(pairs)
         if len(found) != len(pairs):
-            raise ValueError("a member stands twice in an object")
+            raise ValueError("a member appears twice in an object")
         return found
 
     def integer(self, digits: str) -> int:
@@ -88,9 +88,9 @@ def read_json(body: bytes) -> Any:
     except ValueError as error:
         raise _bad(str(error)) from None
     except RecursionError:
-        raise _bad("it is nested too deep") from None
+        raise _bad("it is nested too deeply") from None
     if _SURROGATE.search(text) and not _is_encodable(value):
-        raise _bad("a text has half of a character (a lone surrogate)")
+        raise _bad("a string has half a character (a lone surrogate)")
     return value
 
 
@@ -112,7 +112,7 @@ async def read_json_aside(body: bytes) -> Any:
 
 
 def _bad(what: str) -> Problem:
-    return Problem(400, f"The body is not JSON that can be read: {what}.", "invalid_json")
+    return Problem(400, f"The body is not valid JSON: {what}.", "invalid_json")
 
 
 def takes_body(octets: int) -> Callable[[Endpoint], Endpoint]:

@@ -26,8 +26,8 @@ _Body = TypeVar("_Body", bound=Struct)
 _MOST: Final = 10_000
 _ASKED: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "query": ({"type": "string", "examples": ["subject:welcome"]}, "In the search language."),
-    "start": ({"type": "integer", "default": 0}, "Leave out so many."),
-    "limit": ({"type": "integer", "default": 50}, "At most so many."),
+    "start": ({"type": "integer", "default": 0}, "Number to skip."),
+    "limit": ({"type": "integer", "default": 50}, "Maximum number to return."),
     "tz": ({"type": "string"}, "Time zone of `before:` and `after:`, such as Pacific/Auckland."),
     "dl": ({"type": "string"}, "`1` for a file to save."),
     "follow": ({"type": "boolean"}, "Whether a redirect counts as its end."),

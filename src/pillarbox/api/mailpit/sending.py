@@ -37,7 +37,7 @@ _PIECE: Final = 1024 * 1024  # characters that are decoded while all other threa
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,100}")  # RFC 5322 §3.6.8
 _LINE_END: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Controls, and whatever some program takes for the end of a line."""
-_BROKEN: Final = "a line end or control character cannot stand in a field"
+_BROKEN: Final = "a field cannot contain a line end or control character"
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9.+_-]{1,60}/[A-Za-z0-9.+_-]{1,100}")
 _RESERVED: Final = frozenset(
     {
@@ -150,7 +150,7 @@ def compose(body: Message) -> bytes:
         if name.lower() in _RESERVED:
             raise Problem(400, f'cannot overwrite header: "{name}"')
         if not _FIELD_NAME.fullmatch(name):
-            raise Problem(400, f"Headers: {name!r} is no name of a field")
+            raise Problem(400, f"Headers: {name!r} is not a field name")
         message[name] = _one_line(value, f"Headers: {name}")
     message.set_content(body.text)
     if body.html:
@@ -173,7 +173,7 @@ def _attach(message: EmailMessage, file: _File) -> None:
         raise Problem(400, f"Attachments: {file.filename!r} is not base64") from None
     kind = file.content_type or "application/octet-stream"
     if not _MEDIA_TYPE.fullmatch(kind.partition(";")[0].strip()):
-        raise Problem(400, f"Attachments: {file.content_type!r} is no media type")
+        raise Problem(400, f"Attachments: {file.content_type!r} is not a media type")
     main, _, sub = kind.partition(";")[0].strip().partition("/")
     name = _one_line(file.filename, "Attachments: Filename")
     if file.content_id:

@@ -56,7 +56,7 @@ async def read_message(
     sandbox: TheSandbox,
     summary: TheSummary,
     mail: TheMail,
-    mark_read: Annotated[bool, InQuery(description="Note that somebody has read it.")] = False,  # noqa: FBT002 - as it stands in a URL
+    mark_read: Annotated[bool, InQuery(description="Mark it as read.")] = False,  # noqa: FBT002 - as it stands in a URL
 ) -> m.Message:
     """Return a mail with its texts, attachments, links and codes."""
     if mark_read and not summary.is_read:
@@ -146,7 +146,7 @@ async def read_part(
     """
     node = mail.part(number)
     if node is None:
-        raise Problem(404, f"The mail has no part {number}.")
+        raise Problem(404, f"The message has no part {number}.")
     content = await off_the_loop(mail, lambda: node.content)
     return download(
         content,

@@ -45,9 +45,9 @@ class RuleFields(BaseModel):
     text: str = Field("", max_length=400)
     delay: float = Field(0.0, ge=0, le=LONGEST_DELAY, description="Seconds.")
     disconnect: Literal["none", "close", "reset"] = "none"
-    discards: bool = Field(False, description="Acknowledge the message, and throw it away.")  # noqa: FBT003 - as pydantic has it
-    count: int = Field(0, ge=0, le=2**31, description="So often; 0 for ever.")
-    every: int = Field(1, ge=1, le=2**31, description="Only each nth time.")
+    discards: bool = Field(False, description="Accept the message, then discard it.")  # noqa: FBT003 - as pydantic has it
+    count: int = Field(0, ge=0, le=2**31, description="Number of times; 0 means forever.")
+    every: int = Field(1, ge=1, le=2**31, description="Only every nth time.")
     rate: str = Field("", max_length=40, examples=["5 / min"], description="Only what is over it.")
     probability: float = Field(1.0, ge=0, le=1)
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the probability: it can be repeated.")
@@ -58,10 +58,10 @@ class RuleShown(RuleFields):
     """A rule, and what it has done."""
 
     id: str
-    matched: int = Field(description="How often it was asked and meant.")
+    matched: int = Field(description="How often it was checked and matched.")
     acted: int
     is_spent: bool
-    is_temporary: bool = Field(description="It is gone when it is spent.")
+    is_temporary: bool = Field(description="It is removed once it is used up.")
 
 
 class AddressForm(BaseModel):
@@ -76,7 +76,7 @@ class Switches(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by_address: bool = Field(description="Whether recipients' addresses may ask for failures.")
+    by_address: bool = Field(description="Whether recipient addresses can ask for failures.")
 
 
 class Cleared(BaseModel):

@@ -49,9 +49,9 @@ class Ingested(BaseModel):
 
 @router.post(
     "/messages",
-    summary="Take mail in",
+    summary="Import mail",
     openapi_extra=_BODY,
-    responses=problems(_415="The body is neither a mail nor an mbox file."),
+    responses=problems(_415="The body is neither a message nor an mbox file."),
 )
 @takes_body(110 * MIB)
 async def ingest(
@@ -85,7 +85,7 @@ async def ingest(
         else:
             done.ids.append(show_id(message))
     if body and not (done.ids or done.refused):
-        raise Problem(422, "There is no mail in this file: none begins with a line `From `.")
+        raise Problem(422, "There are no messages in this file: none begins with a `From ` line.")
     return done
 
 
@@ -96,7 +96,7 @@ async def _next(mails: Iterator[bytes], *, is_quick: bool) -> bytes | None:
 
 @router.get(
     "/dump",
-    summary="Take mail out",
+    summary="Export mail",
     response_class=Response,
     responses={200: {"content": {_MBOX: {}}, "description": "An mbox file."}},
 )

@@ -115,7 +115,7 @@ async def read_findings(
     sandbox: TheSandbox,
     summary: TheSummary,
     follow_links: Annotated[  # noqa: FBT002 - as it stands in a URL
-        bool, InQuery(description="Ask the servers of its links, at public addresses only.")
+        bool, InQuery(description="Check its links, at public addresses only.")
     ] = False,
     verify: Annotated[  # noqa: FBT002 - as it stands in a URL
         bool, InQuery(description="Ask DNS for SPF, DKIM and DMARC, as a receiver would.")
@@ -127,16 +127,18 @@ async def read_findings(
     """
     assessment = await sandbox.assess(summary.id, follow_links=follow_links, verify=verify)
     if assessment is None:
-        raise Problem(404, "The mail is gone.")
+        raise Problem(404, "The message is gone.")
     return show_assessment(assessment)
 
 
-@router.get("/session", summary="How it came", responses=problems(_404="It did not come by SMTP."))
+@router.get(
+    "/session", summary="How it came", responses=problems(_404="It did not come in over SMTP.")
+)
 async def read_session(sandbox: TheSandbox, summary: TheSummary) -> Session:
     """Return the SMTP session that brought it, line by line. Secrets are not in it."""
     found = await sandbox.transcript(summary.session) if summary.session else None
     if found is None:
-        raise Problem(404, "No SMTP session is known of this mail.")
+        raise Problem(404, "No SMTP session is known for this message.")
     return Session(
         session=found.session,
         client=found.client,

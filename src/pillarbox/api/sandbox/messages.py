@@ -69,17 +69,17 @@ class Restored(BaseModel):
 @router.get(
     "/messages",
     summary="List or search",
-    responses={**SEARCH_PROBLEMS, **problems(_404="`before` names no mail that is there.")},
+    responses={**SEARCH_PROBLEMS, **problems(_404="`before` names no existing message.")},
 )
 async def list_messages(
     sandbox: TheSandbox,
     query: Search = "",
     project: InProject = None,
-    limit: Annotated[int, InQuery(ge=1, le=500, description="At most so many.")] = 50,
-    start: Annotated[int, InQuery(ge=0, le=10_000_000, description="Leave out so many.")] = 0,
+    limit: Annotated[int, InQuery(ge=1, le=500, description="Maximum number to return.")] = 50,
+    start: Annotated[int, InQuery(ge=0, le=10_000_000, description="Number to skip.")] = 0,
     before: Annotated[
         str | None,
-        InQuery(max_length=64, description="Only mail behind this one in the list (`next`)."),
+        InQuery(max_length=64, description="Only mail after this one in the list (`next`)."),
     ] = None,
 ) -> m.MessageList:
     """Return mails, newest first, that a search finds; without one, all."""
@@ -109,11 +109,11 @@ async def remove_messages(
         str | None,
         InQuery(
             max_length=LONGEST_SEARCH,
-            description="Mails that a search finds.",
+            description="Messages that a search finds.",
             examples=["subject:welcome"],
         ),
     ] = None,
-    all: Annotated[bool, InQuery(description="All mails (of the project).")] = False,  # noqa: A002, FBT002 - as it stands in a URL
+    all: Annotated[bool, InQuery(description="All messages (of the project).")] = False,  # noqa: A002, FBT002 - as it stands in a URL
     project: InProject = None,
 ) -> Removal:
     """Remove mails. For some minutes they can be brought back."""

@@ -41,7 +41,7 @@ def readiness(sandbox: Sandbox) -> Readiness:
 
     async def is_ready() -> str:
         if sandbox.inbox.has_failed:
-            return "Mail cannot be kept just now."
+            return "Mail cannot be stored right now."
         info = await sandbox.info()  # asks the inbox
         return "" if info.addresses.smtp or info.addresses.smtps else "No SMTP listener is bound."
 
@@ -65,9 +65,9 @@ def refresher(sandbox: Sandbox) -> Callable[[Request], Awaitable[None]]:
 
 def _ours(info: Info) -> Iterator[Metric]:
     done, counts = info.statistics, info.counts
-    yield _gauge("pillarbox_sandbox_messages", "Mails in the inbox.", counts.total)
+    yield _gauge("pillarbox_sandbox_messages", "Messages in the inbox.", counts.total)
     yield _gauge("pillarbox_sandbox_unread_messages", "Of these, unread.", counts.unread)
-    yield _gauge("pillarbox_storage_bytes", "Octets of the mails kept.", counts.octets)
+    yield _gauge("pillarbox_storage_bytes", "Octets of the stored messages.", counts.octets)
     came = CounterMetricFamily(
         "pillarbox_smtp_messages", "What came by SMTP.", labels=["listener", "result"]
     )
@@ -75,7 +75,7 @@ def _ours(info: Info) -> Iterator[Metric]:
     came.add_metric(["sandbox", "refused"], done.refused)
     yield came
     went = CounterMetricFamily(
-        "pillarbox_sandbox_removed", "Mails that are gone.", labels=["reason"]
+        "pillarbox_sandbox_removed", "Messages that are gone.", labels=["reason"]
     )
     went.add_metric(["removed"], done.removed)
     went.add_metric(["pruned"], done.pruned)

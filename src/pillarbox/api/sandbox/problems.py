@@ -21,6 +21,6 @@ def problems(**descriptions: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
-VALUE_PROBLEMS: Final = problems(_422="A value makes no sense; `errors` says which.")
-SEARCH_PROBLEMS: Final = problems(_422="The search has a word that is not known.")
-MAIL_PROBLEMS: Final = problems(_404="There is no such mail (in this project).")
+VALUE_PROBLEMS: Final = problems(_422="A value is not valid; `errors` says which.")
+SEARCH_PROBLEMS: Final = problems(_422="The search has an unknown word.")
+MAIL_PROBLEMS: Final = problems(_404="There is no such message (in this project).")

@@ -43,7 +43,7 @@ class ProjectSettings(BaseModel):
     )
 
     title: str = Field("", max_length=200)
-    users: list[str] = Field([], max_length=1_000, description="Whose mail comes here.")
+    users: list[str] = Field([], max_length=1_000, description="Users whose mail comes here.")
     password: str | None = Field(
         None, description="That they give. Null: as it is.", max_length=1_000
     )
@@ -51,7 +51,7 @@ class ProjectSettings(BaseModel):
     recipient_domains: _Domains = []
     sender_domains: _Domains = []
     cap: CapShown = CapShown(messages=0, octets=0, age=0)
-    webhook: str = Field("", max_length=2_000, description="URL that is told of new mail.")
+    webhook: str = Field("", max_length=2_000, description="URL that is called for new mail.")
     webhook_secret: str | None = Field(None, description="Null: as it is.", max_length=1_000)
 
 
@@ -68,7 +68,7 @@ class ProjectShown(BaseModel):
     cap: CapShown
     webhook: str
     has_webhook_secret: bool
-    is_configured: bool = Field(description="It stands in the configuration, and is changed there.")
+    is_configured: bool = Field(description="It is defined in the configuration; change it there.")
     messages: int
     unread: int
 
@@ -85,7 +85,7 @@ async def read_project(sandbox: TheSandbox, name: Name) -> ProjectShown:
     return await _show(sandbox, _find(sandbox, name))
 
 
-@router.put("/{name}", summary="Make or change a project")
+@router.put("/{name}", summary="Create or change a project")
 async def put_project(sandbox: TheSandbox, name: Name, settings: ProjectSettings) -> ProjectShown:
     """Make a project, or give one other settings."""
     known = sandbox.projects.get(name) or Project(name=name)

@@ -29,7 +29,7 @@ class RecipientShown(BaseModel):
 
     address: str
     is_accepted: bool
-    reply: str = Field(description="The relay's, word by word.")
+    reply: str = Field(description="The relay's reply, word for word.")
 
 
 class ReleasedShown(BaseModel):
@@ -40,7 +40,7 @@ class ReleasedShown(BaseModel):
     rule: str = Field(description="That asked for it; empty for a person.")
     relay: str
     recipients: list[RecipientShown]
-    problem: str = Field(description="Why nobody has got it.")
+    problem: str = Field(description="Why nobody received it.")
     conversation: list[str]
 
 
@@ -49,8 +49,8 @@ class RelayShown(BaseModel):
 
     is_on: bool
     relay: str = Field(description="Empty where there is none.")
-    allowed: list[str] = Field(description="Patterns of addresses that may get mail.")
-    releases: list[ReleasedShown] = Field(description="The last ones, newest first.")
+    allowed: list[str] = Field(description="Patterns of addresses that may receive mail.")
+    releases: list[ReleasedShown] = Field(description="The latest ones, newest first.")
 
 
 @router.get("/releases", summary="What was sent on")

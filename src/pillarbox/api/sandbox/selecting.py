@@ -33,9 +33,9 @@ class Selected(BaseModel):
 
     ids: list[str] | None = Field(None, max_length=MOST_IDS, description="These mails.")
     query: str | None = Field(
-        None, max_length=LONGEST_SEARCH, description="The mails that a search finds."
+        None, max_length=LONGEST_SEARCH, description="The messages that a search finds."
     )
-    all: bool = Field(False, description="All mails (of the project).")  # noqa: FBT003 - as pydantic has it
+    all: bool = Field(False, description="All messages (of the project).")  # noqa: FBT003 - as pydantic has it
     project: str | None = Field(None, description="Only in this project.")
 
     def selection(self) -> Selection:
@@ -55,7 +55,7 @@ def selected(
     if sum(ways) != 1:
         raise Problem(
             422,
-            "Say which mails are meant, in one way.",
+            "Select the messages in exactly one way.",
             hint="Give `ids`, or `query`, or `all=true`.",
         )
     if query is not None and not query.strip():

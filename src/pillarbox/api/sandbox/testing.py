@@ -71,7 +71,7 @@ class Verdict(BaseModel):
 @router.get(
     "/messages/wait",
     summary="Wait for a mail",
-    responses=problems(_404="`after` names no mail.", _408="No such mail came in time."),
+    responses=problems(_404="`after` names no message.", _408="No such message arrived in time."),
 )
 async def wait(
     request: Request,
@@ -79,11 +79,11 @@ async def wait(
     query: Search = "",
     project: InProject = None,
     timeout: Annotated[  # noqa: ASYNC109 - it is what callers mean
-        float, InQuery(ge=0, le=LONGEST_WAIT, description="Seconds to wait at most.")
+        float, InQuery(ge=0, le=LONGEST_WAIT, description="Maximum time to wait, in seconds.")
     ] = 10.0,
     after: Annotated[
         str | None,
-        InQuery(max_length=64, description="Only mail that came after this one (its id)."),
+        InQuery(max_length=64, description="Only mail that arrived after this message (its id)."),
     ] = None,
 ) -> m.Message:
     """Return the newest mail that a search finds, as soon as there is one.
@@ -95,7 +95,7 @@ async def wait(
     )
     mail = await sandbox.mail(summary.id)
     if mail is None:
-        raise Problem(404, "The mail came, and was removed at once.")
+        raise Problem(404, "The message arrived, but was removed at once.")
     return await off_the_loop(mail, lambda: show_message(summary, mail))
 
 
@@ -134,7 +134,7 @@ async def wait_for_message(
     try:
         await asyncio.wait({waiting, stopping, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
-            raise Problem(503, "The sandbox stops.")
+            raise Problem(503, "The sandbox is stopping.")
         summary = waiting.result()
     finally:
         for task in (waiting, stopping, gone):
@@ -157,7 +157,8 @@ async def _not_in_time(
     others = "; ".join(
         f"{summary.subject!r} to {', '.join(summary.recipients[:3])}" for summary in page.summaries
     )
-    hint = f"The newest of {page.total} here: {others}." if others else "There is no mail at all."
+    hint = f"The newest of {page.total} here: {others}." if others else "There are no messages at "
+    "all."
     if others and "to:" in query:
         hint += " `to:` looks at the field To; whom no field names is found by `bcc:`."
     what = f"No mail that {query or 'any search'!r} finds came within {seconds:g} s."

@@ -36,7 +36,7 @@ class Receiver(BaseModel):
     search: str = Field(description="Only of mail that this finds.")
     timeout: float = Field(description="Seconds.")
     is_configured: bool = Field(description="It stands in the configuration.")
-    is_disabled: bool = Field(description="It has answered 410, and is not called any more.")
+    is_disabled: bool = Field(description="It answered 410 and is no longer called.")
 
 
 class Secret(BaseModel):
@@ -83,10 +83,10 @@ async def list_receivers(sandbox: TheSandbox) -> list[Receiver]:
     ]
 
 
-@router.get("/deliveries", summary="What came of telling them")
+@router.get("/deliveries", summary="Deliveries and their results")
 async def list_deliveries(
     sandbox: TheSandbox,
-    limit: Annotated[int, InQuery(ge=1, le=_MOST, description="At most so many.")] = 100,
+    limit: Annotated[int, InQuery(ge=1, le=_MOST, description="Maximum number to return.")] = 100,
 ) -> list[DeliveryShown]:
     """Return the last deliveries, newest first."""
     return [_show(each) for each in sandbox.webhooks.deliveries(limit)]
@@ -95,7 +95,7 @@ async def list_deliveries(
 @router.post(
     "/deliveries/{id}/replay",
     summary="Send an event again",
-    responses=problems(_422="It is not remembered any more."),
+    responses=problems(_422="It is no longer remembered."),
 )
 async def replay(sandbox: TheSandbox, id: Name) -> DeliveryShown:  # noqa: A002 - as it stands in the path
     """Send the same event to the same receiver; return what came of it."""
