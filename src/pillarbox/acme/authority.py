@@ -34,15 +34,15 @@ _CHALLENGES: Final = {
 
 
 class Authority:
-    """An authority, and our account there."""
+    """A certificate authority, and our account there."""
 
     def __init__(self, settings: AcmeSettings, proof: Proof, directory: Path) -> None:
-        """Ask nobody yet.
+        """Prepare; nothing is requested yet.
 
         Args:
-            settings: Which authority, and how it is shown that names are ours.
-            proof: Shows it.
-            directory: Where the account's key is kept.
+            settings: The authority, and how to prove control of names.
+            proof: Answers the challenges.
+            directory: Where the account's key is stored.
         """
         self._settings = settings
         self._proof = proof
@@ -80,7 +80,7 @@ class Authority:
         finally:
             for name, place, value in shown:
                 self._proof.take_away(name, place, value)
-        # The key first: a certificate without its key would be shown to nobody.
+        # The key first: a certificate without its key is useless.
         write(wanted.key, key, 0o600)
         write(wanted.certificate, order.fullchain_pem.encode("ascii"), 0o644)
 

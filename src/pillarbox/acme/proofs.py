@@ -16,23 +16,23 @@ _HOOK_PATIENCE: Final = 300.0  # seconds; a zone may take its time to be publish
 
 
 class Proof(Protocol):
-    """Shows one thing to an authority, and takes it away again; called in a thread."""
+    """Publishes a challenge response, and removes it again; called in a thread."""
 
     def show(self, name: str, place: str, value: str) -> None:
-        """Let the authority see ``value``.
+        """Publish ``value`` for the authority.
 
         Args:
             name: The name to be certified.
             place: The token of an http-01 page, or the whole name of a dns-01 record.
-            value: What has to be there.
+            value: The expected value.
 
         Raises:
-            TemporaryError: It cannot be shown.
+            TemporaryError: It cannot be published.
         """
         ...
 
     def take_away(self, name: str, place: str, value: str) -> None:
-        """Show it no longer; failures do not matter."""
+        """Remove it; failures do not matter."""
         ...
 
 
@@ -44,12 +44,12 @@ class HttpPages:
         self._values: dict[str, bytes] = {}
 
     def show(self, name: str, place: str, value: str) -> None:
-        """Let the page of a token be found, whatever the host is called."""
+        """Publish the page of a token, for any host."""
         del name
         self._values[place] = value.encode("ascii")
 
     def take_away(self, name: str, place: str, value: str) -> None:
-        """Let the page be gone."""
+        """Remove the page."""
         del name, value
         self._values.pop(place, None)
 
@@ -68,7 +68,7 @@ class DnsHook:
         self._program = program
 
     def show(self, name: str, place: str, value: str) -> None:
-        """Have the record published.
+        """Publish the record.
 
         Raises:
             TemporaryError: The program failed, or took more than five minutes.
@@ -84,12 +84,12 @@ class DnsHook:
             raise TemporaryError(f"{self._program} set {place}: {error}") from error
 
     def take_away(self, name: str, place: str, value: str) -> None:
-        """Have the record removed."""
+        """Remove the record."""
         del name
         try:
             self._call("clear", place, value)
         except (OSError, subprocess.SubprocessError):
-            return  # a record that stays behind is worth nothing to anybody
+            return  # a leftover record is harmless
 
     def _call(self, action: str, place: str, value: str) -> None:
         subprocess.run(  # noqa: S603 - the operator names the program; no shell is in between

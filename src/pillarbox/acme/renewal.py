@@ -31,7 +31,7 @@ class Fetch(Protocol):
 
 
 class Renewal:
-    """Keeps some certificates fresh."""
+    """Renews some certificates before they expire."""
 
     def __init__(
         self,
@@ -43,14 +43,14 @@ class Renewal:
         sink: Sink,
         on_fetched: Callable[[], None],
     ) -> None:
-        """Fetch nothing yet.
+        """Prepare; nothing is fetched yet.
 
         Args:
             wanted: The certificates.
             authority: Where they come from; called in a thread.
-            renew_before: Seconds before its end at which one is fetched anew.
+            renew_before: Seconds before expiry at which one is renewed.
             clock: The time.
-            sink: Hears what was fetched and what was not.
+            sink: Receives events about renewals and failures.
             on_fetched: Called after each new certificate.
         """
         self._wanted = tuple(wanted)
@@ -63,12 +63,12 @@ class Renewal:
         self._not_before: dict[Wanted, float] = {}
 
     async def run(self) -> None:
-        """Go on for ever."""
+        """Run forever."""
         while True:  # noqa: ASYNC110 - it is time that is waited for
             await asyncio.sleep(max(await self.turn(), 1.0))
 
     async def turn(self) -> float:
-        """Fetch what is due, one after the other; return the seconds until the next turn."""
+        """Renew what is due, one after the other; return the seconds until the next round."""
         waits = [_LONGEST_SLEEP]
         for wanted in self._wanted:
             due_at = max(wanted.due_at(self._renew_before), self._not_before.get(wanted, 0.0))

@@ -1,4 +1,4 @@
-"""A certificate that the configuration asks for, and when to renew it."""
+"""A configured certificate, and when to renew it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Wanted:
     key: Path
 
     def due_at(self, renew_before: float) -> float:
-        """Return when it is time to fetch it, seconds since 1970; 0.0: it is missing or unfit.
+        """Return when to renew it, in seconds since 1970; 0.0 if it is missing or unsuitable.
 
         Args:
             renew_before: Seconds before its end; at most a third of its life counts, so that

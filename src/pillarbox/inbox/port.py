@@ -1,8 +1,8 @@
 """The inbox port: storage of caught mail, as the sandbox needs it.
 
-It takes part in group commit like the store (``commit``, ``write_chunk``), so that caught mail
-comes through the same door as all other mail: the 250 follows the commit. A removed message
-leaves every list at once, and can be restored until it is purged.
+It takes part in group commit like the store (``commit``, ``write_chunk``), so caught mail is
+accepted the same way as all other mail: the 250 follows the commit. A removed message disappears
+from every list at once, and can be restored until it is purged.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pillarbox.store.port import Batch, KeptMessage, MessageId
 __all__ = ["Inbox", "Labeler"]
 
 Labeler = Callable[[KeptMessage, MailSummary], Label]
-"""Says of a mail that is about to be kept where it goes. Called on the inbox's thread, once for
-each mail: it must be quick, and it never raises."""
+"""Returns the project and tags of a mail about to be stored. Called once for each mail on the
+inbox's thread: it must be fast, and never raises."""
 
 
 class Inbox(Protocol):
-    """Where caught mail is kept. All methods raise ``StoreUnavailable`` when it fails."""
+    """Stores caught mail. All methods raise ``StoreUnavailable`` when it fails."""
 
     @property
     def has_failed(self) -> bool:
-        """Whether the disk failed, so that nothing is written until it is opened again."""
+        """Whether the disk has failed, so that nothing is written until the inbox is reopened."""
         ...
 
     async def open(self) -> None:
-        """Open it, and make it where it is not there yet.
+        """Open the inbox, and create it if it does not exist.
 
         Raises:
             PermanentError: The file is damaged, newer than this program, or in use.
@@ -39,30 +39,30 @@ class Inbox(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close it; what was kept in memory is gone. Safe to call twice."""
+        """Close the inbox; mail in memory is lost. Safe to call twice."""
         ...
 
     async def free_octets(self) -> int | None:
-        """Return how many octets its disk has left, or None where there is none."""
+        """Return the free octets on its disk, or None if it is in memory."""
         ...
 
     # --- keeping (``store.group``, ``intake.large``) ---------------------------------
 
     async def commit(self, batch: Batch) -> None:
-        """Keep the messages of a batch, all or nothing; what goes over a cap pushes the oldest out.
+        """Store the messages of a batch, all or nothing; over a cap, the oldest are removed.
 
         Raises:
-            StoreFull: No room; nothing was kept.
-            StoreUnavailable: The disk failed; nothing was kept.
+            StoreFull: No room; nothing was stored.
+            StoreUnavailable: The disk failed; nothing was stored.
         """
         ...
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
-        """Write one chunk of a large content, before its message is kept."""
+        """Write one chunk of a large content, before its message is stored."""
         ...
 
     async def discard_chunks(self, message: MessageId) -> None:
-        """Forget the chunks of a message that will not be kept."""
+        """Delete the chunks of a message that will not be stored."""
         ...
 
     # --- looking ---------------------------------------------------------------------
@@ -76,19 +76,19 @@ class Inbox(Protocol):
         start: int = 0,
         before: MessageId | None = None,
     ) -> Page:
-        """Return mails, newest first unless the query asks for another order.
+        """Return mails, newest first unless the query requests another order.
 
         Args:
             query: Only what it matches; None: all.
             project: Only of this project; None: of all.
             limit: At most this many.
-            start: Leave out so many first.
-            before: Only those behind this one in the list (a cursor; quicker than ``start``).
+            start: Skip this many.
+            before: Only those after this one in the list (a cursor; faster than ``start``).
         """
         ...
 
     async def matching(self, selection: Selection) -> frozenset[MessageId]:
-        """Return which mails a selection means."""
+        """Return the ids of the selected mails."""
         ...
 
     async def summary(self, message: MessageId) -> Summary | None:
@@ -99,7 +99,7 @@ class Inbox(Protocol):
         """Return one mail's octets.
 
         Raises:
-            BodyDamaged: They are not what was kept.
+            BodyDamaged: They differ from what was stored.
         """
         ...
 
@@ -108,7 +108,7 @@ class Inbox(Protocol):
         ...
 
     async def counts(self, project: str | None = None) -> Counts:
-        """Say how full a project, or all of it, is."""
+        """Return the usage of a project, or of the whole inbox."""
         ...
 
     async def transcript(self, session: str) -> bytes | None:
@@ -116,7 +116,7 @@ class Inbox(Protocol):
         ...
 
     async def assessment(self, message: MessageId) -> bytes | None:
-        """Return what was found in a mail when it was last judged (JSON), or None."""
+        """Return a mail's last assessment (JSON), or None."""
         ...
 
     # --- changing --------------------------------------------------------------------
@@ -140,28 +140,28 @@ class Inbox(Protocol):
         ...
 
     async def remove(self, selection: Selection) -> Removed:
-        """Remove mails, so that they can be brought back for a while."""
+        """Remove mails; they can be restored for a while."""
         ...
 
     async def restore(self, undo: str) -> tuple[MessageId, ...]:
-        """Bring back what was removed; return what came back."""
+        """Restore removed mails; return what was restored."""
         ...
 
     async def keep_transcripts(self, transcripts: Mapping[str, bytes]) -> None:
-        """Keep recorded SMTP sessions by name; one that is known is replaced.
+        """Store recorded SMTP sessions by name, replacing existing ones.
 
-        A session goes with the last of its mails. They are on disk with the next commit.
+        A session is deleted with the last of its mails. They are on disk with the next commit.
         """
         ...
 
     async def keep_assessment(self, message: MessageId, assessment: bytes) -> None:
-        """Keep what was found in a mail."""
+        """Store the assessment of a mail."""
         ...
 
     # --- upkeep ----------------------------------------------------------------------
 
     async def sweep(self, *, now: float) -> tuple[MessageId, ...]:
-        """Hold the inbox to its caps and ages, and purge what was removed; return what went."""
+        """Enforce caps and ages, and purge removed mail; return what was removed."""
         ...
 
     # --- projects --------------------------------------------------------------------
@@ -171,17 +171,17 @@ class Inbox(Protocol):
         ...
 
     async def put_setting(self, kind: str, name: str, value: bytes | None) -> None:
-        """Write one; with None remove it."""
+        """Store one; None removes it."""
         ...
 
     # --- what happened around the mail ----------------------------------------------
 
     async def records(self, kind: str) -> dict[str, bytes]:
-        """Return what is known of a kind of things that happened, the first one first."""
+        """Return the records of one kind, the oldest first."""
         ...
 
     async def put_records(self, kind: str, records: Mapping[str, bytes | None]) -> None:
-        """Write what is known by now, and forget what is None.
+        """Store records, and delete those that are None.
 
         They are on disk with the next commit.
         """
@@ -190,17 +190,17 @@ class Inbox(Protocol):
     # --- wiring ----------------------------------------------------------------------
 
     def label_with(self, labeler: Labeler) -> None:
-        """Go by ``labeler`` from now on; without one, mail goes to the default project."""
+        """Use ``labeler`` from now on; without one, mail goes to the default project."""
         ...
 
     def hold_to(self, caps: Mapping[str, Cap], whole: Cap) -> None:
-        """Hold projects, by name, and the whole inbox to these caps from the next commit on."""
+        """Apply these caps to projects, by name, and to the whole inbox from the next commit on."""
         ...
 
     def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:
-        """Have ``listener`` called on the loop with what each commit has kept."""
+        """Call ``listener`` on the loop with the mails of each commit."""
         ...
 
     def on_gone(self, listener: Callable[[Sequence[MessageId]], None]) -> None:
-        """Have ``listener`` called on the loop with what caps and ages have pushed out."""
+        """Call ``listener`` on the loop with mails removed by caps and ages."""
         ...

@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 DEFAULT_PROJECT: Final = "inbox"
-"""Where mail goes that no other project asks for."""
+"""The project for mail that no other project claims."""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """A caught mail as it stands in the list."""
+    """A caught mail as shown in the list."""
 
     id: MessageId
     project: str
@@ -64,7 +64,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """Which mails are meant: by ids, by a query, or (neither given) all of them."""
+    """Selects mails by ids, by a query, or (neither given) all of them."""
 
     ids: frozenset[MessageId] | None = None
     query: Query | None = None
@@ -79,7 +79,7 @@ class TagCount(Struct, frozen=True):
 
 
 class Label(Struct, frozen=True):
-    """Where a mail goes when it is kept, and the tags that it has from the start."""
+    """The project of a mail, and its initial tags."""
 
     project: str = DEFAULT_PROJECT
     tags: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Cap(Struct, frozen=True, kw_only=True):
 
     max_messages: int = 0
     max_age: float = 0.0  # seconds
-    max_octets: int = 0  # of contents; of the whole inbox: with what can be brought back
+    max_octets: int = 0  # of contents; of the whole inbox: including removed mail
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class Removed(Struct, frozen=True, kw_only=True):
-    """What was removed, and for a while can be brought back."""
+    """Removed mail, which can be restored for a while."""
 
-    undo: str  # the name to bring it back by, "" where there was nothing
+    undo: str  # the name for restoring it, "" if nothing was removed
     ids: tuple[MessageId, ...]

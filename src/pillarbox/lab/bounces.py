@@ -40,7 +40,7 @@ class Bouncer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def bounce(self, server: LabServer, caught: Caught) -> None:
-        """Have what a server took given back to its sender; returns at once."""
+        """Schedule the bounce of an accepted message; returns at once."""
         sender = caught.envelope.reverse_path
         if sender is None:
             return

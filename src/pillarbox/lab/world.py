@@ -36,9 +36,9 @@ _SMTP: Final = 25
 
 @dataclass(slots=True)
 class LabDialer:
-    """A dialer for which only the lab exists.
+    """A dialer that reaches only the lab.
 
-    ``silent`` holds addresses that never answer, ``unreachable`` those that no way leads to.
+    ``silent`` holds addresses that never answer, ``unreachable`` those without a route.
     """
 
     dialer: Dialer = field(default_factory=SocketDialer)

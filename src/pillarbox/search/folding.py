@@ -1,4 +1,4 @@
-"""Text as the search compares it: without case and accents, and split into words.
+"""Normalizes text for searching: without case and accents, and split into words.
 
 A word is a run of letters and digits; in scripts without spaces between words, each character is
 one. Indexed text and queries go through the same functions, so the full-text index need not know
@@ -38,7 +38,7 @@ _WORD: Final = re.compile(r"[0-9a-z\u0080-\U0010ffff]+")
 
 
 def fold(text: str) -> str:
-    """Return a text in small letters, without accents, with single spaces."""
+    """Return a text in lower case, without accents, with single spaces."""
     return " ".join((text.lower() if text.isascii() else _to_plain(text)).split())
 
 
@@ -73,8 +73,8 @@ def _one_by_one(found: re.Match[str]) -> str:
     return f" {' '.join(found[0])} "
 
 
-# Most mail that is not ASCII is all but Latin-1, and is spared the long way: what the long way
-# makes of each character stands in a table.
+# Most mail that is not ASCII is nearly Latin-1 and takes a fast path: a table with the result for
+# each character.
 _REPLACED: Final = tuple(
     (character, _to_words(character))
     for character in (

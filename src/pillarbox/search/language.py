@@ -61,10 +61,10 @@ _ORDER: Final = "order"
 
 
 class QueryError(PermanentError):
-    """A query that cannot be meant; its text is a sentence for people."""
+    """An invalid query; its text is a sentence for people."""
 
     def __init__(self, message: str, *, suggestion: str = "") -> None:
-        """Say what is wrong; ``suggestion`` is what was probably meant, "" if nobody knows."""
+        """Take the error; ``suggestion`` is the probable intention, "" if unknown."""
         super().__init__(message)
         self.suggestion = suggestion
 
@@ -87,7 +87,7 @@ def parse_query(
         text: What was typed.
         now: The wall clock, in seconds since 1970, which relative times count from.
         zone: The time zone that days are meant in.
-        words: The words that can be asked here.
+        words: The words allowed here.
 
     Raises:
         QueryError: A word, a date, a size or a choice is none.

@@ -33,7 +33,7 @@ def parse_octets(text: str) -> float | None:
     """Read a size: ``2000``, ``50k``, ``1.5 MB``; a kilobyte has 1,024 octets.
 
     Returns:
-        Octets; None where the text is no size.
+        Octets; None if the text is not a size.
     """
     found = _OCTETS.fullmatch(text.strip().lower())
     if found is None:
@@ -45,7 +45,7 @@ def parse_moment(text: str, *, now: float, zone: tzinfo) -> float | None:
     """Read a time: a day means its first moment, and a length how long ago.
 
     Returns:
-        Seconds since 1970; None where the text is no time.
+        Seconds since 1970; None if the text is not a time.
     """
     text = text.strip().lower()
     if text == "now":

@@ -10,7 +10,7 @@ __all__ = ["MailTestCase"]
 
 
 class MailTestCase(unittest.TestCase):
-    """A test case with a mail server, ``self.mail``, that has caught nothing yet and behaves.
+    """A test case with a mail server, ``self.mail``, that is empty and has no failures set.
 
     One server is started for all test cases of the process.
     """
@@ -18,7 +18,7 @@ class MailTestCase(unittest.TestCase):
     mail: Mailbox
 
     def setUp(self) -> None:
-        """Begin with an empty mailbox."""
+        """Start with an empty mailbox."""
         super().setUp()
         self.mail = shared_mailbox()
         self.mail.clear()

@@ -1,4 +1,4 @@
-"""Mail for the tests of Django projects, whose own runner would keep it from being sent."""
+"""Mail for the tests of Django projects, whose own test runner would not send it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MailMixin", "email_settings", "sending_to"]
 
 
 def email_settings(mail: Mailbox) -> dict[str, Any]:
-    """Return the settings by which Django sends to a mail server of tests."""
+    """Return the settings for Django to send to the test mail server."""
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": mail.host,
@@ -30,7 +30,7 @@ def email_settings(mail: Mailbox) -> dict[str, Any]:
 
 @contextmanager
 def sending_to(mail: Mailbox) -> Iterator[None]:
-    """Let Django send to a mail server while the block lasts."""
+    """Let Django send to a mail server within the block."""
     with override_settings(**email_settings(mail)):
         yield
 
@@ -38,10 +38,10 @@ def sending_to(mail: Mailbox) -> Iterator[None]:
 class MailMixin(MailTestCase):
     """Before a test case of Django: the project sends by SMTP to ``self.mail``.
 
-    Otherwise Django's runner would put what is sent into ``mail.outbox``.
+    Otherwise Django's runner would put messages into ``mail.outbox``.
     """
 
     def setUp(self) -> None:
-        """Begin with an empty mailbox, and send there."""
+        """Start with an empty mailbox, and send there."""
         super().setUp()
         self.enterContext(sending_to(self.mail))

@@ -1,7 +1,7 @@
 """The mail of the program under test: the ``mail`` fixture of pytest and unittest.
 
-A message is there as soon as the client has been told 250. Nothing here is a coroutine: a test that
-shares an event loop with the program that sends awaits ``wait_for_async``.
+A message is available as soon as the client has its 250. Methods block, so a test that shares an
+event loop with the sending program awaits ``wait_for_async`` instead.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _REFUSING: Final = ("4", "5")  # what a reply begins with (RFC 5321 §4.2.1)
 
 
 class Mailbox:
-    """The mail that a server of tests has caught, and how that server is to behave."""
+    """The mail that a test server has caught, and the server's behavior."""
 
     def __init__(self, server: MailServer) -> None:
-        """Look at a server that runs."""
+        """Use a running server."""
         self._server = server
         self._changed = threading.Condition()
         self._caught: dict[MessageId, CaughtMessage] = {}
@@ -76,12 +76,12 @@ class Mailbox:
 
     @property
     def url(self) -> str:
-        """The server as a URL, for what takes an ``EMAIL_URL``."""
+        """The server as a URL, for programs that use an ``EMAIL_URL``."""
         return f"smtp://{self.host}:{self.port}"
 
     @property
     def page(self) -> str:
-        """The page that shows what was caught; "" unless the option ``http`` asks for one."""
+        """The web page with the caught mail; "" unless the option ``http`` enables it."""
         return self._server.page
 
     @property
@@ -93,7 +93,7 @@ class Mailbox:
 
     @property
     def messages(self) -> tuple[CaughtMessage, ...]:
-        """All that is there, the oldest first."""
+        """All caught mail, the oldest first."""
         with self._changed:
             return tuple(self._caught.values())
 
@@ -107,7 +107,7 @@ class Mailbox:
         where: Callable[[CaughtMessage], bool] | None = None,
         timeout: float = 5.0,
     ) -> CaughtMessage:
-        """Return the oldest mail that fits, waiting for it if it is not there yet.
+        """Return the oldest matching mail, waiting for it if necessary.
 
         A mail is returned once: the next call waits for another one.
 
@@ -116,11 +116,11 @@ class Mailbox:
             from_: The author or the reverse-path, likewise.
             subject: What the subject contains, whatever the case; or a regular expression.
             text: What the plain text, or the words of the HTML, contain.
-            where: Anything else that has to hold.
+            where: Any other condition, as a function of the mail.
             timeout: Seconds to wait.
 
         Raises:
-            AssertionError: None came; what did come is named.
+            AssertionError: None arrived; the error lists what did arrive.
         """
         wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
         message = self._next(wanted, timeout)
@@ -138,7 +138,7 @@ class Mailbox:
         where: Callable[[CaughtMessage], bool] | None = None,
         timeout: float = 5.0,  # noqa: ASYNC109 - as in wait_for
     ) -> CaughtMessage:
-        """Do as ``wait_for``, and let the event loop go on meanwhile; takes no thread."""
+        """Like ``wait_for``, without blocking the event loop or using a thread."""
         wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
         message = await self._next_async(wanted, timeout)
         if message is None:
@@ -155,7 +155,7 @@ class Mailbox:
         where: Callable[[CaughtMessage], bool] | None = None,
         within: float = 0.0,
     ) -> None:
-        """See that no mail fits but those which were waited for.
+        """Assert that no mail matches, except those already returned.
 
         Args:
             to: As in ``wait_for``, like the others.
@@ -163,10 +163,10 @@ class Mailbox:
             subject: Likewise.
             text: Likewise.
             where: Likewise.
-            within: Seconds to wait for one; 0 where the program has sent already.
+            within: Seconds to wait for one; 0 if the program has already sent its mail.
 
         Raises:
-            AssertionError: One came.
+            AssertionError: One arrived.
         """
         wanted = Wanted(to=to, from_=from_, subject=subject, text=text, where=where)
         message = self._next(wanted, within)
@@ -174,7 +174,7 @@ class Mailbox:
             raise AssertionError(f"No {wanted} was expected, but {message!r} came.")
 
     def clear(self) -> None:
-        """Forget what came."""
+        """Discard all mail."""
         self._gone(self._server.call(self._clear))
 
     # --- failing on purpose -----------------------------------------------------------
@@ -190,20 +190,20 @@ class Mailbox:
         text: str = "",
         times: int = 1,
     ) -> None:
-        """Refuse the next command, or message, that fits.
+        """Refuse the next matching command or message.
 
         Args:
             rcpt: A recipient, or a pattern such as ``*@example.com``; "": any.
             sender: A sender, likewise.
-            at: Where: "CONNECT", "HELO", "AUTH", "MAIL", "RCPT", "DATA", or "DOT" for the end of
-                the content. Without it, at MAIL where only a sender is given, otherwise at RCPT.
+            at: The stage: "CONNECT", "HELO", "AUTH", "MAIL", "RCPT", "DATA", or "DOT" for the end
+                of the content. By default MAIL if only a sender is given, otherwise RCPT.
             code: The reply, from 400 to 599.
             enhanced: Its enhanced status code, such as "5.1.1".
-            text: What it says.
+            text: The text of the reply.
             times: How often; 0: until ``stop_failing``.
 
         Raises:
-            PermanentError: This makes no sense.
+            PermanentError: The arguments are invalid.
         """
         usual = "MAIL" if sender and not rcpt else "RCPT"
         self._add_rule(
@@ -244,7 +244,7 @@ class Mailbox:
         self._add_rule(at, times, disconnect=end, recipient=rcpt, sender=sender)
 
     def stop_failing(self) -> None:
-        """Behave again."""
+        """Remove all failures."""
         self._server.call(lambda sandbox: sandbox.failing.clear())
 
     def _add_rule(self, at: str, times: int, **fields: Any) -> None:
@@ -297,7 +297,7 @@ class Mailbox:
         return CaughtMessage(summary, read, recall)
 
     def _next(self, wanted: Wanted, timeout: float) -> CaughtMessage | None:
-        """Return the oldest mail that fits and was not waited for, once there is one."""
+        """Return the oldest matching mail not returned before, once there is one."""
         self._server.require_own_process()
         until = time.monotonic() + timeout
         looked_at: set[MessageId] = set()
@@ -312,7 +312,7 @@ class Mailbox:
                     return None
 
     async def _next_async(self, wanted: Wanted, timeout: float) -> CaughtMessage | None:  # noqa: ASYNC109 - as in wait_for
-        """Do as ``_next``, in an event loop and without a thread."""
+        """Like ``_next``, in an event loop and without a thread."""
         self._server.require_own_process()
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         looked_at: set[MessageId] = set()

@@ -46,7 +46,7 @@ class Headers(Mapping[str, str]):
 
 
 class CaughtMessage:
-    """A mail, and what the server knows of how it came."""
+    """A message, and how the server received it."""
 
     def __init__(
         self, summary: Summary, read: Callable[[], bytes], recall: Callable[[], Sequence[str]]
@@ -86,17 +86,17 @@ class CaughtMessage:
 
     @property
     def auth_user(self) -> str:
-        """Who logged in; "" for nobody."""
+        """The user who logged in; "" for nobody."""
         return self._summary.identity
 
     @property
     def client(self) -> str:
-        """The address that it came from."""
+        """The client's address."""
         return self._summary.client
 
     @property
     def caught_at(self) -> datetime:
-        """When it came."""
+        """When it arrived."""
         return datetime.fromtimestamp(self._summary.at, UTC)
 
     @property
@@ -113,7 +113,7 @@ class CaughtMessage:
 
     @cached_property
     def raw(self) -> bytes:
-        """Its octets, with the trace field that the server has put on top."""
+        """Its octets, with the trace field that the server added on top."""
         return self._read()
 
     @cached_property
@@ -148,7 +148,7 @@ class CaughtMessage:
 
     @property
     def bcc(self) -> tuple[str, ...]:
-        """The recipients whom neither To nor Cc names."""
+        """The recipients that are in neither To nor Cc."""
         return tuple(person.address for person in self._summary.bcc)
 
     @property
@@ -168,17 +168,17 @@ class CaughtMessage:
 
     @property
     def words(self) -> str:
-        """All that can be read: the plain text, and what the HTML shows."""
+        """All readable text: the plain text, and the text of the HTML."""
         return "\n".join(filter(None, (self.text, html_to_text(self.html) if self.html else "")))
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
-        """What is attached: each has ``filename``, ``media_type``, ``content`` and ``size``."""
+        """The attachments: each has ``filename``, ``media_type``, ``content`` and ``size``."""
         return self.mail.attachments
 
     @property
     def inlines(self) -> tuple[Attachment, ...]:
-        """What is shown within the HTML, such as images."""
+        """The inline parts of the HTML, such as images."""
         return self.mail.inlines
 
     # --- what it is for ---------------------------------------------------------------
@@ -189,14 +189,14 @@ class CaughtMessage:
         return tuple(link for link in links_in(self.mail) if link.kind == "link")
 
     def link(self, text: str = "", *, containing: str = "") -> str:
-        """Return the first link that fits.
+        """Return the first matching link.
 
         Args:
             text: What the words of the link contain, whatever the case.
             containing: What its address contains.
 
         Raises:
-            AssertionError: There is none; the links that there are are named.
+            AssertionError: There is none; the error lists the existing links.
         """
         for link in self.links:
             if text.casefold() in link.text.casefold() and containing in link.url:
@@ -211,14 +211,14 @@ class CaughtMessage:
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
-        """What looks like a one-time code, the most likely first."""
+        """Likely one-time codes, the best first."""
         return codes_in(self.mail)
 
     def code(self, digits: int | None = None) -> str:
         """Return the one-time code.
 
         Args:
-            digits: How many digits it has; None: it may be of letters, too.
+            digits: How many digits it has; None: it may contain letters, too.
 
         Raises:
             AssertionError: There is none; the text is shown.

@@ -37,7 +37,7 @@ def mail_server(mail_options: Mapping[str, Any]) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def mail(mail_server: Mailbox) -> Mailbox:
-    """A mail server that has caught nothing yet and behaves."""
+    """A mail server that is empty and has no failures set."""
     mail_server.clear()
     mail_server.stop_failing()
     return mail_server

@@ -25,14 +25,13 @@ _PATIENCE: Final = 30.0  # seconds after which something is wrong with the threa
 
 
 class MailServer:
-    """Catches mail on ports that the system has chosen."""
+    """Catches mail on free ports."""
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         """Prepare a server; ``start`` starts it.
 
         Args:
-            options: Fields of ``SandboxSettings`` that are to be other than usual, such as
-                ``{"require_auth": True}``.
+            options: Fields of ``SandboxSettings`` to change, such as ``{"require_auth": True}``.
 
         Raises:
             PermanentError: There is no such option.
@@ -54,7 +53,7 @@ class MailServer:
         """Start it.
 
         Raises:
-            PermanentError: It cannot be started as the options want it.
+            PermanentError: It cannot be started with these options.
         """
         self._process = os.getpid()
         self._thread.start()
@@ -74,7 +73,7 @@ class MailServer:
         self._end()
 
     def require_own_process(self) -> None:
-        """See that the server runs in this process.
+        """Check that the server runs in this process.
 
         Raises:
             PermanentError: It runs in the one that this was forked from.
@@ -91,7 +90,7 @@ class MailServer:
             self._thread.join(_PATIENCE)
 
     def call(self, function: Callable[[Sandbox], Awaitable[_T]]) -> _T:
-        """Do something with the sandbox, in its thread, and return what comes of it."""
+        """Run a coroutine on the sandbox, in its thread, and return the result."""
         self.require_own_process()
         result: _T = self._await(_with(function, self._running.sandbox))
         return result

@@ -22,7 +22,7 @@ _MOST_DIGITS: Final = 18  # of what SQLite can count to
 
 
 class Changing:
-    """Changes mail that selections mean; each change is one transaction."""
+    """Changes the selected mails; each change is one transaction."""
 
     def __init__(self, database: Database, finding: Finding, pruning: Pruning) -> None:
         """Change mail of ``database``, which ``finding`` finds."""
@@ -89,7 +89,7 @@ class Changing:
     # --- removing ---------------------------------------------------------------------
 
     def remove(self, selection: Selection, now: float) -> Removed:
-        """Remove mails, so that they can be brought back for a while."""
+        """Remove mails; they can be restored for a while."""
         ids = self._finding.ids(selection)
         if not ids:
             return Removed(undo="", ids=())
@@ -102,7 +102,7 @@ class Changing:
         return Removed(undo=str(number), ids=tuple(map(MessageId, ids)))
 
     def restore(self, undo: str) -> tuple[tuple[MessageId, ...], tuple[MessageId, ...]]:
-        """Bring back what was removed; return what came back, and what that pushed out."""
+        """Restore removed mails; return them, and the mails that caps removed in exchange."""
         number = _number(undo)
         if not number:
             return (), ()
@@ -124,6 +124,6 @@ class Changing:
 
 
 def _number(undo: str) -> int:
-    """Return the number of a removal; 0, which none has, where a text is not one's name."""
+    """Return the number of a removal; 0, which is never used, if the text is not its name."""
     is_number = undo.isascii() and undo.isdecimal() and len(undo) <= _MOST_DIGITS
     return int(undo) if is_number else 0

@@ -55,17 +55,17 @@ _NO_ID: Final = -1
 
 @dataclass(slots=True)
 class Conditions:
-    """What mails must be like, as SQL with its values."""
+    """The conditions on mails, as SQL with its values."""
 
     where: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     needs_fields: bool = False
-    needs_words: bool = False  # whether the full-text index is asked at all
+    needs_words: bool = False  # whether the full-text index is used at all
     is_by_words: bool = False  # whether it is the source
     order: str = "newest"
 
     def add(self, name: str, *values: object, is_negated: bool = False) -> None:
-        """Demand a condition of ``find.sql``, or its opposite."""
+        """Require a condition of ``find.sql``, or its opposite."""
         condition = SQL[name]
         self.where.append(f"NOT ({condition})" if is_negated else condition)
         self.values.extend(values)
@@ -84,11 +84,11 @@ class Conditions:
 
 
 def conditions(selection: Selection, *, before: MessageId | None = None) -> Conditions:
-    """Return what a selection demands.
+    """Return the conditions of a selection.
 
     Args:
-        selection: Which mails are meant.
-        before: Only those that are behind this one in the order that is asked for.
+        selection: The selection.
+        before: Only those after this one in the requested order.
 
     Raises:
         PermanentError: There is no such order.
@@ -155,7 +155,7 @@ def _add(found: Conditions, term: Term) -> None:
 
 
 def _id(value: str) -> int:
-    """Return the id that a text shows; one that no mail has where it shows none."""
+    """Return the id in a text; an id that no mail has if the text is not one."""
     try:
         return parse_id(value.strip())
     except PermanentError:

@@ -26,10 +26,10 @@ _CHECK_STEPS: Final = 10_000  # of SQLite's virtual machine between two looks at
 
 
 def connect(path: Path) -> apsw.Connection:
-    """Open a file, made if it is not there, or memory; bring its schema up to date.
+    """Open a file, created if missing, or memory; bring its schema up to date.
 
     Raises:
-        PermanentError: The file is damaged, no inbox, or newer than this program.
+        PermanentError: The file is damaged, not an inbox, or newer than this program.
     """
     try:
         if path != IN_MEMORY:
@@ -70,7 +70,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
 
 
 def _quick_check(connection: apsw.Connection, path: Path) -> None:
-    """Look for damage, for a bounded time: a large file cannot be read whole at each start."""
+    """Check for damage, for a bounded time: reading a large file at each start is too slow."""
     deadline = time.monotonic() + _CHECK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)
     try:

@@ -33,7 +33,7 @@ _TIDY_AFTER: Final = 0.1  # seconds: with more mails at once, the full-text inde
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """What there is while the inbox is open."""
+    """The state of an open inbox."""
 
     lock: FileLock | None  # None of memory
     worker: Worker
@@ -41,17 +41,17 @@ class _Session:
 
 
 class SqliteInbox:
-    """Keeps caught mail in a file or in memory."""
+    """Stores caught mail in a file or in memory."""
 
     def __init__(
         self, path: Path | None, *, now: Callable[[], float], undo_for: float = 600.0
     ) -> None:
-        """Keep mail at ``path``.
+        """Store mail at ``path``.
 
         Args:
-            path: The file; made, with its folder, if it does not exist. None: in memory.
+            path: The file; created, with its directory, if it does not exist. None: in memory.
             now: The wall clock.
-            undo_for: Seconds for which what was removed can be brought back.
+            undo_for: Seconds for which removed mail can be restored.
         """
         self._path = IN_MEMORY if path is None else path
         self._now = now
@@ -68,11 +68,11 @@ class SqliteInbox:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the disk failed, so that nothing is written before the next opening."""
+        """Whether the disk has failed, so that nothing is written until the inbox is reopened."""
         return self._session is not None and bool(self._session.opened.database.guard.reason)
 
     async def open(self) -> None:
-        """Open it, and make it where it is not there yet."""
+        """Open the inbox, and create it if it does not exist."""
         check_library()
         lock = None if self._path == IN_MEMORY else _lock(self._path)
         worker = Worker("inbox")
@@ -90,7 +90,7 @@ class SqliteInbox:
         self._tidy_soon()
 
     async def close(self) -> None:
-        """Close it; what was kept in memory is gone. Safe to call twice."""
+        """Close the inbox; mail in memory is lost. Safe to call twice."""
         if self._session is None:
             return
         session, self._session = self._session, None
@@ -105,34 +105,34 @@ class SqliteInbox:
                 session.lock.release()
 
     async def free_octets(self) -> int | None:
-        """Return how many octets its disk has left, or None of memory."""
+        """Return the free octets on its disk, or None if it is in memory."""
         return await self._run(lambda opened: opened.database.free_octets())
 
     def hold_to(self, caps: Mapping[str, Cap], whole: Cap) -> None:
-        """Hold projects (by name), and all of it, to these caps from the next commit on."""
+        """Apply these caps to projects (by name) and the inbox from the next commit on."""
         self._caps, self._whole = dict(caps), whole
         if self._session is not None:
             pruning = self._session.opened.pruning
             pruning.caps, pruning.whole = self._caps, whole
 
     def label_with(self, labeler: Labeler) -> None:
-        """Ask ``labeler`` once for each mail where it goes, before it is kept."""
+        """Call ``labeler`` once for each mail, before it is stored."""
         self._labeler = labeler
         if self._session is not None:
             self._session.opened.keeping.labeler = labeler
 
     def on_kept(self, listener: Callable[[Sequence[Summary]], None]) -> None:
-        """Have ``listener`` called on the loop with what each commit has kept."""
+        """Call ``listener`` on the loop with the mails of each commit."""
         self._kept_listeners.append(listener)
 
     def on_gone(self, listener: Callable[[Sequence[MessageId]], None]) -> None:
-        """Have ``listener`` called on the loop with what caps and ages have pushed out."""
+        """Call ``listener`` on the loop with mails removed by caps and ages."""
         self._gone_listeners.append(listener)
 
     # --- keeping ----------------------------------------------------------------------
 
     async def commit(self, batch: Batch) -> None:
-        """Keep the messages of a batch, all or nothing; results and journals are of no use here."""
+        """Store the messages of a batch, all or nothing; results and journals are not used here."""
         if not batch.keep:
             return
         kept, gone = await self._run(Opened.commit, batch.keep)
@@ -142,11 +142,11 @@ class SqliteInbox:
         _tell(self._gone_listeners, tuple(mail for mail in gone if mail not in here))
 
     async def write_chunk(self, message: MessageId, number: int, chunk: bytes) -> None:
-        """Write one chunk of a large content, before its message is kept."""
+        """Write one chunk of a large content, before its message is stored."""
         await self._run(lambda opened: opened.keeping.write_chunk(message, number, chunk))
 
     async def discard_chunks(self, message: MessageId) -> None:
-        """Forget the chunks of a message that will not be kept."""
+        """Delete the chunks of a message that will not be stored."""
         await self._run(lambda opened: opened.keeping.discard_chunks(message))
 
     # --- looking ----------------------------------------------------------------------
@@ -165,7 +165,7 @@ class SqliteInbox:
         return await self._run(lambda opened: opened.finding.page(selection, limit, start, before))
 
     async def matching(self, selection: Selection) -> frozenset[MessageId]:
-        """Return which mails a selection means."""
+        """Return the ids of the selected mails."""
         ids = await self._run(lambda opened: opened.finding.ids(selection))
         return frozenset(map(MessageId, ids))
 
@@ -182,7 +182,7 @@ class SqliteInbox:
         return await self._run(lambda opened: opened.finding.tags(project))
 
     async def counts(self, project: str | None = None) -> Counts:
-        """Say how full a project, or all of it, is."""
+        """Return the usage of a project, or of the whole inbox."""
         return await self._run(lambda opened: opened.finding.counts(project))
 
     async def transcript(self, session: str) -> bytes | None:
@@ -190,7 +190,7 @@ class SqliteInbox:
         return await self._run(lambda opened: opened.finding.one_value("transcript", session))
 
     async def assessment(self, message: MessageId) -> bytes | None:
-        """Return what was found in a mail when it was last judged, or None."""
+        """Return a mail's last assessment, or None."""
         return await self._run(lambda opened: opened.finding.one_value("assessment", message))
 
     # --- changing ---------------------------------------------------------------------
@@ -214,22 +214,22 @@ class SqliteInbox:
         return await self._run(lambda opened: opened.changing.rename_tag(old, new))
 
     async def remove(self, selection: Selection) -> Removed:
-        """Remove mails, so that they can be brought back for a while."""
+        """Remove mails; they can be restored for a while."""
         now = self._now()
         return await self._run(lambda opened: opened.changing.remove(selection, now))
 
     async def restore(self, undo: str) -> tuple[MessageId, ...]:
-        """Bring back what was removed; return what came back."""
+        """Restore removed mails; return what was restored."""
         back, gone = await self._run(lambda opened: opened.changing.restore(undo))
         _tell(self._gone_listeners, gone)
         return back
 
     async def keep_transcripts(self, transcripts: Mapping[str, bytes]) -> None:
-        """Keep recorded SMTP sessions by name; one that is known is replaced."""
+        """Store recorded SMTP sessions by name, replacing existing ones."""
         await self._run(lambda opened: opened.keeping.write_transcripts(transcripts))
 
     async def keep_assessment(self, message: MessageId, assessment: bytes) -> None:
-        """Keep what was found in a mail."""
+        """Store the assessment of a mail."""
         await self._run(
             lambda opened: opened.changing.write("keep_assessment", assessment, message)
         )
@@ -237,7 +237,7 @@ class SqliteInbox:
     # --- upkeep -----------------------------------------------------------------------
 
     async def sweep(self, *, now: float) -> tuple[MessageId, ...]:
-        """Do what time demands, a bounded amount; return what went, of which listeners know."""
+        """Do a bounded amount of upkeep; return what was removed, which listeners know already."""
         gone = await self._run(lambda opened: opened.pruning.sweep(now))
         self._tidy_soon()
         _tell(self._gone_listeners, gone)
@@ -257,11 +257,11 @@ class SqliteInbox:
             await self._run(lambda opened: opened.changing.write("put_setting", kind, name, value))
 
     async def records(self, kind: str) -> dict[str, bytes]:
-        """Return what is known of a kind of things that happened, the first one first."""
+        """Return the records of one kind, the oldest first."""
         return await self._run(lambda opened: opened.finding.records(kind))
 
     async def put_records(self, kind: str, records: Mapping[str, bytes | None]) -> None:
-        """Write what is known by now, and forget what is None."""
+        """Store records, and delete those that are None."""
         await self._run(lambda opened: opened.keeping.write_records(kind, records))
 
     # --- the thread -------------------------------------------------------------------
@@ -275,7 +275,7 @@ class SqliteInbox:
     async def _run(
         self, function: Callable[Concatenate[Opened, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Do something in the inbox's thread."""
+        """Run a function in the inbox's thread."""
         session = self._open
         return await session.worker.run(function, session.opened, *args, **kwargs)
 
@@ -284,7 +284,7 @@ class SqliteInbox:
             self._tidying = asyncio.get_running_loop().create_task(self._tidy())
 
     async def _tidy(self) -> None:
-        """Let the thread do what was put off, when it has nothing else to do."""
+        """Let the thread do deferred work when it is idle."""
         worker = self._open.worker
         try:
             is_more = True
@@ -292,13 +292,13 @@ class SqliteInbox:
                 await asyncio.sleep(_TIDY_AFTER)
                 is_more = await self._run(Opened.tidy, lambda: not worker.has_waiting)
         except PillarboxError:
-            return  # closed meanwhile; or it failed, and says so to the next who asks
+            return  # closed meanwhile; or it failed, which the next caller will see
         finally:
             self._tidying = None
 
 
 def _tell(listeners: Sequence[Callable[[Sequence[_T]], None]], what: Sequence[_T]) -> None:
-    """Tell all who listen, if there is anything; what one does wrong is no failure of the inbox."""
+    """Notify all listeners, if there is news; a listener's error does not affect the inbox."""
     for listener in listeners if what else ():
         try:
             listener(what)

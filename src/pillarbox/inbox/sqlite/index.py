@@ -1,8 +1,8 @@
-"""The full-text index, which is filled a little behind the mail.
+"""The full-text index, which is filled with a small delay.
 
 A commit does not wait for it: messages not yet indexed wait in memory, and after a crash their
-content is read again. A search first indexes the rest, so that it sees everything kept before it;
-the rest is bounded and small.
+content is read again. A search first indexes the rest, so that it sees all earlier mail; the rest
+is small and bounded.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MOST_CHARACTERS: Final = 8 * 1024 * 1024  # of these
 
 
 class WordIndex:
-    """Knows what is not indexed yet, and indexes it."""
+    """Tracks mail that is not indexed yet, and indexes it."""
 
     def __init__(self, database: Database, read_again: Callable[[int], Words]) -> None:
-        """Begin with what an earlier process has left.
+        """Start with the unindexed mail of an earlier process.
 
         Args:
             database: Where it is.
-            read_again: Returns the words of a mail that is kept.
+            read_again: Returns the words of a stored mail.
         """
         self._database = database
         self._read_again = read_again
@@ -44,17 +44,17 @@ class WordIndex:
 
     @property
     def is_far_behind(self) -> bool:
-        """Whether it is time to index, whatever else there is to do."""
+        """Whether indexing is urgent."""
         return len(self._waiting) > _MOST_WAITING or self._characters > _MOST_CHARACTERS
 
     def add(self, mails: Iterable[Arrived]) -> None:
-        """Take mails that were kept and are in table ``unindexed``."""
+        """Add stored mails that are in table ``unindexed``."""
         for arrived in mails:
             self._waiting[arrived.message.id] = arrived.words
             self._characters += sum(map(len, arrived.words))
 
     def forget(self, mails: Iterable[int]) -> None:
-        """Leave out mails that are gone."""
+        """Drop mails that were removed."""
         for mail in mails:
             self._characters -= sum(map(len, self._waiting.pop(mail, None) or ()))
 

@@ -28,13 +28,13 @@ _KEEP_UP: Final = 0.1  # seconds that a job may take longer for what has piled u
 
 
 class Opened:
-    """What there is while an inbox is open. Made and used in one thread."""
+    """The parts of an open inbox. Created and used in one thread."""
 
     def __init__(self, path: Path, undo_for: float, now: float) -> None:
-        """Open the file, or memory; forget what was written for mail that was never kept.
+        """Open the file, or memory; delete what was written for mail that was never stored.
 
         Raises:
-            PermanentError: The file is damaged, no inbox, or newer than this program.
+            PermanentError: The file is damaged, not an inbox, or newer than this program.
         """
         self.database = Database(path)
         try:
@@ -52,7 +52,7 @@ class Opened:
     def commit(
         self, messages: Sequence[KeptMessage]
     ) -> tuple[tuple[Summary, ...], tuple[MessageId, ...]]:
-        """Keep mail; return what lists show of it, and what a cap has pushed out for it."""
+        """Store mail; return its list rows, and the mails that a cap removed."""
         mails = self.keeping.read(messages)
         with self.database.transaction():
             self.keeping.write(mails)
@@ -61,15 +61,15 @@ class Opened:
         return tuple(arrived.summary for arrived in mails), tuple(gone)
 
     def keep_up(self) -> None:
-        """Do what must not pile up, behind each job, for a bounded time."""
+        """After each job, do a bounded amount of work that must not pile up."""
         until = time.monotonic() + _KEEP_UP
-        with suppress(PillarboxError):  # a disk that failed says so to the next who asks
+        with suppress(PillarboxError):  # the next caller will see that the disk failed
             while self._step(is_urgent=True) and time.monotonic() < until:
                 pass
             self.database.checkpoint()
 
     def tidy(self, may_go_on: Callable[[], bool]) -> bool:
-        """Do what was put off, as long as ``may_go_on`` says so.
+        """Do deferred work as long as ``may_go_on`` allows.
 
         Returns:
             Whether there is more to do.
@@ -83,7 +83,7 @@ class Opened:
         return True
 
     def _step(self, *, is_urgent: bool) -> bool:
-        """Do one step of what was put off; return whether there was one."""
+        """Do one step of deferred work; return whether there was one."""
         if self.pruning.is_far_behind or (self.pruning.has_rows and not is_urgent):
             self.pruning.step()
         elif self.index.is_far_behind or (self.index and not is_urgent):
@@ -100,5 +100,5 @@ class Opened:
         return words_kept(facts or b"", read_content(octets))
 
     def close(self) -> None:
-        """Close it; what was put off is done at the next opening."""
+        """Close it; deferred work is done at the next opening."""
         self.database.close()

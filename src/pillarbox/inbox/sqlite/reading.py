@@ -12,7 +12,7 @@ _LONGEST: Final = 250  # characters of a snippet
 
 
 def read_content(octets: bytes) -> MailSummary:
-    """Sum up a mail; what a defect of ours cannot read is kept all the same, and says so."""
+    """Summarize a mail; one that a defect of ours cannot read is stored anyway, with a note."""
     try:
         return summarize(octets)
     except Exception as defect:  # noqa: BLE001 - whatever it is, the mail can be looked at raw
