@@ -25,7 +25,7 @@ __all__ = ["routers"]
 
 
 def routers(sandbox: Sandbox) -> list[APIRouter]:
-    """Return the routes of all pages, in the order in which they are looked for."""
+    """Return the routes of all pages, in matching order."""
     desk = Desk.at(sandbox)
     return [
         static_router(),

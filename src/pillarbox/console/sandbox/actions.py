@@ -28,7 +28,7 @@ _MOST_UNDONE: Final = 2_000  # mails whose change of read state or tags can be u
 
 
 def router(sandbox: Sandbox) -> APIRouter:
-    """Return the routes of what can be done."""
+    """Return the routes of all actions."""
     router = APIRouter(include_in_schema=False)
     acting = _Acting(sandbox)
     for name in ("mark", "tag", "delete", "undo", "release"):
@@ -37,7 +37,7 @@ def router(sandbox: Sandbox) -> APIRouter:
 
 
 class _Acting:
-    """Does what is asked for, and says what it did."""
+    """Performs actions and reports the result."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -52,7 +52,7 @@ class _Acting:
         return _done(request, form, changed, f"marked as {word}", undo_by=("mark", inverse))
 
     async def tag(self, request: Request) -> Response:
-        """Put tags on, and take tags off."""
+        """Add and remove tags."""
         form = await read_form(request)
         add, remove = form.words("add"), form.words("remove")
         if not add and not remove:
@@ -62,14 +62,14 @@ class _Acting:
         return _done(request, form, changed, "tagged", undo_by=("tag", inverse))
 
     async def delete(self, request: Request) -> Response:
-        """Remove, so that it can be brought back for a while."""
+        """Remove messages; they can be restored for a while."""
         form = await read_form(request)
         removed = await self._sandbox.remove(await self._selection(form))
         undo = ("undo", {"undo": removed.undo}) if removed.undo else None
         return _done(request, form, removed.ids, "deleted", undo_by=undo)
 
     async def undo(self, request: Request) -> Response:
-        """Bring back what was removed."""
+        """Restore removed messages."""
         form = await read_form(request)
         restored = await self._sandbox.restore(form.text("undo"))
         if not restored:
@@ -92,7 +92,7 @@ class _Acting:
         return answer(request, "; ".join(said), place=_place(form))
 
     async def _selection(self, form: Form) -> Selection:
-        """Return which mails are meant: those named, or all of a search when it says so."""
+        """Return the selected mails: the listed ones, or all results of a search on request."""
         if form.text("all") != "1":
             ids = form.ids()
             if not ids:

@@ -13,13 +13,13 @@ __all__ = ["answer", "go_back"]
 
 
 def answer(request: Request, said: str, *, place: Place | None = None, **more: Any) -> Response:
-    """Say what was done.
+    """Respond with what was done.
 
     Args:
-        request: Who asks.
-        said: It, in a sentence.
+        request: The request.
+        said: What was done, in a sentence.
         place: The list that a form without a script goes back to.
-        **more: What a script is told besides.
+        **more: More values for a script.
     """
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"said": said, **more})
@@ -27,5 +27,5 @@ def answer(request: Request, said: str, *, place: Place | None = None, **more: A
 
 
 def go_back(request: Request, path: str) -> Response:
-    """Send a browser to a page, after what a form did."""
+    """Redirect a browser to a page, after a form's action."""
     return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", status_code=303)

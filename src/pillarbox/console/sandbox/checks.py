@@ -49,7 +49,7 @@ class Group:
 
     title: str
     worst: Level
-    bad: int  # how many are as bad as the worst
+    bad: int  # how many have the worst level
     open: tuple[Row, ...]
     fine: tuple[Row, ...]
 
@@ -65,7 +65,7 @@ class DeductionView:
 
 @dataclass(frozen=True, slots=True)
 class FeatureView:
-    """A feature that some client lacks."""
+    """A feature that some clients lack."""
 
     title: str
     url: str
@@ -91,7 +91,7 @@ class ChecksView:
 
 
 def read_verdict(kept: bytes) -> Verdict | None:
-    """Return the score of an assessment that was kept."""
+    """Return the score of a stored assessment."""
     assessment = from_json(kept)
     return verdict_of(assessment) if assessment else None
 

@@ -1,4 +1,4 @@
-"""How to point a program at the sandbox: its address, and the lines for each framework.
+"""How to configure a program for the sandbox: its address, and the settings for each framework.
 
 The host is the one in the request, so that what is copied works from where the reader sits; the
 port is the one that the sandbox listens on.
@@ -47,7 +47,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where programs send to."""
+    """The address that programs send to."""
 
     host: str
     port: int

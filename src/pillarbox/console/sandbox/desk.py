@@ -1,4 +1,4 @@
-"""What every page of the sandbox shares: the sandbox, the templates, and a little state."""
+"""The context shared by all pages: the sandbox, the templates, and a little state."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pillarbox.message.mail import Mail
 __all__ = ["Change", "Difference", "FieldChange", "differences"]
 
 _CONTEXT: Final = 3  # lines around what differs
-_MOST_LINES: Final = 3_000  # of each text; the time grows faster than they do
+_MOST_LINES: Final = 3_000  # of each text; the time grows faster than the number of lines
 _LONGEST_LINE: Final = 2_000  # characters
 _ALWAYS: Final = frozenset({"received", "message-id", "date", "dkim-signature", "return-path"})
 
@@ -29,7 +29,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs in one text."""
+    """The differences in one text."""
 
     title: str
     changes: tuple[Change, ...]
@@ -39,12 +39,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A header field that is not the same in both."""
+    """A header field that differs."""
 
     name: str
-    before: str  # "" where it is not there
+    before: str  # "" if missing
     after: str
-    is_expected: bool  # no two mails have the same
+    is_expected: bool  # it differs between any two mails
 
 
 def differences(
@@ -71,7 +71,7 @@ def _fields(first: Mail, second: Mail) -> tuple[FieldChange, ...]:
 
 
 def _values(mail: Mail) -> dict[str, tuple[str, str]]:
-    """Return the fields by their names in small letters; those that repeat are put together."""
+    """Return the fields by lower-case name; repeated ones are joined."""
     found: dict[str, tuple[str, str]] = {}
     for each in mail.fields:
         key = each.name.lower()
@@ -106,7 +106,7 @@ def _changes(before: Sequence[str], after: Sequence[str]) -> Iterator[Change]:
 def _same(
     lines: Sequence[str], start: int, other: int, count: int, most: int, most_other: int
 ) -> Iterator[Change]:
-    """Yield lines that both have; in the middle of many, only how many they are."""
+    """Yield common lines; from the middle of many, only their number."""
     head = 0 if start == 0 and other == 0 else _CONTEXT
     tail = 0 if start + count == most and other + count == most_other else _CONTEXT
     for offset in range(count):

@@ -15,7 +15,7 @@ __all__ = ["PICTURES", "EventView", "FileView", "events_of", "files_of"]
 PICTURES: Final = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"}
 )
-"""What a browser is shown as a picture. It decodes it itself; the server decodes none."""
+"""Image types shown inline. Only the browser decodes them, never the server."""
 
 _MOST_HASHED: Final = 64 * 1024 * 1024  # octets of one mail
 _LONGEST_SUFFIX: Final = 5
@@ -52,7 +52,7 @@ class FileView:
     media_type: str
     size: int
     path: str  # where it is downloaded, below the root
-    picture: str  # where it is shown, "" where it is no picture
+    picture: str  # the path for display, "" if not an image
     is_inline: bool
     hashes: tuple[tuple[str, str], ...] = ()
 
@@ -69,7 +69,7 @@ class EventView:
 
 
 def files_of(name: str, mail: Mail, *, hashes: bool = False) -> tuple[FileView, ...]:
-    """Return the files of a mail; hashes are only made where they are shown."""
+    """Return the files of a mail; hashes are computed only if they are shown."""
     budget = _MOST_HASHED if hashes else 0
     files = []
     for each in mail.attachments:

@@ -32,11 +32,11 @@ class Form:
         return name in self._fields
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a field without outer blanks; one that is empty or not there as ``default``."""
+        """Return a field without outer blanks; ``default`` if it is empty or missing."""
         return self._fields.get(name, "").strip() or default
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Return what stands between commas or in lines."""
+        """Return the items of a list separated by commas or line ends."""
         parts = self._fields.get(name, "").replace("\n", ",").split(",")
         return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
@@ -44,7 +44,7 @@ class Form:
         """Return a number.
 
         Raises:
-            Problem: It is none.
+            Problem: It is not a number.
         """
         text = self.text(name)
         try:
@@ -56,7 +56,7 @@ class Form:
         return number
 
     def ids(self) -> frozenset[MessageId]:
-        """Return the mails that are meant: several fields, or one with commas."""
+        """Return the selected mails: from several fields, or one with commas."""
         names = [name for value in self._ids for name in value.split(",") if name]
         return frozenset(message_id(name) for name in names)
 
@@ -65,7 +65,7 @@ async def read_form(request: Request) -> Form:
     """Read a form.
 
     Raises:
-        Problem: It is none, or has too many fields.
+        Problem: It is not a form, or has too many fields.
     """
     if not request.headers.get("content-type", "").startswith(_TYPE):
         raise Problem(415, "This request must be a form.")
@@ -81,7 +81,7 @@ def message_id(name: str) -> MessageId:
     """Read the id of a mail in a path or a form.
 
     Raises:
-        Problem: No mail can have it.
+        Problem: It is not a valid id.
     """
     try:
         return parse_id(name)

@@ -1,11 +1,11 @@
 """Prepares the HTML of a message for its frame.
 
 The frame may run nothing and load nothing (``FRAME_POLICY``, and the ``sandbox`` attribute of the
-page); that is the wall. This module makes mail work behind it: inline images become ``data:``
-URLs, so that the frame requests nothing at all; links lead to a page that shows where they go;
-remote images are replaced by a placeholder until they are asked for; the author's dark style is
-selected by us instead of the system. What would only fail at the wall is removed, so that the
-browser has nothing to complain about.
+page); that is the security boundary. This module makes mail work inside it: inline images become
+``data:`` URLs, so that the frame requests nothing at all; links lead to a page that shows where
+they go; remote images are replaced by a placeholder until they are asked for; the author's dark
+style is selected by us instead of the system. Content that the policy would block anyway is
+removed, so that the browser logs no errors.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ _INVERTED: Final = (
 
 
 class Scheme(Enum):
-    """In which colors a mail is shown."""
+    """The color scheme of a mail."""
 
     LIGHT = "light"
-    DARK = "dark"  # as its author wants it in a dark client
-    INVERTED = "inverted"  # as a client does it that darkens every mail
+    DARK = "dark"  # as designed by its author for dark clients
+    INVERTED = "inverted"  # as in a client that darkens every mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ class Framed:
 
     html: str
     remote: int  # pictures of other hosts in it
-    is_cut: bool  # there is more than is shown
+    is_cut: bool  # the content is truncated
 
 
 def frame_policy(*, shows_remote: bool) -> str:
-    """Return the policy of the frame: styles and pictures, and nothing runs."""
+    """Return the policy of the frame: only styles and images, no scripts."""
     return content_policy(
         sandbox="allow-popups allow-popups-to-escape-sandbox",
         style_src="'unsafe-inline'",
@@ -107,13 +107,13 @@ def frame_policy(*, shows_remote: bool) -> str:
 def frame(
     mail: Mail, *, root: str = "", scheme: Scheme = Scheme.LIGHT, shows_remote: bool = False
 ) -> Framed:
-    """Make a mail's HTML ready.
+    """Prepare a mail's HTML.
 
     Args:
-        mail: Whose HTML and inline images it is.
-        root: The path below which our pages are.
+        mail: The mail with its HTML and inline images.
+        root: The base path of our pages.
         scheme: The colors.
-        shows_remote: Whether pictures of other hosts stay in it (those by https do).
+        shows_remote: Whether to keep remote images (only https ones).
     """
     source = mail.html or ""
     kept = shallow(source[:_LONGEST])
@@ -121,16 +121,16 @@ def frame(
     html = _stable(framing, kept)
     doctype = _DOCTYPE.match(kept)
     if doctype:
-        html = doctype[1] + html  # with its own words: they decide how browsers measure boxes
+        html = doctype[1] + html  # unchanged: it selects the browser's rendering mode
     if scheme is Scheme.INVERTED:
         html += _INVERTED
     return Framed(html, framing.remote, len(kept) < len(source))
 
 
 def _stable(framing: _Framing, source: str) -> str:
-    """Rewrite until what a browser will read is what was looked at.
+    """Rewrite until the result parses to the same tree that was checked.
 
-    Some markup becomes another tree when it is written down and read again (mutation XSS).
+    Some markup changes its tree when it is serialized and parsed again (mutation XSS).
     """
     html = source
     for _ in range(_MOST_ROUNDS):
@@ -144,7 +144,7 @@ def _stable(framing: _Framing, source: str) -> str:
 
 
 class _Framing:
-    """One mail on its way into the frame."""
+    """One mail being prepared for the frame."""
 
     def __init__(self, mail: Mail, root: str, scheme: Scheme, *, shows_remote: bool) -> None:
         self.remote = 0
@@ -193,7 +193,7 @@ class _Framing:
         target = _DROPPED.sub("", value)
         if target.startswith("#"):
             return
-        if target.startswith(self._leaving) and node.tag in {"a", "area"}:  # of an earlier round
+        if target.startswith(self._leaving) and node.tag in {"a", "area"}:  # already rewritten
             self._lead(node, target)
             return
         del node.attrs[name]
@@ -203,7 +203,7 @@ class _Framing:
             return
         scheme = _SCHEME.match(target)
         if scheme and scheme[1].lower() in LEAVABLE:
-            # One attribute leads everywhere: SVG's own is the older spelling of it.
+            # Use one attribute for links: SVG's own is the older spelling.
             self._lead(node, f"{self._leaving}{quote(target, safe='')}")
             if "title" not in node.attributes:
                 node.attrs["title"] = target
@@ -214,7 +214,7 @@ class _Framing:
         node.attrs["rel"] = "noopener noreferrer"
 
     def _set(self, node: LexborNode, name: str, value: str) -> None:
-        """Keep a list of pictures for different screens only where remote ones are shown."""
+        """Keep ``srcset`` only if remote images are shown."""
         if not self._shows_remote:
             self.remote += node.tag == "source" and "//" in value
             del node.attrs[name]
@@ -226,7 +226,7 @@ class _Framing:
         return self._picture(url, _EMPTY_IMAGE)
 
     def _picture(self, url: str, placeholder: str) -> str:
-        """Return what is shown in the place of a picture."""
+        """Return the replacement for an image."""
         target = _DROPPED.sub("", url)
         found = _SCHEME.match(target)
         scheme = found[1].lower() if found else ""

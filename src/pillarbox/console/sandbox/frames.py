@@ -1,8 +1,8 @@
 """Message content served to a browser: the framed HTML, the text, the files, the source.
 
-Each of these responses carries a policy under which nothing in it can run, wherever it is opened:
-in the frame, in its own tab, or by a link that somebody was sent. ``/leave`` shows where a link of
-a message goes before anybody follows it.
+Each of these responses has a policy that prevents scripts wherever it is opened: in the frame, in
+its own tab, or through a shared link. ``/leave`` shows where a link of a message goes before
+anybody follows it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_HTML: Final = "<!doctype html><title>No HTML</title><p>This message has no H
 
 
 def router(desk: Desk) -> APIRouter:
-    """Return the routes of what mails hold."""
+    """Return the routes of message content."""
     router = APIRouter(include_in_schema=False)
     holding = _Holding(desk)
     router.get("/view/{name}.html")(holding.html)
@@ -47,7 +47,7 @@ def router(desk: Desk) -> APIRouter:
 
 
 class _Holding:
-    """Gives out what mails hold."""
+    """Serves message content."""
 
     def __init__(self, desk: Desk) -> None:
         self._sandbox = desk.sandbox
@@ -80,7 +80,7 @@ class _Holding:
         return PlainTextResponse(mail.text or "")
 
     async def octets(self, request: Request, name: str) -> Response:
-        """The whole message, to be saved."""
+        """The whole message, as a download."""
         message = await self._message(request, name)
         octets = await self._sandbox.content(message)
         if octets is None:
@@ -92,7 +92,7 @@ class _Holding:
         )
 
     async def part(self, request: Request, name: str, number: int) -> Response:
-        """One part, to be saved; pictures may be shown."""
+        """One part, as a download; images may be shown inline."""
         _, mail = await self._mail(request, name)
         part = mail.part(number)
         if part is None:
@@ -143,12 +143,12 @@ class _Holding:
 
 
 def _named(target: str) -> tuple[str, str, str]:
-    """Return the scheme, the host and the user that a link names; "" for what is not there."""
+    """Return the scheme, host and user of a link; "" for missing ones."""
     try:
         # Browsers take "http:x", "http:/x" and "http:\\x" for "http://x" (URL Standard).
         parts = urlsplit(_SLASHES.sub(r"\1://", target))
         return parts.scheme.lower(), parts.hostname or "", parts.username or ""
-    except ValueError:  # such as a bracket that is not closed
+    except ValueError:  # such as an unclosed bracket
         return "", "", ""
 
 

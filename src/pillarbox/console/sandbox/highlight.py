@@ -17,7 +17,7 @@ Piece = tuple[str, str]
 """What it is ("tag", "name", "value", "comment", "entity", "field", or "" for plain), the text."""
 
 LONGEST: Final = 384 * 1024  # characters that are shown; the rest can be downloaded
-_MOST_PIECES: Final = 12_000  # that a browser lays out without a pause
+_MOST_PIECES: Final = 12_000  # what a browser can render without a pause
 
 _MARKUP: Final = re.compile(
     r"(?P<comment><!--(?:.*?-->|.*+)|<![^>]*+>)"
@@ -29,7 +29,7 @@ _ATTRIBUTE: Final = re.compile(
     r"(?P<name>[^\s=\"'>/]++)|(?P<value>=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>]*+))|(?P<end>/?>)"
 )
 _LINK: Final = re.compile(r"https?://[^\s<>\"]{1,2000}", re.IGNORECASE)
-_CLOSING: Final = ".,:;!?'*_)]}>"  # that more likely belongs to the sentence than to a link
+_CLOSING: Final = ".,:;!?'*_)]}>"  # punctuation that probably belongs to the sentence, not the link
 _FIELD: Final = re.compile(r"^[\x21-\x39\x3b-\x7e]++:", re.MULTILINE)
 
 
@@ -52,7 +52,7 @@ def message_pieces(text: str) -> list[Piece]:
 
 
 def text_pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Yield plain text in pieces, each with where it leads: "" for what is no link."""
+    """Yield plain text in pieces, each with its link target, "" if it is not a link."""
     position = 0
     for found in islice(_LINK.finditer(text), _MOST_PIECES):
         url = found[0].rstrip(_CLOSING)

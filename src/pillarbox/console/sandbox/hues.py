@@ -1,4 +1,4 @@
-"""The colors of tags: derived from their names, until somebody chooses another.
+"""The colors of tags: derived from their names unless chosen explicitly.
 
 Choices are stored in the inbox, so that everybody sees the same. A tag without a choice has the
 same color in every sandbox.
@@ -34,18 +34,18 @@ class Hues:
     """Which color each tag has."""
 
     def __init__(self, inbox: Inbox) -> None:
-        """Keep what is chosen in ``inbox``."""
+        """Store choices in ``inbox``."""
         self._inbox = inbox
         self._chosen: dict[str, int] | None = None  # None: not read yet
 
     async def load(self) -> None:
-        """Read what was chosen, once."""
+        """Load the stored choices once."""
         if self._chosen is None:
             kept = await self._inbox.settings(_KIND)
             self._chosen = {tag: int(value) % HUES for tag, value in kept.items()}
 
     async def choose(self, tag: str, hue: int | None) -> None:
-        """Give a tag a color; None: the one of its name."""
+        """Set the color of a tag; None: the one derived from its name."""
         await self.load()
         chosen = self._chosen if self._chosen is not None else {}
         if hue is None or hue == _of_name(tag):
@@ -56,7 +56,7 @@ class Hues:
             await self._inbox.put_setting(_KIND, tag, b"%d" % chosen[tag])
 
     def entry(self, tag: str, count: int = 0) -> TagEntry:
-        """Return a tag as pages show it; before ``load`` by its name alone."""
+        """Return a tag for display; before ``load``, with the color of its name."""
         quoted = tag if tag.isalnum() else '"' + tag.replace('"', "") + '"'
         hue = (self._chosen or {}).get(tag, _of_name(tag))
         return TagEntry(tag, hue, f"tag:{quoted}", count)

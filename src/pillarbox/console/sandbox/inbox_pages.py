@@ -49,7 +49,7 @@ def router(desk: Desk) -> APIRouter:
 
 
 class _Looking:
-    """Answers who looks at mail."""
+    """Serves the list and the reader."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -59,7 +59,7 @@ class _Looking:
     # --- whole pages -------------------------------------------------------------------
 
     async def list_page(self, request: Request) -> Response:
-        """The list, and nothing open."""
+        """The list, without an open mail."""
         place = Place.of(request)
         listing = await make_listing(self._desk, place, before=_before(request))
         return await self._page(request, listing, None)
@@ -84,7 +84,7 @@ class _Looking:
         return self._to(request, f"/mail/{show_id(summary.id)}{place.query}")
 
     async def old_path(self, request: Request, name: str) -> Response:
-        """Where Mailpit has a mail's page."""
+        """Redirect from Mailpit's path of a mail's page."""
         return self._to(request, f"/mail/{show_id(message_id(name))}")
 
     # --- pieces ------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class _Looking:
         return self._pages.page(request, "sandbox/mail.html", mail=mail, shell=shell)
 
     async def verdict_piece(self, request: Request, name: str) -> Response:
-        """How a mail is judged, in short; it is judged where it was not yet."""
+        """The summary of a mail's assessment, which is made now if necessary."""
         message = message_id(name)
         kept = await self._sandbox.inbox.assessment(message)
         verdict = read_verdict(kept) if kept else None

@@ -65,7 +65,7 @@ async def make_listing(
     open_id: str = "",
     limit: int = PAGE_ROWS,
 ) -> Listing:
-    """Return the newest mails of a place, or those caught before one of them."""
+    """Return the newest mails of a place, or those older than a given one."""
     try:
         page = await desk.sandbox.find(
             place.q or None, project=place.project, limit=limit, before=before
@@ -87,7 +87,7 @@ async def make_listing(
 
 
 async def list_of(desk: Desk, place: Place, messages: tuple[MessageId, ...]) -> Listing:
-    """Return the rows of certain mails, as far as they are still there."""
+    """Return the rows of certain mails, if they still exist."""
     await desk.hues.load()
     found = [await desk.sandbox.summary(message) for message in messages]
     rows = tuple(row_of(summary, desk.hues) for summary in found if summary is not None)
@@ -111,7 +111,7 @@ def row_of(summary: Summary, hues: Hues) -> Row:
 
 
 def _mended(search: str, error: QueryError) -> str:
-    """Return the whole search with what was probably meant, "" where nobody knows."""
+    """Return the corrected search, "" if there is no likely correction."""
     wrong = _QUOTED.search(str(error))  # the sentence names it first
     if not error.suggestion or wrong is None:
         return ""
@@ -119,7 +119,7 @@ def _mended(search: str, error: QueryError) -> str:
 
 
 def _recipients(summary: Summary) -> str:
-    """Return whom a mail is for: by its header, and by the envelope where that is silent."""
+    """Return a mail's recipients: from its header, or else from the envelope."""
     addresses = [person.address for person in (*summary.to, *summary.cc)] or summary.recipients
     shown = ", ".join(addresses[:_SHOWN_PEOPLE])
     return shown + (f" +{len(addresses) - _SHOWN_PEOPLE}" if len(addresses) > _SHOWN_PEOPLE else "")

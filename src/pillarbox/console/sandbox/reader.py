@@ -92,7 +92,7 @@ class MailView:
     project: str  # "" where it is the default one
     envelope: str  # where it differs from the header, in words
     codes: tuple[str, ...]
-    main_link: str  # the one that a reader is meant to follow, "" if none stands out
+    main_link: str  # the main call to action, "" if none stands out
     files: tuple[FileView, ...]
     tabs: tuple[Tab, ...]
     verdict: Verdict | None
@@ -117,12 +117,12 @@ class MailView:
 async def make_mail(
     desk: Desk, message: MessageId, place: Place, view: str = "message", **given: Any
 ) -> MailView | None:
-    """Return a mail with one view of it; None where there is no such mail.
+    """Return a mail with one view of it; None if there is no such mail.
 
     Args:
-        desk: Where it is.
-        message: Which mail.
-        place: What its links keep.
+        desk: The context of the page.
+        message: The id of the mail.
+        place: The place that its links preserve.
         view: One of ``VIEWS``.
         **given: Further fields of the view, such as its checks.
     """
@@ -179,7 +179,7 @@ def _mail_view(
 
 
 def _tabs(summary: Summary, mail: Mail, *, files: int, links: int, codes: int) -> tuple[Tab, ...]:
-    """Return the views, with how much is in them where that is worth to say."""
+    """Return the views, with item counts where useful."""
     counts = {"files": files, "links": links}
     empty = {
         "text": not mail.text,
@@ -201,7 +201,7 @@ def _tabs(summary: Summary, mail: Mail, *, files: int, links: int, codes: int) -
 
 
 def _of_mail(mail: Mail, view: str) -> dict[str, Any]:
-    """Return what only one view needs, and takes some work."""
+    """Return expensive data that only one view needs."""
     if view == "message" and mail.html is not None:
         return {"remote_count": frame(mail).remote}
     if view in {"message", "text"}:
@@ -222,7 +222,7 @@ def _of_mail(mail: Mail, view: str) -> dict[str, Any]:
 
 
 async def _view(sandbox: Sandbox, summary: Summary, view: str) -> dict[str, Any]:
-    """Return what a view needs beside the mail itself."""
+    """Return the data that a view needs besides the mail itself."""
     if view == "raw":
         octets = await sandbox.content(summary.id) or b""
         text = octets[: 2 * LONGEST].decode("utf-8", "replace").replace("\r\n", "\n")
@@ -245,7 +245,7 @@ def _field(name: str, value: str) -> FieldView:
 
 
 def _envelope(summary: Summary) -> str:
-    """Say whom the envelope names, where the header does not say the same."""
+    """Describe the envelope, if it differs from the header."""
     named = {person.address.lower() for person in (*summary.to, *summary.cc, *summary.bcc)}
     recipients = [one for one in summary.recipients if one.lower() not in named]
     author = summary.author.address.lower() if summary.author else ""

@@ -48,7 +48,7 @@ class SavedSearches:
         )
 
     async def put(self, name: str, place: Place) -> None:
-        """Keep a search; one of the same name is replaced.
+        """Save a search, replacing one with the same name.
 
         Raises:
             PermanentError: It has no words or too many, or there are too many searches.
@@ -64,5 +64,5 @@ class SavedSearches:
         await self._inbox.put_setting(_KIND, name, kept)
 
     async def remove(self, name: str) -> None:
-        """Keep a search no longer; nothing happens where there is none."""
+        """Delete a saved search, if it exists."""
         await self._inbox.put_setting(_KIND, name, None)

@@ -1,7 +1,7 @@
 """Style sheets in mail: what they load, and the color schemes they are for.
 
-Text is replaced only where its meaning is certain, in linear time; whatever is written in a way
-not understood here still meets the frame's policy.
+Text is replaced only where its meaning is certain, in linear time; anything not understood here is
+still subject to the frame's policy.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class _Tags:
         return await self._page(request)
 
     async def change(self, request: Request) -> Response:
-        """Give a tag another name, or another color."""
+        """Rename or recolor a tag."""
         form = await read_form(request)
         old, new = form.text("tag"), form.text("name")
         try:
@@ -55,22 +55,22 @@ class _Tags:
         return go_back(request, _PATH)
 
     async def remove(self, request: Request) -> Response:
-        """Take a tag off all mails."""
+        """Remove a tag from all mails."""
         form = await read_form(request)
         await self._desk.sandbox.rename_tag(form.text("tag"), None)
         await self._desk.hues.choose(form.text("tag"), None)
         return go_back(request, _PATH)
 
     async def save_search(self, request: Request) -> Response:
-        """Keep a search under a name; without one, under its words."""
+        """Save a search under a name, by default its own text."""
         form = await read_form(request)
         place = Place(form.text("project") or None, form.text("q"))
-        self._desk.sandbox.query(place.q)  # what cannot be meant is not kept
+        self._desk.sandbox.query(place.q)  # an invalid search is not saved
         await self._desk.searches.put(form.text("name", place.q[:100]), place)
         return answer(request, "Saved; see the sidebar", place=place)
 
     async def remove_search(self, request: Request) -> Response:
-        """Keep a search no longer."""
+        """Delete a saved search."""
         form = await read_form(request)
         await self._desk.searches.remove(form.text("name"))
         return go_back(request, _PATH)

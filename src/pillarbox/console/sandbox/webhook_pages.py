@@ -56,7 +56,7 @@ def router(desk: Desk) -> APIRouter:
 
 
 class _WebhookPages:
-    """Shows who is told, and tells them again."""
+    """Shows webhooks, and repeats deliveries."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -64,11 +64,11 @@ class _WebhookPages:
         self._pages = desk.pages
 
     async def page(self, request: Request) -> Response:
-        """Who is told, and what they answered."""
+        """The webhooks, and the responses to deliveries."""
         return await self._page(request)
 
     async def test(self, request: Request) -> Response:
-        """Tell one of nothing, to see whether it hears."""
+        """Send a test event to a webhook."""
         form = await read_form(request)
         try:
             await self._sandbox.webhooks.test(form.text("name"))
