@@ -112,7 +112,7 @@ def test_who_is_not_on_the_list_gets_nothing_and_neither_do_the_others() -> None
     async def work(sandbox: Sandbox, relay: LabServer) -> None:
         mail = await caught(sandbox)
         for forbidden in ("eve@example.com", "blocked@example.org", "bob@example.net"):
-            refusal = f"{forbidden} may not get released mail.* except those in .*blocked"
+            refusal = f"{forbidden} must not receive released mail.* except those in .*blocked"
             with pytest.raises(PermanentError, match=refusal):
                 await sandbox.release(mail, ["bob@example.org", forbidden])
         with pytest.raises(PermanentError, match="one recipient"):
