@@ -99,7 +99,8 @@ def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
     """The error names the address and the setting, and how to choose another port."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = run_forked("sandbox", "--smtp", f"localhost:{port}")
+        others = ("--http", "localhost:0", "--pop3", "localhost:0")
+        done = run_forked("sandbox", "--smtp", f"localhost:{port}", *others)
     text = done.stderr
     assert done.returncode == 1
     assert f"another program listens on 127.0.0.1:{port} (sandbox.smtp)" in text

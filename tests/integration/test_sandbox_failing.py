@@ -203,7 +203,7 @@ def test_chaos_is_a_view_of_rules() -> None:
         await set_chaos(sandbox.failing, Chaos())
         assert sandbox.failing.rules() == ()
         await send()
-        with pytest.raises(PermanentError, match="200 is no failure"):
+        with pytest.raises(PermanentError, match="200 is not a failure"):
             await set_chaos(sandbox.failing, Chaos(sender=Trigger(200, 1)))
 
     run(work)

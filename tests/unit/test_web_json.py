@@ -22,8 +22,8 @@ def test_json_is_read() -> None:
     [
         (b'{"a": NaN}', "NaN is no JSON"),
         (b'{"a": Infinity}', "Infinity is no JSON"),
-        (b'{"a": 1, "a": 2}', "stands twice"),
-        (b'{"a": {"b": 1, "b": 1}}', "stands twice"),
+        (b'{"a": 1, "a": 2}', "appears twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "appears twice"),
         (b'{"a": ' + b"1" * 5_000 + b"}", "digits"),
         (b'{"a": -' + b"9" * 41 + b"}", "digits"),
         (b'{"a": 1.' + b"0" * 5_000 + b"}", "digits"),

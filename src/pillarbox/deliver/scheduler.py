@@ -8,6 +8,7 @@ scheduler's bounds. Reading back rotates over the queues, with an equal share fo
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
@@ -74,9 +75,10 @@ class Scheduler:
         self._is_reading = False
         self._octets = 0
         self._cursor: QueueKey | None = None
-        self._is_complete = False  # whether all due mail is in memory
+        self._is_complete = False  # whether all mail due at ``_read_for`` is in memory
+        self._read_for = -math.inf  # the time for which the store was read last
+        self._due_at: float | None = None  # nothing unread is due between these two
         self._wake = asyncio.Event()
-        self._due_at: float | None = None
 
     def use(self, bounds: Bounds) -> None:
         """Use new memory limits."""
@@ -173,7 +175,9 @@ class Scheduler:
 
     def expect(self, due: float) -> None:
         """Check the store at ``due`` (wall clock) at the latest: something will be due."""
-        if self._note_due(due):
+        if due <= self._read_for:  # the last read may have been too early to see it
+            self.refresh()
+        elif self._note_due(due):
             self._wake.set()
 
     def queue_idle(self, queue: MailQueue) -> None:
@@ -187,28 +191,32 @@ class Scheduler:
         """Read back what is due, until canceled."""
         while True:
             try:
-                await self._load()
-                await self._sleep()
+                # Both look at the store with one time, so that nothing is due in between.
+                now = self._clock.now()
+                await self._look_ahead(now)
+                await self._load(now)
             except StoreUnavailable:
                 await asyncio.sleep(_STORE_DOWN)
+            else:
+                await self._sleep()
 
-    async def _load(self) -> None:
+    async def _look_ahead(self, now: float) -> None:
+        """Find out when something is due after ``now``, unless that is known."""
+        if self._due_at is not None:
+            if self._due_at > now:
+                return
+            self._due_at = None
+            self._is_complete = False
+        found = await self._store.next_due_at(after=now)
+        if found is not None:
+            self._note_due(found)  # a recipient settled meanwhile may be due earlier
+
+    async def _load(self, now: float) -> None:
+        """Read back what is due at ``now``, as far as there is room."""
         room = self._most_recipients - len(self._held)
         if self._is_complete or room <= 0 or 2 * room < self._most_recipients:
             return
-        self._is_complete = True  # an offer that finds no room meanwhile resets it
-        self._gone.clear()
-        self._is_reading = True
-        try:
-            works = await self._store.load(
-                now=self._clock.now(),
-                limit=room,
-                per_queue=self._most_of_queue,
-                exclude=frozenset(self._held),
-                after=self._cursor,
-            )
-        finally:
-            self._is_reading = False
+        works = await self._read(now, room)
         held = len(self._held)
         queues: dict[QueueKey, MailQueue] = {}
         for work in works:
@@ -220,28 +228,42 @@ class Scheduler:
         self._place(list(queues.values()))
         if len(self._held) == held and works:
             await asyncio.sleep(_NOTHING_NEW)
+            if not self._held:  # no release will wake us
+                self._wake.set()
         elif works and 2 * len(self._held) < self._most_recipients:
             self._wake.set()
 
+    async def _read(self, now: float, room: int) -> Sequence[Work]:
+        """Read from the store; everything due is in memory if nothing comes of it."""
+        self._is_complete = True  # an offer that finds no room meanwhile resets it
+        self._read_for = now
+        self._gone.clear()
+        self._is_reading = True
+        try:
+            return await self._store.load(
+                now=now,
+                limit=room,
+                per_queue=self._most_of_queue,
+                exclude=frozenset(self._held),
+                after=self._cursor,
+            )
+        except BaseException:
+            self._is_complete = False
+            raise
+        finally:
+            self._is_reading = False
+
     async def _sleep(self) -> None:
-        now = self._clock.now()
-        if self._due_at is None or self._due_at <= now:
-            self._due_at = None
-            found = await self._store.next_due_at(after=now)
-            if found is not None:
-                self._note_due(found)  # a recipient settled meanwhile may be due earlier
+        """Wait until something is due, or the store is to be checked for another reason."""
         wait = _LONGEST_SLEEP
         if self._due_at is not None:
-            wait = min(max(self._due_at - now, 0.01), wait)
+            wait = min(max(self._due_at - self._clock.now(), 0.01), wait)
         try:
             async with asyncio.timeout(wait):
                 await self._wake.wait()
         except TimeoutError:
             pass
         self._wake.clear()
-        if self._due_at is not None and self._due_at <= self._clock.now():
-            self._due_at = None
-            self._is_complete = False
 
     def _note_due(self, due: float) -> bool:
         """Keep the earlier of two due times; return whether it is the new one."""
