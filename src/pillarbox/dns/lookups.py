@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 import dns.name
@@ -26,7 +27,7 @@ __all__ = ["Lookups"]
 Record = TypeVar("Record")
 
 
-class Lookups:
+class Lookups(ABC):
     """The common part of resolvers; each implements ``addresses`` itself."""
 
     async def mx(self, name: str) -> Answer[MxRecord]:
@@ -61,8 +62,8 @@ class Lookups:
         """Return the CAA records of a name itself (RFC 8659)."""
         return await self._ask(name, question_name(name), CAA)
 
+    @abstractmethod
     async def _ask(
         self, name: str, question: dns.name.Name | None, kind: Kind[Record]
     ) -> Answer[Record]:
         """Answer a query; None stands for a name that cannot exist."""
-        raise NotImplementedError
